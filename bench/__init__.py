@@ -1,0 +1,1 @@
+"""Benchmarks: what docs/performance.md states, measured side by side in one run."""

@@ -1,0 +1,380 @@
+"""Policy files as people write them: YAML, checked as a whole, every fault named with file, line, field and what to do.
+
+What passes here is JSON data that `doorward.organization.parsing` and `doorward.guardrails.parsing` accept; `build_package_data` writes it
+for Lambda, which reads no YAML.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import resources
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from doorward.errors import Misconfigured
+from doorward.guardrails.model import Guardrails
+from doorward.guardrails.parsing import guardrails_from, guardrails_hash
+from doorward.organization.model import Organization
+from doorward.organization.parsing import organization_from
+
+ORGANIZATION_FILE = "organization.yaml"
+GUARDRAILS_FILE = "guardrails.yaml"
+
+# Ours, far above any real organization: an account is a line of about 100 bytes, and an organization has at most 10 000 by default quota.
+_LARGEST_BYTES = 4 * 1024 * 1024
+_MOST_VALUES = 300_000
+_DEEPEST = 32
+
+type FieldPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault. `line` counts from 1; None where the file as a whole is meant. `field` is "" for the whole file."""
+
+    file: Path
+    line: int | None
+    field: str
+    what: str
+
+    def __str__(self) -> str:
+        where = str(self.file) if self.line is None else f"{self.file}:{self.line}"
+        return f"{where}: {self.field}: {self.what}" if self.field else f"{where}: {self.what}"
+
+
+class InvalidConfiguration(Misconfigured):
+    """All faults of a file, in the order of its lines: one a line as text."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda each: (str(each.file), each.line or 0)))
+        super().__init__("\n".join(str(each) for each in self.problems))
+
+
+@dataclass(slots=True)
+class _Source:
+    """A file as JSON data, with where each field stands and how its scalar is spelled. `data` None: it could not be read at all."""
+
+    file: Path
+    data: Any = None
+    lines: dict[FieldPath, int] = field(default_factory=dict)
+    spelled: dict[FieldPath, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def refuse(self, path: FieldPath, what: str, line: int | None = None) -> None:
+        problem = Problem(self.file, line or self._line(path), _shown_path(path), what)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def _line(self, path: FieldPath) -> int | None:
+        return next((self.lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in self.lines), None)
+
+
+def load_organization(path: Path) -> Organization:
+    """Read an org file. Raises InvalidConfiguration with every fault."""
+    return organization_from(_organization_source(path).data)
+
+
+def load_guardrails(path: Path) -> Guardrails:
+    """Read a guardrails file. Raises InvalidConfiguration with every fault."""
+    return guardrails_from(_guardrails_source(path).data)
+
+
+def load_folder(config_dir: Path) -> tuple[Organization, Guardrails]:
+    """Both files of a folder, checked against each other. Raises InvalidConfiguration with every fault of both."""
+    organization, guardrails = _folder_sources(config_dir)
+    return organization_from(organization.data), guardrails_from(guardrails.data)
+
+
+def build_package_data(config_dir: Path, target_dir: Path) -> None:
+    """Write `organization.json` and `guardrails.json` (with its `hash`) into `target_dir`, made if missing.
+
+    The same input gives the same bytes. Nothing is written unless both files are right. Raises InvalidConfiguration with every fault.
+    """
+    organization, guardrails = _folder_sources(config_dir)
+    target_dir.mkdir(parents=True, exist_ok=True)
+    hashed = {"hash": guardrails_hash(guardrails.data), **guardrails.data}
+    for name, data in (("organization.json", organization.data), ("guardrails.json", hashed)):
+        (target_dir / name).write_text(json.dumps(data, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
+
+
+def _organization_source(path: Path) -> _Source:
+    source = _read(path)
+    if source.data is not None:
+        _check_schema(source, "doorward.organization", "organization.schema.json")
+        _check_organization(source)
+    return _complete(source, organization_from)
+
+
+def _guardrails_source(path: Path) -> _Source:
+    source = _read(path)
+    if source.data is not None:
+        _check_schema(source, "doorward.guardrails", "guardrails.schema.json")
+        _check_scope_names(source)
+    return _complete(source, guardrails_from)
+
+
+def _complete(source: _Source, parse: Any) -> _Source:
+    if not source.problems:
+        try:
+            parse(source.data)
+        except Misconfigured as error:  # a rule that only the parser knows
+            source.problems.append(Problem(source.file, None, "", str(error)))
+    if source.problems:
+        raise InvalidConfiguration(source.problems)
+    return source
+
+
+def _folder_sources(config_dir: Path) -> tuple[_Source, _Source]:
+    sources: list[_Source] = []
+    problems: list[Problem] = []
+    for name, load in ((ORGANIZATION_FILE, _organization_source), (GUARDRAILS_FILE, _guardrails_source)):
+        try:
+            sources.append(load(config_dir / name))
+        except InvalidConfiguration as error:
+            problems += error.problems
+    if not problems:
+        _check_scopes_name_accounts(sources[0], sources[1])
+        problems = sources[1].problems
+    if problems:
+        raise InvalidConfiguration(problems)
+    return sources[0], sources[1]
+
+
+# Reading YAML
+
+
+def _read(path: Path) -> _Source:
+    source = _Source(path)
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(_LARGEST_BYTES + 1)
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        source.refuse((), f"cannot be read: {error.strerror or error}")
+        return source
+    except UnicodeDecodeError as error:
+        source.refuse((), "not UTF-8 text; save it as UTF-8", line=raw.count(b"\n", 0, error.start) + 1)
+        return source
+    if len(raw) > _LARGEST_BYTES:
+        source.refuse((), f"larger than {_LARGEST_BYTES // 1024 // 1024} MiB, which no policy file needs")
+        return source
+    # JSON is YAML but for tabs between tokens; a JSON text holds no tab anywhere else.
+    _read_yaml(source, text.replace("\t", " ") if text.lstrip()[:1] == "{" else text)
+    return source
+
+
+def _read_yaml(source: _Source, text: str) -> None:
+    import yaml  # noqa: PLC0415 - only where a file is given: start-up time
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        depth = 0
+        # By events first: the C composer overflows its stack on deep nesting.
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                source.refuse((), f"nested more than {_DEEPEST} deep", line=None if event.start_mark is None else event.start_mark.line + 1)
+                return
+        node = yaml.compose(text, Loader=loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be parsed"
+        source.refuse((), f"not YAML: {what}", line=None if mark is None else mark.line + 1)
+        return
+    if node is None:
+        source.refuse((), "empty; see docs/contracts.md for its form")
+        return
+    reader = _Reader(source)
+    data = reader.value(node, (), 0)
+    source.data = None if reader.gave_up else data
+
+
+class _Reader:
+    """YAML nodes to JSON values. Anchors and `<<` work; a name written twice is refused; what they expand to is counted."""
+
+    def __init__(self, source: _Source) -> None:
+        import yaml  # noqa: PLC0415
+
+        self._yaml = yaml
+        self._loader = yaml.SafeLoader("")
+        self._source = source
+        self._count = 0
+        self.gave_up = False
+
+    def value(self, node: Any, path: FieldPath, depth: int) -> Any:
+        self._count += 1
+        line = node.start_mark.line + 1
+        self._source.lines.setdefault(path, line)
+        if self._count > _MOST_VALUES or depth > _DEEPEST:
+            if not self.gave_up:
+                self._source.refuse((), "anchors expand to more than any policy file needs; write the values out", line=line)
+            self.gave_up = True
+            return None
+        if isinstance(node, self._yaml.MappingNode):
+            return self._mapping(node, path, depth)
+        if isinstance(node, self._yaml.SequenceNode):
+            return [self.value(each, (*path, position), depth + 1) for position, each in enumerate(node.value)]
+        self._source.spelled[path] = node.value
+        if node.tag.rsplit(":", 1)[-1] not in {"str", "int", "float", "bool", "null"}:
+            self._source.refuse(
+                path, f'{_short(node.value)} is read by YAML as another type; write it in quotes: "{_short(node.value)}"', line=line
+            )
+            return node.value
+        try:
+            return self._loader.construct_object(node)
+        except (ValueError, KeyError, self._yaml.YAMLError):
+            self._source.refuse(path, f"{_short(node.value)} cannot be read; write it in quotes", line=line)
+            return None
+
+    def _mapping(self, node: Any, path: FieldPath, depth: int) -> dict[str, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                self._source.refuse((*path, name), "written twice; keep one", line=key.start_mark.line + 1)
+            seen.add(name)
+        try:
+            self._loader.flatten_mapping(node)
+        except (self._yaml.YAMLError, RecursionError):
+            self._source.refuse(path, "<< must name a mapping", line=node.start_mark.line + 1)
+            return {}
+        result: dict[str, Any] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, self._yaml.ScalarNode):
+                self._source.refuse(path, "a name must be plain text", line=line)
+                continue
+            inner = (*path, key.value)
+            self._source.lines[inner] = line
+            result[key.value] = self.value(value, inner, depth + 1)
+        return result
+
+
+# Checking
+
+
+def _check_schema(source: _Source, package: str, name: str) -> None:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - start-up time
+
+    schema = json.loads((resources.files(package) / "schemas" / name).read_text(encoding="utf-8"))
+    for error in Draft202012Validator(schema).iter_errors(source.data):
+        path: FieldPath = tuple(error.absolute_path)
+        for inner, what in _explain(error, source.spelled.get(path)):
+            source.refuse((*path, *inner), what)
+
+
+def _explain(error: Any, spelled: str | None) -> Iterator[tuple[FieldPath, str]]:
+    given, schema = error.instance, error.schema
+    match error.validator:
+        case "additionalProperties":
+            known = list(schema["properties"])
+            for name in given:
+                if name not in known:
+                    yield (name,), f"unknown; {_suggestion(name, known)}"
+        case "required":
+            for name in error.validator_value:
+                if name not in given:
+                    yield (name,), "missing"
+        case "enum":
+            allowed = error.validator_value
+            yield (), f"must be one of {', '.join(allowed)}, not {_shown(given, spelled)}{_did_you_mean(given, allowed)}"
+        case "type" if error.validator_value in {"object", "array"}:
+            wanted = "a list" if error.validator_value == "array" else "an object of named fields"
+            cure = "; leave it out where there is nothing to say" if given is None else ""
+            yield (), f"must be {wanted}, not {_shown(given, spelled)}{cure}"
+        case "type" if error.validator_value == "string" and isinstance(given, int | float):  # also true and false
+            scalar = _short(spelled or str(given))
+            yield (), f'must be {schema.get("description", "text")}; {scalar} is no text to YAML, so quote it: "{scalar}"'
+        case _:
+            yield (), f"must be {schema.get('description', 'of another form')}, not {_shown(given, spelled)}"
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    meant = _did_you_mean(name, known)
+    return meant.removeprefix("; ") if meant else f"known are {', '.join(known)}"
+
+
+def _did_you_mean(given: object, known: list[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    close = get_close_matches(given, known, n=1) if isinstance(given, str) else []
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _shown(given: object, spelled: str | None) -> str:
+    if isinstance(given, dict):
+        return "an object" if given else "an empty object"
+    if isinstance(given, list):
+        return "a list" if given else "an empty list"
+    if given is None:
+        return "nothing"
+    return f'"{_short(given)}"' if isinstance(given, str) else _short(spelled or str(given))
+
+
+def _short(text: str) -> str:
+    longest = 60
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def _shown_path(path: FieldPath) -> str:
+    return "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path).removeprefix(".")
+
+
+def _check_organization(source: _Source) -> None:
+    accounts = dict(_each(source.data, ("accounts",), "id"))
+    vendors = dict(_each(source.data, ("trusted", "accounts"), "id"))
+    for listed in (accounts, vendors, dict(_each(source.data, ("trusted", "oidc"), "issuer"))):
+        _refuse_repeated(source, listed, "keep one")
+    ours = {*accounts.values(), _at(source.data, ("management_account",))}
+    for path, account_id in vendors.items():
+        if account_id in ours:
+            source.refuse(path, f"{account_id} is an account of the organization; remove it here or there")
+    organization_id = _at(source.data, ("organization",))
+    for path, org_path in _each(source.data, ("accounts",), "org_path"):
+        if isinstance(organization_id, str) and isinstance(org_path, str) and not org_path.startswith(f"{organization_id}/"):
+            source.refuse(path, f"must begin with {organization_id}/, the organization named above")
+    for position, cidr in enumerate(_listed(source.data, ("networks", "cidrs"))):
+        try:
+            ip_network(str(cidr))
+        except ValueError as error:
+            source.refuse(("networks", "cidrs", position), f"no network in CIDR form: {error}")
+
+
+def _check_scope_names(source: _Source) -> None:
+    _refuse_repeated(source, dict(_each(source.data, ("scopes",), "name")), "a scope's name stands in findings and must be its own")
+
+
+def _check_scopes_name_accounts(organization: _Source, guardrails: _Source) -> None:
+    known = {each for _, each in _each(organization.data, ("accounts",), "id")} | {_at(organization.data, ("management_account",))}
+    for position, scope in enumerate(_listed(guardrails.data, ("scopes",))):
+        for index, account_id in enumerate(_listed(scope, ("match", "accounts"))):
+            if account_id not in known:
+                guardrails.refuse(
+                    ("scopes", position, "match", "accounts", index),
+                    f"{account_id} is no account of {organization.file.name}; add it there, or remove it here",
+                )
+
+
+def _refuse_repeated(source: _Source, listed: dict[FieldPath, Any], cure: str) -> None:
+    first: dict[str, FieldPath] = {}
+    for path, value in listed.items():
+        if isinstance(value, str) and first.setdefault(value, path) != path:
+            source.refuse(path, f"{_short(value)} is listed twice; {cure}")
+
+
+def _each(data: Any, path: FieldPath, name: str) -> Iterator[tuple[FieldPath, Any]]:
+    for position, each in enumerate(_listed(data, path)):
+        if isinstance(each, dict) and name in each:
+            yield (*path, position, name), each[name]
+
+
+def _listed(data: Any, path: FieldPath) -> list[Any]:
+    value = _at(data, path)
+    return value if isinstance(value, list) else []
+
+
+def _at(data: Any, path: FieldPath) -> Any:
+    for each in path:
+        data = data.get(each) if isinstance(data, dict) else None
+    return data

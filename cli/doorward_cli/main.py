@@ -1,0 +1,288 @@
+"""The `doorward` command. Exit status, for every command: docs/contracts.md.
+
+| status | meaning                                                                    |
+|--------|----------------------------------------------------------------------------|
+| 0      | done, nothing to report                                                    |
+| 1      | done, something to report                                                  |
+| 2      | the input or the usage is wrong (a bug of ours, too: never called done)    |
+| 3      | AWS or the network failed                                                  |
+| 130    | interrupted                                                                |
+| 141    | whoever read the output went away                                          |
+
+Importing this module imports neither rich nor a YAML parser nor the judge: each command takes what it needs.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from doorward.errors import DoorwardError, MalformedInput, Misconfigured, Unavailable
+
+if TYPE_CHECKING:
+    from doorward.findings.model import Severity
+    from doorward.guardrails.model import Guardrails
+    from doorward.organization.model import Organization
+    from doorward_cli.checking import Report
+
+DONE, REPORTED, WRONG_INPUT, UNAVAILABLE, INTERRUPTED, READER_GONE = 0, 1, 2, 3, 130, 141
+
+_TRACEBACK = "DOORWARD_TRACEBACK"
+_LATER_FORMATS = frozenset({"sarif", "html", "md"})
+_NEVER = "never"
+
+app = typer.Typer(
+    name="doorward",
+    help="Judges AWS role trust policies by meaning: who could come in, shown by one request that would be let in.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="The policy files of an installation.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(config_app, name="config")
+
+
+class UsageFault(Exception):  # noqa: N818 - a fault of the call, told in one line
+    """What, where, and what to do."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; `arguments` None: those of the process. Returns the exit status; no exception leaves it."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    try:
+        status = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain once more at exit, when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    return status
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        command = typer.main.get_command(app)
+        # Not command.main(): it turns a broken pipe into status 1, which means "something to report" here.
+        with command.make_context("doorward", list(arguments)) as context:
+            status = command.invoke(context)
+        return status if isinstance(status, int) else DONE
+    except BrokenPipeError:
+        raise
+    except UsageFault as fault:
+        return _say(str(fault), WRONG_INPUT)
+    except (MalformedInput, Misconfigured) as error:
+        return max(_say(each, WRONG_INPUT) for each in str(error).split("\n"))
+    except (Unavailable, DoorwardError) as error:
+        return _say(str(error), UNAVAILABLE)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except typer.Exit as wanted:
+        return wanted.exit_code
+    except SystemExit as wanted:
+        return wanted.code if isinstance(wanted.code, int) else WRONG_INPUT
+    except Exception as error:
+        message = getattr(error, "format_message", None)  # typer's own: an unknown option, a missing argument
+        if message is not None:
+            text = str(message())
+            # no_args_is_help arrives as an error whose message is the help
+            return _say(text, WRONG_INPUT) if "\n" not in text else _help(text)
+        if os.environ.get(_TRACEBACK):
+            raise
+        return _say(
+            f"a bug in doorward: {type(error).__name__}: {error}. Please report it, with the output under {_TRACEBACK}=1", WRONG_INPUT
+        )
+
+
+def _help(text: str) -> int:
+    sys.stderr.write(f"{text}\n")
+    return WRONG_INPUT
+
+
+def _say(message: str, status: int) -> int:
+    from doorward.findings.escaping import for_terminal  # noqa: PLC0415 - start-up
+
+    sys.stderr.write(f"doorward: {for_terminal(message)}\n")
+    return status
+
+
+@app.callback(invoke_without_command=True)
+def _doorward(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from importlib.metadata import version as installed  # noqa: PLC0415 - start-up
+
+        sys.stdout.write(f"doorward {installed('doorward')}\n")
+        raise typer.Exit(DONE)
+    if context.invoked_subcommand is None:
+        sys.stderr.write(f"{context.get_help()}\n")
+        raise typer.Exit(WRONG_INPUT)
+
+
+@app.command("check")
+def check_command(  # noqa: PLR0917 - typer passes them by name
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE|DIR|-]...",
+            help="Trust policies, or what aws iam get-role, list-roles or get-account-authorization-details printed (gzip too);"
+            " every .json and .json.gz below a DIR; - for standard input.",
+        ),
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Not in this version: the account of the current credentials.")] = False,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ID", help="The account that owns the role where the input does not say.")
+    ] = None,
+    org: Annotated[Path | None, typer.Option("--org", metavar="FILE", help="The organization, and whom it trusts (YAML or JSON).")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="DIR", help="A folder with organization.yaml and guardrails.yaml.")
+    ] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write the result to FILE instead of standard output.")
+    ] = None,
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            "--fail-on", metavar="critical|high|medium|low|info|never", help="From which severity on a finding makes the exit status 1."
+        ),
+    ] = "medium",
+) -> int:
+    """Judge trust policies. Exit status: 0 nothing to report, 1 something to report, 2 wrong input or usage."""
+    from doorward.iam.arns import is_account_id  # noqa: PLC0415 - start-up
+    from doorward_cli.checking import check  # noqa: PLC0415 - start-up
+    from doorward_cli.inputs import read_inputs  # noqa: PLC0415 - start-up
+
+    if live:
+        raise UsageFault("--live is not in this version: give what aws iam get-account-authorization-details printed as a FILE")
+    _require_format(format_)
+    threshold = _threshold(fail_on)
+    if not files:
+        raise UsageFault("nothing to check: give a FILE, a folder, or - for standard input")
+    if account is not None and not is_account_id(account):
+        raise UsageFault(f"--account {account}: must be 12 digits")
+    organization, guardrails = _facts(org, config)
+    subjects, unreadable = read_inputs(files, account)
+    report = check(subjects, unreadable, organization, guardrails, now=datetime.now(UTC))
+    _print_report(report, format_, output)
+    for each in report.errors:
+        _say(str(each), WRONG_INPUT)
+    if report.errors:
+        return WRONG_INPUT
+    return REPORTED if report.is_to_be_reported(threshold) else DONE
+
+
+@app.command("evaluate")
+def evaluate_command(
+    file: Annotated[str, typer.Argument(metavar="REQUEST.json|REQUESTS.jsonl|-", help="One request, or one a line; - for standard input.")],
+    explain: Annotated[bool, typer.Option("--explain", help="Say in words, on standard error, what decided.")] = False,
+) -> int:
+    """Decide requests under all their policies. Exit status: 0 all allowed, 1 one was denied, 2 one could not be decided."""
+    import json  # noqa: PLC0415 - start-up
+
+    from doorward_cli.evaluating import evaluate_file  # noqa: PLC0415 - start-up
+    from doorward_cli.evaluating import explain as in_words  # noqa: PLC0415 - start-up
+
+    failed, first, denied = 0, None, False
+    try:
+        for answer in evaluate_file(file):
+            sys.stdout.write(json.dumps(answer.result, ensure_ascii=True) + "\n")
+            if explain:
+                _say(in_words(answer), DONE)
+            denied = denied or answer.is_denied
+            if answer.error is not None:
+                failed += 1
+                first = first or f"{file}{'' if answer.line is None else f', line {answer.line}'}: {answer.error}"
+    except MalformedInput as error:
+        raise MalformedInput(f"{file}: {error}") from None
+    if first is not None:
+        more = f" ({failed - 1} more {'line' if failed == 2 else 'lines'} failed)" if failed > 1 else ""  # noqa: PLR2004 - one and one more
+        return _say(f"{first}{more}", WRONG_INPUT)
+    return REPORTED if denied else DONE
+
+
+@config_app.command("check")
+def config_check_command(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the policy files are.")] = Path("config"),
+) -> int:
+    """Check the policy files; every fault is named with file, line and field. Exit status: 0 all right, 2 not."""
+    from doorward_cli.configuration import load_folder  # noqa: PLC0415 - start-up
+
+    organization, guardrails = load_folder(directory)
+    return _say(
+        f"{directory} is valid: {len(organization.accounts)} accounts, {len(guardrails.scopes)} scopes, guardrails {guardrails.hash[:12]}",
+        DONE,
+    )
+
+
+def _require_format(name: str) -> None:
+    if name in _LATER_FORMATS:
+        raise UsageFault(f"--format {name} is not in this version: use table or json")
+    if name not in {"table", "json"}:
+        raise UsageFault(f"--format {name}: must be table or json")
+
+
+def _threshold(name: str) -> "Severity | None":
+    from doorward.findings.model import Severity  # noqa: PLC0415 - start-up
+
+    if name == _NEVER:
+        return None
+    if name not in set(Severity):
+        raise UsageFault(f"--fail-on {name}: must be {', '.join(Severity)} or {_NEVER}")
+    return Severity(name)
+
+
+def _facts(org: Path | None, config: Path | None) -> "tuple[Organization, Guardrails]":
+    """`--org` wins over the folder's organization file. Without either nothing is known, and every rule has its default severity."""
+    from doorward.guardrails.parsing import guardrails_from  # noqa: PLC0415 - start-up
+    from doorward.organization.model import Organization  # noqa: PLC0415 - start-up
+
+    organization, guardrails = Organization(), guardrails_from({})
+    if config is not None or org is not None:
+        from doorward_cli import configuration  # noqa: PLC0415 - start-up
+
+        if config is not None and org is not None:
+            guardrails = configuration.load_guardrails(config / configuration.GUARDRAILS_FILE)
+        elif config is not None:
+            organization, guardrails = configuration.load_folder(config)
+        if org is not None:
+            organization = configuration.load_organization(org)
+    return organization, guardrails
+
+
+def _print_report(report: "Report", format_: str, output: Path | None) -> None:
+    if format_ == "json":
+        from doorward_cli.checking import FOREIGN_BY_DEFAULT, pretty_json  # noqa: PLC0415 - start-up
+
+        with _destination(output) as stream:
+            stream.write(f"{pretty_json(report)}\n")
+        if report.foreign_by_default:
+            _say(FOREIGN_BY_DEFAULT, DONE)
+        return
+    from doorward_cli.tables import print_report  # noqa: PLC0415 - start-up
+
+    with _destination(output) as stream:
+        print_report(report, stream)
+
+
+@contextmanager
+def _destination(output: Path | None) -> Iterator[IO[str]]:
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        with output.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+            yield stream
+    except OSError as error:
+        raise UsageFault(f"--output {output}: cannot be written: {error.strerror or error}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

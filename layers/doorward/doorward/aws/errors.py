@@ -1,0 +1,59 @@
+"""AWS error codes become our errors in this one place.
+
+Codes: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and each operation's own list.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from doorward.errors import Conflict, DoorwardError, Misconfigured, Unavailable
+from doorward.ports.roles import Refused
+
+_REFUSED = frozenset({"MalformedPolicyDocument", "LimitExceeded", "UnmodifiableEntity", "InvalidInput"})
+_CONFLICT = frozenset({"NoSuchEntity", "ConcurrentModification", "ConditionalCheckFailedException", "TransactionConflictException"})
+_MISCONFIGURED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "InvalidClientTokenId",
+        "KMSAccessDeniedException",
+        "NotFound",
+        "QueueDoesNotExist",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "ResourceNotFoundException",
+        "SignatureDoesNotMatch",
+        "UnauthorizedOperation",
+        "ValidationError",
+        "ValidationException",
+    }
+)
+
+
+def code_of(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "Unknown"))
+
+
+def translate(error: ClientError | BotoCoreError, doing: str) -> DoorwardError:
+    """`doing` says what was tried, where: "reading role 777788889999/x". AWS's own message is kept; it names no secret of ours."""
+    if isinstance(error, BotoCoreError):
+        return Unavailable(f"{doing}: {error}")
+    code = code_of(error)
+    sentence = f"{doing}: {code}: {error.response.get('Error', {}).get('Message', '')}"
+    if code in _REFUSED:
+        return Refused(sentence)
+    if code in _CONFLICT:
+        return Conflict(sentence)
+    if code in _MISCONFIGURED:
+        return Misconfigured(sentence)
+    return Unavailable(sentence)
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing) from error

@@ -1,0 +1,383 @@
+"""The ledger and the outbox in DynamoDB.
+
+Ledger table, `pk` / `sk`:
+    ROLE#<account>/<name>   LOCK              owner, until (epoch seconds)
+    ROLE#<account>/<name>   HEAD              where the role stands
+    ROLE#<account>/<name>   CASE#<id>         one bad policy, from found to closed
+    EVENT#<account>#<id>    ROLE#<ref> or -   what came of an event
+    OUTBOX#<id>             ANNOUNCEMENT      waiting for, or gone to, the bus; its stream starts publish_outbox
+    OUTBOX#<id>             SENT#<channel>    told to people
+Baselines table:
+    ROLE#<account>/<name>   ACCEPTED#<role_id>         the accepted one
+    ROLE#<account>/<name>   VERSION#<role_id>#<hash>   every compliant version seen
+
+Every value is text or a number; what has more shape is JSON text. `ttl` is epoch seconds.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from doorward.aws.errors import code_of, translate, translated
+from doorward.errors import Conflict
+from doorward.findings.model import RemedyKind
+from doorward.ports.clock import Clock
+from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, EventOutcome, Head, Lock
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+# Longer than a function may run (template.yaml, Timeout), so that a lock is lost only by the dead.
+LEASE = timedelta(seconds=90)
+_KEEP_EVENTS = timedelta(days=90)
+_KEEP_OUTBOX = timedelta(days=30)
+_KEEP_CASES = timedelta(days=400)
+
+type _Item = Mapping[str, Any]
+
+
+class DynamoLedger:
+    """The Ledger and the Outbox port."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", ledger_table: str, baselines_table: str, clock: Clock) -> None:
+        self._dynamodb = dynamodb
+        self._table = ledger_table
+        self._baselines = baselines_table
+        self._clock = clock
+
+    # Locks
+
+    def lock(self, role_ref: str) -> Lock:
+        lock = Lock(role_ref, uuid.uuid4().hex)
+        now = self._clock.now().timestamp()
+        until = now + LEASE.total_seconds()
+        with translated(f"locking {role_ref}"):  # a held lock fails the condition, which is a Conflict
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=_item(_role_key(role_ref, "LOCK"), owner=lock.owner, until=until, ttl=int(until)),
+                ConditionExpression="attribute_not_exists(pk) OR #until < :now",
+                ExpressionAttributeNames={"#until": "until"},
+                ExpressionAttributeValues={":now": _value(now)},
+            )
+        return lock
+
+    def unlock(self, lock: Lock) -> None:
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._table,
+                Key=_role_key(lock.role_ref, "LOCK"),
+                ConditionExpression="#owner = :owner",
+                ExpressionAttributeNames={"#owner": "owner"},
+                ExpressionAttributeValues={":owner": _value(lock.owner)},
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise translate(error, f"unlocking {lock.role_ref}") from error
+
+    # Heads and cases
+
+    def head(self, role_ref: str) -> Head:
+        item = self._get(self._table, _role_key(role_ref, "HEAD"))
+        if item is None:
+            return Head()
+        return Head(
+            generation=int(item["generation"]),
+            role_id=item["role_id"],
+            judged_hash=item["judged_hash"],
+            written_at=_time(item.get("written_at")),
+            case_id=item.get("case_id"),
+        )
+
+    def case(self, role_ref: str, case_id: str) -> Case | None:
+        item = self._get(self._table, _role_key(role_ref, f"CASE#{case_id}"))
+        return None if item is None else _case(role_ref, item)
+
+    def judged(self, lock: Lock, head: Head) -> None:
+        self._transact(f"remembering what was judged for {lock.role_ref}", [self._still_held(lock), self._put_head(lock, head)])
+
+    def open_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> bool:
+        try:
+            self._transact(
+                f"opening case {case.id}",
+                [
+                    self._still_held(lock),
+                    self._put(_case_item(case), condition="attribute_not_exists(pk)"),
+                    self._put_head(lock, head),
+                    self._put_announcement(announcement),
+                ],
+            )
+        except Conflict:
+            if self.case(case.role_ref, case.id) is None:
+                raise
+            self._transact(f"opening case {case.id} again", [self._still_held(lock), self._put_head(lock, head)])
+            return False
+        return True
+
+    def intend(self, lock: Lock, case: Case) -> None:
+        self._transact(
+            f"recording the intent of case {case.id}",
+            [
+                self._still_held(lock),
+                self._put(
+                    _case_item(case),
+                    condition="#status IN (:standing, :intended)",
+                    names={"#status": "status"},
+                    values={":standing": str(CaseStatus.STANDING), ":intended": str(CaseStatus.INTENDED)},
+                ),
+            ],
+        )
+
+    def close_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> None:
+        self._transact(
+            f"closing case {case.id}",
+            [
+                self._still_held(lock),
+                self._put(_case_item(case)),
+                self._put_head(lock, head),
+                self._put_announcement(announcement),
+            ],
+        )
+
+    # Events
+
+    def record(self, outcome: EventOutcome) -> None:
+        key = {
+            "pk": _value(f"EVENT#{outcome.account_id}#{outcome.event_id}"),
+            "sk": _value(f"ROLE#{outcome.role_ref}" if outcome.role_ref else "-"),
+        }
+        item = _item(
+            key,
+            event_name=outcome.event_name,
+            outcome=outcome.outcome,
+            because=outcome.because,
+            event_time=_text_of(outcome.event_time),
+            at=_text_of(outcome.at),
+            ttl=self._until(_KEEP_EVENTS),
+        )
+        with translated(f"recording event {outcome.event_id}"):
+            self._dynamodb.put_item(TableName=self._table, Item=item)
+
+    # Baselines
+
+    def baseline(self, role_ref: str, role_id: str) -> Baseline | None:
+        item = self._get(self._baselines, _role_key(role_ref, f"ACCEPTED#{role_id}"))
+        if item is None:
+            return None
+        return Baseline(
+            role_ref=role_ref,
+            role_id=role_id,
+            policy_hash=item["policy_hash"],
+            document=item["document"],
+            accepted_by=item["accepted_by"],
+            because=item["because"],
+            event_id=item["event_id"],
+            at=datetime.fromisoformat(item["at"]),
+        )
+
+    def observe(self, baseline: Baseline) -> None:
+        try:
+            self._dynamodb.put_item(
+                TableName=self._baselines, Item=_version_item(baseline), ConditionExpression="attribute_not_exists(pk)"
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise translate(error, f"keeping a version of {baseline.role_ref}") from error
+
+    def accept(self, baseline: Baseline) -> None:
+        version = _version_item(baseline)
+        accepted = {**version, **_role_key(baseline.role_ref, f"ACCEPTED#{baseline.role_id}")}
+        self._transact(
+            f"accepting a baseline of {baseline.role_ref}",
+            [{"Put": {"TableName": self._baselines, "Item": item}} for item in (version, accepted)],
+        )
+
+    # Outbox
+
+    def announce(self, announcement: Announcement) -> bool:
+        try:
+            self._transact(
+                f"announcing {announcement.id}", [self._put_announcement(announcement, condition="attribute_not_exists(pk)")]
+            )
+        except Conflict:
+            return False
+        return True
+
+    def pending(self, announcement_id: str) -> Announcement | None:
+        item = self._get(self._table, _outbox_key(announcement_id, "ANNOUNCEMENT"))
+        if item is None or "published_at" in item:
+            return None
+        return Announcement(
+            announcement_id, item["detail_type"], json.loads(item["detail"]), datetime.fromisoformat(item["at"])
+        )
+
+    def published(self, announcement_id: str) -> None:
+        with translated(f"marking announcement {announcement_id} as published"):
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key=_outbox_key(announcement_id, "ANNOUNCEMENT"),
+                UpdateExpression="SET published_at = :now",
+                ExpressionAttributeValues={":now": _value(_text_of(self._clock.now()))},
+            )
+
+    def was_sent(self, announcement_id: str, channel: str) -> bool:
+        return self._get(self._table, _outbox_key(announcement_id, f"SENT#{channel}")) is not None
+
+    def sent(self, announcement_id: str, channel: str) -> None:
+        item = _item(
+            _outbox_key(announcement_id, f"SENT#{channel}"), at=_text_of(self._clock.now()), ttl=self._until(_KEEP_OUTBOX)
+        )
+        with translated(f"marking announcement {announcement_id} as sent to {channel}"):
+            self._dynamodb.put_item(TableName=self._table, Item=item)
+
+    # Parts of transactions
+
+    def _still_held(self, lock: Lock) -> "TransactWriteItemTypeDef":
+        return {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": _role_key(lock.role_ref, "LOCK"),
+                "ConditionExpression": "#owner = :owner",
+                "ExpressionAttributeNames": {"#owner": "owner"},
+                "ExpressionAttributeValues": {":owner": _value(lock.owner)},
+            }
+        }
+
+    def _put_head(self, lock: Lock, head: Head) -> "TransactWriteItemTypeDef":
+        return self._put(
+            _item(
+                _role_key(lock.role_ref, "HEAD"),
+                generation=head.generation,
+                role_id=head.role_id,
+                judged_hash=head.judged_hash,
+                written_at=_text_of(head.written_at),
+                case_id=head.case_id,
+            )
+        )
+
+    def _put_announcement(self, announcement: Announcement, condition: str | None = None) -> "TransactWriteItemTypeDef":
+        return self._put(
+            _item(
+                _outbox_key(announcement.id, "ANNOUNCEMENT"),
+                detail_type=announcement.detail_type,
+                detail=json.dumps(announcement.detail),
+                at=_text_of(announcement.at),
+                ttl=self._until(_KEEP_OUTBOX),
+            ),
+            condition,
+        )
+
+    def _put(
+        self,
+        item: Mapping[str, Any],
+        condition: str | None = None,
+        names: Mapping[str, str] | None = None,
+        values: Mapping[str, str] | None = None,
+    ) -> "TransactWriteItemTypeDef":
+        put: dict[str, Any] = {"TableName": self._table, "Item": item}
+        if condition is not None:
+            put["ConditionExpression"] = condition
+        if names is not None:
+            put["ExpressionAttributeNames"] = names
+        if values is not None:
+            put["ExpressionAttributeValues"] = {name: _value(value) for name, value in values.items()}
+        return {"Put": put}  # type: ignore[typeddict-item]
+
+    def _transact(self, doing: str, items: Sequence["TransactWriteItemTypeDef"]) -> None:
+        """Raises Conflict where a condition did not hold, or another transaction was at the same items."""
+        try:
+            self._dynamodb.transact_write_items(TransactItems=items)
+        except ClientError as error:
+            if code_of(error) == "TransactionCanceledException":
+                codes = [each.get("Code") for each in error.response.get("CancellationReasons", [])]
+                if "ConditionalCheckFailed" in codes or "TransactionConflict" in codes:
+                    raise Conflict(f"{doing}: somebody else was there first") from error
+            raise translate(error, doing) from error
+
+    def _get(self, table: str, key: Mapping[str, Any]) -> dict[str, str] | None:
+        with translated(f"reading {table}"):
+            item = self._dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+        return None if item is None else {name: next(iter(value.values())) for name, value in item.items()}  # type: ignore[misc]
+
+    def _until(self, keep: timedelta) -> int:
+        return int((self._clock.now() + keep).timestamp())
+
+
+def _value(value: str | float | None) -> dict[str, Any]:
+    return {"S": value} if isinstance(value, str) else {"N": str(value)}
+
+
+def _item(key: Mapping[str, Any], **attributes: str | float | None) -> dict[str, Any]:
+    return {**key, **{name: _value(value) for name, value in attributes.items() if value is not None}}
+
+
+def _role_key(role_ref: str, sort: str) -> dict[str, Any]:
+    return {"pk": _value(f"ROLE#{role_ref}"), "sk": _value(sort)}
+
+
+def _outbox_key(announcement_id: str, sort: str) -> dict[str, Any]:
+    return {"pk": _value(f"OUTBOX#{announcement_id}"), "sk": _value(sort)}
+
+
+def _case_item(case: Case) -> dict[str, Any]:
+    return _item(
+        _role_key(case.role_ref, f"CASE#{case.id}"),
+        role_id=case.role_id,
+        found_hash=case.found_hash,
+        generation=case.generation,
+        status=str(case.status),
+        opened_at=_text_of(case.opened_at),
+        event_id=case.event_id,
+        found_document=case.found_document,
+        detail=json.dumps(case.detail),
+        planned_hash=case.planned_hash,
+        planned_document=case.planned_document,
+        remedy_kind=case.remedy_kind,
+        closed_at=_text_of(case.closed_at),
+        ttl=int((case.opened_at + _KEEP_CASES).timestamp()) if not case.status.is_open else None,
+    )
+
+
+def _case(role_ref: str, item: Mapping[str, str]) -> Case:
+    kind: RemedyKind | None = item.get("remedy_kind")  # type: ignore[assignment] # only we write it
+    return Case(
+        id=item["sk"].removeprefix("CASE#"),
+        role_ref=role_ref,
+        role_id=item["role_id"],
+        found_hash=item["found_hash"],
+        generation=int(item["generation"]),
+        status=CaseStatus(item["status"]),
+        opened_at=datetime.fromisoformat(item["opened_at"]),
+        event_id=item["event_id"],
+        found_document=item["found_document"],
+        detail=json.loads(item["detail"]),
+        planned_hash=item.get("planned_hash"),
+        planned_document=item.get("planned_document"),
+        remedy_kind=kind,
+        closed_at=_time(item.get("closed_at")),
+    )
+
+
+def _version_item(baseline: Baseline) -> dict[str, Any]:
+    return _item(
+        _role_key(baseline.role_ref, f"VERSION#{baseline.role_id}#{baseline.policy_hash}"),
+        role_id=baseline.role_id,
+        policy_hash=baseline.policy_hash,
+        document=baseline.document,
+        accepted_by=baseline.accepted_by,
+        because=baseline.because,
+        event_id=baseline.event_id,
+        at=_text_of(baseline.at),
+    )
+
+
+def _text_of(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat()
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

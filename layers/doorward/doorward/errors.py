@@ -1,0 +1,21 @@
+"""Failures, sorted by what the caller does next. A decision is a value; only these are exceptions."""
+
+
+class DoorwardError(Exception):
+    """One sentence for a person: what is wrong, where, and what to do about it."""
+
+
+class MalformedInput(DoorwardError):  # noqa: N818 - named after the caller's next move, not after Python's habit
+    """The input can never be used: record the reason and put it aside. Trying again changes nothing."""
+
+
+class Conflict(DoorwardError):  # noqa: N818
+    """The world changed since it was read: read again, decide again."""
+
+
+class Unavailable(DoorwardError):  # noqa: N818
+    """Something that usually answers did not: wait and try again."""
+
+
+class Misconfigured(DoorwardError):  # noqa: N818
+    """The installation lacks a permission, a role or a setting: only its operator can mend that."""

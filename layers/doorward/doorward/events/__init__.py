@@ -1,0 +1,1 @@
+"""CloudTrail records and EventBridge envelopes as typed values."""

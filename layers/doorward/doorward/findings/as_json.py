@@ -1,0 +1,68 @@
+"""Findings and judgements as the JSON of `doorward.check/1` (docs/contracts.md), keys in the contract's order.
+
+Nothing is escaped here: JSON escapes by itself, and a program wants the text as it was. External IDs in a remedy stand as they
+are, so that it can be applied; whoever sends it anywhere masks them first (`escaping.mask_external_ids`).
+"""
+
+from typing import Any
+
+from doorward.findings.model import Finding, Judgement, Remedy, Severity, StatementRef, Undecided, Witness
+
+
+def finding_as_json(finding: Finding, remedy: Remedy | None) -> dict[str, Any]:
+    """One entry of `findings`. `remedy` None: there is none to offer."""
+    return {
+        "rule": finding.rule,
+        "kind": finding.kind,
+        "blast_radius": finding.blast_radius,
+        "severity": finding.severity.value,
+        "title": finding.title,
+        "statement": _statement(finding.statement),
+        "witness": None if finding.witness is None else witness_as_json(finding.witness),
+        "because": finding.because,
+        "waiver": finding.waiver,
+        "remedy": None if remedy is None else remedy_as_json(remedy),
+    }
+
+
+def judgement_as_json(
+    role_arn: str | None, source: str | None, account: str | None, judgement: Judgement, remedy: Remedy | None
+) -> dict[str, Any]:
+    """One entry of `roles`. The remedy closes all holes of the role at once, so each finding that counts carries the same."""
+    return {
+        "role": role_arn,
+        "source": source,
+        "verdict": judgement.verdict.value,
+        "account": account,
+        "findings": [finding_as_json(each, None if each.severity is Severity.INFO else remedy) for each in judgement.findings],
+        "because": judgement.because,
+        "undecidable": [_undecided(each) for each in judgement.undecidable],
+    }
+
+
+def witness_as_json(witness: Witness) -> dict[str, Any]:
+    """A multivalued context key is a list."""
+    return {
+        "principal": witness.principal,
+        "principal_type": witness.principal_type,
+        "action": witness.action,
+        "context": {key: list(value) if isinstance(value, tuple) else value for key, value in witness.context.items()},
+        "absent": list(witness.absent),
+    }
+
+
+def remedy_as_json(remedy: Remedy) -> dict[str, Any]:
+    return {"kind": remedy.kind, "trust_policy": dict(remedy.trust_policy), "proved": remedy.proved}
+
+
+def _undecided(undecided: Undecided) -> dict[str, Any]:
+    return {
+        "rule": undecided.rule,
+        "statement": _statement(undecided.statement),
+        "construct": undecided.construct,
+        "because": undecided.because,
+    }
+
+
+def _statement(statement: StatementRef) -> dict[str, Any]:
+    return {"index": statement.index, "sid": statement.sid}

@@ -1,0 +1,104 @@
+"""What is said about a case on the bus. The JSON is a contract: docs/schemas/doorward.guardrails.1.json.
+
+External IDs of customers are masked here, once, for every channel behind the bus.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from doorward.events.records import Actor, Change
+from doorward.findings.as_json import finding_as_json
+from doorward.findings.escaping import mask_external_ids
+from doorward.findings.model import Judgement, Remedy, Severity
+from doorward.guardrails.decide import Decision
+from doorward.guardrails.model import Guardrails, Role
+from doorward.organization.model import Organization
+
+FORMAT = "doorward.guardrails/1"
+# An event may have 256 KB in all; a policy over 4 KB is not stored by IAM, so only padding is ever cut.
+_LONGEST_DIFF_LINES = 400
+
+
+def describe_case(
+    finding_id: str,
+    role: Role,
+    judgement: Judgement,
+    decision: Decision,
+    change: Change,
+    organization: Organization,
+    guardrails: Guardrails,
+    policy_hash: str,
+) -> dict[str, Any]:
+    """The part that every announcement about a case shares."""
+    account = organization.account(role.account_id)
+    return {
+        "format": FORMAT,
+        "finding_id": finding_id,
+        "role": role.arn,
+        "role_ref": role.ref,
+        "account": {"id": role.account_id, "name": account.name if account is not None else None},
+        "verdict": str(judgement.verdict),
+        "severity": str(worst_severity(judgement)),
+        "mode": str(decision.mode),
+        "action": str(decision.action),
+        "because": decision.because,
+        "findings": [finding_as_json(each, None) for each in judgement.findings],
+        "undecidable": [
+            {
+                "rule": each.rule,
+                "statement": {"index": each.statement.index, "sid": each.statement.sid},
+                "construct": each.construct,
+                "because": each.because,
+            }
+            for each in judgement.undecidable
+        ],
+        "actor": describe_actor(change.actor, organization),
+        "event": {"id": change.event_id, "name": change.event_name, "time": change.event_time.isoformat()},
+        "policy_hash": policy_hash,
+        "guardrails_hash": guardrails.hash,
+        "remedy": None,
+        "diff": [],
+        "seconds": None,
+    }
+
+
+def describe_actor(actor: Actor, organization: Organization) -> dict[str, Any]:
+    return {
+        "kind": actor.kind,
+        "arn": actor.arn,
+        "session_name": actor.session_name,
+        "account_id": actor.account_id,
+        "pipeline": organization.is_pipeline(actor.arn),
+    }
+
+
+def with_remedy(detail: Mapping[str, Any], remedy: Remedy, found_document: str, seconds: float | None) -> dict[str, Any]:
+    """`seconds`: from the event's time to the verified write; CloudTrail gives whole seconds, so it is good to one."""
+    return {
+        **detail,
+        "remedy": {"kind": remedy.kind, "proved": remedy.proved},
+        "diff": diff_documents(found_document, json.dumps(remedy.trust_policy)),
+        "seconds": None if seconds is None else round(seconds, 2),
+    }
+
+
+def worst_severity(judgement: Judgement) -> Severity:
+    """Medium where nothing was found but something could not be decided."""
+    return max((each.severity for each in judgement.findings), key=lambda severity: severity.rank, default=Severity.MEDIUM)
+
+
+def diff_documents(before: str, after: str) -> list[str]:
+    """Lines of a unified diff of the two documents, pretty-printed, external IDs masked, without file headers."""
+    from difflib import unified_diff  # noqa: PLC0415 - only a violation needs it: keep it out of the cold start
+
+    lines = list(unified_diff(_pretty(before), _pretty(after), lineterm="", n=2))[2:]
+    return lines if len(lines) <= _LONGEST_DIFF_LINES else [*lines[:_LONGEST_DIFF_LINES], "…"]
+
+
+def _pretty(document: str) -> list[str]:
+    try:
+        value = json.loads(document)
+    except ValueError:
+        return document.splitlines()
+    return json.dumps(mask_external_ids(value), indent=2, ensure_ascii=False).splitlines()

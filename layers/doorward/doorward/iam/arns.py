@@ -1,0 +1,54 @@
+"""Account ids, ARNs and unique ids, as IAM writes them.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+"""
+
+import re
+from typing import NamedTuple
+
+ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
+UNIQUE_ID = re.compile(r"(?:AROA|AIDA|ACCA|AGPA|ANPA|AIPA)[A-Z0-9]{12,124}", re.ASCII)
+_ARN_PARTS = 6
+
+
+class Arn(NamedTuple):
+    """`arn:partition:service:region:account_id:resource`; the resource keeps its own colons and slashes."""
+
+    partition: str
+    service: str
+    region: str
+    account_id: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account_id}:{self.resource}"
+
+    @property
+    def name(self) -> str:
+        """The last segment: a role's name without its path, a session's name."""
+        return self.resource.rsplit("/", 1)[-1]
+
+
+def parse_arn(text: str) -> Arn | None:
+    """None where the text has not the six parts of an ARN."""
+    parts = text.split(":", _ARN_PARTS - 1)
+    if len(parts) != _ARN_PARTS or parts[0] != "arn":
+        return None
+    return Arn(parts[1], parts[2], parts[3], parts[4], parts[5])
+
+
+def is_account_id(text: str) -> bool:
+    return ACCOUNT_ID.fullmatch(text) is not None
+
+
+def account_of_principal(value: str) -> str | None:
+    """The account that an `AWS` principal of a policy names: a bare id, or the account part of an ARN. None for `*` and unique ids."""
+    if is_account_id(value):
+        return value
+    arn = parse_arn(value)
+    return arn.account_id if arn is not None and is_account_id(arn.account_id) else None
+
+
+def role_arn(account_id: str, name: str, path: str = "/", partition: str = "aws") -> str:
+    """`path` begins and ends with a slash."""
+    return f"arn:{partition}:iam::{account_id}:role{path}{name}"

@@ -1,0 +1,331 @@
+"""Sets of strings: what a policy's patterns admit, and what a key's grammar allows to exist.
+
+A set here is a conjunction of patterns to match, patterns not to match, and one grammar; `find_text` returns a member or proves that
+there is none, by a lazy product of small automata over the characters that the patterns can tell apart. Bounds on length are not
+part of the grammars: who uses a found text checks its length.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+_BEYOND_ASCII = "é"
+# The first that a group of interchangeable characters contains stands for it: a witness should read well.
+_PREFERRED = "x9mXabcdefghijklnopqrstuvwyz0123456782ABCDEFGHIJKLMNOPQRSTUVWYZ-_./:@ "
+
+
+class OutOfBudget(Exception):  # noqa: N818 - not an error: the question is left undecided
+    """The question was too large to answer within the limits."""
+
+
+class Budget:
+    """How much work one judgement may cost: automaton states, and boxes left after taking Deny statements out."""
+
+    __slots__ = ("boxes", "states")
+
+    def __init__(self, states: int = 60_000, boxes: int = 4_000) -> None:
+        self.states = states
+        self.boxes = boxes
+
+    def spend_states(self, count: int) -> None:
+        self.states -= count
+        if self.states < 0:
+            raise OutOfBudget
+
+    def spend_box(self) -> None:
+        self.boxes -= 1
+        if self.boxes < 0:
+            raise OutOfBudget
+
+
+class Wild(NamedTuple):
+    """`*` (many) or `?` (exactly one), of any character that is not barred."""
+
+    many: bool
+    barred: str = ""
+
+
+Token = str | Wild
+"""A string token is one character out of these."""
+
+
+class Pattern:
+    """A sequence of tokens, compiled to a bit-parallel automaton: bit i says that i tokens are behind us. Compared by identity."""
+
+    __slots__ = ("_accept", "_forever", "_free", "_loops", "_moves", "_stars", "exact", "prefix", "prefix_only", "start", "tokens")
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        kept: list[Token] = []
+        for each in tokens:
+            if isinstance(each, Wild) and each.many and kept and kept[-1] == each:
+                continue
+            kept.append(each)
+        self.tokens = tuple(kept)
+        self._accept = 1 << len(kept)
+        self._stars = self._free = 0
+        for index, each in enumerate(kept):
+            if isinstance(each, Wild) and each.many:
+                self._stars |= 1 << index
+                if not each.barred:
+                    self._free |= 1 << index
+        self._moves: dict[str, int] = {}
+        self._loops: dict[str, int] = {}
+        literal = 0
+        while literal < len(kept) and isinstance(kept[literal], str) and len(kept[literal]) == 1:
+            literal += 1
+        self.prefix = "".join(str(each) for each in kept[:literal])
+        self.exact = self.prefix if literal == len(kept) else None
+        ends_free = bool(kept) and kept[-1] == Wild(many=True)
+        self.prefix_only = ends_free and literal == len(kept) - 1
+        self._forever = self._accept | (self._accept >> 1) if ends_free else 0
+        self.start = self._closed(1)
+
+    def step(self, state: int, char: str) -> int:
+        moves = self._moves.get(char)
+        if moves is None:
+            moves = self._learn(char)
+        return self._closed(((state & moves) << 1) | (state & self._loops[char]))
+
+    def accepts(self, state: int) -> bool:
+        return state & self._accept != 0
+
+    def accepts_all_from(self, state: int) -> bool:
+        """Whatever follows is accepted."""
+        return self._forever != 0 and state & self._forever == self._forever
+
+    def matches(self, text: str) -> bool:
+        if self.exact is not None:
+            return text == self.exact
+        if not text.startswith(self.prefix):
+            return False
+        if self.prefix_only:
+            return True
+        state = self.start
+        for char in text:
+            state = self.step(state, char)
+            if not state:
+                return False
+        return self.accepts(state)
+
+    def _learn(self, char: str) -> int:
+        moves = loops = 0
+        for index, token in enumerate(self.tokens):
+            if isinstance(token, str):
+                if char in token:
+                    moves |= 1 << index
+            elif char not in token.barred:
+                if token.many:
+                    loops |= 1 << index
+                else:
+                    moves |= 1 << index
+        self._moves[char] = moves
+        self._loops[char] = loops
+        return moves
+
+    def _closed(self, state: int) -> int:
+        stars = state & self._stars
+        while stars:
+            wider = state | (stars << 1)
+            stars = (wider ^ state) & self._stars
+            state = wider
+        free = state & self._free
+        if free:
+            # From a later free star everything is accepted that an earlier place would accept.
+            state &= -1 << (free.bit_length() - 1)
+        return state
+
+
+def literal(text: str) -> Pattern:
+    return Pattern(tuple(text))
+
+
+def starting_with(text: str) -> Pattern:
+    return Pattern((*text, Wild(many=True)))
+
+
+class Chars(NamedTuple):
+    """One character: one of `chars`, or any other than these."""
+
+    chars: str
+    negated: bool = False
+
+
+class Many(NamedTuple):
+    part: "Part"
+
+
+class Either(NamedTuple):
+    parts: tuple["Part", ...]
+
+
+Part = str | Chars | Many | Either | tuple["Part", ...]
+"""A grammar: literal text, one character, repetition (none or more), alternatives, or a sequence."""
+
+ANY = Chars("", negated=True)
+
+
+def some(part: Part) -> Part:
+    return (part, Many(part))
+
+
+def perhaps(part: Part) -> Part:
+    return Either(("", part))
+
+
+class Grammar:
+    """A grammar compiled by positions (Glushkov); a state is the set of positions just matched, as bits. Bit 0: nothing read yet."""
+
+    __slots__ = ("_chars", "_expects", "_follow", "_hits", "_last", "charsets")
+
+    def __init__(self, part: Part) -> None:
+        self._chars: list[Chars] = [Chars("")]
+        self._follow: list[int] = [0]
+        nullable, first, last = self._build(part)
+        self._follow[0] = first
+        self._last = last | (1 if nullable else 0)
+        self.charsets = tuple(dict.fromkeys(self._chars[1:]))
+        self._hits: dict[str, int] = {}
+        self._expects: dict[int, int] = {}
+
+    def expects(self, state: int) -> int:
+        """Positions that may come next."""
+        known = self._expects.get(state)
+        if known is None:
+            known, rest = 0, state
+            while rest:
+                low = rest & -rest
+                known |= self._follow[low.bit_length() - 1]
+                rest ^= low
+            self._expects[state] = known
+        return known
+
+    def hits(self, char: str) -> int:
+        """Positions that this character can stand at."""
+        known = self._hits.get(char)
+        if known is None:
+            known = 0
+            for index, (chars, negated) in enumerate(self._chars):
+                if index and (char in chars) != negated:
+                    known |= 1 << index
+            self._hits[char] = known
+        return known
+
+    def accepts(self, state: int) -> bool:
+        return state & self._last != 0
+
+    def matches(self, text: str) -> bool:
+        state = 1
+        for char in text:
+            state = self.expects(state) & self.hits(char)
+            if not state:
+                return False
+        return self.accepts(state)
+
+    def _build(self, part: Part) -> tuple[bool, int, int]:
+        if isinstance(part, str):
+            part = tuple(Chars(each) for each in part)
+        if isinstance(part, Chars):
+            bit = 1 << len(self._chars)
+            self._chars.append(part)
+            self._follow.append(0)
+            return False, bit, bit
+        if isinstance(part, Many):
+            _, first, last = self._build(part.part)
+            self._link(last, first)
+            return True, first, last
+        if isinstance(part, Either):
+            nullable, first, last = False, 0, 0
+            for each in part.parts:
+                its_nullable, its_first, its_last = self._build(each)
+                nullable, first, last = nullable or its_nullable, first | its_first, last | its_last
+            return nullable, first, last
+        nullable, first, last = True, 0, 0
+        for each in part:
+            its_nullable, its_first, its_last = self._build(each)
+            self._link(last, its_first)
+            first = first | its_first if nullable else first
+            last = last | its_last if its_nullable else its_last
+            nullable = nullable and its_nullable
+        return nullable, first, last
+
+    def _link(self, last: int, first: int) -> None:
+        while last:
+            low = last & -last
+            self._follow[low.bit_length() - 1] |= first
+            last ^= low
+
+
+def find_text(grammar: Grammar, wanted: Sequence[Pattern], unwanted: Sequence[Pattern], budget: Budget) -> str | None:
+    """A shortest text of the grammar that matches every wanted pattern and no unwanted one, or None where there is none.
+
+    Raises OutOfBudget.
+    """
+    for each in wanted:
+        if each.exact is not None:
+            text = each.exact
+            fits = grammar.matches(text) and all(other.matches(text) for other in wanted)
+            return text if fits and not any(other.matches(text) for other in unwanted) else None
+        if any(other.prefix_only and each.prefix.startswith(other.prefix) for other in unwanted):
+            return None
+    alphabet = _alphabet(grammar, (*wanted, *unwanted))
+    count = len(wanted)
+    automata = (*wanted, *unwanted)
+    start = (1, *(each.start for each in automata))
+    choices: dict[int, list[tuple[str, int]]] = {}
+    parents: dict[tuple[int, ...], tuple[tuple[int, ...], str] | None] = {start: None}
+    queue = deque([start])
+    while queue:
+        state = queue.popleft()
+        budget.spend_states(1)
+        if (
+            grammar.accepts(state[0])
+            and all(automata[index].accepts(state[index + 1]) for index in range(count))
+            and not any(automata[index].accepts(state[index + 1]) for index in range(count, len(automata)))
+        ):
+            return _read_back(parents, state)
+        steps = choices.get(state[0])
+        if steps is None:
+            expected = grammar.expects(state[0])
+            steps = [(char, hit) for char in alphabet if (hit := expected & grammar.hits(char))]
+            choices[state[0]] = steps
+        for char, hit in steps:
+            following = [hit]
+            for index, automaton in enumerate(automata):
+                here = state[index + 1]
+                after = automaton.step(here, char) if here else 0
+                if index < count:
+                    if not after:
+                        break
+                elif after and automaton.accepts_all_from(after):
+                    break
+                following.append(after)
+            else:
+                found = tuple(following)
+                if found not in parents:
+                    parents[found] = (state, char)
+                    queue.append(found)
+    return None
+
+
+def _read_back(parents: dict[tuple[int, ...], tuple[tuple[int, ...], str] | None], state: tuple[int, ...]) -> str:
+    chars: list[str] = []
+    step = parents[state]
+    while step is not None:
+        state, char = step
+        chars.append(char)
+        step = parents[state]
+    return "".join(reversed(chars))
+
+
+def _alphabet(grammar: Grammar, patterns: Sequence[Pattern]) -> list[str]:
+    """Every character that a pattern names, and one of each group that neither patterns nor grammar can tell apart."""
+    named: set[str] = set()
+    for each in patterns:
+        for token in each.tokens:
+            named.update(token if isinstance(token, str) else token.barred)
+    groups: dict[int, str] = {}
+    for char in (*_PREFERRED, *PRINTABLE, _BEYOND_ASCII):
+        if char not in named:
+            groups.setdefault(grammar.hits(char), char)
+    return [*groups.values(), *sorted(named)]

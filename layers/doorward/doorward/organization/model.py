@@ -1,0 +1,80 @@
+"""The organization and the parties it trusts, as `config/organization.yaml` states them (docs/contracts.md, "Org file")."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """`ou` is a path of names from the root, "/workloads/prod"; `org_path` the ids as in `aws:PrincipalOrgPaths`; both "" if unknown."""
+
+    id: str
+    name: str
+    ou: str = ""
+    org_path: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedAccount:
+    """An account outside the organization that may come in: a vendor, a partner."""
+
+    id: str
+    name: str
+    external_id_required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedIssuer:
+    """An OIDC issuer without `https://`. `subjects` are IAM-style globs; `claims` map a claim to its trusted values.
+
+    A caller is trusted by a subject or by claims.
+    """
+
+    issuer: str
+    subjects: tuple[str, ...] = ()
+    audiences: tuple[str, ...] = ()
+    claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A role that may change trust policies by code."""
+
+    role: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    cidrs: tuple[str, ...] = ()
+    vpcs: tuple[str, ...] = ()
+    vpce: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """`id` is None in one-account mode: then only `accounts` are ours."""
+
+    id: str | None = None
+    management_account: str | None = None
+    partition: str = "aws"
+    accounts: tuple[Account, ...] = ()
+    trusted_accounts: tuple[TrustedAccount, ...] = ()
+    oidc: tuple[TrustedIssuer, ...] = ()
+    saml: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    pipelines: tuple[Pipeline, ...] = ()
+    networks: Networks = Networks()
+
+    def account(self, account_id: str) -> Account | None:
+        return next((each for each in self.accounts if each.id == account_id), None)
+
+    def trusted_account(self, account_id: str) -> TrustedAccount | None:
+        return next((each for each in self.trusted_accounts if each.id == account_id), None)
+
+    def issuer(self, issuer: str) -> TrustedIssuer | None:
+        return next((each for each in self.oidc if each.issuer == issuer), None)
+
+    def is_pipeline(self, role_arn: str | None) -> bool:
+        return role_arn is not None and any(each.role == role_arn for each in self.pipelines)

@@ -1,0 +1,224 @@
+"""The organization file as values: from JSON data that the build wrote, or that the command line read from YAML.
+
+Lambda has neither a YAML parser nor jsonschema, so this is complete by itself: what the JSON Schema refuses is refused here, too, at the
+first fault. `doorward_cli.configuration` says all faults at once, with file and line.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from doorward.errors import Misconfigured
+from doorward.iam.arns import is_account_id
+from doorward.organization.model import (
+    Account,
+    Networks,
+    Organization,
+    Pipeline,
+    TrustedAccount,
+    TrustedIssuer,
+)
+
+MANAGEMENT_NAME = "management"
+"""What the management account is called where the file lists it nowhere among `accounts`."""
+
+# The same patterns as in schemas/organization.schema.json.
+_ORGANIZATION_ID = re.compile(r"o-[a-z0-9]{1,32}")
+_ORG_PATH = re.compile(r"o-[a-z0-9]{1,32}/r-[0-9a-z]{1,32}/(?:ou-[0-9a-z-]+/)*")
+_OU = re.compile(r"/.*", re.DOTALL)
+_ISSUER = re.compile(r"(?![a-zA-Z]+://)\S+")
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+")
+_SAML_PROVIDER = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:saml-provider/.+")
+_PARTITIONS = frozenset({"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"})
+
+
+def organization_from(data: object) -> Organization:
+    """Read the org file's form (docs/contracts.md, "Org file"). An empty object: nothing is ours.
+
+    The management account belongs to the organization whether it is listed or not. Raises Misconfigured, naming the field.
+    """
+    fields = Fields(data, "")
+    accounts = fields.objects("accounts", _account)
+    trusted = fields.object("trusted")
+    trusted.take("cognito", "roles_anywhere")  # part of the file's form; no rule reads them yet
+    networks = fields.object("networks")
+    organization = Organization(
+        id=fields.matching("organization", _ORGANIZATION_ID, "the organization's id, o-…") or None,
+        management_account=fields.account_or_none("management_account"),
+        partition=fields.text("partition", "aws"),
+        accounts=accounts,
+        trusted_accounts=trusted.objects("accounts", _trusted_account),
+        oidc=trusted.objects("oidc", _issuer),
+        saml=trusted.objects("saml", _saml_provider),
+        services=trusted.texts("services"),
+        pipelines=fields.objects("pipelines", _pipeline),
+        networks=Networks(networks.texts("cidrs"), networks.texts("vpcs"), networks.texts("vpce")),
+    )
+    for each in (networks, trusted, fields):
+        each.refuse_others()
+    if organization.partition not in _PARTITIONS:
+        fields.refuse("partition", f"must be one of {', '.join(sorted(_PARTITIONS))}")
+    return _with_management(_consistent(organization))
+
+
+def _account(fields: "Fields") -> Account:
+    return Account(
+        id=fields.account("id"),
+        name=fields.text("name", ""),
+        ou=fields.matching("ou", _OU, "a path of OU names from the root, /workloads/prod"),
+        org_path=fields.matching("org_path", _ORG_PATH, "a path as in aws:PrincipalOrgPaths, with the last slash"),
+        tags=fields.mapping("tags", Fields.text_or_empty),
+    )
+
+
+def _trusted_account(fields: "Fields") -> TrustedAccount:
+    return TrustedAccount(fields.account("id"), fields.text("name", ""), fields.boolean("external_id_required", default=True))
+
+
+def _issuer(fields: "Fields") -> TrustedIssuer:
+    issuer = fields.matching("issuer", _ISSUER, "an issuer without https://, as IAM writes it", required=True)
+    return TrustedIssuer(issuer, fields.texts("subjects"), fields.texts("audiences"), fields.mapping("claims", Fields.texts))
+
+
+def _saml_provider(fields: "Fields") -> str:
+    return fields.matching("provider", _SAML_PROVIDER, "the ARN of a SAML provider", required=True)
+
+
+def _pipeline(fields: "Fields") -> Pipeline:
+    role = fields.matching("role", _ROLE, "the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME", required=True)
+    return Pipeline(role, fields.text("owner"))
+
+
+def _consistent(organization: Organization) -> Organization:
+    for where, ids in (
+        ("accounts", [each.id for each in organization.accounts]),
+        ("trusted.accounts", [each.id for each in organization.trusted_accounts]),
+        ("trusted.oidc", [each.issuer for each in organization.oidc]),
+    ):
+        for position, each in enumerate(ids):
+            if each in ids[:position]:
+                raise Misconfigured(f"{where}[{position}]: {each} is listed twice; keep one")
+    for position, vendor in enumerate(organization.trusted_accounts):
+        if organization.account(vendor.id) is not None or vendor.id == organization.management_account:
+            raise Misconfigured(f"trusted.accounts[{position}].id: {vendor.id} is an account of the organization; remove it here or there")
+    return organization
+
+
+def _with_management(organization: Organization) -> Organization:
+    management = organization.management_account
+    if management is None or organization.account(management) is not None:
+        return organization
+    from dataclasses import replace  # noqa: PLC0415 - beside its one use
+
+    return replace(organization, accounts=(*organization.accounts, Account(management, MANAGEMENT_NAME, ou="/")))
+
+
+class Fields:
+    """One object of the configuration, read field by field. Raises Misconfigured with the field's path."""
+
+    def __init__(self, data: object, path: str) -> None:
+        if not isinstance(data, Mapping):
+            raise Misconfigured(f"{path or 'the file'}: must be an object of named fields")
+        self._data: Mapping[Any, Any] = data
+        self._path = path
+        self._asked: set[str] = set()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(str(each) for each in self._data)
+
+    def take(self, *names: str) -> None:
+        """Accepted, and not read."""
+        self._asked.update(names)
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Not empty where it is present."""
+        value = self._get(name, default)
+        if not isinstance(value, str) or (not value and name in self._data):
+            self.refuse(name, "must be text; write it in quotes")
+        return value
+
+    def text_or_empty(self, name: str) -> str:
+        value = self._get(name, None)
+        if not isinstance(value, str):
+            self.refuse(name, "must be text; write it in quotes")
+        return value
+
+    def matching(self, name: str, pattern: re.Pattern[str], what: str, *, required: bool = False) -> str:
+        """Text that `pattern` matches as a whole; "" where it is absent and not required."""
+        value = self.text(name, None if required else "")
+        if name in self._data and pattern.fullmatch(value) is None:
+            self.refuse(name, f"must be {what}")
+        return value
+
+    def text_or_none(self, name: str) -> str | None:
+        self.take(name)
+        return self.text(name) if name in self._data else None
+
+    def account(self, name: str) -> str:
+        value = self._get(name, None)
+        if not isinstance(value, str) or not is_account_id(value):
+            self.refuse(name, 'must be an account id of 12 digits in quotes, "111122223333"')
+        return value
+
+    def account_or_none(self, name: str) -> str | None:
+        self.take(name)
+        return self.account(name) if name in self._data else None
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        value = self._get(name, default)
+        if not isinstance(value, bool):
+            self.refuse(name, "must be true or false")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts; empty where absent."""
+        value = self._get(name, [])
+        if not isinstance(value, list | tuple) or not all(isinstance(each, str) and each for each in value):
+            self.refuse(name, "must be a list of texts")
+        return tuple(value)
+
+    def accounts(self, name: str) -> tuple[str, ...]:
+        value = self.texts(name)
+        if not all(is_account_id(each) for each in value):
+            self.refuse(name, 'must be a list of account ids of 12 digits in quotes, "111122223333"')
+        return value
+
+    def object(self, name: str) -> "Fields":
+        """Empty where absent."""
+        return Fields(self._get(name, {}), self._at(name))
+
+    def objects[T](self, name: str, read: Callable[["Fields"], T]) -> tuple[T, ...]:
+        """A list of objects, each read by `read`; empty where absent."""
+        value = self._get(name, [])
+        if not isinstance(value, list | tuple):
+            self.refuse(name, "must be a list")
+        found: list[T] = []
+        for position, each in enumerate(value):
+            fields = Fields(each, f"{self._at(name)}[{position}]")
+            found.append(read(fields))
+            fields.refuse_others()
+        return tuple(found)
+
+    def mapping[T](self, name: str, read: Callable[["Fields", str], T]) -> dict[str, T]:
+        """An object whose names are free; empty where absent."""
+        fields = self.object(name)
+        return {each: read(fields, each) for each in fields.names}
+
+    def refuse_others(self) -> None:
+        for name in self._data:
+            if name not in self._asked:
+                known = ", ".join(sorted(self._asked))
+                self.refuse(str(name), f"unknown; known are {known}")
+
+    def refuse(self, name: str, why: str) -> NoReturn:
+        raise Misconfigured(f"{self._at(name)}: {why}")
+
+    def _at(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name
+
+    def _get(self, name: str, default: Any) -> Any:
+        self._asked.add(name)
+        if name not in self._data and default is None:
+            self.refuse(name, "missing")
+        return self._data.get(name, default)

@@ -1,0 +1,37 @@
+"""Ways out: the bus, channels to people, and the place for what could not be handled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from doorward.ports.ledger import Announcement
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What people read. `headline` and `subject` are one short line each; `detail` is the event it tells of, as on the bus, raw."""
+
+    announcement_id: str
+    detail_type: str
+    detail: Mapping[str, Any]
+    headline: str
+    subject: str
+    text: str
+
+
+class Bus(Protocol):
+    def publish(self, announcement: Announcement) -> None:
+        """Raises Unavailable, Misconfigured."""
+
+
+class Channel(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def send(self, message: Message) -> None:
+        """Raises Unavailable, Misconfigured."""
+
+
+class DeadLetters(Protocol):
+    def put_aside(self, body: str, reason: str) -> None:
+        """`reason` is one sentence; it travels as a message attribute. Raises Unavailable, Misconfigured."""

@@ -1,0 +1,158 @@
+"""What Doorward remembers: the lock and head of each role, cases, what came of each event, the outbox, baselines.
+
+Why a case has a generation: the same bad policy put back after a remedy is a new case, while the same event delivered
+three times is not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from doorward.findings.model import RemedyKind
+
+
+class CaseStatus(StrEnum):
+    """`standing`: found, not written by us. `intended`: a write is under way or was cut off. The rest are ends."""
+
+    STANDING = "standing"
+    INTENDED = "intended"
+    REMEDIED = "remedied"
+    ENDED = "ended"
+
+    @property
+    def is_open(self) -> bool:
+        return self in {CaseStatus.STANDING, CaseStatus.INTENDED}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One bad trust policy of one role, from found to closed. `planned_hash` and `remedy_kind` stand once a write is intended.
+
+    `found_document` is what stood (JSON text); `detail` is what was announced, without documents.
+    """
+
+    id: str
+    role_ref: str
+    role_id: str
+    found_hash: str
+    generation: int
+    status: CaseStatus
+    opened_at: datetime
+    event_id: str
+    found_document: str
+    detail: Mapping[str, Any]
+    planned_hash: str | None = None
+    planned_document: str | None = None
+    remedy_kind: RemedyKind | None = None
+    closed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a role stands. `generation` counts closed cases; `judged_hash` is the last policy judged, "" before the first."""
+
+    generation: int = 0
+    role_id: str = ""
+    judged_hash: str = ""
+    written_at: datetime | None = None
+    case_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What leaves from the outbox as an event on the bus. The same `id` is the same announcement, however often it is sent."""
+
+    id: str
+    detail_type: str
+    detail: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventOutcome:
+    """What came of one event for one role (`role_ref` "" where it names none): every input ends in one of these."""
+
+    account_id: str
+    event_id: str
+    event_name: str
+    role_ref: str
+    outcome: str
+    because: str
+    event_time: datetime | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A trust policy that was accepted for a role. `accepted_by` says who or what, `because` why."""
+
+    role_ref: str
+    role_id: str
+    policy_hash: str
+    document: str
+    accepted_by: str
+    because: str
+    event_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Held for one role by one `owner`. Every change of a case checks in the same transaction that it is still held."""
+
+    role_ref: str
+    owner: str
+
+
+class Ledger(Protocol):
+    """Every method may raise Unavailable. Methods that take a lock raise Conflict where it was lost."""
+
+    def lock(self, role_ref: str) -> Lock:
+        """Raises Conflict while somebody else holds it; a holder that died loses it after the lease."""
+
+    def unlock(self, lock: Lock) -> None:
+        """Harmless where the lock was lost already."""
+
+    def head(self, role_ref: str) -> Head: ...
+
+    def case(self, role_ref: str, case_id: str) -> Case | None: ...
+
+    def judged(self, lock: Lock, head: Head) -> None:
+        """Remember what was judged last."""
+
+    def open_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> bool:
+        """Case, head and outbox in one transaction. False where this case is known already: nothing is announced twice."""
+
+    def intend(self, lock: Lock, case: Case) -> None:
+        """Record what is about to be written, before it is. Only an open case can be intended."""
+
+    def close_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> None:
+        """Case, head and outbox in one transaction."""
+
+    def announce(self, announcement: Announcement) -> bool:
+        """Into the outbox, once. False where it is there already."""
+
+    def record(self, outcome: EventOutcome) -> None: ...
+
+    def baseline(self, role_ref: str, role_id: str) -> Baseline | None:
+        """The accepted one of this very role: a role made anew under an old name has none."""
+
+    def observe(self, baseline: Baseline) -> None:
+        """Keep the version without accepting it: never a restore target."""
+
+    def accept(self, baseline: Baseline) -> None: ...
+
+
+class Outbox(Protocol):
+    """What the publisher and the notifier need."""
+
+    def pending(self, announcement_id: str) -> Announcement | None:
+        """None where it was published already."""
+
+    def published(self, announcement_id: str) -> None: ...
+
+    def was_sent(self, announcement_id: str, channel: str) -> bool: ...
+
+    def sent(self, announcement_id: str, channel: str) -> None: ...

@@ -1,0 +1,24 @@
+"""Roles in any account of the organization."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from doorward.errors import DoorwardError
+from doorward.guardrails.model import Role
+
+
+class Refused(DoorwardError):  # noqa: N818 - named after the caller's next move: try the next remedy
+    """IAM refused this document or this role. Trying the same again changes nothing."""
+
+
+class Roles(Protocol):
+    """Every method may raise Unavailable (try later) and Misconfigured (the account cannot be entered)."""
+
+    def read(self, account_id: str, role_name: str) -> Role | None:
+        """The role as it stands now; None where there is none (yet: IAM is eventually consistent)."""
+
+    def read_all(self, account_id: str) -> Iterator[Role]:
+        """Every role of the account, without tags; IAM lists none."""
+
+    def write_trust_policy(self, role: Role, trust_policy: str, *, finding_id: str) -> None:
+        """Replace the trust policy of exactly this role. Also raises Refused, and Conflict where the role is gone."""

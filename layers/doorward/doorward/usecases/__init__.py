@@ -1,0 +1,1 @@
+"""One module a verb: fetch facts, let the core decide, act."""

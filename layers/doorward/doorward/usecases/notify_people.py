@@ -1,0 +1,96 @@
+"""An event of ours is on the bus: tell people, once per channel, however often it is delivered."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from doorward.errors import DoorwardError, MalformedInput
+from doorward.findings.escaping import for_plain_text, for_subject
+from doorward.ports.announcing import Channel, Message
+from doorward.ports.ledger import Outbox
+
+_HEADLINES = {
+    "TrustViolationFound": "a trust policy breaks a guardrail",
+    "TrustPolicyUndecidable": "a trust policy could not be judged",
+    "TrustPolicyReverted": "a trust policy was put back",
+    "TrustViolationEnded": "a violation is over",
+    "TrustRemedyFailed": "a hole could NOT be closed",
+    "TrustChangeUnread": "a changed role could not be read",
+}
+
+
+def notify_people(envelope: str, channels: Sequence[Channel], outbox: Outbox) -> tuple[str, ...]:
+    """Send one of our own bus events (EventBridge envelope, JSON text) to every channel that has not had it.
+
+    The names of the channels it was sent to now. Every channel is tried even where another fails; the first failure is
+    raised afterwards, so that the event comes again for the rest. Raises MalformedInput, Unavailable, Misconfigured.
+    """
+    message = compose_message(envelope)
+    if message.detail.get("mode") == "observe":
+        return ()
+    sent: list[str] = []
+    failures: list[DoorwardError] = []
+    for channel in channels:
+        if outbox.was_sent(message.announcement_id, channel.name):
+            continue
+        try:
+            channel.send(message)
+        except DoorwardError as error:
+            failures.append(error)
+            continue
+        outbox.sent(message.announcement_id, channel.name)
+        sent.append(channel.name)
+    if failures:
+        raise failures[0]
+    return tuple(sent)
+
+
+def compose_message(envelope: str) -> Message:
+    """Raises MalformedInput for what is no event of ours."""
+    try:
+        raw = json.loads(envelope)
+    except (ValueError, RecursionError):
+        raise MalformedInput("the message: not JSON; only events from Doorward's own bus belong into this queue") from None
+    if not (
+        isinstance(raw, dict)
+        and raw.get("source") == "doorward.guardrails"
+        and isinstance(raw.get("detail"), dict)
+        and isinstance(raw["detail"].get("announcement_id"), str)
+        and isinstance(raw.get("detail-type"), str)
+    ):
+        raise MalformedInput("the message: not an event of Doorward's guardrails; only those belong into this queue")
+    detail: Mapping[str, Any] = raw["detail"]
+    headline = _HEADLINES.get(raw["detail-type"], "something happened")
+    where = detail.get("role_ref") or f"account {detail.get('account', {}).get('id')}"
+    severity = str(detail.get("severity", ""))
+    return Message(
+        announcement_id=detail["announcement_id"],
+        detail_type=raw["detail-type"],
+        detail=detail,
+        headline=headline,
+        subject=for_subject(f"Doorward [{severity}] {headline}: {where}"),
+        text="\n".join(for_plain_text(line) for line in _lines(headline, where, detail)),
+    )
+
+
+def _lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[str]:
+    account = detail.get("account") or {}
+    actor = detail.get("actor") or {}
+    event = detail.get("event") or {}
+    lines = [
+        f"{headline}: {where}",
+        f"Account: {account.get('name') or 'unknown'} ({account.get('id')})",
+        f"Severity: {detail.get('severity')}   Mode: {detail.get('mode', '-')}",
+    ]
+    lines += [f"- {each.get('severity')} {each.get('rule')}: {each.get('because')}" for each in detail.get("findings", [])]
+    lines += [f"- undecided {each.get('rule')}: {each.get('because')}" for each in detail.get("undecidable", [])]
+    lines += [
+        f"Changed by: {actor.get('arn') or actor.get('kind')} ({event.get('name')} at {event.get('time')})",
+        f"What Doorward does: {detail.get('because')}",
+    ]
+    if detail.get("remedy"):
+        lines.append(f"Remedy: {detail['remedy'].get('kind')}, verified {detail.get('seconds')} s after the event")
+    if detail.get("diff"):
+        lines += ["Change:", *detail["diff"]]
+    lines.append(f"Finding: {detail.get('finding_id', '-')}   Guardrails: {str(detail.get('guardrails_hash', ''))[:12]}")
+    return lines

@@ -1,0 +1,61 @@
+"""What was built, as Lambda would see it: the function's folder, its layers, the runtime's own packages, and nothing else.
+
+The emulator runs functions with its own site-packages in reach, which hides a forgotten requirement; this does not.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from local.stack import ROOT
+
+BUILD: Final = ROOT / ".aws-sam" / "build"
+LAYERS: Final = ("DependenciesLayer", "DoorwardLayer")
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime brings boto3 with what boto3 needs.
+RUNTIME_PACKAGES: Final = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
+
+
+def command(function: str, code: str, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """A command and its environment that run `code` as in the function; `folder` is for links to the runtime's packages.
+
+    As in Lambda, a layer's module comes before the runtime's of the same name.
+    """
+    path = [BUILD / function, *(BUILD / layer / "python" for layer in LAYERS), runtime_packages(folder)]
+    environment = {
+        "PATH": os.defpath,
+        "PYTHONPATH": os.pathsep.join(str(each) for each in path),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_LAMBDA_FUNCTION_NAME": function,
+        "POWERTOOLS_SERVICE_NAME": function,
+        "LEDGER_TABLE": "ledger",
+        "BASELINES_TABLE": "baselines",
+        "EXTERNAL_ID_SECRET": "secret",
+        "DEAD_LETTERS_URL": "http://127.0.0.1/queue",
+        "READ_DELAYS_SECONDS": "1,2,4",
+        "BUS_NAME": "doorward",
+        "TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:topic",
+    }
+    # -S: no site-packages; -s and no user folder either.
+    return [sys.executable, "-S", "-s", "-c", code], environment
+
+
+def runtime_packages(folder: Path) -> Path:
+    """A folder with links to exactly the packages that the runtime brings."""
+    target = folder / "runtime"
+    target.mkdir(parents=True, exist_ok=True)
+    for name in RUNTIME_PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise LookupError(f"the development environment has no {name}: run `make setup`")
+        origin = Path(spec.origin)
+        source = origin.parent if origin.name == "__init__.py" else origin
+        link = target / source.name
+        if not link.exists():
+            link.symlink_to(source)
+    return target

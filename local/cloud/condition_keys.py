@@ -1,0 +1,34 @@
+"""Gap: condition keys that MiniStack resolves differently from AWS, or not at all.
+
+* `aws:PrincipalArn` of a role session is the role's ARN with its path, not the session's ARN
+  (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn).
+* `aws:PrincipalOrgPaths` of the one organization.
+* `sts:SourceIdentity` in a trust policy, `aws:SourceIdentity` afterwards: see `source_identity`.
+"""
+
+from typing import Any
+
+from ministack.core import iam_evaluator
+
+from local.cloud import iam_entities, source_identity
+from local.world import organization_path
+
+READ_AGAINST = {"ministack.core.iam_evaluator:_resolve_condition_key": "15e26964cd38"}
+
+
+def install() -> None:
+    inner = iam_evaluator._resolve_condition_key
+
+    def resolve(key: str, context: Any) -> Any:
+        match key.lower():
+            case "aws:principalarn":
+                return iam_entities.role_arn_of_session(context.principal_arn) or context.principal_arn
+            case "aws:principalorgpaths":
+                path = organization_path(context.principal_account)
+                return [path] if path else None
+            case "sts:sourceidentity":
+                return source_identity.requested()
+            case _:
+                return inner(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve

@@ -1,0 +1,56 @@
+"""Every addition to the emulator, in the order in which they are installed."""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from local.cloud import (
+    accepted_types,
+    condition_keys,
+    control,
+    event_buses,
+    event_rules,
+    generated_secrets,
+    lambda_errors,
+    observations,
+    organization,
+    role_paths,
+    service_targets,
+    source_identity,
+    stack_roles,
+    trail,
+    trust_documents,
+)
+
+
+class Gap(Protocol):
+    """A gap module."""
+
+    @property
+    def READ_AGAINST(self) -> Mapping[str, str]:  # noqa: N802 - a constant of the module
+        """Digest of the emulator's source, by `package.module:attribute`, that the module was written against."""
+
+    def install(self) -> None: ...
+
+
+GAPS: Final[tuple[Gap, ...]] = (
+    observations,
+    organization,
+    source_identity,
+    condition_keys,
+    role_paths,
+    trust_documents,
+    event_rules,
+    event_buses,
+    service_targets,
+    lambda_errors,
+    generated_secrets,
+    accepted_types,
+    trail,
+    stack_roles,
+    control,
+)
+
+
+def install() -> None:
+    for gap in GAPS:
+        gap.install()

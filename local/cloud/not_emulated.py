@@ -1,0 +1,46 @@
+"""What the local stack accepts or does without AWS's effect. Nothing here fails, so it is said at every start. Data only."""
+
+from typing import Final
+
+ACCEPTED: Final[dict[str, dict[str, str]]] = {
+    "AWS::CloudWatch::CompositeAlarm": {"Arn": "arn:aws:cloudwatch:{region}:{account}:alarm:{name}"},
+    "AWS::Events::Archive": {"Arn": "arn:aws:events:{region}:{account}:archive/{name}", "ArchiveName": "{name}"},
+    "AWS::Logs::QueryDefinition": {"QueryDefinitionId": "{name}"},
+    "AWS::SecretsManager::RotationSchedule": {},
+    "AWS::WAFv2::WebACLAssociation": {},
+}
+"""CloudFormation types that a stack may have and that create nothing, with what `Fn::GetAtt` answers."""
+
+NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
+    (
+        "CloudFormation",
+        "accepted without effect: DynamoDB recovery, TTL, encryption; S3 ObjectLock; ReservedConcurrentExecutions; a REST API's policy",
+    ),
+    ("CloudFormation", "SNS topics without a TopicPolicy let everybody publish"),
+    (
+        "EventBridge",
+        "a rule's failed delivery is neither retried nor dead-lettered; nothing is archived; functions need no lambda:Permission",
+    ),
+    (
+        "CloudTrail",
+        "IAM and STS only, in order, once, after a fixed delay; of a stack's resources only its roles; root's key id is made up",
+    ),
+    ("IAM", "no service or resource control policies, no quotas, no eventual consistency; a trusted principal need not exist"),
+    ("IAM", "ArnLike crosses colons; unknown calls: AddClientIDToOpenIDConnectProvider, UpdateOpenIDConnectProviderThumbprint"),
+    ("IAM", "GetAccountAuthorizationDetails ignores MaxItems; RoleLastUsed is never set"),
+    (
+        "STS",
+        "root may assume roles; a chained session may last longer than an hour; no packed policy size; no AssumeRoot or WithSAML",
+    ),
+    ("STS", "sts:SetSourceIdentity is asked of the trust policy only, not of the caller"),
+    ("Lambda", "functions run on this Python and see its packages, whatever Runtime, Architectures and MemorySize say"),
+    ("SecretsManager", "secrets do not rotate"),
+    ("every service", "no rate limits, no TLS"),
+)
+"""(where, what)"""
+
+
+def lines() -> list[str]:
+    """Return both lists as a person reads them, for whoever starts the stack to print."""
+    accepted = ", ".join(sorted(ACCEPTED))
+    return [f"accepted, nothing is created: {accepted}", *(f"not emulated: {where}: {what}" for where, what in NOT_EMULATED)]

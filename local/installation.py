@@ -1,0 +1,184 @@
+"""Doorward on a local stack: the real templates in five accounts, Slack's stand-in beside them, and the people of the story.
+
+The integration tests and the demo start from the same installation.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from local.slack_sink import SlackSink
+from local.stack import ROOT, Stack
+from local.world import HUB, ORGANIZATION, ORGANIZATION_ID, PROD, SHARED_SERVICES, STAGING, Account
+
+SLACK_CHANNEL: Final = "C0123456789"
+WITH_REMEDIES: Final = (SHARED_SERVICES, STAGING, PROD)
+GITHUB: Final = "token.actions.githubusercontent.com"
+_MEMBER: Final = ROOT / "accounts" / "member.yaml"
+# The emulator answers at once; the waits of the template's default would only slow the story.
+_READ_DELAYS_SECONDS: Final = "0.1,0.2,0.4"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A deployed Doorward. `outputs` are those of the hub stack."""
+
+    stack: Stack
+    slack: SlackSink
+    outputs: Mapping[str, str]
+
+    def ledger(self) -> list[dict[str, str]]:
+        """Every item of the ledger table, attributes as text."""
+        client = self.stack.client("dynamodb", HUB.id)
+        pages = client.get_paginator("scan").paginate(TableName=self.outputs["LedgerTableName"], ConsistentRead=True)
+        return [{name: str(next(iter(value.values()))) for name, value in item.items()} for page in pages for item in page["Items"]]
+
+    def outcomes(self, role_ref: str, event_name: str | None = None) -> list[str]:
+        """What came of the events about one role, in order of time."""
+        items = [
+            item
+            for item in self.ledger()
+            if item["pk"].startswith("EVENT#") and item["sk"] == f"ROLE#{role_ref}" and event_name in {None, item["event_name"]}
+        ]
+        return [item["outcome"] for item in sorted(items, key=lambda item: item["at"])]
+
+    def cases(self, role_ref: str) -> list[dict[str, str]]:
+        items = [item for item in self.ledger() if item["pk"] == f"ROLE#{role_ref}" and item["sk"].startswith("CASE#")]
+        return sorted(items, key=lambda item: item["opened_at"])
+
+    def trust_policy(self, account: Account, role_name: str) -> Any:
+        return self.stack.client("iam", account.id).get_role(RoleName=role_name)["Role"]["AssumeRolePolicyDocument"]
+
+    def dead_letters(self) -> list[tuple[str, str]]:
+        """(body, reason) of what was put aside; it stays there."""
+        answer = self.stack.client("sqs", HUB.id).receive_message(
+            QueueUrl=self.outputs["ChangeDeadLettersUrl"],
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=0,
+            MessageAttributeNames=["All"],
+        )
+        return [
+            (each["Body"], each.get("MessageAttributes", {}).get("reason", {}).get("StringValue", ""))
+            for each in answer.get("Messages", [])
+        ]
+
+    def deliver(self, body: str) -> None:
+        """Into the change queue directly, as EventBridge does: to deliver again, late, or what is no event at all."""
+        self.stack.client("sqs", HUB.id).send_message(QueueUrl=self.outputs["ChangeQueueUrl"], MessageBody=body)
+
+
+def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = lambda _line: None) -> Installation:
+    """Deploy the hub, then the member stack into every account; raises StackError."""
+    secrets = stack.client("secretsmanager", HUB.id)
+    token = secrets.create_secret(Name="slack-bot-token", SecretString="xoxb-local")["ARN"]  # noqa: S106 - the stand-in takes any
+    progress("sam deploy of the hub stack (template.yaml)")
+    outputs = stack.deploy_hub(
+        {
+            "OrganizationId": ORGANIZATION_ID,
+            "SlackChannel": SLACK_CHANNEL,
+            "SlackTokenSecretArn": token,
+            "SlackApiUrl": slack.url,
+            "ReadDelaysSeconds": _READ_DELAYS_SECONDS,
+        }
+    )
+    external_id = secrets.get_secret_value(SecretId=outputs["ExternalIdSecretArn"])["SecretString"]
+    progress(f"accounts/member.yaml into {len(ORGANIZATION)} accounts")
+
+    def deploy(account: Account) -> None:
+        stack.deploy_stack(
+            account.id,
+            "doorward-member",
+            _MEMBER,
+            {
+                "HubAccountId": HUB.id,
+                "HubBusArn": outputs["BusArn"],
+                "OrganizationId": ORGANIZATION_ID,
+                "ExternalId": external_id,
+                "AllowRemedies": "true" if account in WITH_REMEDIES else "false",
+            },
+        )
+
+    with ThreadPoolExecutor(len(ORGANIZATION)) as pool:
+        list(pool.map(deploy, ORGANIZATION))
+    return Installation(stack, slack, outputs)
+
+
+class People:
+    """Whoever acts in a workload account: the delivery pipeline, and a developer whose keys leak."""
+
+    def __init__(self, stack: Stack, account: Account) -> None:
+        """Make the pipeline's role and the developer in the account."""
+        self._stack = stack
+        self._account = account
+        root = stack.client("iam", account.id)
+        administer = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]}
+        root.create_role(
+            RoleName="DeployRole",
+            Path="/deploy/",
+            AssumeRolePolicyDocument=json.dumps(trusting(f"arn:aws:iam::{SHARED_SERVICES.id}:role/ci/deployer")),
+        )
+        root.put_role_policy(RoleName="DeployRole", PolicyName="deploy", PolicyDocument=json.dumps(administer))
+        root.create_user(UserName="jane")
+        root.put_user_policy(UserName="jane", PolicyName="develop", PolicyDocument=json.dumps(administer))
+        self._developer_key = root.create_access_key(UserName="jane")["AccessKey"]
+
+    def pipeline(self) -> Any:
+        """IAM as the pipeline: shared services' deployer, gone over into this account's DeployRole."""
+        deployer = self._stack.assume(SHARED_SERVICES.id, f"arn:aws:iam::{SHARED_SERVICES.id}:role/ci/deployer")
+        session = self._stack.assume(
+            SHARED_SERVICES.id,
+            f"arn:aws:iam::{self._account.id}:role/deploy/DeployRole",
+            credentials=deployer,
+            RoleSessionName="release-42",
+        )
+        return self._stack.client("iam", self._account.id, **session)
+
+    def developer(self) -> Any:
+        """IAM with jane's own long-lived key: hers, or whoever found it."""
+        return self._stack.client(
+            "iam",
+            self._account.id,
+            aws_access_key_id=self._developer_key["AccessKeyId"],
+            aws_secret_access_key=self._developer_key["SecretAccessKey"],
+        )
+
+
+def found_delivery_pipeline(stack: Stack) -> None:
+    """The role in shared services that the pipelines of every account start from."""
+    root = stack.client("iam", SHARED_SERVICES.id)
+    go_over = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "arn:aws:iam::*:role/deploy/DeployRole"}],
+    }
+    own_account = trusting(f"arn:aws:iam::{SHARED_SERVICES.id}:root")
+    root.create_role(RoleName="deployer", Path="/ci/", AssumeRolePolicyDocument=json.dumps(own_account))
+    root.put_role_policy(RoleName="deployer", PolicyName="deploy", PolicyDocument=json.dumps(go_over))
+
+
+def trusting(*principals: str, **condition: Any) -> dict[str, Any]:
+    """A trust policy for AWS principals; `condition` is its Condition element where given."""
+    statement: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": {"AWS": principals[0] if len(principals) == 1 else list(principals)},
+        "Action": "sts:AssumeRole",
+    }
+    return {"Version": "2012-10-17", "Statement": [statement | ({"Condition": condition} if condition else {})]}
+
+
+def trusting_github(account: Account, *subjects: str) -> dict[str, Any]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": f"arn:aws:iam::{account.id}:oidc-provider/{GITHUB}"},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {
+                    "StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com"},
+                    "StringLike": {f"{GITHUB}:sub": subjects[0] if len(subjects) == 1 else list(subjects)},
+                },
+            }
+        ],
+    }

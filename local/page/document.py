@@ -1,0 +1,299 @@
+"""The page itself: one document, readable without a script, in light and dark, wide and narrow.
+
+Whatever comes from the snapshot goes through `markup.tag`, which escapes it.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from local.page import mrkdwn
+from local.page.markup import Html, join, tag
+from local.page.words import at_text, clock_text, counted, duration, remedy_words, status_words
+from local.snapshot import ShownBlock, ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot
+
+TITLE: Final = "Doorward on the local stack"
+_SEVERITIES: Final = frozenset({"critical", "high", "medium", "low", "info"})
+_OUTCOMES: Final = {
+    "reverted": "good",
+    "accepted": "good",
+    "passed": "good",
+    "alerted": "open",
+    "asked": "open",
+    "remedy-failed": "bad",
+}
+
+
+@cache
+def style() -> Html:
+    """The style sheet. It stands in the page, so that a saved page looks the same."""
+    return Html((Path(__file__).parent / "style.css").read_text(encoding="utf-8"))
+
+
+def content_security_policy() -> str:
+    """Nothing but our own style sheet, by its hash: no script, image, frame or form, whatever the page would say."""
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+def render_page(snapshot: Snapshot) -> str:
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", TITLE),
+        tag("style", style()),
+    )
+    body = tag(
+        "body",
+        tag("a", "To the findings", class_="skip", href="#findings"),
+        _header(snapshot),
+        tag(
+            "main",
+            _section("findings", "Findings", "Trust policies that broke a guardrail, and what became of them.", _cases(snapshot)),
+            _section("events", "Events", "Every CloudTrail event that reached Doorward, and what came of it.", _events(snapshot)),
+            _section("messages", "Slack", "What people were told, as Slack shows it.", _messages(snapshot)),
+            _section("letters", "Dead letters", "Messages that could not be handled, kept for a person.", _letters(snapshot)),
+        ),
+        tag("footer", tag("p", "Everything on this page happened on an emulated AWS on this machine. Times are UTC.")),
+    )
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _header(snapshot: Snapshot) -> Html:
+    slowest = snapshot.slowest_seconds
+    letters = len(snapshot.dead_letters) + snapshot.more_letters
+    return tag(
+        "header",
+        tag("p", "Local stack", class_="kicker"),
+        tag("h1", "Doorward"),
+        tag(
+            "p",
+            "Watches who may assume which role across an AWS organization, and puts back a trust policy that lets the wrong ones in.",
+            class_="lead",
+        ),
+        tag(
+            "dl",
+            _count("Events looked at", str(len(snapshot.events)), "#events"),
+            _count("Findings", str(len(snapshot.cases)), "#findings"),
+            _count("Put back", str(snapshot.put_back), "#findings", f"slowest {duration(slowest)}" if slowest is not None else None),
+            _count("Still open", str(snapshot.open_cases), "#findings"),
+            _count("Slack messages", str(len(snapshot.messages)), "#messages"),
+            _count("Dead letters", str(letters), "#letters"),
+            class_="counts",
+        ),
+        tag(
+            "p",
+            "As of ",
+            _time(snapshot.taken_at, at_text(snapshot.taken_at)),
+            " UTC. Reload the page for what happened since. To take along: ",
+            tag("a", "findings.csv", href="findings.csv"),
+            ", ",
+            tag("a", "summary.md", href="summary.md"),
+            ".",
+            class_="asof",
+        ),
+    )
+
+
+def _count(name: str, number: str, to: str, note: str | None = None) -> Html:
+    small = None if note is None else tag("span", note, class_="note")
+    return tag("div", tag("dt", name), tag("dd", tag("a", number, href=to), small))
+
+
+def _section(anchor: str, heading: str, says: str, content: Html) -> Html:
+    label = f"{anchor}-heading"
+    return tag(
+        "section", tag("h2", heading, id=label), tag("p", says, class_="says"), content, id=anchor, aria_labelledby=label
+    )
+
+
+def _empty(*what_to_do: Html | str) -> Html:
+    return tag("p", *what_to_do, class_="empty")
+
+
+def _time(time: datetime, shown: str) -> Html:
+    return tag("time", shown, datetime=time.isoformat(timespec="milliseconds"))
+
+
+# Findings
+
+
+def _cases(snapshot: Snapshot) -> Html:
+    if not snapshot.cases:
+        return _empty(
+            "No finding yet. Play the story with ",
+            tag("code", "make demo"),
+            ", or change a role's trust policy on the local stack, and reload.",
+        )
+    return join(*(_case(case) for case in snapshot.cases))
+
+
+def _case(case: ShownCase) -> Html:
+    status = status_words(case)
+    label = f"case-{case.finding_id}"
+    return tag(
+        "article",
+        tag(
+            "div",
+            _severity(case.severity),
+            tag("h3", case.role_ref, id=label),
+            tag("span", case.account_name, class_="account") if case.account_name else None,
+            tag("span", status.text, class_=f"status {status.tone}"),
+            class_="head",
+        ),
+        tag(
+            "div",
+            tag("ul", *(_rule(each) for each in case.rules), class_="rules"),
+            tag("p", tag("b", "Proof"), " ", case.witness, class_="proof") if case.witness is not None else None,
+            tag(
+                "dl",
+                _fact("Changed by", tag("code", case.actor), f" with {case.event_name}" if case.event_name else None),
+                _fact("Found", _time(case.opened_at, clock_text(case.opened_at))),
+                _fact("Closed", _time(case.closed_at, clock_text(case.closed_at))) if case.closed_at is not None else None,
+                _fact("Remedy", remedy_words(case.remedy_kind)) if case.remedy_kind is not None else None,
+                _fact("Why so", case.failed_because or case.because),
+                _fact("Finding", tag("code", case.finding_id)),
+                class_="facts",
+            ),
+            class_="what",
+        ),
+        _diff(case),
+        class_="case",
+        aria_labelledby=label,
+    )
+
+
+def _severity(severity: str) -> Html:
+    known = severity if severity in _SEVERITIES else "unknown"
+    return tag("span", severity or "unknown", class_=f"severity {known}")
+
+
+def _rule(rule: ShownRule) -> Html:
+    return tag("li", tag("span", f"{rule.severity} ", class_="level"), tag("b", rule.rule), " ", rule.because)
+
+
+def _fact(name: str, *value: Html | str | None) -> Html:
+    return tag("div", tag("dt", name), tag("dd", *value))
+
+
+def _diff(case: ShownCase) -> Html:
+    if not case.diff:
+        return tag("p", "Doorward wrote nothing here.", class_="nothing")
+    return tag(
+        "figure",
+        tag("figcaption", "What Doorward wrote"),
+        # A scrolling box must be reachable by the keyboard.
+        tag("pre", *(_diff_line(line) for line in case.diff), tabindex="0", role="group", aria_label="Changed lines of the trust policy"),
+        class_="diff",
+    )
+
+
+def _diff_line(line: str) -> Html:
+    """The sign stays in the text: colour alone says nothing to some people."""
+    name = {"+": "ins", "-": "del"}.get(line[:1], "span")
+    return join(tag(name, line, class_="hunk" if line.startswith("@@") else None), Html("\n"))
+
+
+# Events
+
+
+def _events(snapshot: Snapshot) -> Html:
+    if not snapshot.events:
+        return _empty("No event yet. On the local stack they arrive within seconds of an IAM call: ", tag("code", "make demo"), " makes some.")
+    columns = ("Time (UTC)", "Account", "Event", "Role", "Outcome")
+    # Narrow screens show each row as a block, and an element that is no table any more must be told that it is one.
+    return tag(
+        "table",
+        tag("caption", f"{counted(len(snapshot.events), 'event', 'events')}, the oldest first"),
+        tag("thead", tag("tr", *(tag("th", each, scope="col", role="columnheader") for each in columns), role="row"), role="rowgroup"),
+        tag("tbody", *(_event(each) for each in snapshot.events), role="rowgroup"),
+        role="table",
+    )
+
+
+def _event(event: ShownEvent) -> Html:
+    tone = _OUTCOMES.get(event.outcome, "quiet")
+    return tag(
+        "tr",
+        _cell("Time", _time(event.time, clock_text(event.time))),
+        _cell("Account", event.account_name or event.account_id),
+        _cell("Event", tag("span", event.event_name, class_="mono")),
+        _cell("Role", tag("span", event.role_ref.partition("/")[2], class_="mono") if event.role_ref else tag("span", "none", class_="none")),
+        _cell("Outcome", tag("span", event.outcome, class_=f"status {tone}"), tag("p", event.because)),
+        role="row",
+    )
+
+
+def _cell(label: str, *inside: Html | str) -> Html:
+    return tag("td", tag("div", *inside), role="cell", data_label=label)
+
+
+# Slack
+
+
+def _messages(snapshot: Snapshot) -> Html:
+    if not snapshot.messages:
+        return _empty("No message yet. People are told of each finding whose mode is not ", tag("code", "observe"), ".")
+    return tag("ol", *(_message(each) for each in snapshot.messages), class_="messages")
+
+
+def _message(message: ShownMessage) -> Html:
+    return tag(
+        "li",
+        tag("span", "D", class_="avatar", aria_hidden="true"),
+        tag(
+            "div",
+            tag(
+                "p",
+                tag("b", "Doorward"),
+                " ",
+                tag("span", "APP", class_="app"),
+                " ",
+                _time(message.at, clock_text(message.at)),
+                " in ",
+                message.channel,
+                class_="from",
+            ),
+            *(_block(each) for each in message.blocks),
+        ),
+    )
+
+
+def _block(block: ShownBlock) -> Html:
+    match block.kind:
+        case "divider":
+            return tag("hr")
+        case "plain":
+            return tag("div", block.text, class_="block")
+        case "mrkdwn":
+            return tag("div", mrkdwn.to_html(block.text), class_="block")
+
+
+# Dead letters
+
+
+def _letters(snapshot: Snapshot) -> Html:
+    if not snapshot.dead_letters:
+        return _empty("None, as it should be. What cannot be handled comes here with the reason, and is never dropped in silence.")
+    more = _empty(f"And {snapshot.more_letters} more in the queues.") if snapshot.more_letters else None
+    return join(tag("ul", *(_letter(each) for each in snapshot.dead_letters), class_="letters"), more)
+
+
+def _letter(letter: ShownLetter) -> Html:
+    return tag(
+        "li",
+        tag("p", _time(letter.at, clock_text(letter.at)), " in ", tag("code", letter.queue), class_="from"),
+        tag("p", letter.reason, class_="reason"),
+        tag("pre", letter.body, " …" if letter.is_cut else None, tabindex="0", role="group", aria_label="Beginning of the message"),
+    )
+
+
+def class_names() -> Iterable[str]:
+    """Every severity and tone that a class is made of: the style sheet has a colour for each."""
+    return (*_SEVERITIES, "unknown", "good", "open", "bad", "quiet")

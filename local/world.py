@@ -1,0 +1,52 @@
+"""The accounts that the local stack, its tests and its demo play in: data only."""
+
+from typing import Final, NamedTuple
+
+REGION: Final = "us-east-1"
+"""IAM's region of the partition, where the hub stack lives."""
+ORGANIZATION_ID: Final = "o-a1b2c3d4e5"
+ROOT_ID: Final = "r-ab12"
+
+
+class Account(NamedTuple):
+    id: str
+    name: str
+    ou: str | None
+    """Path of the organizational unit, `/` for the root of the organization, None outside of it."""
+
+
+MANAGEMENT: Final = Account("123456789012", "management", "/")
+HUB: Final = Account("111122223333", "security", "/security")
+SHARED_SERVICES: Final = Account("444455556666", "shared-services", "/infrastructure")
+STAGING: Final = Account("222233334444", "staging", "/workloads/staging")
+PROD: Final = Account("777788889999", "prod", "/workloads/prod")
+VENDOR: Final = Account("555566667777", "vendor", None)
+STRANGER: Final = Account("999988887777", "stranger", None)
+
+ORGANIZATION: Final = (MANAGEMENT, HUB, SHARED_SERVICES, STAGING, PROD)
+OUTSIDE: Final = (VENDOR, STRANGER)
+MEMBERS_WITH_ROLES: Final = (SHARED_SERVICES, STAGING, PROD)
+"""The accounts that StackSets would reach and that hold the roles Doorward watches; the management account takes a stack of its own."""
+
+ORGANIZATIONAL_UNITS: Final = {
+    "/security": "ou-ab12-22222222",
+    "/infrastructure": "ou-ab12-33333333",
+    "/workloads": "ou-ab12-44444444",
+    "/workloads/staging": "ou-ab12-55555555",
+    "/workloads/prod": "ou-ab12-11111111",
+}
+"""Ids by path; a parent stands before its children."""
+
+
+def is_member(account_id: str) -> bool:
+    """Whether the account belongs to the organization (the management account does)."""
+    return any(account.id == account_id for account in ORGANIZATION)
+
+
+def organization_path(account_id: str) -> str | None:
+    """Return the account's `aws:PrincipalOrgPaths` value, e.g. `o-…/r-…/ou-…/`, or None outside the organization."""
+    ou = next((account.ou for account in ORGANIZATION if account.id == account_id), None)
+    if ou is None:
+        return None
+    ids = [unit for path, unit in ORGANIZATIONAL_UNITS.items() if ou == path or ou.startswith(f"{path}/")]
+    return "/".join([ORGANIZATION_ID, ROOT_ID, *ids, ""])

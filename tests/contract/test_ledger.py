@@ -1,0 +1,179 @@
+"""What every ledger owes, the fake and DynamoDB alike."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from unittest.mock import patch
+
+import boto3
+import pytest
+from doorward.aws.ledger import DynamoLedger
+from doorward.errors import Conflict
+from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, EventOutcome, Head, Lock
+from moto import mock_aws
+from tests.fakes import LEASE, START, FakeClock, FakeLedger
+
+type AnyLedger = FakeLedger | DynamoLedger
+
+REF = "777788889999/payments"
+CASE = Case(
+    id="dw-1",
+    role_ref=REF,
+    role_id="AROAX",
+    found_hash="bad",
+    generation=0,
+    status=CaseStatus.STANDING,
+    opened_at=START,
+    event_id="e-1",
+    found_document='{"Statement": []}',
+    detail={"findings": [{"rule": "external-account"}], "seconds": None},
+)
+FOUND = Announcement("dw-1-found", "TrustViolationFound", {"a": [1, None, "x"]}, START)
+ENDED = Announcement("dw-1-ended", "TrustViolationEnded", {}, START)
+BASELINE = Baseline(REF, "AROAX", "good", "{}", "arn:aws:iam::444455556666:role/ci/deployer", "a pipeline wrote it", "e-0", START)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def ledger(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[AnyLedger]:
+    if request.param == "fake":
+        yield FakeLedger(clock)
+        return
+    environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    with patch.dict(os.environ, environment), mock_aws():
+        client = boto3.client("dynamodb")
+        for table in ("ledger", "baselines"):
+            client.create_table(
+                TableName=table,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            )
+        yield DynamoLedger(client, "ledger", "baselines", clock)
+
+
+def test_a_role_is_held_by_one_at_a_time(ledger: AnyLedger) -> None:
+    lock = ledger.lock(REF)
+    with pytest.raises(Conflict):
+        ledger.lock(REF)
+    ledger.lock("777788889999/another")
+    ledger.unlock(lock)
+    ledger.lock(REF)
+
+
+def test_the_dead_lose_their_lock_after_the_lease(ledger: AnyLedger, clock: FakeClock) -> None:
+    lost = ledger.lock(REF)
+    clock.sleep(LEASE.total_seconds() + 1)
+    ledger.lock(REF)
+    ledger.unlock(lost)  # harmless
+    with pytest.raises(Conflict):
+        ledger.lock(REF)
+
+
+@pytest.mark.parametrize("change", ["judged", "open", "open again", "intend", "close"])
+def test_nothing_changes_by_a_lock_that_was_lost(ledger: AnyLedger, clock: FakeClock, change: str) -> None:
+    lost = ledger.lock(REF)
+    if change != "open":
+        ledger.open_case(lost, CASE, Head(case_id=CASE.id), FOUND)
+    before = (ledger.head(REF), ledger.case(REF, CASE.id))
+    clock.sleep(LEASE.total_seconds() + 1)
+    ledger.lock(REF)
+    with pytest.raises(Conflict):
+        _change(ledger, lost, change)
+    assert (ledger.head(REF), ledger.case(REF, CASE.id)) == before
+
+
+def _change(ledger: AnyLedger, lock: Lock, change: str) -> None:
+    head = Head(generation=7)
+    match change:
+        case "judged":
+            ledger.judged(lock, head)
+        case "open" | "open again":
+            ledger.open_case(lock, CASE, head, FOUND)
+        case "intend":
+            ledger.intend(lock, replace(CASE, status=CaseStatus.INTENDED))
+        case _:
+            ledger.close_case(lock, replace(CASE, status=CaseStatus.ENDED), head, ENDED)
+
+
+def test_a_role_never_seen_has_an_empty_head_and_no_case(ledger: AnyLedger) -> None:
+    assert ledger.head(REF) == Head()
+    assert ledger.case(REF, "dw-1") is None
+    assert ledger.baseline(REF, "AROAX") is None
+
+
+def test_a_case_head_and_announcement_are_written_together_and_read_back(ledger: AnyLedger) -> None:
+    lock = ledger.lock(REF)
+    head = Head(generation=3, role_id="AROAX", judged_hash="bad", written_at=START, case_id=CASE.id)
+    assert ledger.open_case(lock, CASE, head, FOUND) is True
+    assert ledger.head(REF) == head
+    assert ledger.case(REF, CASE.id) == CASE
+    assert ledger.pending(FOUND.id) == FOUND
+
+
+def test_a_case_that_is_known_is_not_announced_again_but_its_head_moves(ledger: AnyLedger) -> None:
+    lock = ledger.lock(REF)
+    ledger.open_case(lock, CASE, Head(case_id=CASE.id), FOUND)
+    ledger.published(FOUND.id)
+    again = replace(CASE, event_id="e-2")
+    assert ledger.open_case(lock, again, Head(case_id=CASE.id, judged_hash="bad"), FOUND) is False
+    assert ledger.case(REF, CASE.id) == CASE
+    assert ledger.head(REF).judged_hash == "bad"
+    assert ledger.pending(FOUND.id) is None
+
+
+def test_an_intent_needs_an_open_case(ledger: AnyLedger) -> None:
+    lock = ledger.lock(REF)
+    intended = replace(CASE, status=CaseStatus.INTENDED, planned_hash="good", planned_document="{}", remedy_kind="restore")
+    with pytest.raises(Conflict):
+        ledger.intend(lock, intended)
+    ledger.open_case(lock, CASE, Head(), FOUND)
+    ledger.intend(lock, intended)
+    ledger.intend(lock, intended)
+    assert ledger.case(REF, CASE.id) == intended
+    ledger.close_case(lock, replace(intended, status=CaseStatus.REMEDIED, closed_at=START), Head(generation=1), ENDED)
+    with pytest.raises(Conflict):
+        ledger.intend(lock, intended)
+
+
+def test_an_announcement_waits_until_it_was_published(ledger: AnyLedger) -> None:
+    assert ledger.pending(ENDED.id) is None
+    assert ledger.announce(ENDED) is True
+    assert ledger.announce(ENDED) is False
+    assert ledger.pending(ENDED.id) == ENDED
+    ledger.published(ENDED.id)
+    assert ledger.pending(ENDED.id) is None
+    assert ledger.announce(ENDED) is False
+
+
+def test_each_channel_is_remembered_for_itself(ledger: AnyLedger) -> None:
+    ledger.announce(FOUND)
+    ledger.sent(FOUND.id, "sns")
+    assert ledger.was_sent(FOUND.id, "sns")
+    assert not ledger.was_sent(FOUND.id, "slack")
+    assert not ledger.was_sent("another", "sns")
+
+
+def test_what_was_only_seen_is_no_baseline(ledger: AnyLedger) -> None:
+    ledger.observe(BASELINE)
+    ledger.observe(BASELINE)
+    assert ledger.baseline(REF, "AROAX") is None
+
+
+def test_the_last_accepted_version_is_the_baseline_of_that_very_role(ledger: AnyLedger) -> None:
+    ledger.observe(BASELINE)
+    ledger.accept(BASELINE)
+    later = replace(BASELINE, policy_hash="better", at=START + timedelta(days=1))
+    ledger.accept(later)
+    assert ledger.baseline(REF, "AROAX") == later
+    assert ledger.baseline(REF, "AROANEW") is None
+
+
+def test_recording_an_outcome_takes_any_text(ledger: AnyLedger) -> None:
+    ledger.record(EventOutcome("777788889999", "e-1", "CreateRole", "", "skipped", "‮<script>", None, START))
+    ledger.record(EventOutcome("777788889999", "e-1", "CreateRole", REF, "passed", "ok", START, START))

@@ -1,0 +1,193 @@
+"""What reading and writing roles owes, the fake and AWS (moto) alike; and how the adapter enters accounts."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+from doorward.aws.roles import StsRoles
+from doorward.errors import Conflict, DoorwardError, Misconfigured, Unavailable
+from doorward.guardrails.model import Role
+from doorward.ports.roles import Refused, Roles
+from moto import mock_aws
+from tests.fakes import FakeClock, FakeRoles
+
+PROD = "777788889999"
+TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+OTHER = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@dataclass
+class World:
+    """Roles, and a way to make one exist."""
+
+    roles: Roles
+    aws: bool
+
+    def exists(self, name: str, path: str = "/", trust: Any = TRUST) -> None:
+        if isinstance(self.roles, FakeRoles):
+            self.roles.put(
+                Role(PROD, name, path, f"arn:aws:iam::{PROD}:role{path}{name}", f"AROA{name.upper()}", json.dumps(trust), tags={"team": "x"})
+            )
+            return
+        member = boto3.client("sts").assume_role(RoleArn=f"arn:aws:iam::{PROD}:role/any", RoleSessionName="test")["Credentials"]
+        iam = boto3.client(
+            "iam",
+            aws_access_key_id=member["AccessKeyId"],
+            aws_secret_access_key=member["SecretAccessKey"],
+            aws_session_token=member["SessionToken"],
+        )
+        iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(trust), Tags=[{"Key": "team", "Value": "x"}])
+
+
+@pytest.fixture(params=["fake", "aws"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "fake":
+        yield World(FakeRoles(), aws=False)
+        return
+    with patch.dict(os.environ, ENVIRONMENT), mock_aws():
+        yield World(StsRoles(boto3.client("sts"), lambda: "x" * 48, FakeClock()), aws=True)
+
+
+def test_a_role_is_read_as_it_stands_with_its_path_and_id(world: World) -> None:
+    world.exists("deep", path="/a/b/")
+    role = world.roles.read(PROD, "deep")
+    assert role is not None
+    assert (role.account_id, role.name, role.path) == (PROD, "deep", "/a/b/")
+    assert role.arn == f"arn:aws:iam::{PROD}:role/a/b/deep"
+    assert role.role_id.startswith("AROA")
+    assert json.loads(role.trust_policy) == TRUST
+    assert role.tags == {"team": "x"}
+    assert role.ref == f"{PROD}/deep"
+
+
+def test_a_role_that_is_not_there_is_none(world: World) -> None:
+    assert world.roles.read(PROD, "nobody") is None
+
+
+def test_all_roles_of_an_account_are_read(world: World) -> None:
+    names = {f"role-{number}" for number in range(5)}
+    for name in names:
+        world.exists(name)
+    assert {role.name for role in world.roles.read_all(PROD)} == names
+    assert all(json.loads(role.trust_policy) == TRUST for role in world.roles.read_all(PROD))
+
+
+def test_what_is_written_is_read_back(world: World) -> None:
+    world.exists("x")
+    role = world.roles.read(PROD, "x")
+    assert role is not None
+    world.roles.write_trust_policy(role, json.dumps(OTHER), finding_id="dw-1")
+    after = world.roles.read(PROD, "x")
+    assert after is not None
+    assert json.loads(after.trust_policy) == OTHER
+    assert after.role_id == role.role_id
+
+
+def test_writing_to_a_role_that_is_gone_is_a_conflict(world: World) -> None:
+    gone = Role(PROD, "gone", "/", f"arn:aws:iam::{PROD}:role/gone", "AROAGONE", json.dumps(TRUST))
+    with pytest.raises(Conflict):
+        world.roles.write_trust_policy(gone, json.dumps(OTHER), finding_id="dw-1")
+
+
+def test_a_document_that_iam_refuses_is_refused() -> None:
+    with patch.dict(os.environ, ENVIRONMENT), mock_aws():
+        world = World(StsRoles(boto3.client("sts"), lambda: "x" * 48, FakeClock()), aws=True)
+        world.exists("x")
+        role = world.roles.read(PROD, "x")
+        assert role is not None
+        with pytest.raises(Refused):
+            world.roles.write_trust_policy(role, "{not json", finding_id="dw-1")
+
+
+def _credentials(seconds: int = 900) -> dict[str, Any]:
+    from datetime import timedelta
+
+    return {
+        "AccessKeyId": "ASIAEXAMPLEEXAMPLE00",
+        "SecretAccessKey": "s" * 40,
+        "SessionToken": "t" * 100,
+        "Expiration": FakeClock().now() + timedelta(seconds=seconds),
+    }
+
+
+@pytest.fixture
+def sts() -> Iterator[Any]:
+    with patch.dict(os.environ, ENVIRONMENT):
+        yield boto3.client("sts")
+
+
+def test_reading_enters_by_the_read_role_with_the_external_id_for_the_shortest_time(sts: Any) -> None:
+    with Stubber(sts) as stub:
+        stub.add_response(
+            "assume_role",
+            {"Credentials": _credentials()},
+            {
+                "RoleArn": f"arn:aws:iam::{PROD}:role/doorward/doorward-read",
+                "RoleSessionName": "doorward",
+                "ExternalId": "own-external-id",
+                "DurationSeconds": 900,
+            },
+        )
+        StsRoles(sts, lambda: "own-external-id", FakeClock())._reader(PROD)
+        stub.assert_no_pending_responses()
+
+
+def test_writing_enters_by_the_remedy_role_scoped_down_to_exactly_this_role_and_says_why(sts: Any) -> None:
+    role = Role(PROD, "x", "/a/", f"arn:aws:iam::{PROD}:role/a/x", "AROAX", "{}")
+    with Stubber(sts) as stub:
+        stub.add_response(
+            "assume_role",
+            {"Credentials": _credentials()},
+            {
+                "RoleArn": f"arn:aws:iam::{PROD}:role/doorward/doorward-remedy",
+                "RoleSessionName": "dw-7",
+                "SourceIdentity": "dw-7",
+                "ExternalId": "own-external-id",
+                "DurationSeconds": 900,
+                "Policy": json.dumps(
+                    {
+                        "Version": "2012-10-17",
+                        "Statement": [{"Effect": "Allow", "Action": "iam:UpdateAssumeRolePolicy", "Resource": role.arn}],
+                    }
+                ),
+            },
+        )
+        with patch("doorward.aws.roles.boto3.client") as client:
+            StsRoles(sts, lambda: "own-external-id", FakeClock()).write_trust_policy(role, "{}", finding_id="dw-7")
+            client.return_value.update_assume_role_policy.assert_called_once_with(RoleName="x", PolicyDocument="{}")
+        stub.assert_no_pending_responses()
+
+
+def test_credentials_are_used_again_until_they_are_about_to_expire(sts: Any) -> None:
+    clock = FakeClock()
+    roles = StsRoles(sts, lambda: "own-external-id", clock)
+    anything = {"RoleArn": ANY, "RoleSessionName": ANY, "ExternalId": ANY, "DurationSeconds": ANY}
+    with Stubber(sts) as stub:
+        stub.add_response("assume_role", {"Credentials": _credentials(900)}, anything)
+        first = roles._reader(PROD)
+        clock.sleep(800)
+        assert roles._reader(PROD) is first
+        clock.sleep(50)  # 50 seconds are left
+        stub.add_response("assume_role", {"Credentials": _credentials(1800)}, anything)
+        assert roles._reader(PROD) is not first
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [("AccessDenied", Misconfigured), ("Throttling", Unavailable), ("ServiceUnavailable", Unavailable), ("NobodyKnows", Unavailable)],
+)
+def test_an_account_that_cannot_be_entered_says_which_and_keeps_the_external_id_to_itself(
+    sts: Any, code: str, failure: type[DoorwardError]
+) -> None:
+    with Stubber(sts) as stub:
+        stub.add_client_error("assume_role", code, "not authorized")
+        with pytest.raises(failure, match=f"assuming .*{PROD}.*accounts/member.yaml") as caught:
+            StsRoles(sts, lambda: "own-external-id", FakeClock()).read(PROD, "x")
+    assert "own-external-id" not in str(caught.value)

@@ -1,0 +1,201 @@
+"""Fakes of the ports. Each passes the same contract suite as its adapter: tests/contract/."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from doorward.errors import Conflict, DoorwardError
+from doorward.guardrails.model import Role
+from doorward.ports.announcing import Message
+from doorward.ports.ledger import Announcement, Baseline, Case, EventOutcome, Head, Lock
+from doorward.ports.roles import Refused
+
+START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
+LEASE = timedelta(seconds=90)
+
+
+class FakeClock:
+    """Time passes only by sleeping."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.time = now
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += timedelta(seconds=seconds)
+
+
+@dataclass
+class FakeRoles:
+    """Roles by `account/name`. `stale` is what the next reads still see; `fail_next` and `refuse` make calls go wrong."""
+
+    roles: dict[str, Role] = field(default_factory=dict)
+    stale: list[Role | None] = field(default_factory=list)
+    writes: list[tuple[str, str, str]] = field(default_factory=list)
+    reads: int = 0
+    fail_next: list[DoorwardError] = field(default_factory=list)
+    refuse: list[str] = field(default_factory=list)
+    before_write: list[Role] = field(default_factory=list)
+
+    def put(self, role: Role) -> None:
+        self.roles[role.ref] = role
+
+    def read(self, account_id: str, role_name: str) -> Role | None:
+        self.reads += 1
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        if self.stale:
+            return self.stale.pop(0)
+        return self.roles.get(f"{account_id}/{role_name}")
+
+    def read_all(self, account_id: str) -> Iterator[Role]:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        yield from [replace(role, tags={}) for role in self.roles.values() if role.account_id == account_id]
+
+    def write_trust_policy(self, role: Role, trust_policy: str, *, finding_id: str) -> None:
+        if self.before_write:
+            self.put(self.before_write.pop(0))
+        if role.ref not in self.roles:
+            raise Conflict(f"writing the trust policy of role {role.ref}: NoSuchEntity")
+        if self.refuse:
+            raise Refused(self.refuse.pop(0))
+        self.writes.append((role.ref, trust_policy, finding_id))
+        self.put(replace(self.roles[role.ref], trust_policy=trust_policy))
+
+
+class FakeLedger:
+    """The Ledger and the Outbox, in memory."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._locks: dict[str, tuple[str, datetime]] = {}
+        self.heads: dict[str, Head] = {}
+        self.cases: dict[tuple[str, str], Case] = {}
+        self.outbox: dict[str, Announcement] = {}
+        self._published: set[str] = set()
+        self._sent: set[tuple[str, str]] = set()
+        self.outcomes: list[EventOutcome] = []
+        self.accepted: dict[tuple[str, str], Baseline] = {}
+        self.versions: dict[tuple[str, str, str], Baseline] = {}
+        self._owners = 0
+
+    def lock(self, role_ref: str) -> Lock:
+        held = self._locks.get(role_ref)
+        if held is not None and held[1] >= self._clock.now():
+            raise Conflict(f"locking {role_ref}: held")
+        self._owners += 1
+        self._locks[role_ref] = (str(self._owners), self._clock.now() + LEASE)
+        return Lock(role_ref, str(self._owners))
+
+    def unlock(self, lock: Lock) -> None:
+        if self._holds(lock):
+            del self._locks[lock.role_ref]
+
+    def head(self, role_ref: str) -> Head:
+        return self.heads.get(role_ref, Head())
+
+    def case(self, role_ref: str, case_id: str) -> Case | None:
+        return self.cases.get((role_ref, case_id))
+
+    def judged(self, lock: Lock, head: Head) -> None:
+        self._check(lock)
+        self.heads[lock.role_ref] = head
+
+    def open_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> bool:
+        self._check(lock)
+        self.heads[lock.role_ref] = head
+        if (case.role_ref, case.id) in self.cases:
+            return False
+        self.cases[case.role_ref, case.id] = case
+        self.outbox[announcement.id] = announcement
+        return True
+
+    def intend(self, lock: Lock, case: Case) -> None:
+        self._check(lock)
+        standing = self.cases.get((case.role_ref, case.id))
+        if standing is None or not standing.status.is_open:
+            raise Conflict(f"case {case.id} is not open")
+        self.cases[case.role_ref, case.id] = case
+
+    def close_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> None:
+        self._check(lock)
+        self.cases[case.role_ref, case.id] = case
+        self.heads[lock.role_ref] = head
+        self.outbox[announcement.id] = announcement
+
+    def announce(self, announcement: Announcement) -> bool:
+        if announcement.id in self.outbox:
+            return False
+        self.outbox[announcement.id] = announcement
+        return True
+
+    def record(self, outcome: EventOutcome) -> None:
+        self.outcomes.append(outcome)
+
+    def baseline(self, role_ref: str, role_id: str) -> Baseline | None:
+        return self.accepted.get((role_ref, role_id))
+
+    def observe(self, baseline: Baseline) -> None:
+        self.versions.setdefault((baseline.role_ref, baseline.role_id, baseline.policy_hash), baseline)
+
+    def accept(self, baseline: Baseline) -> None:
+        self.versions[baseline.role_ref, baseline.role_id, baseline.policy_hash] = baseline
+        self.accepted[baseline.role_ref, baseline.role_id] = baseline
+
+    def pending(self, announcement_id: str) -> Announcement | None:
+        return None if announcement_id in self._published else self.outbox.get(announcement_id)
+
+    def published(self, announcement_id: str) -> None:
+        self._published.add(announcement_id)
+
+    def was_sent(self, announcement_id: str, channel: str) -> bool:
+        return (announcement_id, channel) in self._sent
+
+    def sent(self, announcement_id: str, channel: str) -> None:
+        self._sent.add((announcement_id, channel))
+
+    def _holds(self, lock: Lock) -> bool:
+        return self._locks.get(lock.role_ref, ("",))[0] == lock.owner
+
+    def _check(self, lock: Lock) -> None:
+        if not self._holds(lock):
+            raise Conflict(f"the lock of {lock.role_ref} was lost")
+
+
+@dataclass
+class FakeBus:
+    published: list[Announcement] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def publish(self, announcement: Announcement) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        self.published.append(announcement)
+
+
+@dataclass
+class FakeChannel:
+    name: str
+    messages: list[Message] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def send(self, message: Message) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        self.messages.append(message)
+
+
+@dataclass
+class FakeDeadLetters:
+    letters: list[tuple[str, str]] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def put_aside(self, body: str, reason: str) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        self.letters.append((body, reason))

@@ -1,0 +1,131 @@
+"""The three handlers: what they answer to Lambda for each way a message can go."""
+
+import importlib.util
+import json
+from types import ModuleType
+from typing import Any
+
+import pytest
+from doorward import bootstrap
+from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Unavailable
+from doorward.ports.ledger import Announcement, EventOutcome
+from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeDeadLetters, FakeLedger
+from tests.template.conftest import REPOSITORY
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{name}_handler", REPOSITORY / "functions" / name / "handler.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def batch(*bodies: str) -> dict[str, Any]:
+    return {"Records": [{"messageId": f"m-{number}", "body": body} for number, body in enumerate(bodies)]}
+
+
+def failures(answer: dict[str, Any]) -> list[str]:
+    return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+
+class TestReactToChange:
+    @pytest.fixture
+    def dead_letters(self, monkeypatch: pytest.MonkeyPatch) -> FakeDeadLetters:
+        letters = FakeDeadLetters()
+        monkeypatch.setattr(bootstrap, "dead_letters", lambda: letters)
+        monkeypatch.setattr(bootstrap, "reaction_tools", lambda: None)
+        return letters
+
+    @pytest.fixture
+    def module(self, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+        module = load("react_to_change")
+
+        def react(body: str, tools: None) -> tuple[EventOutcome, ...]:
+            failure = {
+                "malformed": MalformedInput("$.account is missing"),
+                "misconfigured": Misconfigured("no role"),
+                "unavailable": Unavailable("later"),
+                "conflict": Conflict("again"),
+                "bug": KeyError("oops"),
+            }.get(body)
+            if failure is not None:
+                raise failure
+            return (EventOutcome("777788889999", "e", "CreateRole", "777788889999/x", "passed", "ok", START, START),)
+
+        monkeypatch.setattr(module, "react_to_change", react)
+        return module
+
+    def test_a_message_that_was_handled_is_gone(self, module: ModuleType, dead_letters: FakeDeadLetters) -> None:
+        assert failures(module.handler(batch("fine", "fine"), None)) == []
+        assert dead_letters.letters == []
+
+    @pytest.mark.parametrize(("body", "reason"), [("malformed", "$.account is missing"), ("misconfigured", "no role")])
+    def test_what_can_never_work_is_put_aside_with_its_reason_and_not_tried_again(
+        self, module: ModuleType, dead_letters: FakeDeadLetters, body: str, reason: str
+    ) -> None:
+        assert failures(module.handler(batch(body), None)) == []
+        assert dead_letters.letters == [(body, reason)]
+
+    @pytest.mark.parametrize("body", ["unavailable", "conflict", "bug"])
+    def test_what_may_work_later_comes_again_and_is_not_put_aside(
+        self, module: ModuleType, dead_letters: FakeDeadLetters, body: str
+    ) -> None:
+        assert failures(module.handler(batch(body), None)) == ["m-0"]
+        assert dead_letters.letters == []
+
+    def test_one_bad_message_does_not_hold_up_the_others(self, module: ModuleType, dead_letters: FakeDeadLetters) -> None:
+        assert failures(module.handler(batch("bug", "fine", "malformed", "unavailable", "fine"), None)) == ["m-0", "m-3"]
+        assert [body for body, _ in dead_letters.letters] == ["malformed"]
+
+    @pytest.mark.parametrize("failure", [Unavailable("no"), Misconfigured("no")])
+    def test_what_could_not_be_put_aside_is_not_lost(
+        self, module: ModuleType, dead_letters: FakeDeadLetters, failure: DoorwardError
+    ) -> None:
+        dead_letters.fail_next = [failure]
+        assert failures(module.handler(batch("malformed"), None)) == ["m-0"]
+
+
+class TestPublishOutbox:
+    @pytest.fixture
+    def ledger(self, monkeypatch: pytest.MonkeyPatch) -> FakeLedger:
+        ledger = FakeLedger(FakeClock())
+        for number in range(3):
+            ledger.announce(Announcement(f"a-{number}", "TrustViolationFound", {}, START))
+        monkeypatch.setattr(bootstrap, "ledger", lambda: ledger)
+        return ledger
+
+    @staticmethod
+    def records(*ids: str) -> dict[str, Any]:
+        return {"Records": [{"dynamodb": {"Keys": {"pk": {"S": f"OUTBOX#{each}"}}, "SequenceNumber": f"s-{each}"}} for each in ids]}
+
+    def test_every_new_announcement_is_published_in_order(self, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+        bus = FakeBus()
+        monkeypatch.setattr(bootstrap, "bus", lambda: bus)
+        assert failures(load("publish_outbox").handler(self.records("a-0", "a-1", "a-2"), None)) == []
+        assert [each.id for each in bus.published] == ["a-0", "a-1", "a-2"]
+
+    def test_the_stream_goes_on_from_the_first_failure(self, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+        bus = FakeBus(fail_next=[Unavailable("no")])
+        monkeypatch.setattr(bootstrap, "bus", lambda: bus)
+        module = load("publish_outbox")
+        assert failures(module.handler(self.records("a-0", "a-1"), None)) == ["s-a-0"]
+        assert bus.published == []
+        assert failures(module.handler(self.records("a-0", "a-1"), None)) == []
+        assert [each.id for each in bus.published] == ["a-0", "a-1"]
+
+
+class TestNotifyPeople:
+    def test_a_message_that_nobody_could_be_told_of_comes_again_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ledger = FakeLedger(FakeClock())
+        channel = FakeChannel("sns", fail_next=[Unavailable("no")])
+        monkeypatch.setattr(bootstrap, "ledger", lambda: ledger)
+        monkeypatch.setattr(bootstrap, "channels", lambda: (channel,))
+        bodies = [
+            json.dumps({"source": "doorward.guardrails", "detail-type": "TrustViolationFound", "detail": {"announcement_id": each}})
+            for each in ("a", "b")
+        ]
+        module = load("notify_people")
+        assert failures(module.handler(batch(*bodies, "not ours"), None)) == ["m-0", "m-2"]
+        assert [each.announcement_id for each in channel.messages] == ["b"]

@@ -1,0 +1,40 @@
+"""Local clouds for the integration tests. Each pytest-xdist worker starts its own, on its own port, in its own folder."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.build import build
+from local.installation import Installation, People, found_delivery_pipeline, install
+from local.slack_sink import SlackSink
+from local.stack import Stack
+from local.world import PROD, STAGING
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Stack]:
+    """An empty cloud: nothing is deployed. CloudTrail's events come at once."""
+    with Stack(cloudtrail_delay_seconds=0.0) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def bare() -> Iterator[Stack]:
+    """The emulator as it is, without our additions: what they are for is shown on it."""
+    with Stack(bare=True) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def doorward() -> Iterator[Installation]:
+    """Doorward in five accounts, deployed once per session: its tests run in one worker (xdist_group "stack")."""
+    build(quiet=True)
+    with Stack(cloudtrail_delay_seconds=0.05) as stack, SlackSink() as slack:
+        yield install(stack, slack)
+
+
+@pytest.fixture(scope="session")
+def people(doorward: Installation) -> dict[str, People]:
+    """By account id: the pipeline and the developer of the workload accounts."""
+    found_delivery_pipeline(doorward.stack)
+    return {account.id: People(doorward.stack, account) for account in (PROD, STAGING)}

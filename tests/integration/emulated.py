@@ -1,0 +1,126 @@
+"""What the tests of the emulator build in it: queues that rules deliver to, roles, functions."""
+
+import io
+import json
+import time
+import uuid
+import zipfile
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from local.stack import Stack
+from local.world import REGION
+
+ALL_MANAGEMENT_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+
+
+def unique(name: str) -> str:
+    return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+def document(*statements: Mapping[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def trusting(principal: Any, actions: Any = "sts:AssumeRole", **condition: Mapping[str, Any]) -> str:
+    """A trust policy of one Allow; `condition` by operator."""
+    conditions = {"Condition": condition} if condition else {}
+    return document({"Effect": "Allow", "Principal": principal, "Action": actions, **conditions})
+
+
+def root_of(account_id: str) -> dict[str, str]:
+    return {"AWS": f"arn:aws:iam::{account_id}:root"}
+
+
+def allowing(action: Any, resource: Any) -> str:
+    return document({"Effect": "Allow", "Action": action, "Resource": resource})
+
+
+class Inbox(NamedTuple):
+    """A queue that one rule delivers to."""
+
+    stack: Stack
+    account_id: str
+    url: str
+    arn: str
+
+    def read(self) -> list[Any]:
+        """Take what has arrived: bodies, decoded."""
+        sqs = self.stack.client("sqs", self.account_id)
+        bodies = []
+        while messages := sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", []):
+            for message in messages:
+                bodies.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
+
+    def wait(self, count: int = 1, *, seconds: float = 5.0) -> list[Any]:
+        """Return at least `count` bodies, or fewer when the time is up."""
+        bodies, deadline = self.read(), time.monotonic() + seconds
+        while len(bodies) < count and time.monotonic() < deadline:
+            time.sleep(0.02)
+            bodies += self.read()
+        return bodies
+
+
+def queue(stack: Stack, account_id: str, policy_for: str | None, **attributes: str) -> Inbox:
+    """A queue; `policy_for` is the ARN of the rule whose events it accepts, None for no policy."""
+    sqs = stack.client("sqs", account_id)
+    url = sqs.create_queue(QueueName=unique("inbox"), Attributes=attributes)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    if policy_for:
+        statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+        condition = {"Condition": {"ArnEquals": {"aws:SourceArn": policy_for}}}
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document({**statement, **condition})})
+    return Inbox(stack, account_id, url, arn)
+
+
+def listen(stack: Stack, account_id: str, pattern: Mapping[str, Any], *, bus: str = "default", state: str = "ENABLED") -> Inbox:
+    """A rule with this pattern and the queue that it delivers to, whose policy names the rule."""
+    events, name = stack.client("events", account_id), unique("rule")
+    rule = events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern), State=state)["RuleArn"]
+    inbox = queue(stack, account_id, rule)
+    events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "inbox", "Arn": inbox.arn}])
+    return inbox
+
+
+def records(stack: Stack, account_id: str, *names: str) -> Inbox:
+    """Listen to CloudTrail's events of these names, read-only ones too."""
+    pattern = {"source": ["aws.iam", "aws.sts"], "detail": {"eventName": list(names)}}
+    return listen(stack, account_id, pattern, state=ALL_MANAGEMENT_EVENTS)
+
+
+def role(stack: Stack, account_id: str, trust: str, *policies: str, path: str = "/", name: str | None = None) -> str:
+    """Create a role with these inline policies and return its ARN."""
+    iam, name = stack.client("iam", account_id), name or unique("role")
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Path=path)["Role"]["Arn"]
+    for number, policy in enumerate(policies):
+        iam.put_role_policy(RoleName=name, PolicyName=f"p{number}", PolicyDocument=policy)
+    return str(arn)
+
+
+def user(stack: Stack, account_id: str, *policies: str) -> dict[str, str]:
+    """Create a user with these inline policies and return its keys, as `Stack.client` takes them."""
+    iam, name = stack.client("iam", account_id), unique("user")
+    iam.create_user(UserName=name)
+    for number, policy in enumerate(policies):
+        iam.put_user_policy(UserName=name, PolicyName=f"p{number}", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+
+
+def function(stack: Stack, account_id: str, source: str, *policies: str) -> str:
+    """Create a function from the source of its module and return its name; its handler is `handler(event, context)`."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("app.py", source)
+    name = unique("function")
+    runs_as = role(stack, account_id, trusting({"Service": "lambda.amazonaws.com"}), *policies)
+    stack.client("lambda", account_id).create_function(
+        FunctionName=name, Runtime="python3.13", Role=runs_as, Handler="app.handler", Timeout=10, Code={"ZipFile": archive.getvalue()}
+    )
+    return name
+
+
+def bus_arn(account_id: str, name: str, region: str = REGION) -> str:
+    return f"arn:aws:events:{region}:{account_id}:event-bus/{name}"

@@ -1,0 +1,91 @@
+"""What was built runs with its layers and the runtime's packages alone, and starts from compiled code."""
+
+import importlib.util
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from local import artifact
+from local.build import build
+from tests.template.conftest import REPOSITORY
+
+pytestmark = [pytest.mark.xdist_group("stack")]  # builds what the stack deploys, so not at the same time
+
+FUNCTIONS = sorted(each.parent.name for each in (REPOSITORY / "functions").glob("*/handler.py"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built() -> None:
+    build(quiet=True)
+
+
+def logical_id(function: str) -> str:
+    return "".join(word.capitalize() for word in function.split("_")) + "Function"
+
+
+def run(function: str, code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command, environment = artifact.command(logical_id(function), code, folder)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_built_function_imports_with_its_layers_and_the_runtimes_packages_alone(function: str, tmp_path: Path) -> None:
+    done = run(function, "import handler; print(handler.handler({'Records': []}, None))", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.replace("'", '"')) == {"batchItemFailures": []}
+
+
+def test_a_package_that_no_layer_brings_is_missed(tmp_path: Path) -> None:
+    assert importlib.util.find_spec("yaml") is not None
+    assert "No module named 'yaml'" in run(FUNCTIONS[0], "import yaml", tmp_path).stderr
+
+
+def test_the_configuration_is_in_the_layer(tmp_path: Path) -> None:
+    code = "from doorward import bootstrap; t = bootstrap.reaction_tools(); print(len(t.organization.accounts), t.guardrails.hash)"
+    done = run("react_to_change", code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    accounts, guardrails_hash = done.stdout.split()
+    assert int(accounts) >= 1
+    assert len(guardrails_hash) == 64
+
+
+@pytest.mark.parametrize("layer", artifact.LAYERS)
+def test_every_module_of_a_layer_is_compiled_so_that_its_date_does_not_matter(layer: str) -> None:
+    modules = [each for each in (artifact.BUILD / layer / "python").rglob("*.py")]
+    assert modules
+    for module in modules:
+        compiled = Path(importlib.util.cache_from_source(str(module)))
+        assert compiled.is_file(), module
+        # PEP 552: flags 0b01 is a hash-based .pyc that is not checked against the source.
+        assert compiled.read_bytes()[4:8] == b"\x01\x00\x00\x00", module
+
+
+def test_no_layer_holds_a_native_file_so_that_the_architecture_is_a_parameter() -> None:
+    for layer in artifact.LAYERS:
+        native = [each for each in (artifact.BUILD / layer).rglob("*") if each.suffix in {".so", ".pyd", ".dylib"}]
+        assert native == []
+
+
+def test_nothing_that_only_a_violation_needs_is_imported_at_the_start(tmp_path: Path) -> None:
+    code = "import handler, sys; handler.bootstrap.reaction_tools(); print(*sys.modules)"
+    done = run("react_to_change", code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert {"doorward.usecases.react_to_change", "boto3"} <= loaded
+    for later in ("difflib", "doorward.guardrails.remedies", "doorward.aws.announcing", "doorward.slack.cards", "aws_xray_sdk", "pydantic"):
+        assert later not in loaded
+
+
+def test_the_locked_requirements_of_the_layer_are_those_of_the_lock() -> None:
+    """uv.lock is what is reviewed; layers/dependencies/requirements.txt is exported from it."""
+    import tomllib
+
+    lock = tomllib.loads((REPOSITORY / "uv.lock").read_text("utf-8"))
+    versions = {package["name"]: package["version"] for package in lock["package"]}
+    lines = (REPOSITORY / "layers/dependencies/requirements.txt").read_text("utf-8").splitlines()
+    pinned = dict(line.removesuffix(" \\").split("==") for line in lines if "==" in line and not line.startswith("#"))
+    assert pinned
+    for name, version in pinned.items():
+        assert versions[name] == version
+    assert sum("--hash=sha256:" in line for line in lines) >= len(pinned)

@@ -1,0 +1,666 @@
+"""Every addition to the emulator, shown twice: it works on our cloud, and the bare emulator lacks it.
+
+A test that fails on its second half says that the emulator has learned it: delete the module of `local/cloud` that it names, and the test.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.cloud import gaps, reading
+from local.cloud.not_emulated import ACCEPTED
+from local.stack import Stack
+from local.world import HUB, MANAGEMENT, ORGANIZATION, ORGANIZATION_ID, PROD, REGION, ROOT_ID, SHARED_SERVICES, STAGING, STRANGER
+from tests.integration.emulated import (
+    ALL_MANAGEMENT_EVENTS,
+    allowing,
+    bus_arn,
+    document,
+    function,
+    listen,
+    queue,
+    records,
+    role,
+    root_of,
+    trusting,
+    unique,
+    user,
+)
+from tests.shapes import differences_from_all, shape_of
+
+REPOSITORY = Path(gaps.__file__).parents[2]
+
+type Probe = Callable[[Stack], bool]
+
+ABSENCE_SECONDS = 0.6
+"""How long the bare emulator gets to do what it is said not to do; ours takes some 20 ms."""
+
+READ_AGAINST = [(gap.__name__, target, known) for gap in gaps.GAPS for target, known in gap.READ_AGAINST.items()]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("module", "target", "known"), READ_AGAINST, ids=[f"{m.rpartition('.')[2]}-{t}" for m, t, _ in READ_AGAINST])
+def test_the_emulators_source_is_what_a_gap_was_written_against(module: str, target: str, known: str) -> None:
+    assert reading.digest(target) == known, f"{target} has changed: read it again, then adapt or delete {module}"
+
+
+def closed_only_by_us(probe: Probe, cloud: Stack, bare: Stack, module: str) -> None:
+    assert probe(cloud), f"local/cloud/{module}.py does not do what it says"
+    assert not probe(bare), f"the emulator does this itself now: delete local/cloud/{module}.py"
+
+
+def refusal(call: Callable[[], Any]) -> str | None:
+    """The error code of a refused call, None when it was accepted."""
+    try:
+        call()
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return None
+
+
+# -- trail -----------------------------------------------------------------------------------------
+
+
+def test_an_iam_call_becomes_an_event_on_its_accounts_default_bus(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        inbox = listen(stack, STAGING.id, {"source": ["aws.iam"], "detail-type": ["AWS API Call via CloudTrail"]})
+        role(stack, STAGING.id, trusting(root_of(HUB.id)))
+        return bool(inbox.wait(seconds=ABSENCE_SECONDS))
+
+    closed_only_by_us(probe, cloud, bare, "trail")
+
+
+def test_a_record_of_create_role_has_the_types_of_the_api(cloud: Stack) -> None:
+    inbox, name, trust = records(cloud, STAGING.id, "CreateRole"), unique("role"), trusting(root_of(HUB.id))
+    cloud.client("iam", STAGING.id).create_role(
+        RoleName=name, Path="/ci/", AssumeRolePolicyDocument=trust, MaxSessionDuration=7200, Tags=[{"Key": "team", "Value": "platform"}]
+    )
+    (event,) = inbox.wait()
+    detail = event["detail"]
+    assert (event["source"], event["account"], event["region"]) == ("aws.iam", STAGING.id, REGION)
+    assert detail["requestParameters"] == {
+        "roleName": name,
+        "path": "/ci/",
+        "assumeRolePolicyDocument": trust,
+        "maxSessionDuration": 7200,
+        "tags": [{"key": "team", "value": "platform"}],
+    }
+    made = detail["responseElements"]["role"]
+    assert (made["arn"], made["path"]) == (f"arn:aws:iam::{STAGING.id}:role/ci/{name}", "/ci/")
+    assert made["assumeRolePolicyDocument"].startswith("%7B%22Version%22")
+    assert time.strptime(made["createDate"], "%b %d, %Y %I:%M:%S %p")
+    assert "maxSessionDuration" not in made
+    assert (detail["readOnly"], detail["managementEvent"], detail["recipientAccountId"]) == (False, True, STAGING.id)
+
+
+def test_a_role_session_is_named_by_its_role_with_the_path(cloud: Stack) -> None:
+    path_role = role(cloud, STAGING.id, trusting(root_of(STAGING.id)), allowing("iam:*", "*"), path="/teams/a/")
+    name = path_role.rpartition("/")[2]
+    session = cloud.assume(STAGING.id, path_role, RoleSessionName="someone")
+    inbox = records(cloud, STAGING.id, "TagRole")
+    cloud.client("iam", STAGING.id, **session).tag_role(RoleName=name, Tags=[{"Key": "a", "Value": "b"}])
+    (event,) = inbox.wait()
+    who = event["detail"]["userIdentity"]
+    assert who["type"] == "AssumedRole"
+    assert who["arn"] == f"arn:aws:sts::{STAGING.id}:assumed-role/{name}/someone"
+    assert who["principalId"].startswith("AROA")
+    assert who["principalId"].endswith(":someone")
+    assert who["sessionContext"]["sessionIssuer"] == {
+        "type": "Role",
+        "principalId": who["principalId"].partition(":")[0],
+        "arn": path_role,
+        "accountId": STAGING.id,
+        "userName": name,
+    }
+    assert who["sessionContext"]["attributes"]["mfaAuthenticated"] == "false"
+    assert event["detail"]["responseElements"] is None
+
+
+def test_a_denied_call_shows_no_parameters_and_names_the_role(cloud: Stack) -> None:
+    inbox = records(cloud, STAGING.id, "UpdateAssumeRolePolicy")
+    nobody, name = user(cloud, STAGING.id), unique("role")
+    call = cloud.client("iam", STAGING.id, **nobody).update_assume_role_policy
+    assert refusal(lambda: call(RoleName=name, PolicyDocument=trusting("*"))) == "AccessDenied"
+    (event,) = inbox.wait()
+    detail = event["detail"]
+    assert (detail["errorCode"], detail["requestParameters"], detail["responseElements"]) == ("AccessDenied", None, None)
+    assert f"is not authorized to perform: iam:UpdateAssumeRolePolicy on resource: role {name} because" in detail["errorMessage"]
+    assert detail["userIdentity"]["type"] == "IAMUser"
+    assert detail["userIdentity"]["principalId"].startswith("AIDA")
+
+
+def test_an_error_is_spelled_as_cloudtrail_spells_it(cloud: Stack) -> None:
+    inbox, name = records(cloud, STAGING.id, "DeleteRole", "UpdateAssumeRolePolicy"), unique("role")
+    iam = cloud.client("iam", STAGING.id)
+    assert refusal(lambda: iam.delete_role(RoleName=name)) == "NoSuchEntity"
+    kept = role(cloud, STAGING.id, trusting(root_of(HUB.id))).rpartition("/")[2]
+    assert refusal(lambda: iam.update_assume_role_policy(RoleName=kept, PolicyDocument="no json")) == "MalformedPolicyDocument"
+    codes = [event["detail"]["errorCode"] for event in inbox.wait(2)]
+    assert codes == ["NoSuchEntityException", "MalformedPolicyDocumentException"]
+
+
+def test_a_padded_policy_hides_the_roles_name(cloud: Stack) -> None:
+    name = role(cloud, STAGING.id, trusting(root_of(HUB.id))).rpartition("/")[2]
+    inbox = records(cloud, STAGING.id, "UpdateAssumeRolePolicy")
+    cloud.client("iam", STAGING.id).update_assume_role_policy(RoleName=name, PolicyDocument=trusting("*") + " " * 120_000)
+    (event,) = inbox.wait()
+    parameters = event["detail"]["requestParameters"]
+    assert (parameters["reason"], parameters["omitted"]) == ("requestParameters too large", True)
+    assert int(parameters["originalSize"]) > 120_000
+
+
+def test_assuming_a_role_across_accounts_is_logged_on_both_sides(cloud: Stack) -> None:
+    target = role(cloud, PROD.id, trusting(root_of(STAGING.id)))
+    caller = user(cloud, STAGING.id, allowing("sts:AssumeRole", "*"))
+    sides = [records(cloud, account.id, "AssumeRole") for account in (STAGING, PROD)]
+    cloud.assume(STAGING.id, target, credentials=caller, RoleSessionName="visit")
+    (mine,), (theirs,) = (side.wait() for side in sides)
+    ours, owners = mine["detail"], theirs["detail"]
+    assert ours["sharedEventID"] == owners["sharedEventID"]
+    assert ours["requestID"] == owners["requestID"]
+    assert ours["eventID"] != owners["eventID"]
+    assert (ours["recipientAccountId"], owners["recipientAccountId"]) == (STAGING.id, PROD.id)
+    assert owners["userIdentity"] == {"type": "AWSAccount", "principalId": ours["userIdentity"]["principalId"], "accountId": STAGING.id}
+    assert (ours["readOnly"], owners["readOnly"]) == (True, True)
+    assert owners["resources"] == [{"accountId": PROD.id, "type": "AWS::IAM::Role", "ARN": target}]
+    assert owners["responseElements"]["assumedRoleUser"]["arn"].endswith("/visit")
+    for side in (mine, theirs):
+        assert "sessionToken" not in json.dumps(side)
+        assert "secretAccessKey" not in json.dumps(side)
+
+
+def test_a_denied_assume_role_across_accounts_is_logged_with_the_caller_alone(cloud: Stack) -> None:
+    target = role(cloud, PROD.id, trusting(root_of(HUB.id)))
+    caller = user(cloud, STAGING.id, allowing("sts:AssumeRole", "*"))
+    sides = [records(cloud, account.id, "AssumeRole") for account in (STAGING, PROD)]
+    assert refusal(lambda: cloud.assume(STAGING.id, target, credentials=caller)) == "AccessDenied"
+    (mine,) = sides[0].wait()
+    assert mine["detail"]["requestParameters"] is None
+    assert "sharedEventID" not in mine["detail"]
+    assert mine["detail"]["errorMessage"].endswith(f"is not authorized to perform: sts:AssumeRole on resource: {target}")
+    assert sides[1].wait(seconds=0.2) == []
+
+
+def test_sts_records_carry_the_region_of_the_endpoint(cloud: Stack) -> None:
+    events, name = cloud.client("events", STAGING.id, region="eu-west-1"), unique("rule")
+    pattern = json.dumps({"source": ["aws.sts"], "detail": {"eventName": ["GetCallerIdentity"]}})
+    rule = events.put_rule(Name=name, EventPattern=pattern, State=ALL_MANAGEMENT_EVENTS)["RuleArn"]
+    sqs = cloud.client("sqs", STAGING.id, region="eu-west-1")
+    url = sqs.create_queue(QueueName=unique("inbox"))["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+    sqs.set_queue_attributes(
+        QueueUrl=url, Attributes={"Policy": document({**statement, "Condition": {"ArnEquals": {"aws:SourceArn": rule}}})}
+    )
+    events.put_targets(Rule=name, Targets=[{"Id": "inbox", "Arn": arn}])
+    cloud.client("sts", STAGING.id, region="eu-west-1").get_caller_identity()
+    (message,) = cloud.until(lambda: sqs.receive_message(QueueUrl=url).get("Messages"), "a record in eu-west-1")
+    assert json.loads(message["Body"])["detail"]["awsRegion"] == "eu-west-1"
+
+
+def test_an_unknown_role_is_denied_to_a_named_caller(cloud: Stack) -> None:
+    inbox = records(cloud, STAGING.id, "AssumeRole")
+    caller = user(cloud, STAGING.id, allowing("*", "*"))
+    assert refusal(lambda: cloud.assume(STAGING.id, f"arn:aws:iam::{PROD.id}:role/none", credentials=caller)) == "AccessDenied"
+    (event,) = inbox.wait()
+    assert event["detail"]["errorMessage"].startswith(f"User: arn:aws:iam::{STAGING.id}:user/")
+
+
+@pytest.mark.parametrize("name", ["AttachRolePolicy", "CreateRole", "PutRolePolicy", "UpdateAssumeRolePolicy"])
+def test_a_record_has_the_shape_of_the_samples(cloud: Stack, name: str) -> None:
+    samples = [json.loads(path.read_text()) for path in (REPOSITORY / "events").glob(f"iam.{name}.*.json")]
+    iam, role_name, trust = (
+        cloud.client("iam", STAGING.id, **user(cloud, STAGING.id, allowing("iam:*", "*"))),
+        unique("role"),
+        trusting("*"),
+    )
+    inbox = records(cloud, STAGING.id, name)
+    iam.create_role(RoleName=role_name, Path="/", AssumeRolePolicyDocument=trust, MaxSessionDuration=3600)
+    iam.update_assume_role_policy(RoleName=role_name, PolicyDocument=trust)
+    iam.attach_role_policy(RoleName=role_name, PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    iam.put_role_policy(RoleName=role_name, PolicyName="p", PolicyDocument=allowing("s3:*", "*"))
+    (event,) = inbox.wait()
+    assert not differences_from_all([shape_of(sample) for sample in samples], shape_of(event)), f"{len(samples)} samples"
+
+
+def test_records_that_could_not_be_delivered_are_counted(cloud: Stack) -> None:
+    state = cloud.state()["cloudtrail"]
+    assert (state["failed"], state["last_failure"]) == (0, None)
+    assert state["emitted"] > 0
+
+
+# -- event_rules -----------------------------------------------------------------------------------
+
+
+def test_a_rule_for_all_management_events_fires(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        source = unique("source")
+        inbox = listen(stack, STAGING.id, {"source": [source]}, state=ALL_MANAGEMENT_EVENTS)
+        stack.client("events", STAGING.id).put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": "{}"}])
+        return bool(inbox.wait(seconds=ABSENCE_SECONDS))
+
+    closed_only_by_us(probe, cloud, bare, "event_rules")
+
+
+def test_read_only_management_events_reach_no_plainly_enabled_rule(cloud: Stack) -> None:
+    pattern = {"source": ["aws.iam"], "detail": {"eventName": ["GetRole", "TagRole"]}}
+    plain, all_events = (listen(cloud, STAGING.id, pattern, state=state) for state in ("ENABLED", ALL_MANAGEMENT_EVENTS))
+    name, iam = role(cloud, STAGING.id, trusting(root_of(HUB.id))).rpartition("/")[2], cloud.client("iam", STAGING.id)
+    iam.get_role(RoleName=name)
+    iam.tag_role(RoleName=name, Tags=[{"Key": "a", "Value": "b"}])
+    assert [event["detail"]["eventName"] for event in all_events.wait(2)] == ["GetRole", "TagRole"]
+    assert [event["detail"]["eventName"] for event in plain.read()] == ["TagRole"]
+
+
+# -- event_buses -----------------------------------------------------------------------------------
+
+
+def organization_bus(stack: Stack, detail_type: str = "AWS API Call via CloudTrail") -> str:
+    """A bus of the hub, made by CloudFormation where the type is known, that takes from the organization's rules only these events."""
+    name = unique("bus")
+    stack.client("events", HUB.id).create_event_bus(Name=name)
+    condition = {
+        "StringEquals": {"aws:PrincipalOrgID": ORGANIZATION_ID, "events:detail-type": detail_type, "events:source": ["aws.iam", "aws.sts"]},
+        "Bool": {"events:eventBusInvocation": "true"},
+    }
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "events:PutEvents",
+        "Resource": bus_arn(HUB.id, name),
+        "Condition": condition,
+    }
+    resource = {"Type": "AWS::Events::EventBusPolicy", "Properties": {"EventBusName": name, "StatementId": "org", "Statement": statement}}
+    deploy(stack, HUB.id, {"Policy": resource})
+    return name
+
+
+def deploy(stack: Stack, account_id: str, resources: dict[str, Any], name: str | None = None) -> str:
+    """Deploy resources; on the bare emulator a refusal raises ClientError at once."""
+    cloudformation, name = stack.client("cloudformation", account_id), name or unique("stack")
+    body = json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources})
+    request = {"StackName": name, "TemplateBody": body, "Capabilities": ["CAPABILITY_NAMED_IAM"]}
+    try:
+        cloudformation.create_stack(**request)
+    except cloudformation.exceptions.AlreadyExistsException:
+        cloudformation.update_stack(**request)
+    while (status := cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]).endswith("_IN_PROGRESS"):
+        time.sleep(0.02)
+    assert status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}, stack.log_tail()
+    return name
+
+
+def forwarder(stack: Stack, account_id: str, bus: str, *, may_put_to: str | None = None, trusted: str = "events.amazonaws.com") -> str:
+    """A rule of a member that forwards IAM's events, under a role that may put to `may_put_to` (default: this bus). Returns its name."""
+    target, name = bus_arn(HUB.id, bus), unique("forward")
+    only_for = {"aws:SourceArn": f"arn:aws:events:{REGION}:{account_id}:rule/{name}"}
+    trust = trusting({"Service": trusted}, ArnEquals=only_for, StringEquals={"aws:SourceAccount": account_id})
+    runs_as = role(stack, account_id, trust, allowing("events:PutEvents", may_put_to or target))
+    events = stack.client("events", account_id)
+    pattern = {"source": ["aws.iam"], "detail": {"eventName": ["CreateUser"]}}
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern), State=ALL_MANAGEMENT_EVENTS)
+    events.put_targets(Rule=name, Targets=[{"Id": "hub", "Arn": target, "RoleArn": runs_as}])
+    return name
+
+
+def refused(stack: Stack, rule: str) -> str:
+    """Why the deliveries of this rule were refused: the last reason, '' for none."""
+    return next((each["because"] for each in reversed(stack.state()["refused_deliveries"]) if each["rule"] == rule), "")
+
+
+def test_a_rules_events_reach_a_bus_of_the_same_organization(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        name, source = unique("bus"), unique("source")
+        hub, member = stack.client("events", HUB.id), stack.client("events", STAGING.id)
+        hub.create_event_bus(Name=name)
+        hub.put_permission(EventBusName=name, StatementId="staging", Action="events:PutEvents", Principal=STAGING.id)
+        inbox = listen(stack, HUB.id, {"source": [source]}, bus=name)
+        runs_as = role(
+            stack, STAGING.id, trusting({"Service": "events.amazonaws.com"}), allowing("events:PutEvents", bus_arn(HUB.id, name))
+        )
+        rule = unique("rule")
+        member.put_rule(Name=rule, EventPattern=json.dumps({"source": [source]}))
+        member.put_targets(Rule=rule, Targets=[{"Id": "hub", "Arn": bus_arn(HUB.id, name), "RoleArn": runs_as}])
+        member.put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": "{}"}])
+        return [event["account"] for event in inbox.wait(seconds=ABSENCE_SECONDS)] == [STAGING.id]
+
+    closed_only_by_us(probe, cloud, bare, "event_buses")
+
+
+def test_a_bus_of_the_organization_takes_what_its_conditions_ask_for(cloud: Stack) -> None:
+    bus = organization_bus(cloud)
+    inbox = listen(cloud, HUB.id, {"source": ["aws.iam"]}, bus=bus)
+    forwarder(cloud, STAGING.id, bus)
+    user(cloud, STAGING.id)
+    (event,) = inbox.wait()
+    assert (event["account"], event["region"], event["detail"]["eventName"]) == (STAGING.id, REGION, "CreateUser")
+
+
+def test_a_bus_of_the_organization_refuses_an_account_outside(cloud: Stack) -> None:
+    bus = organization_bus(cloud)
+    rule = forwarder(cloud, STRANGER.id, bus)
+    user(cloud, STRANGER.id)
+    assert "does not allow arn:aws:sts::999988887777:assumed-role/" in cloud.until(lambda: refused(cloud, rule), "the refusal")
+
+
+def test_a_bus_refuses_another_detail_type_than_its_policy_asks_for(cloud: Stack) -> None:
+    bus = organization_bus(cloud, detail_type="Scheduled Event")
+    rule = forwarder(cloud, STAGING.id, bus)
+    user(cloud, STAGING.id)
+    assert "does not allow" in cloud.until(lambda: refused(cloud, rule), "the refusal")
+
+
+@pytest.mark.parametrize(
+    ("role_of", "because"),
+    [
+        ({"may_put_to": "arn:aws:events:us-east-1:111122223333:event-bus/other"}, "do not allow"),
+        ({"trusted": "lambda.amazonaws.com"}, "assume"),
+    ],
+)
+def test_a_rule_needs_a_role_that_may_put_events(cloud: Stack, role_of: dict[str, str], because: str) -> None:
+    rule = forwarder(cloud, STAGING.id, organization_bus(cloud), **role_of)
+    user(cloud, STAGING.id)
+    assert because in cloud.until(lambda: refused(cloud, rule), "the refusal")
+
+
+def test_a_grant_by_organization_does_not_reach_a_rule_without_a_role(cloud: Stack) -> None:
+    bus, name = organization_bus(cloud), unique("forward")
+    target = {"Id": "hub", "Arn": bus_arn(HUB.id, bus)}
+    pattern = {"source": ["aws.iam"], "detail": {"eventName": ["CreateUser"]}}
+    rule = {"Type": "AWS::Events::Rule", "Properties": {"Name": name, "EventPattern": pattern, "Targets": [target]}}
+    deploy(cloud, STAGING.id, {"Rule": rule})
+    user(cloud, STAGING.id)
+    assert "does not allow arn:aws:iam::222233334444:root" in cloud.until(lambda: refused(cloud, name), "the refusal")
+
+
+def test_a_direct_put_events_is_refused_by_a_bus_that_asks_for_a_rule(cloud: Stack, bare: Stack) -> None:
+    def code(stack: Stack, bus: str) -> str | None:
+        entry = {"Source": "x", "DetailType": "AWS API Call via CloudTrail", "Detail": "{}", "EventBusName": bus_arn(HUB.id, bus)}
+        answer: dict[str, Any] = {}
+        refused_as = refusal(lambda: answer.update(stack.client("events", STAGING.id).put_events(Entries=[entry])))
+        return refused_as or answer["Entries"][0].get("ErrorCode")
+
+    bus = unique("bus")
+    for stack in (cloud, bare):
+        stack.client("events", HUB.id).create_event_bus(Name=bus)
+        stack.client("events", HUB.id).put_permission(EventBusName=bus, StatementId="s", Action="events:PutEvents", Principal=STAGING.id)
+    assert code(cloud, organization_bus(cloud)) == "AccessDeniedException"
+    assert code(cloud, bus) is None
+    assert code(bare, bus) == "ResourceNotFoundException", "the emulator has buses across accounts now: delete local/cloud/event_buses.py"
+
+
+def test_cloudformation_has_event_bus_policies(cloud: Stack, bare: Stack) -> None:
+    def policy(bus: str) -> dict[str, Any]:
+        grant = {"Effect": "Allow", "Principal": root_of(PROD.id), "Action": "events:PutEvents", "Resource": bus_arn(HUB.id, bus)}
+        return {"Type": "AWS::Events::EventBusPolicy", "Properties": {"EventBusName": bus, "StatementId": "grant", "Statement": grant}}
+
+    def bus_policy(stack: Stack, bus: str) -> list[Any]:
+        text = stack.client("events", HUB.id).describe_event_bus(Name=bus).get("Policy")
+        statements: list[Any] = json.loads(text)["Statement"] if text else []
+        return statements
+
+    bus = unique("bus")
+    for stack in (cloud, bare):
+        stack.client("events", HUB.id).create_event_bus(Name=bus)
+    name = deploy(cloud, HUB.id, {"Policy": policy(bus)})
+    assert [statement["Sid"] for statement in bus_policy(cloud, bus)] == ["grant"]
+    changed = policy(bus)
+    changed["Properties"]["Statement"]["Principal"] = root_of(STAGING.id)
+    deploy(cloud, HUB.id, {"Policy": changed}, name)
+    assert [statement["Principal"] for statement in bus_policy(cloud, bus)] == [root_of(STAGING.id)]
+    cloud.client("cloudformation", HUB.id).delete_stack(StackName=name)
+    assert cloud.until(lambda: bus_policy(cloud, bus) == [], "the statement's removal")
+    assert refusal(lambda: deploy(bare, HUB.id, {"Policy": policy(bus)})) == "ValidationError", "the emulator knows EventBusPolicy now"
+
+
+# -- service_targets -------------------------------------------------------------------------------
+
+
+def test_a_rule_does_not_deliver_to_a_queue_that_does_not_allow_it(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        source, name, events = unique("source"), unique("rule"), stack.client("events", STAGING.id)
+        events.put_rule(Name=name, EventPattern=json.dumps({"source": [source]}))
+        inbox = queue(stack, STAGING.id, "arn:aws:events:us-east-1:222233334444:rule/another")
+        events.put_targets(Rule=name, Targets=[{"Id": "inbox", "Arn": inbox.arn}])
+        events.put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": "{}"}])
+        return not inbox.wait(seconds=0.2)
+
+    closed_only_by_us(probe, cloud, bare, "service_targets")
+
+
+# -- organization, condition_keys ------------------------------------------------------------------
+
+
+def test_every_account_sees_the_one_organization(cloud: Stack, bare: Stack) -> None:
+    def seen(stack: Stack, account_id: str) -> tuple[str, str]:
+        organization = stack.client("organizations", account_id).describe_organization()["Organization"]
+        return organization["Id"], organization["MasterAccountId"]
+
+    def probe(stack: Stack) -> bool:
+        return {seen(stack, account.id) for account in ORGANIZATION} == {(ORGANIZATION_ID, MANAGEMENT.id)}
+
+    closed_only_by_us(probe, cloud, bare, "organization")
+    for account in (HUB, MANAGEMENT):
+        listed = cloud.client("organizations", account.id).list_accounts()["Accounts"]
+        assert {each["Id"] for each in listed} == {each.id for each in ORGANIZATION}
+    stranger = cloud.client("organizations", STRANGER.id)
+    assert refusal(stranger.describe_organization) == "AWSOrganizationsNotInUseException"
+    assert (
+        refusal(lambda: cloud.client("organizations", HUB.id).create_organizational_unit(ParentId=ROOT_ID, Name="x"))
+        == "AccessDeniedException"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("aws:PrincipalOrgID", ORGANIZATION_ID), ("aws:PrincipalOrgPaths", f"{ORGANIZATION_ID}/{ROOT_ID}/*")]
+)
+def test_a_trust_policy_may_ask_for_the_organization(cloud: Stack, bare: Stack, key: str, value: str) -> None:
+    operator = "ForAnyValue:StringLike" if key.endswith("Paths") else "StringEquals"
+
+    def probe(stack: Stack) -> bool:
+        arn = role(stack, PROD.id, trusting("*", **{operator: {key: value}}))
+        inside, outside = (refusal(lambda account=account: stack.assume(account.id, arn)) for account in (STAGING, STRANGER))  # type: ignore[misc]
+        return (inside, outside) == (None, "AccessDenied")
+
+    closed_only_by_us(probe, cloud, bare, "organization" if key.endswith("ID") else "condition_keys")
+
+
+def test_principal_arn_of_a_role_session_is_the_roles_with_its_path(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        caller = role(stack, HUB.id, trusting(root_of(HUB.id)), allowing("sts:AssumeRole", "*"), path="/doorward/")
+        target = role(stack, PROD.id, trusting(root_of(HUB.id), ArnEquals={"aws:PrincipalArn": caller}))
+        session = stack.assume(HUB.id, caller)
+        return refusal(lambda: stack.assume(HUB.id, target, credentials=session)) is None
+
+    closed_only_by_us(probe, cloud, bare, "condition_keys")
+
+
+# -- role_paths ------------------------------------------------------------------------------------
+
+
+def test_a_statement_names_a_role_with_its_path(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        arn = role(stack, STAGING.id, trusting(root_of(HUB.id)), path="/ci/")
+        caller = user(stack, STAGING.id, allowing("iam:GetRole", arn))
+        return refusal(lambda: stack.client("iam", STAGING.id, **caller).get_role(RoleName=arn.rpartition("/")[2])) is None
+
+    closed_only_by_us(probe, cloud, bare, "role_paths")
+
+
+# -- source_identity -------------------------------------------------------------------------------
+
+
+def test_setting_a_source_identity_must_be_allowed_by_the_trust_policy(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        without, allowed = (role(stack, PROD.id, trusting(root_of(HUB.id), actions)) for actions in (["sts:AssumeRole"], ["sts:*"]))
+        codes = [refusal(lambda arn=arn: stack.assume(HUB.id, arn, SourceIdentity="finding-1")) for arn in (without, allowed)]  # type: ignore[misc]
+        return codes == ["AccessDenied", None]
+
+    closed_only_by_us(probe, cloud, bare, "source_identity")
+
+
+def test_a_trust_policy_may_ask_for_a_source_identity(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        arn = role(stack, PROD.id, trusting(root_of(HUB.id), "sts:*", StringLike={"sts:SourceIdentity": "finding-*"}))
+        codes = [refusal(lambda given=given: stack.assume(HUB.id, arn, **given)) for given in ({"SourceIdentity": "finding-1"}, {})]  # type: ignore[misc]
+        return codes == [None, "AccessDenied"]
+
+    closed_only_by_us(probe, cloud, bare, "source_identity")
+
+
+def test_a_source_identity_stays_with_the_session_and_its_records(cloud: Stack) -> None:
+    arn = role(cloud, PROD.id, trusting(root_of(HUB.id), "sts:*"), allowing("iam:*", "*"))
+    session = cloud.assume(HUB.id, arn, SourceIdentity="finding-7")
+    inbox = records(cloud, PROD.id, "TagRole")
+    cloud.client("iam", PROD.id, **session).tag_role(RoleName=arn.rpartition("/")[2], Tags=[{"Key": "a", "Value": "b"}])
+    (event,) = inbox.wait()
+    assert event["detail"]["userIdentity"]["sessionContext"]["sourceIdentity"] == "finding-7"
+
+
+# -- trust_documents -------------------------------------------------------------------------------
+
+ROOT_STATEMENT = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not json",
+        "{}",
+        json.dumps({"Version": "2012-10-17", "Statement": []}),
+        json.dumps({"Version": "2020-01-01", "Statement": [ROOT_STATEMENT]}),
+        document({"Effect": "Allow", "Action": "sts:AssumeRole"}),
+        document({**ROOT_STATEMENT, "Effect": "allow"}),
+        document({**ROOT_STATEMENT, "Action": "s3:GetObject"}),
+        document({**ROOT_STATEMENT, "Resource": "*"}),
+        document({**ROOT_STATEMENT, "Principal": {"AWS": ["AROAEXAMPLEEXAMPLE042"]}}),
+        document({**ROOT_STATEMENT, "Principal": {"AWS": "AIDAEXAMPLEEXAMPLE042"}}),
+    ],
+)
+def test_iam_refuses_a_malformed_trust_policy(cloud: Stack, bare: Stack, text: str) -> None:
+    def probe(stack: Stack) -> bool:
+        iam = stack.client("iam", STAGING.id)
+        name = role(stack, STAGING.id, trusting(root_of(HUB.id))).rpartition("/")[2]
+        updated = refusal(lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=text))
+        created = refusal(lambda: iam.create_role(RoleName=unique("role"), AssumeRolePolicyDocument=text))
+        return {updated, created} == {"MalformedPolicyDocument"}
+
+    closed_only_by_us(probe, cloud, bare, "trust_documents")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"Statement": ROOT_STATEMENT}),
+        document({**ROOT_STATEMENT, "Effect": "Deny", "Principal": "*", "Action": "*"}),
+        document({**ROOT_STATEMENT, "Principal": {"Service": "ec2.amazonaws.com"}, "Action": ["STS:AssumeRole", "sts:TagSession"]}),
+        document({**ROOT_STATEMENT, "Principal": {"AWS": "123456789012"}}),
+    ],
+)
+def test_iam_stores_a_well_formed_trust_policy(cloud: Stack, text: str) -> None:
+    assert refusal(lambda: role(cloud, STAGING.id, text)) is None
+
+
+# -- lambda_errors ---------------------------------------------------------------------------------
+
+
+def test_a_raised_exception_is_reported_by_its_class(cloud: Stack, bare: Stack) -> None:
+    source = "class Refused(Exception): pass\ndef handler(event, context):\n    raise Refused('no\\nOther: lines')\n"
+
+    def probe(stack: Stack) -> bool:
+        name = function(stack, HUB.id, source)
+        answer = stack.client("lambda", HUB.id).invoke(FunctionName=name)
+        error = json.load(answer["Payload"])
+        assert answer["FunctionError"] == "Unhandled"
+        return bool(error["errorType"] == "Refused")
+
+    closed_only_by_us(probe, cloud, bare, "lambda_errors")
+
+
+# -- accepted_types, stack_roles -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("resource_type", sorted(ACCEPTED))
+def test_a_type_without_local_behaviour_is_accepted(cloud: Stack, bare: Stack, resource_type: str) -> None:
+    resources = {"It": {"Type": resource_type, "Properties": {"Any": "thing"}}}
+
+    def probe(stack: Stack) -> bool:
+        return refusal(lambda: deploy(stack, HUB.id, resources)) is None
+
+    closed_only_by_us(probe, cloud, bare, "not_emulated")
+
+
+def test_a_stacks_roles_are_logged_and_keep_their_boundary(cloud: Stack, bare: Stack) -> None:
+    def resources(name: str, trusted: str) -> dict[str, Any]:
+        boundary = "arn:aws:iam::aws:policy/PowerUserAccess"
+        trust = json.loads(trusting(root_of(trusted)))
+        return {
+            "R": {
+                "Type": "AWS::IAM::Role",
+                "Properties": {"RoleName": name, "AssumeRolePolicyDocument": trust, "PermissionsBoundary": boundary},
+            }
+        }
+
+    def probe(stack: Stack) -> bool:
+        name = unique("role")
+        deploy(stack, SHARED_SERVICES.id, resources(name, HUB.id))
+        return "PermissionsBoundary" in stack.client("iam", SHARED_SERVICES.id).get_role(RoleName=name)["Role"]
+
+    closed_only_by_us(probe, cloud, bare, "stack_roles")
+    inbox, name = records(cloud, SHARED_SERVICES.id, "CreateRole", "UpdateAssumeRolePolicy", "DeleteRole"), unique("role")
+    stack_name = deploy(cloud, SHARED_SERVICES.id, resources(name, HUB.id))
+    deploy(cloud, SHARED_SERVICES.id, resources(name, PROD.id), stack_name)
+    cloud.client("cloudformation", SHARED_SERVICES.id).delete_stack(StackName=stack_name)
+    details = [event["detail"] for event in inbox.wait(3)]
+    assert [detail["eventName"] for detail in details] == ["CreateRole", "UpdateAssumeRolePolicy", "DeleteRole"]
+    assert {detail["userIdentity"]["invokedBy"] for detail in details} == {"cloudformation.amazonaws.com"}
+    assert {detail["requestParameters"]["roleName"] for detail in details} == {name}
+
+
+# -- generated_secrets --------------------------------------------------------------------------------
+
+
+def test_cloudformation_generates_a_secret_as_it_was_asked_to(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        name, generate = unique("secret"), {"PasswordLength": 48, "ExcludePunctuation": True}
+        deploy(
+            stack, HUB.id, {"S": {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": name, "GenerateSecretString": generate}}}
+        )
+        secret = stack.client("secretsmanager", HUB.id).get_secret_value(SecretId=name)["SecretString"]
+        assert len(secret) == 48
+        return bool(secret.isalnum())
+
+    closed_only_by_us(probe, cloud, bare, "generated_secrets")
+
+
+# -- control, observations -------------------------------------------------------------------------
+
+
+def test_the_delay_of_cloudtrail_can_be_set(cloud: Stack) -> None:
+    cloud.set_cloudtrail_delay(0.3)
+    try:
+        inbox, before = records(cloud, STAGING.id, "CreateUser"), time.monotonic()
+        user(cloud, STAGING.id)
+        assert inbox.wait()
+        assert time.monotonic() - before > 0.3
+    finally:
+        cloud.set_cloudtrail_delay(0.0)
+
+
+def test_what_eventbridge_drops_is_observed(cloud: Stack) -> None:
+    source, name, events = unique("source"), unique("rule"), cloud.client("events", STAGING.id)
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": [source]}))
+    missing = f"arn:aws:sqs:{REGION}:{STAGING.id}:{unique('missing')}"
+    events.put_targets(Rule=name, Targets=[{"Id": "missing", "Arn": missing}])
+    events.put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": "{}"}])
+    name_of_queue = missing.rpartition(":")[2]
+    assert any(name_of_queue in problem for problem in cloud.state()["problems"])
+
+
+def test_no_module_of_the_product_knows_that_it_runs_locally() -> None:
+    product = REPOSITORY / "layers"
+    assert not [path for path in product.rglob("*.py") if "ministack" in path.read_text()]

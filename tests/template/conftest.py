@@ -1,0 +1,56 @@
+"""The templates as CloudFormation gets them: SAM resources translated, intrinsic functions as they stand."""
+
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any, cast
+from unittest.mock import patch
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+
+class _NoManagedPolicies:
+    def load(self) -> Mapping[str, str]:
+        return {}
+
+
+def source(name: str) -> str:
+    return (REPOSITORY / name).read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+def hub_source() -> dict[str, Any]:
+    return cast("dict[str, Any]", yaml_parse(source("template.yaml")))
+
+
+@pytest.fixture(scope="session")
+def hub(hub_source: dict[str, Any]) -> dict[str, Any]:
+    """The hub template, translated by SAM's own translator."""
+    fragment = yaml_parse(source("template.yaml"))
+    for resource in fragment["Resources"].values():
+        for key in ("CodeUri", "ContentUri"):
+            if key in resource.get("Properties", {}):
+                resource["Properties"][key] = "s3://bucket/key"  # sam package puts the real one
+    with patch.dict(os.environ, {"AWS_DEFAULT_REGION": "us-east-1"}):
+        return cast("dict[str, Any]", transform(fragment, {}, _NoManagedPolicies()))
+
+
+@pytest.fixture(scope="session")
+def member() -> dict[str, Any]:
+    return cast("dict[str, Any]", yaml_parse(source("accounts/member.yaml")))
+
+
+def resources_of(template: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    return {name: each for name, each in template["Resources"].items() if each["Type"] == kind}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements_of(role: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [statement for policy in role["Properties"].get("Policies", []) for statement in policy["PolicyDocument"]["Statement"]]

@@ -1,0 +1,278 @@
+"""The hub stack: what may do what, what is kept how, and that nothing can be left lying unseen."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from doorward.aws.ledger import LEASE
+from doorward.events.records import HANDLED_EVENTS
+from tests.template.conftest import REPOSITORY, as_list, resources_of, source, statements_of
+
+type Template = dict[str, Any]
+
+# Every permission of every function, each on what. Whoever adds one changes this line too, and says why beside the statement.
+PERMISSIONS = {
+    "ReactToChangeRole": {
+        "sts:AssumeRole": {"doorward-read", "doorward-remedy"},
+        "sts:SetSourceIdentity": {"doorward-read", "doorward-remedy"},
+        "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
+        "dynamodb:GetItem": {"LedgerTable", "BaselinesTable"},
+        "dynamodb:PutItem": {"LedgerTable", "BaselinesTable"},
+        "dynamodb:DeleteItem": {"LedgerTable"},
+        "dynamodb:ConditionCheckItem": {"LedgerTable"},
+        "sqs:ReceiveMessage": {"ChangeQueue"},
+        "sqs:DeleteMessage": {"ChangeQueue"},
+        "sqs:GetQueueAttributes": {"ChangeQueue"},
+        "sqs:SendMessage": {"ChangeDeadLetters"},
+        "logs:CreateLogStream": {"ReactToChangeLogs"},
+        "logs:PutLogEvents": {"ReactToChangeLogs"},
+    },
+    "PublishOutboxRole": {
+        "dynamodb:DescribeStream": {"LedgerTable"},
+        "dynamodb:GetRecords": {"LedgerTable"},
+        "dynamodb:GetShardIterator": {"LedgerTable"},
+        "dynamodb:ListStreams": {"LedgerTable"},
+        "dynamodb:GetItem": {"LedgerTable"},
+        "dynamodb:UpdateItem": {"LedgerTable"},
+        "events:PutEvents": {"Bus"},
+        "sqs:SendMessage": {"OutboxDeadLetters"},
+        "logs:CreateLogStream": {"PublishOutboxLogs"},
+        "logs:PutLogEvents": {"PublishOutboxLogs"},
+    },
+    "NotifyPeopleRole": {
+        "sqs:ReceiveMessage": {"NotifyQueue"},
+        "sqs:DeleteMessage": {"NotifyQueue"},
+        "sqs:GetQueueAttributes": {"NotifyQueue"},
+        "dynamodb:GetItem": {"LedgerTable"},
+        "dynamodb:PutItem": {"LedgerTable"},
+        "sns:Publish": {"Topic"},
+        "kms:Decrypt": {"TopicKey"},
+        "kms:GenerateDataKey": {"TopicKey"},
+        "logs:CreateLogStream": {"NotifyPeopleLogs"},
+        "logs:PutLogEvents": {"NotifyPeopleLogs"},
+    },
+}
+
+
+def test_each_function_has_one_role_of_its_own_and_no_other_role_exists(hub: Template) -> None:
+    roles = {function["Properties"]["Role"]["Fn::GetAtt"][0] for function in resources_of(hub, "AWS::Lambda::Function").values()}
+    assert len(roles) == len(resources_of(hub, "AWS::Lambda::Function"))
+    assert roles == set(resources_of(hub, "AWS::IAM::Role")) == set(PERMISSIONS)
+
+
+@pytest.mark.parametrize("role", PERMISSIONS)
+def test_a_function_may_do_exactly_what_is_written_down_for_it(hub: Template, role: str) -> None:
+    granted: dict[str, set[str]] = {}
+    for statement in statements_of(hub["Resources"][role]):
+        assert statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"]):
+            granted.setdefault(action, set()).update(_named(each) for each in as_list(statement["Resource"]))
+    assert granted == PERMISSIONS[role]
+
+
+def _named(resource: Any) -> str:
+    """The logical id, or the role name, that a resource ARN names. Anything else, `*` above all, names nothing that is allowed."""
+    text = json.dumps(resource)
+    found = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)\.Arn\}|role/doorward/([a-z-]+)', text)
+    names = [name for groups in found for name in groups if name]
+    assert len(names) == 1, f"not one named resource: {text}"
+    return names[0]
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "accounts/member.yaml"])
+def test_every_statement_has_a_sid_and_says_why(name: str) -> None:
+    lines = source(name).splitlines()
+    effects = [number for number, line in enumerate(lines) if re.match(r"\s+(- )?Effect:", line)]
+    sids = [number for number, line in enumerate(lines) if re.match(r"\s+- Sid: \w+", line)]
+    forwarded = 1 if name == "template.yaml" else 0  # the bus policy is one statement, named by its StatementId
+    assert len(effects) == len(sids) + forwarded
+    for number in sids:
+        above = number - 1
+        while lines[above].strip().startswith("#") and "Why:" not in lines[above]:
+            above -= 1
+        assert "# Why: " in lines[above], f"{name}:{number + 1}: {lines[number].strip()} has no reason"
+
+
+def test_outbox_functions_touch_outbox_items_alone(hub: Template) -> None:
+    for role in ("PublishOutboxRole", "NotifyPeopleRole"):
+        for statement in statements_of(hub["Resources"][role]):
+            if any(action in {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"} for action in as_list(statement["Action"])):
+                assert statement["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": "OUTBOX#*"}
+                assert statement["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}  # ForAllValues is true on none
+
+
+def test_only_this_source_can_be_announced(hub: Template) -> None:
+    statement = next(each for each in statements_of(hub["Resources"]["PublishOutboxRole"]) if each["Action"] == "events:PutEvents")
+    assert statement["Condition"] == {"StringEquals": {"events:source": "doorward.guardrails"}}
+
+
+def test_the_bus_takes_only_forwarded_iam_events_of_the_own_organization(hub: Template) -> None:
+    policy = hub["Resources"]["BusPolicy"]
+    assert policy["Condition"] == "InOrganization"
+    assert policy["Properties"]["Statement"]["Action"] == "events:PutEvents"
+    assert policy["Properties"]["Statement"]["Condition"] == {
+        "StringEquals": {
+            "aws:PrincipalOrgID": {"Ref": "OrganizationId"},
+            "events:source": "aws.iam",
+            "events:detail-type": "AWS API Call via CloudTrail",
+        },
+        "Bool": {"events:eventBusInvocation": "true"},
+    }
+
+
+def test_the_change_rule_names_the_events_that_are_handled_and_the_later_rule_the_rest(hub: Template) -> None:
+    change = hub["Resources"]["ChangeRule"]["Properties"]["EventPattern"]
+    later = hub["Resources"]["LaterRule"]["Properties"]["EventPattern"]
+    assert set(change["detail"]["eventName"]) == HANDLED_EVENTS
+    assert set(later["detail"]["eventName"][0]["anything-but"]) == HANDLED_EVENTS
+    for pattern in (change, later):
+        assert pattern["source"] == ["aws.iam"]  # a forged event cannot have this source
+        assert pattern["detail-type"] == ["AWS API Call via CloudTrail"]
+        assert pattern["detail"]["eventSource"] == ["iam.amazonaws.com"]
+        assert len(json.dumps(pattern, separators=(",", ":"))) <= 2048  # EventBridge's quota
+
+
+def test_every_rule_on_cloudtrail_events_sees_all_management_events(hub: Template) -> None:
+    rules = resources_of(hub, "AWS::Events::Rule")
+    on_cloudtrail = {name for name, rule in rules.items() if "AWS API Call via CloudTrail" in json.dumps(rule)}
+    assert on_cloudtrail == {"ChangeRule", "LaterRule"}
+    assert {rules[name]["Properties"]["State"] for name in on_cloudtrail} == {"ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}
+
+
+def test_what_a_rule_cannot_deliver_has_a_queue_that_takes_it_from_that_rule(hub: Template) -> None:
+    policies = resources_of(hub, "AWS::SQS::QueuePolicy")
+    for rule_name, rule in resources_of(hub, "AWS::Events::Rule").items():
+        for target in rule["Properties"]["Targets"]:
+            for queue in (target["Arn"], target["DeadLetterConfig"]["Arn"]):
+                assert _may_send(policies, rule_name, queue["Fn::GetAtt"][0]), f"{rule_name} may not send to {queue}"
+
+
+def _may_send(policies: Template, rule_name: str, queue: str) -> bool:
+    for policy in policies.values():
+        if policy["Properties"]["Queues"] != [{"Ref": queue}]:
+            continue
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+            sources = as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+            if {"Fn::GetAtt": [rule_name, "Arn"]} in sources:
+                return True
+    return False
+
+
+def test_every_queue_is_encrypted_by_sqs_itself_so_that_eventbridge_can_write_to_it(hub: Template) -> None:
+    for name, queue in resources_of(hub, "AWS::SQS::Queue").items():
+        assert queue["Properties"]["SqsManagedSseEnabled"] is True, name
+        assert queue["Properties"]["MessageRetentionPeriod"] == 1209600, name
+
+
+def test_every_place_for_what_failed_has_an_alarm_that_tells_people(hub: Template) -> None:
+    alarms = resources_of(hub, "AWS::CloudWatch::Alarm")
+    watched = {json.dumps(alarm["Properties"]["Dimensions"][0]["Value"]) for alarm in alarms.values()}
+    dead_letters = [name for name in resources_of(hub, "AWS::SQS::Queue") if "DeadLetters" in name]
+    assert dead_letters
+    for name in dead_letters:
+        assert json.dumps({"Fn::GetAtt": [name, "QueueName"]}) in watched, name
+    for name in resources_of(hub, "AWS::Lambda::Function"):
+        assert json.dumps({"Ref": name}) in watched, name
+    for name, alarm in alarms.items():
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Topic"}], name
+        assert alarm["Properties"]["AlarmDescription"].endswith("."), name
+
+
+def test_every_queue_that_feeds_a_function_gives_up_into_dead_letters_and_reports_partial_batches(hub: Template) -> None:
+    mappings = resources_of(hub, "AWS::Lambda::EventSourceMapping")
+    assert len(mappings) == 3
+    for mapping in mappings.values():
+        properties = mapping["Properties"]
+        assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        source_id = properties["EventSourceArn"]["Fn::GetAtt"][0]
+        if hub["Resources"][source_id]["Type"] == "AWS::SQS::Queue":
+            queue = hub["Resources"][source_id]["Properties"]
+            function = hub["Resources"][properties["FunctionName"]["Ref"]]["Properties"]
+            assert "DeadLetters" in queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+            assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+        else:
+            assert properties["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0] == "OutboxDeadLetters"
+
+
+def test_a_lock_outlives_the_function_that_took_it(hub: Template) -> None:
+    assert LEASE.total_seconds() > hub["Resources"]["ReactToChangeFunction"]["Properties"]["Timeout"]
+
+
+def test_every_table_can_be_restored_is_encrypted_and_not_deleted_by_accident(hub: Template) -> None:
+    tables = resources_of(hub, "AWS::DynamoDB::Table")
+    assert set(tables) == {"LedgerTable", "BaselinesTable"}
+    for table in tables.values():
+        properties = table["Properties"]
+        assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert properties["SSESpecification"] == {"SSEEnabled": True}
+        assert properties["DeletionProtectionEnabled"] is True
+        assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
+    assert tables["LedgerTable"]["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    assert "TimeToLiveSpecification" not in tables["BaselinesTable"]["Properties"]  # a baseline never expires
+    # The stream carries keys alone: what a case holds does not travel through it.
+    assert tables["LedgerTable"]["Properties"]["StreamSpecification"] == {"StreamViewType": "KEYS_ONLY"}
+
+
+def test_every_function_logs_into_a_group_of_its_own_that_forgets(hub: Template) -> None:
+    groups = resources_of(hub, "AWS::Logs::LogGroup")
+    for function in resources_of(hub, "AWS::Lambda::Function").values():
+        group = groups.pop(function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"])
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert not groups
+
+
+def test_the_topic_is_encrypted_under_a_key_that_alarms_may_use(hub: Template) -> None:
+    assert hub["Resources"]["Topic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "TopicKey"}
+    key = hub["Resources"]["TopicKey"]["Properties"]
+    assert key["EnableKeyRotation"] is True
+    alarms = next(each for each in key["KeyPolicy"]["Statement"] if each["Principal"] == {"Service": "cloudwatch.amazonaws.com"})
+    assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    publishers = [
+        each["Principal"]
+        for each in hub["Resources"]["TopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        if each["Effect"] == "Allow"
+    ]
+    assert publishers == [{"Service": "cloudwatch.amazonaws.com"}, {"AWS": {"Fn::GetAtt": ["NotifyPeopleRole", "Arn"]}}]
+
+
+def test_the_external_id_is_made_by_the_secret_and_stands_nowhere_in_the_template(hub: Template) -> None:
+    assert hub["Resources"]["ExternalIdSecret"]["Properties"]["GenerateSecretString"]["PasswordLength"] >= 32
+    uses = [line for line in source("template.yaml").splitlines() if "ExternalIdSecret" in line and "Ref" in line]
+    assert all("SECRET" in line or "Resource:" in line or "Value:" in line for line in uses)
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "accounts/member.yaml"])
+def test_every_parameter_is_described_and_checked(name: str) -> None:
+    from samcli.yamlhelper import yaml_parse
+
+    for parameter, definition in yaml_parse(source(name))["Parameters"].items():
+        assert definition["Description"].endswith((".", ")")), parameter
+        assert "AllowedPattern" in definition or "AllowedValues" in definition, parameter
+        assert "AllowedValues" in definition or "ConstraintDescription" in definition, parameter
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "accounts/member.yaml"])
+def test_no_yaml_alias_is_used_because_cloudformation_reads_none(name: str) -> None:
+    import yaml
+
+    tokens = [token for token in yaml.scan(source(name)) if isinstance(token, yaml.AliasToken | yaml.AnchorToken)]
+    assert tokens == []
+
+
+def test_every_function_folder_is_a_function_and_every_function_has_its_folder_and_use_case(hub_source: Template) -> None:
+    functions = resources_of(hub_source, "AWS::Serverless::Function")
+    by_folder = {function["Properties"]["CodeUri"].split("/")[1]: name for name, function in functions.items()}
+    folders = {each.name for each in (REPOSITORY / "functions").iterdir() if each.is_dir() and not each.name.startswith("__")}
+    assert set(by_folder) == folders
+    for folder, logical_id in by_folder.items():
+        assert logical_id == "".join(word.capitalize() for word in folder.split("_")) + "Function"
+        assert (REPOSITORY / "layers/doorward/doorward/usecases" / f"{folder}.py").is_file()
+        handlers = {each.name for each in (REPOSITORY / "functions" / folder).iterdir() if not each.name.startswith("__")}
+        assert handlers == {"handler.py"}
+
+
+def test_the_hub_refuses_a_region_without_iam_events(hub_source: Template) -> None:
+    assertion = hub_source["Rules"]["IamRegion"]["Assertions"][0]
+    assert assertion["Assert"]["Fn::Contains"] == [["us-east-1", "cn-north-1", "us-gov-west-1"], {"Ref": "AWS::Region"}]

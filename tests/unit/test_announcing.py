@@ -1,0 +1,97 @@
+"""publish_outbox and notify_people: what was found reaches the bus and people, whatever fails on the way."""
+
+import json
+from typing import Any
+
+import pytest
+from doorward.errors import MalformedInput, Misconfigured, Unavailable
+from doorward.ports.ledger import Announcement
+from doorward.usecases.notify_people import compose_message, notify_people
+from doorward.usecases.publish_outbox import publish_outbox
+from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeLedger
+
+DETAIL: dict[str, Any] = {
+    "format": "doorward.guardrails/1",
+    "announcement_id": "dw-1-found",
+    "finding_id": "dw-1",
+    "role_ref": "777788889999/payments",
+    "account": {"id": "777788889999", "name": "prod"},
+    "severity": "high",
+    "mode": "enforce",
+    "because": "The mode for this role is enforce.",
+    "findings": [{"rule": "external-account", "severity": "high", "because": "Account 999988887777 may come in."}],
+    "undecidable": [],
+    "actor": {"kind": "IAMUser", "arn": "arn:aws:iam::777788889999:user/jane"},
+    "event": {"id": "e-1", "name": "UpdateAssumeRolePolicy", "time": "2026-11-24T09:00:00+00:00"},
+    "remedy": None,
+    "diff": [],
+    "seconds": None,
+}
+
+
+def envelope(detail_type: str = "TrustViolationFound", **changes: Any) -> str:
+    return json.dumps({"source": "doorward.guardrails", "detail-type": detail_type, "detail": {**DETAIL, **changes}})
+
+
+@pytest.fixture
+def ledger() -> FakeLedger:
+    return FakeLedger(FakeClock())
+
+
+def test_an_announcement_is_published_once_however_often_it_is_delivered(ledger: FakeLedger) -> None:
+    bus = FakeBus()
+    ledger.announce(Announcement("a", "TrustViolationFound", {}, START))
+    assert [publish_outbox("a", ledger, bus) for _ in range(3)] == [True, False, False]
+    assert len(bus.published) == 1
+
+
+def test_an_announcement_that_the_bus_did_not_take_is_still_waiting(ledger: FakeLedger) -> None:
+    bus = FakeBus(fail_next=[Unavailable("no")])
+    ledger.announce(Announcement("a", "TrustViolationFound", {}, START))
+    with pytest.raises(Unavailable):
+        publish_outbox("a", ledger, bus)
+    assert publish_outbox("a", ledger, bus) is True
+
+
+def test_every_channel_is_told_once_however_often_the_event_is_delivered(ledger: FakeLedger) -> None:
+    sns, slack = FakeChannel("sns"), FakeChannel("slack")
+    assert notify_people(envelope(), [sns, slack], ledger) == ("sns", "slack")
+    assert notify_people(envelope(), [sns, slack], ledger) == ()
+    assert (len(sns.messages), len(slack.messages)) == (1, 1)
+
+
+def test_a_channel_that_fails_neither_stops_the_other_nor_makes_it_repeat(ledger: FakeLedger) -> None:
+    sns, slack = FakeChannel("sns", fail_next=[Misconfigured("no topic")]), FakeChannel("slack")
+    with pytest.raises(Misconfigured):
+        notify_people(envelope(), [sns, slack], ledger)
+    assert len(slack.messages) == 1
+    assert notify_people(envelope(), [sns, slack], ledger) == ("sns",)
+    assert len(slack.messages) == 1
+
+
+def test_in_mode_observe_nobody_is_disturbed(ledger: FakeLedger) -> None:
+    sns = FakeChannel("sns")
+    assert notify_people(envelope(mode="observe"), [sns], ledger) == ()
+    assert sns.messages == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"source": "aws.iam", "detail-type": "x", "detail": {}}', '{"source": "doorward.guardrails"}', "[" * 100_000]
+)
+def test_what_is_no_event_of_ours_is_malformed(text: str, ledger: FakeLedger) -> None:
+    with pytest.raises(MalformedInput):
+        notify_people(text, [], ledger)
+
+
+def test_a_message_says_what_where_who_and_what_was_done() -> None:
+    message = compose_message(
+        envelope("TrustPolicyReverted", remedy={"kind": "restore", "proved": True}, seconds=3.2, diff=["-  bad", "+  good"])
+    )
+    assert message.subject == "Doorward [high] a trust policy was put back: 777788889999/payments"
+    for part in ("external-account", "999988887777", "user/jane", "UpdateAssumeRolePolicy", "restore", "3.2 s", "-  bad", "+  good", "dw-1"):
+        assert part in message.text
+
+
+def test_an_unread_change_is_told_by_its_account() -> None:
+    message = compose_message(envelope("TrustChangeUnread", role_ref=None))
+    assert "account 777788889999" in message.subject

@@ -1,0 +1,554 @@
+"""The reaction on fakes: events twice, late, forged or never; reads that are stale; deaths in between; refusals."""
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+from doorward.errors import MalformedInput, Misconfigured, Unavailable
+from doorward.findings.model import Severity
+from doorward.guardrails.model import Guardrails, Mode, Role, Rule, Scope
+from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount, TrustedIssuer
+from doorward.ports.ledger import CaseStatus
+from doorward.usecases.react_to_change import Tools, react_to_change
+from tests.fakes import START, FakeClock, FakeLedger, FakeRoles
+
+PROD, SHARED, STRANGER, VENDOR = "777788889999", "444455556666", "999988887777", "555566667777"
+PIPELINE = f"arn:aws:iam::{PROD}:role/deploy/DeployRole"
+ORGANIZATION = Organization(
+    id="o-a1b2c3d4e5",
+    management_account="123456789012",
+    accounts=(Account(PROD, "prod", "/workloads/prod"), Account(SHARED, "shared-services", "/infrastructure")),
+    trusted_accounts=(TrustedAccount(VENDOR, "vendor"),),
+    oidc=(TrustedIssuer("token.actions.githubusercontent.com", ("repo:acme/*",), ("sts.amazonaws.com",)),),
+    pipelines=(Pipeline(PIPELINE, "platform"),),
+)
+ENFORCE = Guardrails(mode=Mode.ENFORCE, hash="cafe")
+GOOD_PRINCIPAL = f"arn:aws:iam::{SHARED}:role/batch"
+
+
+def trusting(*principals: str) -> str:
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Principal": {"AWS": list(principals)}, "Action": "sts:AssumeRole"}],
+        }
+    )
+
+
+GOOD = trusting(GOOD_PRINCIPAL)
+BAD = trusting(GOOD_PRINCIPAL, f"arn:aws:iam::{STRANGER}:root")
+ALL_BAD = trusting("*")
+
+
+def role(trust: str, name: str = "payments", path: str = "/", role_id: str = "AROAPAYMENTS0000001") -> Role:
+    return Role(PROD, name, path, f"arn:aws:iam::{PROD}:role{path}{name}", role_id, trust)
+
+
+def event(
+    name: str = "UpdateAssumeRolePolicy",
+    document: str | None = BAD,
+    *,
+    event_id: str = "e-1",
+    by: str = f"arn:aws:iam::{PROD}:user/jane",
+    at: datetime = START,
+    role_name: str = "payments",
+    account: str = PROD,
+    **detail: Any,
+) -> str:
+    parameters: dict[str, Any] = {"roleName": role_name}
+    if document is not None:
+        parameters["assumeRolePolicyDocument" if name == "CreateRole" else "policyDocument"] = document
+    identity: dict[str, Any] = {"type": "IAMUser", "arn": by, "accountId": PROD, "userName": "jane", "principalId": "AIDAJANE000000000001"}
+    if ":role/" in by:
+        issuer = {"type": "Role", "arn": by, "accountId": PROD, "userName": by.rsplit("/", 1)[-1], "principalId": "AROADEPLOY0000000001"}
+        session = by.replace(":iam:", ":sts:").replace(":role/deploy/", ":assumed-role/") + "/run-1"
+        identity = {"type": "AssumedRole", "arn": session, "accountId": PROD, "sessionContext": {"sessionIssuer": issuer}}
+    return json.dumps(
+        {
+            "version": "0",
+            "id": "00000000-0000-0000-0000-000000000001",
+            "detail-type": "AWS API Call via CloudTrail",
+            "source": "aws.iam",
+            "account": account,
+            "time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": "us-east-1",
+            "resources": [],
+            "detail": {
+                "eventVersion": "1.11",
+                "userIdentity": identity,
+                "eventTime": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "eventSource": "iam.amazonaws.com",
+                "eventName": name,
+                "awsRegion": "us-east-1",
+                "sourceIPAddress": "203.0.113.7",
+                "userAgent": "aws-cli",
+                "requestParameters": parameters,
+                "responseElements": None,
+                "eventID": event_id,
+                "readOnly": False,
+                "eventType": "AwsApiCall",
+                "managementEvent": True,
+                "recipientAccountId": account,
+                **detail,
+            },
+        }
+    )
+
+
+class World:
+    """The use case on fakes."""
+
+    def __init__(self, guardrails: Guardrails = ENFORCE, organization: Organization = ORGANIZATION) -> None:
+        self.clock = FakeClock()
+        self.roles = FakeRoles()
+        self.ledger = FakeLedger(self.clock)
+        self.tools = Tools(self.roles, self.ledger, self.clock, organization, guardrails, (1.0, 2.0, 4.0))
+
+    def react(self, message: str) -> list[str]:
+        self.clock.time += timedelta(milliseconds=700)
+        return [outcome.outcome for outcome in react_to_change(message, self.tools)]
+
+    def accepted(self, trust: str = GOOD) -> None:
+        """The pipeline wrote `trust`, and it became the baseline."""
+        self.roles.put(role(trust))
+        assert self.react(event(document=trust, by=PIPELINE, event_id="e-0")) == ["accepted"]
+
+    def stands(self) -> str:
+        return self.roles.roles[f"{PROD}/payments"].trust_policy
+
+    def announced(self) -> list[str]:
+        return [each.detail_type for each in self.ledger.outbox.values()]
+
+    def statuses(self) -> list[CaseStatus]:
+        return [case.status for case in self.ledger.cases.values()]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+class TestPassing:
+    def test_a_compliant_change_by_a_person_is_seen_and_does_not_become_the_baseline(self, world: World) -> None:
+        world.roles.put(role(GOOD))
+        assert world.react(event(document=GOOD)) == ["passed"]
+        assert world.ledger.baseline(f"{PROD}/payments", role(GOOD).role_id) is None
+        assert len(world.ledger.versions) == 1
+        assert world.announced() == []
+
+    def test_a_compliant_change_by_a_known_pipeline_becomes_the_baseline(self, world: World) -> None:
+        world.accepted()
+        baseline = world.ledger.baseline(f"{PROD}/payments", role(GOOD).role_id)
+        assert baseline is not None
+        assert (baseline.document, baseline.accepted_by) == (GOOD, PIPELINE)
+
+    def test_what_somebody_else_wrote_after_the_pipeline_is_not_accepted_by_the_pipelines_event(self, world: World) -> None:
+        """The pipeline's event carries another document than what stands by now."""
+        other = trusting(GOOD_PRINCIPAL, f"arn:aws:iam::{SHARED}:root")
+        world.roles.put(role(other))
+        assert world.react(event(document=GOOD, by=PIPELINE)) == ["passed"]
+        assert world.ledger.accepted == {}
+
+    def test_a_session_that_calls_itself_like_the_pipeline_is_not_the_pipeline(self, world: World) -> None:
+        world.roles.put(role(GOOD))
+        assert world.react(event(document=GOOD, by=f"arn:aws:iam::{PROD}:role/other/DeployRole")) == ["passed"]
+        assert world.ledger.accepted == {}
+
+    def test_a_role_made_anew_under_an_old_name_has_no_baseline(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(ALL_BAD, role_id="AROAPAYMENTS0000002"))
+        assert world.react(event("CreateRole", ALL_BAD)) == ["reverted"]
+        assert json.loads(world.stands())["Statement"][0]["Effect"] == "Deny"  # closed, not restored from its predecessor
+
+
+class TestPuttingBack:
+    def test_an_opened_role_is_put_back_to_its_baseline_and_announced_before_and_after(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        assert world.react(event()) == ["reverted"]
+        assert world.stands() == GOOD
+        assert world.announced() == ["TrustViolationFound", "TrustPolicyReverted"]
+        assert world.statuses() == [CaseStatus.REMEDIED]
+        ((ref, _, finding_id),) = world.roles.writes
+        assert ref == f"{PROD}/payments"
+        assert finding_id.startswith("dw-")
+
+    def test_the_intent_is_recorded_before_the_write(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        seen: list[CaseStatus] = []
+        write = world.roles.write_trust_policy
+
+        def watched(role: Role, trust_policy: str, *, finding_id: str) -> None:
+            seen.extend(world.statuses())
+            write(role, trust_policy, finding_id=finding_id)
+
+        world.roles.write_trust_policy = watched  # type: ignore[method-assign]
+        world.react(event())
+        assert seen == [CaseStatus.INTENDED]
+
+    def test_the_same_event_three_times_makes_one_remedy(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        assert [world.react(event()) for _ in range(3)] == [["reverted"], ["passed"], ["passed"]]
+        assert len(world.roles.writes) == 1
+        assert len(world.announced()) == 2
+
+    def test_the_same_attack_three_times_is_closed_three_times(self, world: World) -> None:
+        world.accepted()
+        for number in range(3):
+            world.roles.put(role(BAD))
+            assert world.react(event(event_id=f"e-{number}", at=START + timedelta(seconds=10 * number))) == ["reverted"]
+            assert world.stands() == GOOD
+        assert world.statuses() == [CaseStatus.REMEDIED] * 3
+        assert world.announced() == ["TrustViolationFound", "TrustPolicyReverted"] * 3
+
+    def test_our_own_write_comes_back_as_an_event_and_ends_there(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.react(event())
+        own = f"arn:aws:iam::{PROD}:role/doorward/doorward-remedy"
+        assert world.react(event(document=GOOD, by=own, event_id="own")) == ["passed"]
+        assert len(world.roles.writes) == 1
+
+    def test_an_attacker_who_acts_as_our_remedy_role_is_put_back_all_the_same(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        own = f"arn:aws:iam::{PROD}:role/doorward/doorward-remedy"
+        assert world.react(event(document=BAD, by=own)) == ["reverted"]
+
+    def test_any_order_of_the_events_ends_in_the_same_state(self) -> None:
+        events = [
+            event("CreateRole", GOOD, event_id="e-0", by=PIPELINE, at=START - timedelta(seconds=30)),
+            event(document=BAD, event_id="e-1"),
+            event("PutRolePolicy", "{}", event_id="e-2"),
+            event(document=GOOD, event_id="e-0", by=PIPELINE, at=START - timedelta(seconds=20)),
+        ]
+        for order in permutations(events):
+            world = World()
+            world.accepted()
+            world.roles.put(role(BAD))
+            for message in order:
+                world.react(message)
+            assert world.stands() == GOOD
+
+    def test_without_a_baseline_only_the_offender_is_dropped(self, world: World) -> None:
+        world.roles.put(role(BAD))
+        assert world.react(event()) == ["reverted"]
+        assert STRANGER not in world.stands()
+        assert GOOD_PRINCIPAL in world.stands()
+
+    def test_without_anything_to_keep_the_role_is_closed(self, world: World) -> None:
+        world.roles.put(role(ALL_BAD))
+        assert world.react(event(document=ALL_BAD)) == ["reverted"]
+        assert "Allow" not in world.stands()
+
+    def test_only_the_role_that_the_change_is_about_is_written(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.roles.put(role(BAD, name="neighbour", role_id="AROANEIGHBOUR00001"))
+        world.react(event())
+        assert [ref for ref, _, _ in world.roles.writes] == [f"{PROD}/payments"]
+
+
+class TestReading:
+    def test_a_stale_read_is_looked_at_again_until_it_shows_what_the_event_tells(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.roles.stale = [role(GOOD), role(GOOD)]
+        assert world.react(event()) == ["reverted"]
+        assert world.clock.slept[:2] == [1.0, 2.0]
+
+    def test_a_role_that_does_not_exist_yet_is_waited_for(self, world: World) -> None:
+        world.roles.put(role(BAD))
+        world.roles.stale = [None]
+        assert world.react(event("CreateRole")) == ["reverted"]
+
+    def test_a_role_that_never_appears_is_recorded_as_such(self, world: World) -> None:
+        assert world.react(event("CreateRole")) == ["no-such-role"]
+        assert world.ledger.outcomes[-1].outcome == "no-such-role"
+
+    def test_an_old_event_is_not_waited_for(self, world: World) -> None:
+        world.accepted()
+        world.clock.time += timedelta(hours=1)
+        assert world.react(event()) == ["passed"]
+        assert world.clock.slept == []
+
+    def test_an_event_older_than_our_own_write_is_not_waited_for(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.react(event())
+        world.clock.sleep(2)
+        world.clock.slept.clear()
+        assert world.react(event()) == ["passed"]
+        assert world.clock.slept == []
+
+    def test_what_changes_between_judging_and_writing_is_judged_again_and_not_overwritten(self, world: World) -> None:
+        """A person mends it himself in the very moment: his policy stands."""
+        world.accepted()
+        world.roles.put(role(BAD))
+        mended = trusting(GOOD_PRINCIPAL, f"arn:aws:iam::{SHARED}:role/auditor")
+        read = world.roles.read
+        calls = 0
+
+        def read_and_mend(account_id: str, role_name: str) -> Role | None:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                world.roles.put(role(mended))
+            return read(account_id, role_name)
+
+        world.roles.read = read_and_mend  # type: ignore[method-assign]
+        assert world.react(event()) == ["passed"]
+        assert world.stands() == mended
+        assert world.roles.writes == []
+        assert world.statuses() == [CaseStatus.ENDED]
+
+
+class TestDying:
+    def test_after_a_write_that_could_not_be_verified_the_event_comes_again_and_closes_the_case(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        write = world.roles.write_trust_policy
+
+        def write_and_hide(a_role: Role, trust_policy: str, *, finding_id: str) -> None:
+            write(a_role, trust_policy, finding_id=finding_id)
+            world.roles.stale = [role(BAD)] * 4
+
+        world.roles.write_trust_policy = write_and_hide  # type: ignore[method-assign]
+        with pytest.raises(Unavailable):
+            world.react(event())
+        assert world.statuses() == [CaseStatus.INTENDED]
+        world.roles.stale = []
+        assert world.react(event()) == ["passed"]
+        assert world.statuses() == [CaseStatus.REMEDIED]
+        assert world.announced() == ["TrustViolationFound", "TrustPolicyReverted"]
+        assert len(world.roles.writes) == 1
+
+    def test_after_a_death_between_intent_and_write_the_same_case_goes_on(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        intend = world.ledger.intend
+
+        def die(*arguments: Any) -> None:
+            intend(*arguments)
+            raise KeyboardInterrupt
+
+        world.ledger.intend = die  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            world.react(event())
+        world.ledger.intend = intend  # type: ignore[method-assign]
+        world.clock.sleep(100)  # the dead lose their lock
+        assert world.react(event()) == ["reverted"]
+        assert world.statuses() == [CaseStatus.REMEDIED]
+        assert world.announced() == ["TrustViolationFound", "TrustPolicyReverted"]
+
+    def test_whoever_holds_the_role_is_waited_for_and_not_left_to_it(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.ledger.lock(f"{PROD}/payments")
+        with pytest.raises(Unavailable):
+            world.react(event())
+        world.clock.sleep(100)
+        assert world.react(event()) == ["reverted"]
+
+    def test_a_failure_of_iam_leaves_no_lock_behind(self, world: World) -> None:
+        world.roles.fail_next = [Unavailable("throttled")]
+        with pytest.raises(Unavailable):
+            world.react(event())
+        world.ledger.lock(f"{PROD}/payments")
+
+
+class TestRefusals:
+    def test_each_refusal_moves_one_rung_on(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(ALL_BAD))
+        world.roles.refuse = ["restore refused: dangling id"]
+        assert world.react(event(document=ALL_BAD)) == ["reverted"]
+        assert json.loads(world.stands())["Statement"][0]["Effect"] == "Deny"
+
+    def test_where_every_remedy_is_refused_people_are_told_that_the_hole_stands(self, world: World) -> None:
+        world.roles.put(role(BAD))
+        world.roles.refuse = ["no"] * 10
+        assert world.react(event()) == ["remedy-failed"]
+        assert world.announced() == ["TrustViolationFound", "TrustRemedyFailed"]
+        assert "TrustRemedyFailed" in world.announced()
+        assert world.stands() == BAD
+
+
+class TestTelling:
+    @pytest.mark.parametrize(("mode", "outcome"), [(Mode.OBSERVE, "observed"), (Mode.ALERT, "alerted"), (Mode.APPROVE, "asked")])
+    def test_without_enforce_nothing_is_written_and_it_is_announced_once(self, mode: Mode, outcome: str) -> None:
+        world = World(Guardrails(mode=mode))
+        world.roles.put(role(BAD))
+        assert [world.react(event()) for _ in range(3)] == [[outcome]] * 3
+        assert world.announced() == ["TrustViolationFound"]
+        assert world.roles.writes == []
+
+    def test_approve_says_that_deciding_comes_later(self) -> None:
+        world = World(Guardrails(mode=Mode.APPROVE))
+        world.roles.put(role(BAD))
+        world.react(event())
+        (announcement,) = world.ledger.outbox.values()
+        assert "later version" in announcement.detail["because"]
+
+    def test_what_was_only_alerted_is_put_back_when_a_change_of_trust_brings_the_same_policy(self, world: World) -> None:
+        world.roles.put(role(BAD))
+        assert world.react(event("AttachRolePolicy", None)) == ["alerted"]
+        assert world.react(event()) == ["reverted"]
+        assert world.announced() == ["TrustViolationFound", "TrustPolicyReverted"]
+
+    def test_what_cannot_be_decided_is_announced_and_never_written(self, world: World) -> None:
+        odd = json.loads(GOOD)
+        odd["Statement"][0]["Principal"] = {"AWS": "*"}
+        odd["Statement"][0]["Condition"] = {"NumericLessThan": {"aws:MultiFactorAuthAge": "300"}, "StringEquals": {"aws:Mystery": "x"}}
+        text = json.dumps(odd)
+        world.roles.put(role(text))
+        (outcome,) = world.react(event(document=text))
+        assert outcome in {"alerted", "reverted"}  # part 2 of the plan may decide it
+        if outcome == "alerted":
+            assert world.announced() == ["TrustPolicyUndecidable"]
+            assert world.roles.writes == []
+
+    def test_an_account_that_nobody_described_is_only_observed(self, world: World) -> None:
+        unknown = "222233334444"
+        world.roles.put(replace(role(BAD), account_id=unknown, arn=f"arn:aws:iam::{unknown}:role/payments"))
+        assert world.react(event(account=unknown)) == ["observed"]
+
+    def test_a_role_of_the_landing_zone_is_told_and_never_written(self, world: World) -> None:
+        world.roles.put(role(BAD, name="AWSControlTowerExecution"))
+        assert world.react(event(role_name="AWSControlTowerExecution")) == ["alerted"]
+        assert world.roles.writes == []
+
+    def test_a_service_linked_role_is_quiet(self, world: World) -> None:
+        world.roles.put(role(BAD, name="AWSServiceRoleForX", path="/aws-service-role/x.amazonaws.com/"))
+        assert world.react(event(role_name="AWSServiceRoleForX")) == ["passed"]
+
+    def test_an_external_id_of_a_customer_never_leaves_in_an_announcement(self, world: World) -> None:
+        bad = json.loads(BAD)
+        bad["Statement"].append(
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:aws:iam::{VENDOR}:root"},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"sts:ExternalId": "customer-external-id-123"}},
+            }
+        )
+        world.roles.put(role(json.dumps(bad)))
+        assert world.react(event(document=json.dumps(bad))) == ["reverted"]
+        assert "customer-external-id-123" in world.stands()  # the vendor keeps his door
+        said = json.dumps([each.detail for each in world.ledger.outbox.values()])
+        assert "customer-external-id-123" not in said
+
+    def test_doorwards_own_roles_leave_no_document_behind(self, world: World) -> None:
+        own = json.loads(trusting("arn:aws:iam::111122223333:root"))
+        own["Statement"][0]["Condition"] = {"StringEquals": {"sts:ExternalId": "doorwards-own-external-id"}}
+        for text in (json.dumps(own), json.dumps({**own, "Statement": [own["Statement"][0], json.loads(ALL_BAD)["Statement"][0]]})):
+            world.roles.put(role(text, name="doorward-read", path="/doorward/"))
+            world.react(event(role_name="doorward-read", document=text, by=PIPELINE))
+        remembered = json.dumps([repr(world.ledger.cases), repr(world.ledger.versions), repr(world.ledger.accepted), repr(world.ledger.outbox)])
+        assert "doorwards-own-external-id" not in remembered
+        assert world.roles.writes == []
+
+
+class TestProvidersAndHiddenRoles:
+    PROVIDER = f"arn:aws:iam::{PROD}:oidc-provider/token.actions.githubusercontent.com"
+
+    def github(self, subject: str) -> str:
+        issuer = "token.actions.githubusercontent.com"
+        return json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Federated": self.PROVIDER},
+                        "Action": "sts:AssumeRoleWithWebIdentity",
+                        "Condition": {"StringLike": {f"{issuer}:sub": subject}, "StringEquals": {f"{issuer}:aud": "sts.amazonaws.com"}},
+                    }
+                ],
+            }
+        )
+
+    def provider_event(self) -> str:
+        message = json.loads(event("CreateOpenIDConnectProvider", None))
+        message["detail"]["requestParameters"] = {"url": "https://token.actions.githubusercontent.com", "clientIDList": ["x"]}
+        message["detail"]["responseElements"] = {"openIDConnectProviderArn": self.PROVIDER}
+        return json.dumps(message)
+
+    def test_a_changed_provider_leads_to_every_role_that_trusts_it_and_to_no_other(self, world: World) -> None:
+        world.roles.put(role(self.github("repo:acme/x:*"), name="fine", role_id="AROAFINE"))
+        world.roles.put(role(self.github("repo:*"), name="open", role_id="AROAOPEN"))
+        world.roles.put(role(BAD, name="other", role_id="AROAOTHER"))
+        assert sorted(world.react(self.provider_event())) == ["passed", "reverted"]
+        assert [ref for ref, _, _ in world.roles.writes] == [f"{PROD}/open"]
+
+    def test_a_provider_that_nobody_trusts_is_recorded(self, world: World) -> None:
+        assert world.react(self.provider_event()) == ["no-role"]
+        assert world.ledger.outcomes[-1].outcome == "no-role"
+
+    def test_an_event_that_hides_its_role_behind_padding_finds_the_role_that_changed(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.roles.put(role(BAD, name="always-so", role_id="AROAALWAYS"))
+        message = json.loads(event())
+        message["detail"]["requestParameters"] = {"reason": "requestParameters too large", "omitted": True, "originalSize": "149893"}
+        world.react(json.dumps(message))
+        assert world.stands() == GOOD
+        outcomes = {outcome.role_ref: outcome.outcome for outcome in world.ledger.outcomes[1:]}
+        assert outcomes == {f"{PROD}/payments": "reverted", f"{PROD}/always-so": "alerted"}
+
+
+class TestInputsThatAreNothingToReactTo:
+    @pytest.mark.parametrize(
+        "message",
+        ["", "null", "[]", "{", "17", '"x"', "[" * 50_000, json.dumps({"source": "aws.iam"}), "\ud800", '{"a": NaN}', "9" * 5000],
+    )
+    def test_malformed_input_is_named_so_and_touches_nothing(self, world: World, message: str) -> None:
+        with pytest.raises(MalformedInput) as caught:
+            world.react(message)
+        assert str(caught.value)
+        assert world.roles.reads == 0
+
+    def test_a_forged_source_is_malformed(self, world: World) -> None:
+        forged = json.loads(event())
+        forged["source"] = "my.app"
+        with pytest.raises(MalformedInput, match="forged"):
+            world.react(json.dumps(forged))
+
+    def test_a_failed_call_changed_nothing_and_is_recorded(self, world: World) -> None:
+        world.roles.put(role(BAD))
+        assert world.react(event(errorCode="AccessDenied", errorMessage="no", requestParameters=None)) == ["skipped"]
+        assert world.roles.reads == 0
+
+    def test_an_account_that_cannot_be_entered_is_announced_once(self, world: World) -> None:
+        for _ in range(2):
+            world.roles.fail_next = [Misconfigured("deploy accounts/member.yaml")]
+            with pytest.raises(Misconfigured):
+                world.react(event())
+        assert world.announced() == ["TrustChangeUnread"]
+
+    @pytest.mark.parametrize("document", ["", "{}", "[]", "nonsense", "{" * 1000, json.dumps({"Version": "2012-10-17", "Statement": "x" * 140_000})])
+    def test_a_role_whose_policy_nobody_can_read_is_told_and_never_written(self, world: World, document: str) -> None:
+        world.roles.put(role(document))
+        assert world.react(event(document=document)) == ["alerted"]
+        assert world.roles.writes == []
+        assert world.announced() == ["TrustPolicyUndecidable"]
+
+
+def test_a_rules_own_mode_and_scope_reach_the_reaction() -> None:
+    guardrails = Guardrails(
+        mode=Mode.ENFORCE,
+        rules={"external-account": Rule("external-account", Severity.LOW, mode=Mode.ALERT)},
+        scopes=(Scope("quiet", Mode.OBSERVE, role_path="/quiet/"),),
+    )
+    world = World(guardrails)
+    world.roles.put(role(BAD))
+    assert world.react(event()) == ["alerted"]
+    (case,) = world.ledger.cases.values()
+    assert case.detail["severity"] == "low"
+    world.roles.put(role(BAD, path="/quiet/", role_id="AROAQUIET"))
+    assert world.react(event(event_id="e-9")) == ["observed"]
