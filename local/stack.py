@@ -276,6 +276,7 @@ class Stack:
             "LOG_LEVEL": "INFO",
         }
         command = [sys.executable, "-m", "local.cloud", *(["--bare"] if self._bare else [])]
+        command += [] if self._keep else ["--temporary", str(self.folder)]
         with self.log_path.open("ab") as log:
             # Its own session, so that one signal reaches the functions too and Ctrl-C does not; standard input is its lifeline.
             self._process = subprocess.Popen(

@@ -206,7 +206,7 @@ class _Reader:
         self._count += 1
         line = node.start_mark.line + 1
         self._source.lines.setdefault(path, line)
-        if self._count > _MOST_VALUES or depth > _DEEPEST:
+        if depth > _DEEPEST:
             if not self.gave_up:
                 self._source.refuse((), "anchors expand to more than any policy file needs; write the values out", line=line)
             self.gave_up = True

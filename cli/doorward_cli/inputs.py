@@ -223,15 +223,13 @@ class _Place:
 def _recognise(value: Any, text: str | None, place: _Place) -> Iterator[Subject | Unreadable]:
     """`text` None: the value stands inside another, so that its own text is gone."""
     if isinstance(value, list):
-        for index, each in enumerate(value):
-            inner = f"[{index}]"
-            here = _Place(place.file, place.source, f"{place.position}, {inner}" if place.position else inner, place.account)
-            if isinstance(each, dict) and "AssumeRolePolicyDocument" in each:
-                yield _role(each, here, None)
-            elif text is not None:
-                yield from _recognise(each, None, _Place(here.file, f"{place.source}#{index + 1}", here.position, place.account))
-            else:
-                yield here.unreadable(f"not recognised; expected {_EXPECTED}")
+        found = [
+            each for index, element in enumerate(value) for each in _recognise_element(element, index, place, outermost=text is not None)
+        ]
+        if any(isinstance(each, Subject) for each in found):
+            yield from found
+        else:  # one line, not one for each element of some other list
+            yield place.unreadable(f"not recognised; expected {_EXPECTED}")
         return
     if not isinstance(value, dict):
         yield place.unreadable(f"not recognised; expected {_EXPECTED}")
@@ -253,6 +251,16 @@ def _recognise(value: Any, text: str | None, place: _Place) -> Iterator[Subject 
         )
     elif not _DETAIL_LISTS.intersection(value):  # such a dump without roles: nothing to judge in it
         yield place.unreadable(_unsupported(value) or f"not recognised; expected {_EXPECTED}")
+
+
+def _recognise_element(value: Any, index: int, place: _Place, *, outermost: bool) -> Iterator[Subject | Unreadable]:
+    position = ", ".join(each for each in (place.position, f"[{index}]") if each)
+    if isinstance(value, dict) and "AssumeRolePolicyDocument" in value:  # what --query Roles leaves
+        yield _role(value, _Place(place.file, place.source, position, place.account), None)
+    elif outermost and not isinstance(value, list):
+        yield from _recognise(value, None, _Place(place.file, f"{place.source}#{index + 1}", position, place.account))
+    else:
+        yield Unreadable(place.file, position, f"not recognised; expected {_EXPECTED}")
 
 
 def _role(raw: Any, place: _Place, inside: str | None) -> Subject | Unreadable:

@@ -9,7 +9,6 @@ from local.cloud import (
     control,
     event_buses,
     event_rules,
-    generated_secrets,
     lambda_errors,
     observations,
     organization,
@@ -17,6 +16,7 @@ from local.cloud import (
     service_targets,
     source_identity,
     stack_roles,
+    stack_secrets,
     trail,
     trust_documents,
 )
@@ -43,10 +43,10 @@ GAPS: Final[tuple[Gap, ...]] = (
     event_buses,
     service_targets,
     lambda_errors,
-    generated_secrets,
     accepted_types,
     trail,
     stack_roles,
+    stack_secrets,
     control,
 )
 

@@ -108,9 +108,7 @@ def _count(name: str, number: str, to: str, note: str | None = None) -> Html:
 
 def _section(anchor: str, heading: str, says: str, content: Html) -> Html:
     label = f"{anchor}-heading"
-    return tag(
-        "section", tag("h2", heading, id=label), tag("p", says, class_="says"), content, id=anchor, aria_labelledby=label
-    )
+    return tag("section", tag("h2", heading, id=label), tag("p", says, class_="says"), content, id=anchor, aria_labelledby=label)
 
 
 def _empty(*what_to_do: Html | str) -> Html:
@@ -149,22 +147,25 @@ def _case(case: ShownCase) -> Html:
         ),
         tag(
             "div",
-            tag("ul", *(_rule(each) for each in case.rules), class_="rules"),
-            tag("p", tag("b", "Proof"), " ", case.witness, class_="proof") if case.witness is not None else None,
+            tag(
+                "div",
+                tag("ul", *(_rule(each, case.severity) for each in case.rules), class_="rules"),
+                tag("p", tag("b", "Proof"), case.witness, class_="proof") if case.witness is not None else None,
+            ),
             tag(
                 "dl",
                 _fact("Changed by", tag("code", case.actor), f" with {case.event_name}" if case.event_name else None),
                 _fact("Found", _time(case.opened_at, clock_text(case.opened_at))),
                 _fact("Closed", _time(case.closed_at, clock_text(case.closed_at))) if case.closed_at is not None else None,
-                _fact("Remedy", remedy_words(case.remedy_kind)) if case.remedy_kind is not None else None,
+                _fact("Written", remedy_words(case.remedy_kind) if case.diff and case.remedy_kind else "nothing"),
                 _fact("Why so", case.failed_because or case.because),
                 _fact("Finding", tag("code", case.finding_id)),
                 class_="facts",
             ),
             class_="what",
         ),
-        _diff(case),
-        class_="case",
+        _diff(case.diff) if case.diff else None,
+        class_="case" if case.diff else "case unwritten",
         aria_labelledby=label,
     )
 
@@ -174,22 +175,21 @@ def _severity(severity: str) -> Html:
     return tag("span", severity or "unknown", class_=f"severity {known}")
 
 
-def _rule(rule: ShownRule) -> Html:
-    return tag("li", tag("span", f"{rule.severity} ", class_="level"), tag("b", rule.rule), " ", rule.because)
+def _rule(rule: ShownRule, case_severity: str) -> Html:
+    level = tag("span", f" {rule.severity}", class_="level") if rule.severity != case_severity else None
+    return tag("li", tag("b", rule.rule), level, tag("p", rule.because))
 
 
 def _fact(name: str, *value: Html | str | None) -> Html:
     return tag("div", tag("dt", name), tag("dd", *value))
 
 
-def _diff(case: ShownCase) -> Html:
-    if not case.diff:
-        return tag("p", "Doorward wrote nothing here.", class_="nothing")
+def _diff(lines: Iterable[str]) -> Html:
     return tag(
         "figure",
-        tag("figcaption", "What Doorward wrote"),
+        tag("figcaption", "The change that Doorward wrote"),
         # A scrolling box must be reachable by the keyboard.
-        tag("pre", *(_diff_line(line) for line in case.diff), tabindex="0", role="group", aria_label="Changed lines of the trust policy"),
+        tag("pre", *(_diff_line(line) for line in lines), tabindex="0", role="group", aria_label="Changed lines of the trust policy"),
         class_="diff",
     )
 
@@ -197,7 +197,8 @@ def _diff(case: ShownCase) -> Html:
 def _diff_line(line: str) -> Html:
     """The sign stays in the text: colour alone says nothing to some people."""
     name = {"+": "ins", "-": "del"}.get(line[:1], "span")
-    return join(tag(name, line, class_="hunk" if line.startswith("@@") else None), Html("\n"))
+    # The newline stands inside: between two blocks it would be an empty line.
+    return tag(name, line, Html("\n"), class_="hunk" if line.startswith("@@") else None)
 
 
 # Events
@@ -205,7 +206,7 @@ def _diff_line(line: str) -> Html:
 
 def _events(snapshot: Snapshot) -> Html:
     if not snapshot.events:
-        return _empty("No event yet. On the local stack they arrive within seconds of an IAM call: ", tag("code", "make demo"), " makes some.")
+        return _empty("No event yet. They arrive within seconds of a change in IAM; ", tag("code", "make demo"), " makes some.")
     columns = ("Time (UTC)", "Account", "Event", "Role", "Outcome")
     # Narrow screens show each row as a block, and an element that is no table any more must be told that it is one.
     return tag(
@@ -219,12 +220,13 @@ def _events(snapshot: Snapshot) -> Html:
 
 def _event(event: ShownEvent) -> Html:
     tone = _OUTCOMES.get(event.outcome, "quiet")
+    role_name = event.role_ref.partition("/")[2]
     return tag(
         "tr",
         _cell("Time", _time(event.time, clock_text(event.time))),
         _cell("Account", event.account_name or event.account_id),
         _cell("Event", tag("span", event.event_name, class_="mono")),
-        _cell("Role", tag("span", event.role_ref.partition("/")[2], class_="mono") if event.role_ref else tag("span", "none", class_="none")),
+        _cell("Role", tag("span", role_name, class_="mono") if role_name else tag("span", "none", class_="none")),
         _cell("Outcome", tag("span", event.outcome, class_=f"status {tone}"), tag("p", event.because)),
         role="row",
     )
@@ -292,8 +294,3 @@ def _letter(letter: ShownLetter) -> Html:
         tag("p", letter.reason, class_="reason"),
         tag("pre", letter.body, " …" if letter.is_cut else None, tabindex="0", role="group", aria_label="Beginning of the message"),
     )
-
-
-def class_names() -> Iterable[str]:
-    """Every severity and tone that a class is made of: the style sheet has a colour for each."""
-    return (*_SEVERITIES, "unknown", "good", "open", "bad", "quiet")

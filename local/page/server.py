@@ -75,11 +75,12 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_error(HTTPStatus.NOT_FOUND, explain=f"There are {', '.join(_ROUTES)} and /healthz.")
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def _is_for_us(self) -> bool:
-        host, port = self.headers.get("Host", ""), self.server.server_address[1]
-        return host in {f"127.0.0.1:{port}", f"localhost:{port}"}
+        port = self.connection.getsockname()[1]
+        return self.headers.get("Host", "") in {f"127.0.0.1:{port}", f"localhost:{port}"}
 
     def _show(self, route: _Route) -> None:
         try:

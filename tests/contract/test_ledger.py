@@ -8,10 +8,11 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from moto import mock_aws
+
 from doorward.aws.ledger import DynamoLedger
 from doorward.errors import Conflict
 from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, EventOutcome, Head, Lock
-from moto import mock_aws
 from tests.fakes import LEASE, START, FakeClock, FakeLedger
 
 type AnyLedger = FakeLedger | DynamoLedger
@@ -175,5 +176,5 @@ def test_the_last_accepted_version_is_the_baseline_of_that_very_role(ledger: Any
 
 
 def test_recording_an_outcome_takes_any_text(ledger: AnyLedger) -> None:
-    ledger.record(EventOutcome("777788889999", "e-1", "CreateRole", "", "skipped", "‮<script>", None, START))
+    ledger.record(EventOutcome("777788889999", "e-1", "CreateRole", "", "skipped", "\u202e<script>", None, START))
     ledger.record(EventOutcome("777788889999", "e-1", "CreateRole", REF, "passed", "ok", START, START))

@@ -4,21 +4,26 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
+from moto import mock_aws
+
 from doorward.aws.roles import StsRoles
 from doorward.errors import Conflict, DoorwardError, Misconfigured, Unavailable
 from doorward.guardrails.model import Role
 from doorward.ports.roles import Refused, Roles
-from moto import mock_aws
 from tests.fakes import FakeClock, FakeRoles
 
 PROD = "777788889999"
-TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
 OTHER = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -33,7 +38,9 @@ class World:
     def exists(self, name: str, path: str = "/", trust: Any = TRUST) -> None:
         if isinstance(self.roles, FakeRoles):
             self.roles.put(
-                Role(PROD, name, path, f"arn:aws:iam::{PROD}:role{path}{name}", f"AROA{name.upper()}", json.dumps(trust), tags={"team": "x"})
+                Role(
+                    PROD, name, path, f"arn:aws:iam::{PROD}:role{path}{name}", f"AROA{name.upper()}", json.dumps(trust), tags={"team": "x"}
+                )
             )
             return
         member = boto3.client("sts").assume_role(RoleArn=f"arn:aws:iam::{PROD}:role/any", RoleSessionName="test")["Credentials"]
@@ -107,8 +114,6 @@ def test_a_document_that_iam_refuses_is_refused() -> None:
 
 
 def _credentials(seconds: int = 900) -> dict[str, Any]:
-    from datetime import timedelta
-
     return {
         "AccessKeyId": "ASIAEXAMPLEEXAMPLE00",
         "SecretAccessKey": "s" * 40,

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from doorward import bootstrap
 from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Unavailable
 from doorward.ports.ledger import Announcement, EventOutcome

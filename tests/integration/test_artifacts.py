@@ -3,9 +3,11 @@
 import importlib.util
 import json
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+
 from local import artifact
 from local.build import build
 from tests.template.conftest import REPOSITORY
@@ -52,7 +54,7 @@ def test_the_configuration_is_in_the_layer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layer", artifact.LAYERS)
 def test_every_module_of_a_layer_is_compiled_so_that_its_date_does_not_matter(layer: str) -> None:
-    modules = [each for each in (artifact.BUILD / layer / "python").rglob("*.py")]
+    modules = list((artifact.BUILD / layer / "python").rglob("*.py"))
     assert modules
     for module in modules:
         compiled = Path(importlib.util.cache_from_source(str(module)))
@@ -79,8 +81,6 @@ def test_nothing_that_only_a_violation_needs_is_imported_at_the_start(tmp_path: 
 
 def test_the_locked_requirements_of_the_layer_are_those_of_the_lock() -> None:
     """uv.lock is what is reviewed; layers/dependencies/requirements.txt is exported from it."""
-    import tomllib
-
     lock = tomllib.loads((REPOSITORY / "uv.lock").read_text("utf-8"))
     versions = {package["name"]: package["version"] for package in lock["package"]}
     lines = (REPOSITORY / "layers/dependencies/requirements.txt").read_text("utf-8").splitlines()

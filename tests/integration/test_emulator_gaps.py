@@ -621,7 +621,7 @@ def test_a_stacks_roles_are_logged_and_keep_their_boundary(cloud: Stack, bare: S
     assert {detail["requestParameters"]["roleName"] for detail in details} == {name}
 
 
-# -- generated_secrets --------------------------------------------------------------------------------
+# -- stack_secrets ------------------------------------------------------------------------------------
 
 
 def test_cloudformation_generates_a_secret_as_it_was_asked_to(cloud: Stack, bare: Stack) -> None:
@@ -634,7 +634,36 @@ def test_cloudformation_generates_a_secret_as_it_was_asked_to(cloud: Stack, bare
         assert len(secret) == 48
         return bool(secret.isalnum())
 
-    closed_only_by_us(probe, cloud, bare, "generated_secrets")
+    closed_only_by_us(probe, cloud, bare, "stack_secrets")
+
+
+def test_a_reference_to_a_secret_is_its_arn(cloud: Stack, bare: Stack) -> None:
+    source = """
+import boto3
+def handler(event, context):
+    return boto3.client("secretsmanager").get_secret_value(SecretId=event)["SecretString"]
+"""
+
+    def deployed(stack: Stack, description: str, name: str, stack_name: str | None = None) -> str:
+        properties = {"Name": name, "Description": description, "SecretString": "s"}
+        stack_name = deploy(stack, HUB.id, {"S": {"Type": "AWS::SecretsManager::Secret", "Properties": properties}}, stack_name)
+        resources = stack.client("cloudformation", HUB.id).describe_stack_resources(StackName=stack_name)["StackResources"]
+        return f"{stack_name} {resources[0]['PhysicalResourceId']}"
+
+    def probe(stack: Stack) -> bool:
+        _stack, reference = deployed(stack, "first", unique("secret")).split()
+        name = function(stack, HUB.id, source, allowing("secretsmanager:GetSecretValue", reference))
+        answer = stack.client("lambda", HUB.id).invoke(FunctionName=name, Payload=json.dumps(reference))
+        return bool(json.load(answer["Payload"]) == "s")
+
+    closed_only_by_us(probe, cloud, bare, "stack_secrets")
+    name = unique("secret-with-hyphens")
+    stack_name, first = deployed(cloud, "first", name).split()
+    assert deployed(cloud, "second", name, stack_name) == f"{stack_name} {first}"
+    assert cloud.client("secretsmanager", HUB.id).describe_secret(SecretId=first)["Description"] == "second"
+    cloud.client("cloudformation", HUB.id).delete_stack(StackName=stack_name)
+    describe = cloud.client("secretsmanager", HUB.id).describe_secret
+    assert cloud.until(lambda: refusal(lambda: describe(SecretId=first)), "the deletion") == "ResourceNotFoundException"
 
 
 # -- control, observations -------------------------------------------------------------------------

@@ -63,19 +63,22 @@ def test_nothing_is_left_of_a_stack_that_was_left_by_an_exception() -> None:
 
 @linux_only
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_the_emulator_ends_with_whoever_started_it(by: signal.Signals, tmp_path: Path) -> None:
+def test_the_emulator_ends_with_whoever_started_it(by: signal.Signals) -> None:
     program = "import sys, time; from pathlib import Path; from local.stack import Stack\n"
-    program += "s = Stack(folder=Path(sys.argv[1])); s.start(); print(s.process_id, flush=True); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as starter:
+    program += "s = Stack(); s.start(); print(s.process_id, s.folder, flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as starter:
         assert starter.stdout
-        emulator = int(starter.stdout.readline())
+        process_id, folder = starter.stdout.readline().decode().split()
+        emulator = int(process_id)
         assert alive(emulator)
+        assert Path(folder).exists()
         starter.send_signal(by)
         starter.wait(timeout=10)
     deadline = time.monotonic() + 5
     while group(emulator) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert group(emulator) == []
+    assert not Path(folder).exists()
 
 
 def test_a_port_that_somebody_took_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,9 @@ import re
 from typing import Any
 
 import pytest
+import yaml
+from samcli.yamlhelper import yaml_parse
+
 from doorward.aws.ledger import LEASE
 from doorward.events.records import HANDLED_EVENTS
 from tests.template.conftest import REPOSITORY, as_list, resources_of, source, statements_of
@@ -75,7 +78,7 @@ def _named(resource: Any) -> str:
     """The logical id, or the role name, that a resource ARN names. Anything else, `*` above all, names nothing that is allowed."""
     text = json.dumps(resource)
     found = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)\.Arn\}|role/doorward/([a-z-]+)', text)
-    names = [name for groups in found for name in groups if name]
+    names: list[str] = [name for groups in found for name in groups if name]
     assert len(names) == 1, f"not one named resource: {text}"
     return names[0]
 
@@ -245,8 +248,6 @@ def test_the_external_id_is_made_by_the_secret_and_stands_nowhere_in_the_templat
 
 @pytest.mark.parametrize("name", ["template.yaml", "accounts/member.yaml"])
 def test_every_parameter_is_described_and_checked(name: str) -> None:
-    from samcli.yamlhelper import yaml_parse
-
     for parameter, definition in yaml_parse(source(name))["Parameters"].items():
         assert definition["Description"].endswith((".", ")")), parameter
         assert "AllowedPattern" in definition or "AllowedValues" in definition, parameter
@@ -255,8 +256,6 @@ def test_every_parameter_is_described_and_checked(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["template.yaml", "accounts/member.yaml"])
 def test_no_yaml_alias_is_used_because_cloudformation_reads_none(name: str) -> None:
-    import yaml
-
     tokens = [token for token in yaml.scan(source(name)) if isinstance(token, yaml.AliasToken | yaml.AnchorToken)]
     assert tokens == []
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
 from doorward.ports.ledger import Announcement
 from doorward.usecases.notify_people import compose_message, notify_people
@@ -76,7 +77,8 @@ def test_in_mode_observe_nobody_is_disturbed(ledger: FakeLedger) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"source": "aws.iam", "detail-type": "x", "detail": {}}', '{"source": "doorward.guardrails"}', "[" * 100_000]
+    "text",
+    ["", "{", "[]", "null", '{"source": "aws.iam", "detail-type": "x", "detail": {}}', '{"source": "doorward.guardrails"}', "[" * 100_000],
 )
 def test_what_is_no_event_of_ours_is_malformed(text: str, ledger: FakeLedger) -> None:
     with pytest.raises(MalformedInput):
@@ -88,7 +90,17 @@ def test_a_message_says_what_where_who_and_what_was_done() -> None:
         envelope("TrustPolicyReverted", remedy={"kind": "restore", "proved": True}, seconds=3.2, diff=["-  bad", "+  good"])
     )
     assert message.subject == "Doorward [high] a trust policy was put back: 777788889999/payments"
-    for part in ("external-account", "999988887777", "user/jane", "UpdateAssumeRolePolicy", "restore", "3.2 s", "-  bad", "+  good", "dw-1"):
+    for part in (
+        "external-account",
+        "999988887777",
+        "user/jane",
+        "UpdateAssumeRolePolicy",
+        "restore",
+        "3.2 s",
+        "-  bad",
+        "+  good",
+        "dw-1",
+    ):
         assert part in message.text
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
+
 from doorward.events.records import Cause
 from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Verdict, Witness
 from doorward.guardrails.decide import Action, Circumstances, decide
@@ -85,9 +86,7 @@ def test_an_account_that_nobody_described_is_only_observed() -> None:
 
 
 def test_the_strongest_mode_among_the_findings_counts() -> None:
-    guardrails = Guardrails(
-        mode=Mode.ENFORCE, rules={"external-account": Rule("external-account", Severity.HIGH, mode=Mode.ALERT)}
-    )
+    guardrails = Guardrails(mode=Mode.ENFORCE, rules={"external-account": Rule("external-account", Severity.HIGH, mode=Mode.ALERT)})
     assert decide(judged(FINDING), ROLE, PROD, guardrails, NOW).action is Action.ALERT
     assert decide(judged(FINDING, CRITICAL), ROLE, PROD, guardrails, NOW).action is Action.WRITE
 

@@ -1,12 +1,15 @@
 """The reaction on fakes: events twice, late, forged or never; reads that are stale; deaths in between; refusals."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
+
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
 from doorward.findings.model import Severity
 from doorward.guardrails.model import Guardrails, Mode, Role, Rule, Scope
@@ -14,6 +17,7 @@ from doorward.organization.model import Account, Organization, Pipeline, Trusted
 from doorward.ports.ledger import CaseStatus
 from doorward.usecases.react_to_change import Tools, react_to_change
 from tests.fakes import START, FakeClock, FakeLedger, FakeRoles
+from tests.template.conftest import REPOSITORY
 
 PROD, SHARED, STRANGER, VENDOR = "777788889999", "444455556666", "999988887777", "555566667777"
 PIPELINE = f"arn:aws:iam::{PROD}:role/deploy/DeployRole"
@@ -449,9 +453,32 @@ class TestTelling:
         for text in (json.dumps(own), json.dumps({**own, "Statement": [own["Statement"][0], json.loads(ALL_BAD)["Statement"][0]]})):
             world.roles.put(role(text, name="doorward-read", path="/doorward/"))
             world.react(event(role_name="doorward-read", document=text, by=PIPELINE))
-        remembered = json.dumps([repr(world.ledger.cases), repr(world.ledger.versions), repr(world.ledger.accepted), repr(world.ledger.outbox)])
+        remembered = json.dumps(
+            [repr(world.ledger.cases), repr(world.ledger.versions), repr(world.ledger.accepted), repr(world.ledger.outbox)]
+        )
         assert "doorwards-own-external-id" not in remembered
         assert world.roles.writes == []
+
+    def test_everything_announced_keeps_to_its_published_schema(self) -> None:
+        schema = json.loads((REPOSITORY / "docs" / "schemas" / "doorward.guardrails.1.json").read_text("utf-8"))
+        validator = Draft202012Validator(schema)
+        said: set[str] = set()
+        for mode in Mode:
+            world = World(Guardrails(mode=mode, hash="cafe"))
+            for trust in (BAD, "nonsense", GOOD, ALL_BAD):
+                world.roles.put(role(trust))
+                world.react(event(document=trust))
+            world.roles.put(role(BAD))
+            world.roles.refuse = ["no"] * 9
+            world.react(event(event_id="e-refused"))
+            world.roles.fail_next = [Misconfigured("no")]
+            with pytest.raises(Misconfigured):
+                world.react(event(event_id="e-unread"))
+            for announcement in world.ledger.outbox.values():
+                validator.validate(json.loads(json.dumps(announcement.detail)))
+                assert announcement.detail_type in schema["description"]
+                said.add(announcement.detail_type)
+        assert said == set(re.findall(r"Trust\w+", schema["description"]))
 
 
 class TestProvidersAndHiddenRoles:
@@ -531,7 +558,9 @@ class TestInputsThatAreNothingToReactTo:
                 world.react(event())
         assert world.announced() == ["TrustChangeUnread"]
 
-    @pytest.mark.parametrize("document", ["", "{}", "[]", "nonsense", "{" * 1000, json.dumps({"Version": "2012-10-17", "Statement": "x" * 140_000})])
+    @pytest.mark.parametrize(
+        "document", ["", "{}", "[]", "nonsense", "{" * 1000, json.dumps({"Version": "2012-10-17", "Statement": "x" * 140_000})]
+    )
     def test_a_role_whose_policy_nobody_can_read_is_told_and_never_written(self, world: World, document: str) -> None:
         world.roles.put(role(document))
         assert world.react(event(document=document)) == ["alerted"]

@@ -75,6 +75,9 @@ class SqsDeadLetters:
 
 def _sendable(text: str) -> str:
     """Text that SQS accepts: no control characters but tab and newlines, not empty, not too long."""
-    kept = "".join(each if each in "\t\n\r" or each >= " " and each not in "\ufffe\uffff" and not "\ud800" <= each <= "\udfff" else "\ufffd" for each in text)
+    kept = "".join(
+        each if each in "\t\n\r" or (each >= " " and each not in "\ufffe\uffff" and not "\ud800" <= each <= "\udfff") else "\ufffd"
+        for each in text
+    )
     cut = kept.encode()[:_LONGEST_BODY_BYTES].decode(errors="ignore")
     return cut or "(empty)"

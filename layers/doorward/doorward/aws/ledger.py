@@ -38,8 +38,6 @@ _KEEP_EVENTS = timedelta(days=90)
 _KEEP_OUTBOX = timedelta(days=30)
 _KEEP_CASES = timedelta(days=400)
 
-type _Item = Mapping[str, Any]
-
 
 class DynamoLedger:
     """The Ledger and the Outbox port."""
@@ -181,9 +179,7 @@ class DynamoLedger:
 
     def observe(self, baseline: Baseline) -> None:
         try:
-            self._dynamodb.put_item(
-                TableName=self._baselines, Item=_version_item(baseline), ConditionExpression="attribute_not_exists(pk)"
-            )
+            self._dynamodb.put_item(TableName=self._baselines, Item=_version_item(baseline), ConditionExpression="attribute_not_exists(pk)")
         except ClientError as error:
             if code_of(error) != "ConditionalCheckFailedException":
                 raise translate(error, f"keeping a version of {baseline.role_ref}") from error
@@ -200,9 +196,7 @@ class DynamoLedger:
 
     def announce(self, announcement: Announcement) -> bool:
         try:
-            self._transact(
-                f"announcing {announcement.id}", [self._put_announcement(announcement, condition="attribute_not_exists(pk)")]
-            )
+            self._transact(f"announcing {announcement.id}", [self._put_announcement(announcement, condition="attribute_not_exists(pk)")])
         except Conflict:
             return False
         return True
@@ -211,9 +205,7 @@ class DynamoLedger:
         item = self._get(self._table, _outbox_key(announcement_id, "ANNOUNCEMENT"))
         if item is None or "published_at" in item:
             return None
-        return Announcement(
-            announcement_id, item["detail_type"], json.loads(item["detail"]), datetime.fromisoformat(item["at"])
-        )
+        return Announcement(announcement_id, item["detail_type"], json.loads(item["detail"]), datetime.fromisoformat(item["at"]))
 
     def published(self, announcement_id: str) -> None:
         with translated(f"marking announcement {announcement_id} as published"):
@@ -228,9 +220,7 @@ class DynamoLedger:
         return self._get(self._table, _outbox_key(announcement_id, f"SENT#{channel}")) is not None
 
     def sent(self, announcement_id: str, channel: str) -> None:
-        item = _item(
-            _outbox_key(announcement_id, f"SENT#{channel}"), at=_text_of(self._clock.now()), ttl=self._until(_KEEP_OUTBOX)
-        )
+        item = _item(_outbox_key(announcement_id, f"SENT#{channel}"), at=_text_of(self._clock.now()), ttl=self._until(_KEEP_OUTBOX))
         with translated(f"marking announcement {announcement_id} as sent to {channel}"):
             self._dynamodb.put_item(TableName=self._table, Item=item)
 

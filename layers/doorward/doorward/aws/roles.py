@@ -72,9 +72,7 @@ class StsRoles:
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Action": "iam:UpdateAssumeRolePolicy", "Resource": role.arn}],
         }
-        iam = self._enter(
-            role.account_id, REMEDY_ROLE, finding_id, Policy=json.dumps(session_policy), SourceIdentity=finding_id
-        ).iam
+        iam = self._enter(role.account_id, REMEDY_ROLE, finding_id, Policy=json.dumps(session_policy), SourceIdentity=finding_id).iam
         with translated(f"writing the trust policy of role {role.ref}"):
             iam.update_assume_role_policy(RoleName=role.name, PolicyDocument=trust_policy)
 

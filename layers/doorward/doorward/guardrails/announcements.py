@@ -20,7 +20,7 @@ FORMAT = "doorward.guardrails/1"
 _LONGEST_DIFF_LINES = 400
 
 
-def describe_case(
+def describe_case(  # noqa: PLR0917 - everything that is said about a case
     finding_id: str,
     role: Role,
     judgement: Judgement,
@@ -43,7 +43,7 @@ def describe_case(
         "mode": str(decision.mode),
         "action": str(decision.action),
         "because": decision.because,
-        "findings": [finding_as_json(each, None) for each in judgement.findings],
+        "findings": [mask_external_ids(finding_as_json(each, None)) for each in judgement.findings],
         "undecidable": [
             {
                 "rule": each.rule,
@@ -90,7 +90,7 @@ def worst_severity(judgement: Judgement) -> Severity:
 
 def diff_documents(before: str, after: str) -> list[str]:
     """Lines of a unified diff of the two documents, pretty-printed, external IDs masked, without file headers."""
-    from difflib import unified_diff  # noqa: PLC0415 - only a violation needs it: keep it out of the cold start
+    from difflib import unified_diff
 
     lines = list(unified_diff(_pretty(before), _pretty(after), lineterm="", n=2))[2:]
     return lines if len(lines) <= _LONGEST_DIFF_LINES else [*lines[:_LONGEST_DIFF_LINES], "…"]

@@ -12,7 +12,7 @@ from doorward.ports.announcing import Message
 # https://docs.slack.dev/reference/block-kit/blocks/section-block: 3000 characters; the escaped text may be longer than the raw one.
 _LONGEST_SECTION = 2900
 _MOST_FINDINGS = 5
-_COLOURS = {"critical": ":red_circle:", "high": ":large_orange_circle:", "medium": ":large_yellow_circle:"}
+_SIGNS = {"critical": ":red_circle:", "high": ":large_orange_circle:", "medium": ":large_yellow_circle:"}
 
 
 def render_card(message: Message) -> dict[str, Any]:
@@ -23,7 +23,8 @@ def render_card(message: Message) -> dict[str, Any]:
     event = detail.get("event") or {}
     severity = str(detail.get("severity", ""))
     where = detail.get("role_ref") or f"account {account.get('id')}"
-    title = f"{_COLOURS.get(severity, ':white_circle:')} *{for_slack(message.headline)}*\n{for_slack(str(where))} in {for_slack(str(account.get('name') or account.get('id')))}"
+    sign, place = _SIGNS.get(severity, ":white_circle:"), str(account.get("name") or account.get("id"))
+    title = f"{sign} *{for_slack(message.headline)}*\n{for_slack(str(where))} in {for_slack(place)}"
     blocks = [_section(title)]
     findings = [*detail.get("findings", []), *detail.get("undecidable", [])]
     for each in findings[:_MOST_FINDINGS]:

@@ -225,9 +225,7 @@ class _RoleReaction:
     def _case(self, role: Role, judgement: Judgement, decision: Decision, head: Head, found_hash: str) -> tuple[Case, Announcement]:
         tools = self.tools
         finding_id = _finding_id(role, found_hash, head.generation)
-        detail = describe_case(
-            finding_id, role, judgement, decision, self.change, tools.organization, tools.guardrails, found_hash
-        )
+        detail = describe_case(finding_id, role, judgement, decision, self.change, tools.organization, tools.guardrails, found_hash)
         case = Case(
             id=finding_id,
             role_ref=role.ref,
@@ -247,7 +245,7 @@ class _RoleReaction:
     # Putting back
 
     def _put_back(self, role: Role, judgement: Judgement, decision: Decision, head: Head, found_hash: str) -> _Result:
-        from doorward.guardrails.remedies import propose  # noqa: PLC0415 - only a violation needs it: keep it out of the cold start
+        from doorward.guardrails.remedies import propose
 
         tools = self.tools
         case, announcement = self._case(role, judgement, decision, head, found_hash)
@@ -307,12 +305,8 @@ class _RoleReaction:
         seconds = (now - self.change.event_time).total_seconds()
         detail = with_remedy(case.detail, remedy, case.found_document, seconds)
         closed = replace(case, status=CaseStatus.REMEDIED, closed_at=now, detail=detail)
-        after = replace(
-            head, generation=case.generation + 1, judged_hash=case.planned_hash or "", written_at=now, case_id=None
-        )
-        tools.ledger.close_case(
-            self.lock, closed, after, Announcement(f"{case.id}-reverted", "TrustPolicyReverted", detail, now)
-        )
+        after = replace(head, generation=case.generation + 1, judged_hash=case.planned_hash or "", written_at=now, case_id=None)
+        tools.ledger.close_case(self.lock, closed, after, Announcement(f"{case.id}-reverted", "TrustPolicyReverted", detail, now))
         return after
 
     def _close_overtaken(self, case: Case, head: Head, found_hash: str) -> Head:
@@ -382,7 +376,7 @@ def _headline(judgement: Judgement) -> str:
 
 
 def _finding_id(role: Role, found_hash: str, generation: int) -> str:
-    """The same for the same bad policy of the same role until something was done about it. Fits SourceIdentity (2-64 of [\\w+=,.@-])."""
+    """The same for the same bad policy of the same role until something was done about it. It fits into a SourceIdentity."""
     return "dw-" + sha256(f"{role.account_id}/{role.role_id}/{found_hash}/{generation}".encode()).hexdigest()[:20]
 
 

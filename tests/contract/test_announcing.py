@@ -1,0 +1,179 @@
+"""What the bus, the channels and the dead letters owe, fakes and adapters alike."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from doorward.aws.announcing import EventBridgeBus, SnsTopic, SqsDeadLetters
+from doorward.errors import Misconfigured, Unavailable
+from doorward.ports.announcing import Bus, Channel, DeadLetters, Message
+from doorward.ports.ledger import Announcement
+from doorward.slack.channel import SlackChannel
+from local.slack_sink import SlackSink
+from tests.fakes import START, FakeBus, FakeChannel, FakeDeadLetters
+
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+HUB = "123456789012"  # moto's account
+ANNOUNCEMENT = Announcement("dw-1-found", "TrustViolationFound", {"format": "doorward.guardrails/1", "because": "é\u202e"}, START)
+MESSAGE = Message(
+    "dw-1-found", "TrustViolationFound", {"severity": "high", "role_ref": "777788889999/x"}, "a headline", "a subject", "text"
+)
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    with patch.dict(os.environ, ENVIRONMENT), mock_aws():
+        yield
+
+
+def received(queue_url: str) -> list[dict[str, Any]]:
+    answer = boto3.client("sqs").receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+    return list(answer.get("Messages", []))  # type: ignore[arg-type]
+
+
+# The bus
+
+
+@dataclass
+class BusOnTrial:
+    bus: Bus
+    events: Callable[[], list[tuple[str, str, dict[str, Any]]]]
+
+
+@pytest.fixture(params=["fake", "eventbridge"])
+def trial(request: pytest.FixtureRequest) -> BusOnTrial:
+    if request.param == "fake":
+        fake = FakeBus()
+        return BusOnTrial(
+            fake,
+            lambda: [("doorward.guardrails", each.detail_type, {"announcement_id": each.id, **each.detail}) for each in fake.published],
+        )
+    request.getfixturevalue("aws")
+    queue_url = boto3.client("sqs").create_queue(QueueName="seen")["QueueUrl"]
+    events = boto3.client("events")
+    events.create_event_bus(Name="doorward")
+    events.put_rule(Name="all", EventBusName="doorward", EventPattern=json.dumps({"source": ["doorward.guardrails"]}))
+    events.put_targets(Rule="all", EventBusName="doorward", Targets=[{"Id": "1", "Arn": f"arn:aws:sqs:us-east-1:{HUB}:seen"}])
+
+    def seen() -> list[tuple[str, str, dict[str, Any]]]:
+        bodies = [json.loads(each["Body"]) for each in received(queue_url)]
+        return [(body["source"], body["detail-type"], body["detail"]) for body in bodies]
+
+    return BusOnTrial(EventBridgeBus(events, "doorward"), seen)
+
+
+def test_an_announcement_arrives_with_its_id_under_our_source(trial: BusOnTrial) -> None:
+    trial.bus.publish(ANNOUNCEMENT)
+    detail = {"announcement_id": "dw-1-found", "format": "doorward.guardrails/1", "because": "é\u202e"}
+    assert trial.events() == [("doorward.guardrails", "TrustViolationFound", detail)]
+
+
+def test_an_entry_that_the_bus_did_not_take_is_not_taken_for_published() -> None:
+    with patch.dict(os.environ, ENVIRONMENT):
+        events = boto3.client("events")
+    with Stubber(events) as stub:
+        stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException", "ErrorMessage": "slow"}]})
+        with pytest.raises(Unavailable, match="ThrottlingException"):
+            EventBridgeBus(events, "doorward").publish(ANNOUNCEMENT)
+
+
+# Channels
+
+
+@dataclass
+class ChannelOnTrial:
+    channel: Channel
+    texts: Callable[[], list[str]]
+
+
+@pytest.fixture(params=["fake", "sns", "slack"])
+def line(request: pytest.FixtureRequest) -> Iterator[ChannelOnTrial]:
+    if request.param == "fake":
+        fake = FakeChannel("fake")
+        yield ChannelOnTrial(fake, lambda: [each.subject for each in fake.messages])
+    elif request.param == "sns":
+        request.getfixturevalue("aws")
+        topic_arn = boto3.client("sns").create_topic(Name="topic")["TopicArn"]
+        queue_url = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
+        boto3.client("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:us-east-1:{HUB}:people")
+        yield ChannelOnTrial(
+            SnsTopic(boto3.client("sns"), topic_arn), lambda: [json.loads(each["Body"])["Subject"] for each in received(queue_url)]
+        )
+    else:
+        with SlackSink() as sink:
+            yield ChannelOnTrial(SlackChannel(sink.url, "C0123456789", lambda: "xoxb-token"), lambda: [each.text for each in sink.messages])
+
+
+def test_a_message_arrives_once_with_its_subject(line: ChannelOnTrial) -> None:
+    line.channel.send(MESSAGE)
+    assert line.texts() == ["a subject"]
+    assert line.channel.name
+
+
+def test_a_topic_that_is_not_there_is_for_the_operator(aws: None) -> None:
+    with pytest.raises(Misconfigured):
+        SnsTopic(boto3.client("sns"), f"arn:aws:sns:us-east-1:{HUB}:nowhere").send(MESSAGE)
+
+
+def test_slack_failing_is_worth_another_try_and_refusing_is_not() -> None:
+    with SlackSink() as sink:
+        channel = SlackChannel(sink.url, "C0123456789", lambda: "xoxb-token")
+        sink.fail_next(1)
+        with pytest.raises(Unavailable):
+            channel.send(MESSAGE)
+        channel.send(MESSAGE)
+        with pytest.raises(Misconfigured, match="not_authed"):
+            SlackChannel(sink.url, "C0123456789", lambda: "").send(MESSAGE)
+    with pytest.raises(Unavailable):
+        channel.send(MESSAGE)  # nobody listens any more
+
+
+def test_the_slack_token_is_in_no_error() -> None:
+    with pytest.raises(Unavailable) as caught:
+        SlackChannel("http://127.0.0.1:9", "C0123456789", lambda: "xoxb-secret-token").send(MESSAGE)
+    assert "xoxb" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+# Dead letters
+
+
+@pytest.fixture(params=["fake", "sqs"])
+def aside(request: pytest.FixtureRequest) -> tuple[DeadLetters, Callable[[], list[tuple[str, str]]]]:
+    if request.param == "fake":
+        fake = FakeDeadLetters()
+        return fake, lambda: fake.letters
+    request.getfixturevalue("aws")
+    queue_url = boto3.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    return SqsDeadLetters(boto3.client("sqs"), queue_url), lambda: [
+        (each["Body"], each["MessageAttributes"]["reason"]["StringValue"]) for each in received(queue_url)
+    ]
+
+
+def test_what_was_put_aside_keeps_its_body_and_its_reason(aside: tuple[DeadLetters, Callable[[], list[tuple[str, str]]]]) -> None:
+    letters, seen = aside
+    letters.put_aside('{"half": ', "not JSON: at line 1")
+    assert seen() == [('{"half": ', "not JSON: at line 1")]
+
+
+@pytest.mark.parametrize("body", ["", "\x00\x07", "\ud800", "x" * 300_000, "￿"])
+@pytest.mark.parametrize("reason", ["", "\x00", "r" * 5000, "\ud800"])
+def test_any_body_and_any_reason_can_be_put_aside(aws: None, body: str, reason: str) -> None:
+    queue_url = boto3.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    SqsDeadLetters(boto3.client("sqs"), queue_url).put_aside(body, reason)
+    (letter,) = received(queue_url)
+    assert letter["Body"]
+    assert letter["MessageAttributes"]["reason"]["StringValue"]
+
+
+def test_a_queue_that_is_not_there_is_for_the_operator(aws: None) -> None:
+    with pytest.raises(Misconfigured):
+        SqsDeadLetters(boto3.client("sqs"), f"https://queue.amazonaws.com/{HUB}/nowhere").put_aside("x", "y")

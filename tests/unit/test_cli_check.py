@@ -1,0 +1,352 @@
+"""`doorward check`: what it recognises, what it says, and that nothing in an input can speak for it."""
+
+import gzip
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from doorward_cli.inputs import Subject, read_inputs
+from doorward_cli.main import main
+
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests/cases/cli"
+SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/schemas/doorward.check.1.json").read_text()))
+SERVICE_DOCUMENT = json.loads((CASES / "trust-service.json").read_text())
+OPEN_DOCUMENT = json.loads((CASES / "trust-open.json").read_text())
+PROD = "arn:aws:iam::777788889999:role"
+HIDDEN = "\u202e\u2066\u200b\x1b\x07\x9b\x85\u2028\ud800"
+
+
+@pytest.fixture
+def checked(capsys: pytest.CaptureFixture[str]) -> Any:
+    def run(*arguments: object) -> dict[str, Any]:
+        main(["check", *map(str, arguments), "--format", "json"])
+        shown = json.loads(capsys.readouterr().out)
+        SCHEMA.validate(shown)
+        return dict(shown)
+
+    return run
+
+
+@pytest.fixture
+def table(capsys: pytest.CaptureFixture[str]) -> Any:
+    def run(*arguments: object) -> str:
+        main(["check", *map(str, arguments)])
+        return capsys.readouterr().out
+
+    return run
+
+
+def stdin(monkeypatch: pytest.MonkeyPatch, raw: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+
+
+def verdicts(shown: dict[str, Any]) -> dict[str | None, str]:
+    return {each["role"]: each["verdict"] for each in shown["roles"]}
+
+
+def test_a_bare_document_has_no_role_and_no_account_of_its_own(checked: Any) -> None:
+    [role] = checked(CASES / "trust-open.json")["roles"]
+    assert (role["role"], role["account"], role["verdict"]) == (None, None, "violating")
+    assert role["source"] == str(CASES / "trust-open.json")
+    [finding, *_] = role["findings"]
+    assert (finding["rule"], finding["severity"], finding["kind"]) == ("world-assumable", "critical", "world")
+    assert finding["statement"] == {"index": 0, "sid": "Anybody"}
+    assert finding["witness"]["action"] == "sts:AssumeRole"
+
+
+def test_keys_stand_in_the_order_of_the_contract(checked: Any) -> None:
+    shown = checked(CASES / "trust-open.json")
+    assert list(shown) == ["format", "roles", "errors", "summary"]
+    assert list(shown["roles"][0]) == ["role", "source", "verdict", "account", "findings", "because", "undecidable"]
+    assert list(shown["roles"][0]["findings"][0]) == [
+        "rule", "kind", "blast_radius", "severity", "title", "statement", "witness", "because", "waiver", "remedy",
+    ]  # fmt: skip
+    assert list(shown["summary"]) == ["roles", "compliant", "violating", "waived", "undecidable", "invalid"]
+
+
+def test_account_says_whose_role_a_bare_document_is(checked: Any) -> None:
+    [role] = checked(CASES / "trust-open.json", "--account", "111122223333")["roles"]
+    assert role["account"] == "111122223333"
+
+
+def test_the_arn_outweighs_the_option(checked: Any) -> None:
+    [role] = checked(CASES / "get-role.json", "--account", "111122223333")["roles"]
+    assert (role["role"], role["account"]) == (f"{PROD}/ci/deploy", "777788889999")
+
+
+def test_what_the_aws_cli_prints_is_recognised(checked: Any) -> None:
+    assert verdicts(checked(CASES / "get-role.json")) == {f"{PROD}/ci/deploy": "violating"}
+    assert verdicts(checked(CASES / "list-roles.json")) == {f"{PROD}/web": "compliant", f"{PROD}/open": "violating"}
+    assert verdicts(checked(CASES / "account-authorization-details.json")) == {f"{PROD}/web": "compliant", f"{PROD}/encoded": "violating"}
+
+
+def test_the_source_names_the_role_in_a_file_of_several(checked: Any) -> None:
+    assert [each["source"].rpartition("/")[2] for each in checked(CASES / "list-roles.json")["roles"]] == [
+        "list-roles.json#web", "list-roles.json#open",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("separator", ["", "\n", "\r\n\r\n"])
+def test_several_outputs_in_one_file_are_all_judged(checked: Any, tmp_path: Path, separator: str) -> None:
+    file = tmp_path / "all.json"
+    file.write_text(separator.join((CASES / name).read_text().strip() for name in ("get-role.json", "list-roles.json", "trust-open.json")))
+    shown = checked(file)
+    assert shown["errors"] == []
+    assert [each["source"].rpartition("/")[2] for each in shown["roles"]] == [
+        "all.json#deploy", "all.json#2#web", "all.json#2#open", "all.json#3",
+    ]  # fmt: skip
+
+
+def test_a_slurped_list_and_a_queried_role_are_recognised(checked: Any, tmp_path: Path) -> None:
+    file = tmp_path / "list.json"
+    role = json.loads((CASES / "get-role.json").read_text())["Role"]
+    file.write_text(json.dumps([{"Role": role}, OPEN_DOCUMENT, role, {"Roles": [role]}]))
+    assert checked(file)["summary"]["roles"] == 4
+
+
+def test_gzip_is_read_by_content_not_by_name(checked: Any, tmp_path: Path) -> None:
+    file = tmp_path / "roles"
+    file.write_bytes(gzip.compress((CASES / "list-roles.json").read_bytes()) + gzip.compress((CASES / "get-role.json").read_bytes()))
+    assert checked(file)["summary"]["roles"] == 3
+
+
+def test_standard_input_is_read(checked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin(monkeypatch, (CASES / "get-role.json").read_bytes())
+    assert [each["source"] for each in checked("-")["roles"]] == ["-#deploy"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_what_windows_writes_is_read(checked: Any, tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "role.json"
+    file.write_text((CASES / "get-role.json").read_text(), encoding=encoding)
+    assert checked(file)["summary"]["roles"] == 1
+
+
+def test_a_folder_means_every_json_below_it_in_order(checked: Any, tmp_path: Path) -> None:
+    (tmp_path / "b/c").mkdir(parents=True)
+    (tmp_path / "b/c/x.json").write_text(json.dumps(SERVICE_DOCUMENT))
+    (tmp_path / "b/a.json.gz").write_bytes(gzip.compress(json.dumps(SERVICE_DOCUMENT).encode()))
+    (tmp_path / "a.json").write_text(json.dumps(SERVICE_DOCUMENT))
+    (tmp_path / "notes.txt").write_text("not read")
+    shown = checked(tmp_path)
+    assert [Path(each["source"]).relative_to(tmp_path).as_posix() for each in shown["roles"]] == ["a.json", "b/a.json.gz", "b/c/x.json"]
+    assert shown["errors"] == []
+
+
+def test_an_empty_folder_is_an_error_not_a_clean_bill(checked: Any, tmp_path: Path) -> None:
+    assert "no .json" in checked(tmp_path)["errors"][0]["reason"]
+
+
+def test_one_unreadable_file_leaves_the_rest_judged(checked: Any) -> None:
+    shown = checked(CASES / "broken.json", CASES / "trust-open.json", CASES / "template.yaml")
+    assert shown["summary"]["violating"] == 1
+    [broken, template] = shown["errors"]
+    assert (broken["file"], broken["position"]) == (str(CASES / "broken.json"), "line 2, column 16")
+    assert "not read by this version" in template["reason"]
+
+
+def test_a_role_without_a_trust_policy_is_an_error_beside_the_others(checked: Any, tmp_path: Path) -> None:
+    file = tmp_path / "roles.json"
+    file.write_text(json.dumps({"Roles": [{"RoleName": "x"}, json.loads((CASES / "get-role.json").read_text())["Role"], 3]}))
+    shown = checked(file)
+    assert shown["summary"]["roles"] == 1
+    assert [each["position"] for each in shown["errors"]] == ["Roles[0]", "Roles[2]"]
+
+
+def test_a_document_that_iam_refuses_is_invalid_and_says_why(checked: Any) -> None:
+    [role] = checked(CASES / "trust-refused.json")["roles"]
+    assert role["verdict"] == "invalid"
+    assert "Effect" in role["because"]
+
+
+@pytest.mark.parametrize("wrap", ['{"Role": {"RoleName": "x", "AssumeRolePolicyDocument": %s}}', "%s", "[%s]"])
+def test_a_name_written_twice_is_invalid_wherever_the_document_stands(checked: Any, tmp_path: Path, wrap: str) -> None:
+    file = tmp_path / "twice.json"
+    file.write_text(
+        wrap % '{"Version": "2012-10-17", "Statement": [], "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*"}]}'
+    )
+    [role] = checked(file)["roles"]
+    assert role["verdict"] == "invalid"
+    assert "Statement" in role["because"]
+    assert "twice" in role["because"]
+
+
+def test_without_account_the_output_says_that_everybody_is_foreign(capsys: pytest.CaptureFixture[str]) -> None:
+    says = "every account it names that --org does not list counts as foreign"
+    main(["check", str(CASES / "trust-service.json")])
+    assert says in capsys.readouterr().out
+    main(["check", str(CASES / "trust-service.json"), "--format", "json"])
+    assert says in capsys.readouterr().err
+    main(["check", str(CASES / "trust-service.json"), "--account", "111122223333"])
+    main(["check", str(CASES / "get-role.json")])
+    shown = capsys.readouterr()
+    assert says not in shown.out + shown.err
+
+
+def test_an_org_file_makes_an_account_ours(checked: Any, tmp_path: Path) -> None:
+    org = tmp_path / "org.yaml"
+    org.write_text('accounts: [{id: "777788889999"}, {id: "999988887777"}]\n')
+    assert verdicts(checked(CASES / "get-role.json", "--org", org)) == {f"{PROD}/ci/deploy": "compliant"}
+    assert verdicts(checked(CASES / "get-role.json", "--config", ROOT / "config")) == {f"{PROD}/ci/deploy": "violating"}
+    assert verdicts(checked(CASES / "get-role.json", "--config", ROOT / "config", "--org", org)) == {f"{PROD}/ci/deploy": "compliant"}
+
+
+def test_a_configured_severity_counts(checked: Any, tmp_path: Path) -> None:
+    (tmp_path / "organization.yaml").write_text('accounts: [{id: "777788889999"}]\n')
+    (tmp_path / "guardrails.yaml").write_text("rules: {external-account: {severity: info}}\n")
+    [role] = checked(CASES / "get-role.json", "--config", tmp_path)["roles"]
+    assert role["verdict"] == "compliant"
+    assert [(each["rule"], each["severity"], each["remedy"]) for each in role["findings"]] == [("external-account", "info", None)]
+
+
+def test_output_goes_to_the_file_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(CASES / "trust-open.json"), "--format", "json", "--output", str(tmp_path / "out.json")]) == 1
+    assert capsys.readouterr().out == ""
+    SCHEMA.validate(json.loads((tmp_path / "out.json").read_text()))
+
+
+def test_the_table_speaks_to_both_readers(table: Any) -> None:
+    shown = table(CASES / "list-roles.json")
+    assert f"violating  {PROD}/open" in shown
+    assert f"compliant  {PROD}/web" in shown
+    assert "critical world-assumable  statement 0" in shown
+    assert "witness" in shown
+    assert "may call sts:AssumeRole" in shown
+    assert "docs/rules/world-assumable.md" in shown
+    assert "remedy" in shown
+    assert '-      "Principal": "*"' in shown
+    assert "2 roles: 1 compliant, 1 violating" in shown
+
+
+def test_no_colour_and_no_wrapping_leave_a_pipe(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    shown = table(CASES / "list-roles.json")
+    assert "\x1b" not in shown
+    assert f"{PROD}/open  ({CASES}/list-roles.json#open)" in shown
+
+
+def test_an_external_id_is_masked_in_the_table(table: Any, tmp_path: Path) -> None:
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"sts:ExternalId": "customer-7-secret"}},
+            }
+        ],
+    }
+    file = tmp_path / "vendor.json"
+    file.write_text(json.dumps(document))
+    shown = table(file)
+    assert "violating" in shown
+    assert "customer-7-secret" not in shown
+    assert "***" in shown
+
+
+def hostile(text: str) -> dict[str, Any]:
+    statement = {"Sid": text, "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"} | {
+        "Condition": {"StringLike": {f"aws:PrincipalTag/{text}": f"*{text}*"}}
+    }
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    role = {"RoleName": text, "Path": "/", "Arn": f"arn:aws:iam::777788889999:role/{text}", "AssumeRolePolicyDocument": document}
+    return {"Roles": [role | {"Tags": [{"Key": text, "Value": text}]}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[red]x[/red]{HIDDEN}",
+        "[link=https://evil.example]x[/link]",
+        "\x1b]8;;https://evil.example\x07x",
+        ":warning: [bold",
+        "a\nb\rcompliant  x",
+    ],
+)
+def test_a_hostile_role_reaches_table_and_json_as_plain_visible_text(table: Any, checked: Any, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "roles.json"
+    file.write_text(json.dumps(hostile(text)))
+    shown = table(file)
+    assert not set(shown) & set(HIDDEN + "\r\t")
+    assert all(each.isprintable() for each in shown.splitlines())
+    if text.startswith("[") and not set(text) & set(HIDDEN):
+        assert text in shown
+    assert sum(line.startswith(("compliant", "violating", "invalid", "undecidable")) for line in shown.splitlines()) == 1
+    assert checked(file)["roles"][0]["role"] == f"{PROD}/{text}"
+
+
+def test_json_on_stdout_is_ascii(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "roles.json"
+    file.write_text(json.dumps(hostile("\u202e東")))
+    main(["check", str(file), "--format", "json"])
+    assert capsys.readouterr().out.isascii()
+
+
+def test_a_hostile_file_name_is_shown_harmlessly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", str(tmp_path / "x\x1b[31m\n.json")])
+    assert "\\x1b[31m\\n.json" in capsys.readouterr().err
+
+
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.sampled_from(["", "*", "Allow", "sts:AssumeRole", "2012-10-17", "\ud800", "%7B"])
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["Role", "Roles", "RoleDetailList", "RoleName", "Arn", "Path", "Tags", "Key", "AssumeRolePolicyDocument"])
+            | st.sampled_from(
+                ["Statement", "Version", "Effect", "Principal", "AWS", "Action", "Condition", "Sid", "Resources", "MaxSessionDuration"]
+            ),
+            inner,
+            max_size=4,
+        ),
+    ),
+    max_leaves=15,
+)
+
+
+@settings(max_examples=150)
+@given(
+    st.one_of(
+        JSON.map(lambda each: json.dumps(each).encode()),
+        st.binary(max_size=60),
+        st.text(max_size=40).map(lambda each: each.encode("utf-8", "replace")),
+    )
+)
+def test_any_bytes_end_in_roles_or_errors(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
+    file = tmp_path_factory.mktemp("any") / "any.json"
+    file.write_bytes(raw)
+    out = file.with_suffix(".out")
+    status = main(["check", str(file), "--format", "json", "--output", str(out)])
+    shown = json.loads(out.read_text())
+    SCHEMA.validate(shown)
+    assert status == (2 if shown["errors"] else 1 if shown["summary"]["compliant"] < shown["summary"]["roles"] else 0)
+    assert not any("a bug in doorward" in each["reason"] for each in shown["errors"])
+
+
+def test_a_bomb_of_nesting_or_gzip_is_an_error(tmp_path: Path) -> None:
+    nested, damaged = tmp_path / "nested.json", tmp_path / "damaged.json"
+    nested.write_text('{"Statement":' * 200_000)
+    damaged.write_bytes(gzip.compress(b"{}" * 1000)[:-12])
+    subjects, unreadable = read_inputs([str(nested), str(damaged)], None)
+    assert subjects == []
+    assert [each.reason.split(";")[0] for each in unreadable] == ["not usable JSON: nested too deeply", "damaged gzip"]
+
+
+def test_the_text_of_a_bare_document_reaches_the_judge_unchanged(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    text = '{ "Version":"2012-10-17",  "Statement":[ ] }'
+    file.write_text(f"\ufeff  {text}\n", encoding="utf-8")
+    [subject], _ = read_inputs([str(file)], None)
+    assert isinstance(subject, Subject)
+    assert subject.trust_policy == text
