@@ -48,7 +48,7 @@ demo: build ## the whole product on this machine: five accounts, an attack, what
 
 test: setup ## every test: unit, contract, handlers, template, local stack
 	@python -m local.build
-	@pytest
+	@pytest -n 2 --dist loadgroup
 
 check: lint types test ## what CI runs
 

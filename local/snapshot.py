@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from doorward.findings.escaping import mask_external_ids
+from doorward.findings.wording import witness_in_words
 from local.slack_sink import SlackMessage, SlackSink
 from local.world import ORGANIZATION, OUTSIDE
 
@@ -234,28 +234,6 @@ def _case(item: _Item, failures: Mapping[str, Mapping[str, Any]], account_names:
 def _detail(item: _Item) -> Mapping[str, Any]:
     detail: Mapping[str, Any] = json.loads(item["detail"])
     return detail
-
-
-def witness_in_words(witness: Mapping[str, Any]) -> str:
-    """The request that is allowed and must not be, as one sentence (raw text). An external ID is a customer's: it is masked."""
-    principal = str(witness["principal"])
-    who = {
-        "Service": f"the service {principal}",
-        "Federated": f"somebody whom {principal} signs in",
-        "Anonymous": "anybody, without credentials,",
-    }.get(str(witness["principal_type"]), principal)
-    masked = mask_external_ids(dict(witness.get("context") or {}))
-    context = masked.items() if isinstance(masked, dict) else ()
-    given = ", ".join(
-        f"{key} = {', '.join(str(each) for each in value) or '(empty)' if isinstance(value, list) else value}" for key, value in context
-    )
-    absent = ", ".join(str(each) for each in witness.get("absent") or [])
-    sentence = f"{who} may call {witness['action']}"
-    if given:
-        sentence += f" with {given}"
-    if absent:
-        sentence += f"{', and' if given else ''} without {absent}"
-    return f"{sentence}."
 
 
 # Slack

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from doorward.guardrails.judge import judge
-from doorward.guardrails.remedies import propose
-
 from doorward.errors import MalformedInput
 from doorward.findings.as_json import judgement_as_json
 from doorward.findings.model import Judgement, Remedy, Severity, Verdict
+from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
+from doorward.guardrails.remedies import propose
 from doorward.organization.model import Organization
 from doorward_cli.inputs import Subject, Unreadable
 

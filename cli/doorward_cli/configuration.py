@@ -165,7 +165,7 @@ def _read(path: Path) -> _Source:
 
 
 def _read_yaml(source: _Source, text: str) -> None:
-    import yaml  # noqa: PLC0415 - only where a file is given: start-up time
+    import yaml
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
@@ -194,7 +194,7 @@ class _Reader:
     """YAML nodes to JSON values. Anchors and `<<` work; a name written twice is refused; what they expand to is counted."""
 
     def __init__(self, source: _Source) -> None:
-        import yaml  # noqa: PLC0415
+        import yaml
 
         self._yaml = yaml
         self._loader = yaml.SafeLoader("")
@@ -206,7 +206,7 @@ class _Reader:
         self._count += 1
         line = node.start_mark.line + 1
         self._source.lines.setdefault(path, line)
-        if depth > _DEEPEST:
+        if self._count > _MOST_VALUES or depth > _DEEPEST:
             if not self.gave_up:
                 self._source.refuse((), "anchors expand to more than any policy file needs; write the values out", line=line)
             self.gave_up = True
@@ -255,7 +255,7 @@ class _Reader:
 
 
 def _check_schema(source: _Source, package: str, name: str) -> None:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - start-up time
+    from jsonschema import Draft202012Validator
 
     schema = json.loads((resources.files(package) / "schemas" / name).read_text(encoding="utf-8"))
     for error in Draft202012Validator(schema).iter_errors(source.data):
@@ -296,7 +296,7 @@ def _suggestion(name: str, known: list[str]) -> str:
 
 
 def _did_you_mean(given: object, known: list[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415
+    from difflib import get_close_matches
 
     close = get_close_matches(given, known, n=1) if isinstance(given, str) else []
     return f"; did you mean {close[0]}?" if close else ""

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doorward.iam.evaluate import evaluate_json
-
 from doorward.errors import MalformedInput
+from doorward.iam.evaluate import evaluate_json
 from doorward_cli.inputs import parse_json, read_text, repeated_name
 
 _LINE_SUFFIXES = frozenset({".jsonl", ".ndjson"})

@@ -108,7 +108,7 @@ def _help(text: str) -> int:
 
 
 def _say(message: str, status: int) -> int:
-    from doorward.findings.escaping import for_terminal  # noqa: PLC0415 - start-up
+    from doorward.findings.escaping import for_terminal
 
     sys.stderr.write(f"doorward: {for_terminal(message)}\n")
     return status
@@ -117,7 +117,7 @@ def _say(message: str, status: int) -> int:
 @app.callback(invoke_without_command=True)
 def _doorward(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:
-        from importlib.metadata import version as installed  # noqa: PLC0415 - start-up
+        from importlib.metadata import version as installed
 
         sys.stdout.write(f"doorward {installed('doorward')}\n")
         raise typer.Exit(DONE)
@@ -156,9 +156,9 @@ def check_command(  # noqa: PLR0917 - typer passes them by name
     ] = "medium",
 ) -> int:
     """Judge trust policies. Exit status: 0 nothing to report, 1 something to report, 2 wrong input or usage."""
-    from doorward.iam.arns import is_account_id  # noqa: PLC0415 - start-up
-    from doorward_cli.checking import check  # noqa: PLC0415 - start-up
-    from doorward_cli.inputs import read_inputs  # noqa: PLC0415 - start-up
+    from doorward.iam.arns import is_account_id
+    from doorward_cli.checking import check
+    from doorward_cli.inputs import read_inputs
 
     if live:
         raise UsageFault("--live is not in this version: give what aws iam get-account-authorization-details printed as a FILE")
@@ -185,10 +185,10 @@ def evaluate_command(
     explain: Annotated[bool, typer.Option("--explain", help="Say in words, on standard error, what decided.")] = False,
 ) -> int:
     """Decide requests under all their policies. Exit status: 0 all allowed, 1 one was denied, 2 one could not be decided."""
-    import json  # noqa: PLC0415 - start-up
+    import json
 
-    from doorward_cli.evaluating import evaluate_file  # noqa: PLC0415 - start-up
-    from doorward_cli.evaluating import explain as in_words  # noqa: PLC0415 - start-up
+    from doorward_cli.evaluating import evaluate_file
+    from doorward_cli.evaluating import explain as in_words
 
     failed, first, denied = 0, None, False
     try:
@@ -213,7 +213,7 @@ def config_check_command(
     directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the policy files are.")] = Path("config"),
 ) -> int:
     """Check the policy files; every fault is named with file, line and field. Exit status: 0 all right, 2 not."""
-    from doorward_cli.configuration import load_folder  # noqa: PLC0415 - start-up
+    from doorward_cli.configuration import load_folder
 
     organization, guardrails = load_folder(directory)
     return _say(
@@ -230,7 +230,7 @@ def _require_format(name: str) -> None:
 
 
 def _threshold(name: str) -> "Severity | None":
-    from doorward.findings.model import Severity  # noqa: PLC0415 - start-up
+    from doorward.findings.model import Severity
 
     if name == _NEVER:
         return None
@@ -241,12 +241,12 @@ def _threshold(name: str) -> "Severity | None":
 
 def _facts(org: Path | None, config: Path | None) -> "tuple[Organization, Guardrails]":
     """`--org` wins over the folder's organization file. Without either nothing is known, and every rule has its default severity."""
-    from doorward.guardrails.parsing import guardrails_from  # noqa: PLC0415 - start-up
-    from doorward.organization.model import Organization  # noqa: PLC0415 - start-up
+    from doorward.guardrails.parsing import guardrails_from
+    from doorward.organization.model import Organization
 
     organization, guardrails = Organization(), guardrails_from({})
     if config is not None or org is not None:
-        from doorward_cli import configuration  # noqa: PLC0415 - start-up
+        from doorward_cli import configuration
 
         if config is not None and org is not None:
             guardrails = configuration.load_guardrails(config / configuration.GUARDRAILS_FILE)
@@ -259,14 +259,14 @@ def _facts(org: Path | None, config: Path | None) -> "tuple[Organization, Guardr
 
 def _print_report(report: "Report", format_: str, output: Path | None) -> None:
     if format_ == "json":
-        from doorward_cli.checking import FOREIGN_BY_DEFAULT, pretty_json  # noqa: PLC0415 - start-up
+        from doorward_cli.checking import FOREIGN_BY_DEFAULT, pretty_json
 
         with _destination(output) as stream:
             stream.write(f"{pretty_json(report)}\n")
         if report.foreign_by_default:
             _say(FOREIGN_BY_DEFAULT, DONE)
         return
-    from doorward_cli.tables import print_report  # noqa: PLC0415 - start-up
+    from doorward_cli.tables import print_report
 
     with _destination(output) as stream:
         print_report(report, stream)

@@ -144,7 +144,7 @@ def _safe_json(line: str) -> str:
 
 def _document(trust_policy: str) -> str:
     """As JSON text, also where it came percent-encoded."""
-    from doorward.iam.documents import load_json  # noqa: PLC0415 - only for a remedy
+    from doorward.iam.documents import load_json
 
     return json.dumps(load_json(trust_policy))
 

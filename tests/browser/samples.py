@@ -41,6 +41,7 @@ PAYLOADS = (
     "\u202egnp.exe\u2066\u2069",
     "zero\u200bwidth\u2800",
     "first\nsecond\x0bthird",
+    "one\u2028two\u2029three\x85four",
     "Subject: x\r\nBcc: all@evil.example\r\n\r\n",
     "[red]not red[/red] [link=https://evil.example]x[/link]",
     "![x](https://evil.example/x.png) [y](https://evil.example)",
@@ -51,11 +52,12 @@ PAYLOADS = (
 HARMLESS = "harmless"
 
 
-def hostile(first: str) -> Callable[[], str]:
-    """Every text of the record is all payloads in a row, beginning with this one."""
-    at = PAYLOADS.index(first)
-    text = " ".join((*PAYLOADS[at:], *PAYLOADS[:at]))
-    return lambda: text
+ALL_AT_ONCE = " ".join(PAYLOADS)
+
+
+def hostile(payload: str = ALL_AT_ONCE) -> Callable[[], str]:
+    """Every text of the record is this."""
+    return lambda: payload
 
 
 def harmless() -> str:
@@ -154,7 +156,7 @@ def snapshot_of(text: Callable[[], str]) -> Snapshot:
         failed_because=None,
         actor=text(),
         event_name=text(),
-        diff=(*detail["diff"], text(), "+" + text(), "-" + text()),
+        diff=(*detail["diff"], " " + text(), "+" + text(), "-" + text()),
         witness=witness_in_words(detail["findings"][0]["witness"]),
     )
     return Snapshot(

@@ -12,8 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from doorward.findings.as_json import judgement_as_json
+from doorward.findings.model import Finding, Judgement, Remedy, Severity, StatementRef, Undecided, Verdict, Witness
+from doorward_cli.checking import Checked, Report
 from doorward_cli.inputs import Subject, read_inputs
 from doorward_cli.main import main
+from doorward_cli.tables import print_report
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests/cases/cli"
@@ -134,10 +138,10 @@ def test_a_folder_means_every_json_below_it_in_order(checked: Any, tmp_path: Pat
     (tmp_path / "b/c").mkdir(parents=True)
     (tmp_path / "b/c/x.json").write_text(json.dumps(SERVICE_DOCUMENT))
     (tmp_path / "b/a.json.gz").write_bytes(gzip.compress(json.dumps(SERVICE_DOCUMENT).encode()))
-    (tmp_path / "a.json").write_text(json.dumps(SERVICE_DOCUMENT))
+    (tmp_path / "c.json").write_text(json.dumps(SERVICE_DOCUMENT))
     (tmp_path / "notes.txt").write_text("not read")
     shown = checked(tmp_path)
-    assert [Path(each["source"]).relative_to(tmp_path).as_posix() for each in shown["roles"]] == ["a.json", "b/a.json.gz", "b/c/x.json"]
+    assert [Path(each["source"]).relative_to(tmp_path).as_posix() for each in shown["roles"]] == ["b/a.json.gz", "b/c/x.json", "c.json"]
     assert shown["errors"] == []
 
 
@@ -282,6 +286,43 @@ def test_a_hostile_role_reaches_table_and_json_as_plain_visible_text(table: Any,
         assert text in shown
     assert sum(line.startswith(("compliant", "violating", "invalid", "undecidable")) for line in shown.splitlines()) == 1
     assert checked(file)["roles"][0]["role"] == f"{PROD}/{text}"
+
+
+def test_a_witness_is_a_sentence_without_the_external_id() -> None:
+    context: dict[str, str | tuple[str, ...]] = {
+        "sts:ExternalId": "customer-7-secret",
+        "aws:PrincipalOrgPaths": ("o-a/r-b/", "[red]\u202e"),
+        "aws:SourceIp": (),
+    }
+    witness = Witness("arn:aws:iam::999988887777:role/any", "AWS", "sts:AssumeRole", context, ("aws:PrincipalOrgID",))
+    finding = Finding("external-account", "world", Severity.HIGH, "A stranger", StatementRef(1, None), witness, "Because.")
+    undecided = Undecided("external-account", StatementRef(0, "\x1b[2J"), "NumericLike", "[blink]")
+    judgement = Judgement(Verdict.VIOLATING, (finding,), (undecided,))
+    shown = io.StringIO()
+    print_report(Report((Checked(Subject("x.json", "{}"), judgement, None),), (), foreign_by_default=False), shown)
+    assert shown.getvalue() == (
+        "violating  trust policy  (x.json)\n"
+        "  high external-account  statement 1: A stranger\n"
+        "    why     Because.\n"
+        "    witness arn:aws:iam::999988887777:role/any may call sts:AssumeRole, with sts:ExternalId = ***, "
+        "aws:PrincipalOrgPaths = o-a/r-b/, [red]\\u202e, aws:SourceIp = (empty); without aws:PrincipalOrgID\n"
+        "    page    docs/rules/external-account.md\n"
+        '  undecided external-account  statement 0 "\\x1b[2J"\n'
+        "    what    NumericLike\n"
+        "    why     [blink]\n"
+        "\n"
+        "1 role: 1 violating\n"
+    )
+
+
+def test_the_remedy_stands_at_every_finding_that_counts_and_at_no_other() -> None:
+    def finding(severity: Severity) -> Finding:
+        return Finding("external-account", "text", severity, "T", StatementRef(0, None), None, "B.")
+
+    judgement = Judgement(Verdict.VIOLATING, (finding(Severity.HIGH), finding(Severity.LOW), finding(Severity.INFO)))
+    shown = judgement_as_json(None, "x", None, judgement, Remedy("drop", {"Statement": []}, proved=True))
+    remedy = {"kind": "drop", "trust_policy": {"Statement": []}, "proved": True}
+    assert [each["remedy"] for each in shown["findings"]] == [remedy, remedy, None]
 
 
 def test_json_on_stdout_is_ascii(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

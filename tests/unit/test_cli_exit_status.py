@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from doorward.guardrails.judge import judge
 from doorward_cli import checking
 from doorward_cli import main as cli
 from doorward_cli.main import main
@@ -68,12 +69,10 @@ def test_a_bug_is_one_line_and_never_success(monkeypatch: pytest.MonkeyPatch, ca
 
 
 def test_a_policy_that_trips_a_bug_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    real = checking.judge
-
     def brittle(role: Any, *arguments: Any, **named: Any) -> Any:
         if role.name == "web":
             raise RecursionError
-        return real(role, *arguments, **named)
+        return judge(role, *arguments, **named)
 
     monkeypatch.setattr(checking, "judge", brittle)
     assert main(["check", str(CASES / "list-roles.json"), "--format", "json"]) == 2

@@ -96,6 +96,24 @@ def test_slack_shows_no_markup_of_the_text(text: str) -> None:
     assert not shown.lstrip().startswith("&gt;")
 
 
+@pytest.mark.parametrize(
+    ("place", "text", "shown"),
+    [
+        (for_slack, " > quoted", " ＞ quoted"),
+        (for_slack, "WWW.evil.example", "WWW[.]evil.example"),
+        (for_csv, " =1+1", '"\' =1+1"'),
+        (for_csv, "\t=1", '"\\t=1"'),
+        (for_csv, "＝1", '"\'＝1"'),
+        (for_markdown, "| <img> ![x](y)", "\\| \\<img\\> \\!\\[x\\]\\(y\\)"),
+        (for_plain_text, "https://evil.example", "https[:]//evil.example"),
+        (for_subject, "", "(empty)"),
+        (for_subject, " a…é\n", "a...\\xe9\\n"),
+    ],
+)
+def test_the_special_cases_of_each_place(place: Any, text: str, shown: str) -> None:
+    assert place(text) == shown
+
+
 def test_a_mention_does_not_form_in_slack() -> None:
     assert for_slack("<!channel> <@U123> @here :white_check_mark:") == "&lt;!channel&gt; &lt;＠U123&gt; ＠here ꞉white＿check＿mark:"
     assert for_slack("arn:aws:iam::111122223333:role/x") == "arn:aws:iam::111122223333:role/x"

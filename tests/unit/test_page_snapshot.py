@@ -16,7 +16,7 @@ from doorward.ports.ledger import Announcement, Case, CaseStatus, EventOutcome, 
 from local.page.document import render_page
 from local.slack_sink import SlackSink
 from local.snapshot import Snapshot, take_snapshot, witness_in_words
-from tests.browser.samples import PAYLOADS, START, harmless, hostile, record
+from tests.browser.samples import START, harmless, hostile, record
 from tests.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def test_slack_messages_are_shown_by_their_blocks_and_nothing_is_left_out(cloud:
 
 
 def test_a_hostile_case_comes_through_the_ledger_as_it_was_written_and_can_be_shown(cloud: Cloud) -> None:
-    detail = record(hostile(PAYLOADS[0])).detail
+    detail = record(hostile()).detail
     lock = cloud.ledger.lock(REF)
     cloud.ledger.open_case(lock, case(1, CaseStatus.STANDING, detail), Head(), announcement("dw-1-found", detail=detail))
     (shown,) = cloud.snapshot().cases

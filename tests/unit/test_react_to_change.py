@@ -322,7 +322,7 @@ class TestDying:
             write(a_role, trust_policy, finding_id=finding_id)
             world.roles.stale = [role(BAD)] * 4
 
-        world.roles.write_trust_policy = write_and_hide  # type: ignore[method-assign]
+        world.roles.write_trust_policy = write_and_hide  # type: ignore[assignment, method-assign]
         with pytest.raises(Unavailable):
             world.react(event())
         assert world.statuses() == [CaseStatus.INTENDED]
@@ -341,7 +341,7 @@ class TestDying:
             intend(*arguments)
             raise KeyboardInterrupt
 
-        world.ledger.intend = die  # type: ignore[method-assign]
+        world.ledger.intend = die  # type: ignore[assignment, method-assign]
         with pytest.raises(KeyboardInterrupt):
             world.react(event())
         world.ledger.intend = intend  # type: ignore[method-assign]

@@ -100,5 +100,5 @@ def _pretty(document: str) -> list[str]:
     try:
         value = json.loads(document)
     except ValueError:
-        return document.splitlines()
-    return json.dumps(mask_external_ids(value), indent=2, ensure_ascii=False).splitlines()
+        return document.split("\n")
+    return json.dumps(mask_external_ids(value), indent=2, ensure_ascii=False).split("\n")

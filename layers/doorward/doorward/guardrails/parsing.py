@@ -7,16 +7,10 @@ from hashlib import sha256
 from doorward.errors import Misconfigured
 from doorward.findings.model import Severity
 from doorward.guardrails.model import Guardrails, Mode, Rule, Scope
+from doorward.guardrails.rules import ALL_RULES
 from doorward.organization.parsing import Fields
 
-RULES: Mapping[str, Severity] = {
-    "world-assumable": Severity.CRITICAL,
-    "external-account": Severity.HIGH,
-    "outside-organization": Severity.HIGH,
-    "vendor-without-external-id": Severity.HIGH,
-    "oidc-unscoped-subject": Severity.CRITICAL,
-    "oidc-unscoped-audience": Severity.MEDIUM,
-}
+RULES: Mapping[str, Severity] = {each.id: each.severity for each in ALL_RULES.values()}
 """Every guardrail there is, with the severity it has where the configuration says none."""
 
 _UNDECIDABLE = frozenset({Mode.ALERT, Mode.APPROVE})

@@ -250,7 +250,7 @@ def _binary_equals(policy_value: str, value: str, _: Context | None) -> bool:
 
 
 def _bytes(text: str) -> bytes | None:
-    from base64 import b64decode  # noqa: PLC0415 - rarely needed, and the engine's import time is bounded
+    from base64 import b64decode  # here: rarely needed, and import time is bounded
 
     try:
         return b64decode(text, validate=True)
@@ -271,7 +271,7 @@ def _ordered[T](read: Callable[[str], T | None], compare: Callable[[T, T], bool]
 
 
 def _number(text: str) -> "Decimal | None":
-    from decimal import Decimal, InvalidOperation  # noqa: PLC0415 - rarely needed, and the engine's import time is bounded
+    from decimal import Decimal, InvalidOperation  # here: rarely needed, and import time is bounded
 
     if not _NUMBER.fullmatch(text):
         return None
@@ -283,7 +283,7 @@ def _number(text: str) -> "Decimal | None":
 
 def _instant(text: str) -> tuple[int, str] | None:
     """Seconds since 1970 and the digits of their fraction, which compare as text once zeros at the end are gone."""
-    from datetime import date  # noqa: PLC0415 - rarely needed, and the engine's import time is bounded
+    from datetime import date  # here: rarely needed, and import time is bounded
 
     found = _DATE.fullmatch(text)
     if found is None:
@@ -315,7 +315,7 @@ def _ip_in(policy_value: str, value: str, _: Context | None) -> bool:
 
 def _network(text: str) -> tuple[int, int, int] | None:
     """Family, address, and how many low bits are open. Host bits that are set count for nothing."""
-    from ipaddress import ip_address  # noqa: PLC0415 - rarely needed, and the engine's import time is bounded
+    from ipaddress import ip_address  # here: rarely needed, and import time is bounded
 
     found = _NETWORK.fullmatch(text)
     if found is None:

@@ -7,7 +7,6 @@ Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_gra
 import json
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
-from urllib.parse import unquote
 
 from doorward.errors import MalformedInput
 from doorward.iam.arns import is_account_id
@@ -72,7 +71,7 @@ def parse_document(text: str | bytes | dict[str, Any]) -> Document:
         raise MalformedInput(f"a policy document must be a JSON object, not {_kind(raw)}: give the document itself")
     _refuse_unknown_keys(raw, _TOP_KEYS, "the document")
     version = raw.get("Version", VERSION_2008)
-    if version not in {VERSION_2008, VERSION_2012}:
+    if version not in (VERSION_2008, VERSION_2012):  # a tuple: the value may be anything, unhashable too
         raise MalformedInput(f'Version: must be "{VERSION_2012}" or "{VERSION_2008}", not {_quoted(version)}')
     identifier = raw.get("Id")
     if identifier is not None and not isinstance(identifier, str):
@@ -96,8 +95,13 @@ def load_json(text: str | bytes) -> Any:
     stripped = decoded.lstrip("\ufeff \t\r\n")
     if len(stripped) > LONGEST_DOCUMENT:
         raise MalformedInput(f"{len(stripped)} characters: IAM accepts at most {LONGEST_DOCUMENT}")
-    if stripped[:3].upper() == "%7B":
-        stripped = unquote(stripped)
+    if stripped.startswith("%"):  # no JSON text begins so; the encoded text may begin with white space
+        from urllib.parse import unquote  # here: rarely needed, and import time is bounded
+
+        try:
+            stripped = unquote(stripped, errors="strict").lstrip("\ufeff \t\r\n")
+        except UnicodeDecodeError:
+            raise MalformedInput("percent-encoded, but not as UTF-8: give the document as IAM returned it") from None
     try:
         return json.loads(stripped, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -132,7 +136,7 @@ def _statement(index: int, raw: Any) -> Statement:
     if sid is not None and not isinstance(sid, str):
         raise MalformedInput(f"{where}.Sid: must be text, not {_kind(sid)}")
     effect = raw.get("Effect")
-    if effect not in {"Allow", "Deny"}:
+    if effect not in ("Allow", "Deny"):
         raise MalformedInput(f'{where}.Effect: must be "Allow" or "Deny", not {_quoted(effect)}')
     for one, other in (("Principal", "NotPrincipal"), ("Action", "NotAction"), ("Resource", "NotResource")):
         if one in raw and other in raw:
@@ -187,7 +191,10 @@ def _text(value: Any, where: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return json.dumps(value)
+        try:
+            return json.dumps(value, allow_nan=False)
+        except ValueError:  # infinite, or an integer past Python's digit limit
+            raise MalformedInput(f"{where}: not a number that IAM could store; write it as text") from None
     raise MalformedInput(f"{where}: must be text, a number or a boolean, not {_kind(value)}")
 
 
@@ -196,9 +203,14 @@ def _conditions(raw: Any, where: str) -> tuple[Condition, ...]:
         raise MalformedInput(f"{where}: must be an object, not {_kind(raw)}")
     found: list[Condition] = []
     for operator, keys in raw.items():
+        if not isinstance(operator, str):
+            raise MalformedInput(f"{where}: an operator must be text, not {_kind(operator)}")
         if not isinstance(keys, dict):
-            raise MalformedInput(f"{where}.{operator}: must be an object of condition keys, not {_kind(keys)}")
-        found += [Condition(operator, key, _as_texts(values, f"{where}.{operator}.{key}")) for key, values in keys.items()]
+            raise MalformedInput(f"{where}, {_quoted(operator)}: must be an object of condition keys, not {_kind(keys)}")
+        for key, values in keys.items():
+            if not isinstance(key, str):
+                raise MalformedInput(f"{where}, {_quoted(operator)}: a condition key must be text, not {_kind(key)}")
+            found.append(Condition(operator, key, _as_texts(values, f"{where}, {_quoted(operator)}, {_quoted(key)}")))
     return tuple(found)
 
 
@@ -210,7 +222,7 @@ def _refuse_unknown_keys(raw: dict[str, Any], known: frozenset[str], where: str)
 
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
-    return names.get(type(value), "null")
+    return names.get(type(value), "null" if value is None else f"a {type(value).__name__}")
 
 
 def _quoted(value: Any) -> str:

@@ -206,8 +206,10 @@ _OUTSIDE_THIS_VERSION = {
 }
 _MANAGEMENT_FLAGS = ("principal_in_management_account", "resource_in_management_account")
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+", re.ASCII)
+# A path may hold any visible character, `*` and `:` too; a name may not.
 _AWS_CALLER = re.compile(
-    r"iam::[0-9]{12}:(?:root|(?:user|role)/[^*?]+)|sts::[0-9]{12}:(?:assumed-role/[^/*?]+/|federated-user/)[^/*?]+", re.ASCII
+    r"iam::[0-9]{12}:(?:root|(?:user|role)/(?:[!-~]+/)?[^/*?\s]+)|sts::[0-9]{12}:(?:assumed-role/[^/*?\s]+/|federated-user/)[^/*?\s]+",
+    re.ASCII,
 )
 
 

@@ -38,11 +38,16 @@ class Placed(NamedTuple):
 
 
 class Key(NamedTuple):
-    """Where a condition key stands in the space. Several keys can share a dimension: `lift` turns a pattern on the key into patterns there."""
+    """Where a condition key stands in the space.
+
+    Several keys can share a dimension: `lift` turns a pattern on the key into patterns there. `sometimes`: the key may be missing
+    although its dimension has a value.
+    """
 
     dimension: str
     kind: str = "string"
     multivalued: bool = False
+    sometimes: bool = False
     lift: Callable[[Pattern], tuple[Pattern, ...]] | None = None
 
 
@@ -151,8 +156,8 @@ def matches_action(statement: Statement, action: str) -> bool:
     """Action names compare without case; `*` and `?` are wildcards."""
     wanted = action.lower()
     if statement.actions is not None:
-        return any(read_pattern(each.lower()).matches(wanted) for each in statement.actions)
-    return not any(read_pattern(each.lower()).matches(wanted) for each in statement.not_actions or ())
+        return any(Pattern(glob(each.lower())).matches(wanted) for each in statement.actions)
+    return not any(Pattern(glob(each.lower())).matches(wanted) for each in statement.not_actions or ())
 
 
 def _outside(callers: Callers, box: Box, denies: tuple[tuple[Placed, ...], ...], budget: Budget) -> Found | Doubt | None:
@@ -282,16 +287,23 @@ def _unique(texts: Iterable[str]) -> tuple[str, ...]:
 
 # Conditions
 
+
+class _StringOperator(NamedTuple):
+    negated: bool
+    like: bool = False
+    ignore_case: bool = False
+
+
 _STRING = {
-    "stringequals": (False, False, False),
-    "stringnotequals": (True, False, False),
-    "stringequalsignorecase": (False, False, True),
-    "stringnotequalsignorecase": (True, False, True),
-    "stringlike": (False, True, False),
-    "stringnotlike": (True, True, False),
+    "stringequals": _StringOperator(negated=False),
+    "stringnotequals": _StringOperator(negated=True),
+    "stringequalsignorecase": _StringOperator(negated=False, ignore_case=True),
+    "stringnotequalsignorecase": _StringOperator(negated=True, ignore_case=True),
+    "stringlike": _StringOperator(negated=False, like=True),
+    "stringnotlike": _StringOperator(negated=True, like=True),
 }
 _ARN = {"arnequals": False, "arnlike": False, "arnnotequals": True, "arnnotlike": True}
-_NEGATED_OTHERS = {
+_OTHERS = {
     "numericequals": False,
     "numericnotequals": True,
     "numericlessthan": False,
@@ -325,7 +337,7 @@ def read_operator(text: str) -> Operator | None:
         return None
     if_exists = name.endswith("ifexists")
     name = name.removesuffix("ifexists")
-    if name in _STRING or name in _ARN or name in _NEGATED_OTHERS or name in {"bool", "null"}:
+    if name in _STRING or name in _ARN or name in _OTHERS or name in {"bool", "null"}:
         return Operator(qualifier, name, if_exists)
     return None
 
@@ -336,8 +348,13 @@ def _conditions(document: Document, statement: Statement, callers: Callers) -> t
         key = callers.key_of(each.key.lower())
         test = _test(each, key, variables=document.version == VERSION_2012)
         if key.lift is not None:
-            test = test._replace(patterns=tuple(lifted for pattern in test.patterns for lifted in key.lift(pattern)))
+            test = test._replace(patterns=tuple(there for pattern in test.patterns for there in key.lift(pattern)))
+        if key.sometimes and test.absent is not False:
+            test = Test(None, negated=False, patterns=(), unknown=True, construct=test.construct)
         placed.append(Placed(key.dimension, test))
+        if key.multivalued and not test.negated and test.patterns and ":" not in each.operator:
+            # A plain operator over several values is not defined. No reading says yes where no value fits.
+            placed.append(Placed(key.dimension, Test(test.absent, negated=False, patterns=(), unknown=True, construct=test.construct)))
     return tuple(placed)
 
 
@@ -345,42 +362,48 @@ def _test(condition: Condition, key: Key, *, variables: bool) -> Test:
     construct = f"{condition.operator} {condition.key}"
     operator = read_operator(condition.operator)
     if operator is None:
-        return Test(None, False, (), True, construct)
+        return Test(None, negated=False, patterns=(), unknown=True, construct=construct)
     qualifier, name, if_exists = operator
     if name == "null":
         wanted = {each.lower() for each in condition.values}
         if qualifier or if_exists or not wanted <= {"true", "false"}:
-            return Test(None, False, (), True, construct)
-        return Test("true" in wanted, "false" in wanted, (), False, construct)
-    negated = _STRING[name][0] if name in _STRING else _ARN.get(name, _NEGATED_OTHERS.get(name, False))
+            return Test(None, negated=False, patterns=(), unknown=True, construct=construct)
+        return Test("true" in wanted, negated="false" in wanted, patterns=(), unknown=False, construct=construct)
+    negated = _STRING[name].negated if name in _STRING else _ARN.get(name, _OTHERS.get(name, False))
     absent = if_exists or qualifier == "forallvalues" or (negated and qualifier != "foranyvalue")
-    if name in _NEGATED_OTHERS or (name == "bool") != (key.kind == "bool") or key.kind == "other" or (key.multivalued and not qualifier):
-        if not (key.kind == "bool" and name in _STRING):
-            return Test(absent, negated, (), True, construct)
-    patterns: list[Pattern] = []
-    unknown = False
-    for value in condition.values:
-        if name in _STRING:
-            _, like, ignore_case = _STRING[name]
-            pattern = read_pattern(value, like=like, ignore_case=ignore_case, variables=variables)
-        elif name == "bool":
-            pattern = None if variables and "${" in value else read_pattern(value, like=False, ignore_case=True)
-        else:
-            pattern = _read_arn(value, variables=variables)
-        if pattern is None:
-            unknown = True
-        else:
-            patterns.append(pattern)
-    return Test(absent, negated, tuple(patterns), unknown, construct)
+    if name in _OTHERS or (name == "bool" and key.kind != "bool") or (key.multivalued and not qualifier and negated):
+        return Test(absent, negated, (), unknown=True, construct=construct)
+    read = [_read_value(name, value, variables=variables) for value in condition.values]
+    patterns = tuple(each for each in read if each is not None)
+    return Test(absent, negated, patterns, unknown=len(patterns) < len(read), construct=construct)
 
 
-def read_pattern(text: str, *, like: bool = True, ignore_case: bool = False, variables: bool = False, barred: str = "") -> Pattern:
+def _read_value(name: str, value: str, *, variables: bool) -> Pattern | None:
+    """None where it cannot be told what the value stands for."""
+    if name in _STRING:
+        tokens = _tokens(value, like=_STRING[name].like, ignore_case=_STRING[name].ignore_case, variables=variables)
+        return None if tokens is None else Pattern(tokens)
+    if name == "bool":
+        return Pattern(ignoring_case(value)) if value.lower() in {"true", "false"} else None
+    return _read_arn(value, variables=variables)
+
+
+def _read_arn(text: str, *, variables: bool) -> Pattern | None:
+    """Wildcards of the first five parts stay within their part. What fewer parts match is not documented: None."""
+    tokens = _tokens(text, like=True, ignore_case=False, variables=variables)
+    if tokens is None or tokens.count(":") < _ARN_COLONS:
+        return None
+    colons = 0
+    for index, token in enumerate(tokens):
+        if token == ":":  # noqa: S105 - no password
+            colons += 1
+        if isinstance(token, Wild) and colons < _ARN_COLONS:
+            tokens[index] = Wild(token.many, ":")
+    return Pattern(tokens)
+
+
+def _tokens(text: str, *, like: bool, ignore_case: bool, variables: bool) -> list[Token] | None:
     """None where the text has a policy variable, whose value nobody knows here."""
-    tokens = _tokens(text, like=like, ignore_case=ignore_case, variables=variables, barred=barred)
-    return None if tokens is None else Pattern(tokens)
-
-
-def _tokens(text: str, *, like: bool, ignore_case: bool, variables: bool, barred: str) -> list[Token] | None:
     tokens: list[Token] = []
     position = 0
     while position < len(text):
@@ -390,30 +413,24 @@ def _tokens(text: str, *, like: bool, ignore_case: bool, variables: bool, barred
             if escaped not in {"*}", "?}", "$}"}:
                 return None
             tokens.append(escaped[0])
-            position += 4
+            position += len("${*}")
             continue
         if like and char in "*?":
-            tokens.append(Wild(char == "*", barred))
+            tokens.append(Wild(char == "*"))
         else:
-            other = char.swapcase() if ignore_case else char
-            tokens.append(char if other == char else char + other)
+            tokens += ignoring_case(char) if ignore_case else char
         position += 1
     return tokens
 
 
-def _read_arn(text: str, *, variables: bool) -> Pattern | None:
-    """Wildcards of the first five parts stay within their part. Text with fewer parts is not taken for a pattern: what it matches is not documented."""
-    if text.count(":") < _ARN_COLONS:
-        return None
-    *head, resource = text.split(":", _ARN_COLONS)
-    tokens: list[Token] = []
-    for part in head:
-        its_tokens = _tokens(part, like=True, ignore_case=False, variables=variables, barred=":")
-        if its_tokens is None:
-            return None
-        tokens += [*its_tokens, ":"]
-    rest = _tokens(resource, like=True, ignore_case=False, variables=variables, barred="")
-    return None if rest is None else Pattern([*tokens, *rest])
+def ignoring_case(text: str) -> tuple[str, ...]:
+    """A token for each character, in both cases."""
+    return tuple(each + other if len(other := each.swapcase()) == 1 and other != each else each for each in text)
+
+
+def glob(text: str, *, barred: str = "") -> tuple[Token, ...]:
+    """The tokens of text with wildcards."""
+    return tuple(Wild(each == "*", barred) if each in "*?" else each for each in text)
 
 
 def lifted(pattern: Pattern, before: tuple[Token, ...], after: tuple[Token, ...], barred: str) -> Pattern:

@@ -3,14 +3,15 @@
 Block Kit: https://docs.slack.dev/reference/block-kit/blocks
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from doorward.findings.escaping import for_slack
+from doorward.findings.wording import witness_in_words
 from doorward.ports.announcing import Message
 
-# https://docs.slack.dev/reference/block-kit/blocks/section-block: 3000 characters; the escaped text may be longer than the raw one.
-_LONGEST_SECTION = 2900
+# https://docs.slack.dev/reference/block-kit/blocks/section-block
+_LONGEST_SECTION = 3000
 _MOST_FINDINGS = 5
 _SIGNS = {"critical": ":red_circle:", "high": ":large_orange_circle:", "medium": ":large_yellow_circle:"}
 
@@ -21,27 +22,30 @@ def render_card(message: Message) -> dict[str, Any]:
     account = detail.get("account") or {}
     actor = detail.get("actor") or {}
     event = detail.get("event") or {}
-    severity = str(detail.get("severity", ""))
-    where = detail.get("role_ref") or f"account {account.get('id')}"
-    sign, place = _SIGNS.get(severity, ":white_circle:"), str(account.get("name") or account.get("id"))
-    title = f"{sign} *{for_slack(message.headline)}*\n{for_slack(str(where))} in {for_slack(place)}"
-    blocks = [_section(title)]
+    sign = _SIGNS.get(str(detail.get("severity")), ":white_circle:")
+    where = str(detail.get("role_ref") or f"account {account.get('id')}")
+    place = str(account.get("name") or account.get("id"))
+    blocks = [_section([f"{sign} *{for_slack(message.headline)}*", f"{for_slack(where)} in {for_slack(place)}"])]
     findings = [*detail.get("findings", []), *detail.get("undecidable", [])]
-    for each in findings[:_MOST_FINDINGS]:
-        label = f"{each['severity']} " if each.get("severity") else "undecided "
-        blocks.append(_section(f"*{for_slack(label + str(each.get('rule')))}*: {for_slack(str(each.get('because')))}"))
+    blocks += [_section(_finding_lines(each)) for each in findings[:_MOST_FINDINGS]]
     if len(findings) > _MOST_FINDINGS:
-        blocks.append(_section(f"… and {len(findings) - _MOST_FINDINGS} more"))
-    blocks.append(
-        _section(
-            f"Changed by {for_slack(str(actor.get('arn') or actor.get('kind')))}"
-            f" ({for_slack(str(event.get('name')))} at {for_slack(str(event.get('time')))})\n{for_slack(_what_we_do(detail))}"
-        )
-    )
-    if detail.get("diff"):
-        # No code block: its fence could be closed from inside.
-        blocks.append(_section("\n".join(for_slack(line) for line in detail["diff"])))
+        blocks.append(_section([f"… and {len(findings) - _MOST_FINDINGS} more"]))
+    who, when = str(actor.get("arn") or actor.get("kind")), str(event.get("time")).replace("T", " ").removesuffix("+00:00") + " UTC"
+    changed = f"Changed by {for_slack(who)} ({for_slack(str(event.get('name')))}, {for_slack(when)})"
+    blocks.append(_section([changed, for_slack(_what_we_do(detail))]))
+    # No code block: its fence could be closed from inside. The @@ lines of a diff say nothing to people.
+    diff = [for_slack(line) for line in detail.get("diff", []) if not line.startswith("@@")]
+    if diff:
+        blocks.append(_section(diff))
     return {"text": for_slack(message.subject), "blocks": blocks}
+
+
+def _finding_lines(finding: Mapping[str, Any]) -> list[str]:
+    label = f"{finding.get('severity', 'undecided')} {finding.get('rule')}"
+    lines = [f"*{for_slack(label)}*: {for_slack(str(finding.get('because')))}"]
+    if finding.get("witness"):
+        lines.append(f"Proof: {for_slack(witness_in_words(finding['witness']))}")
+    return lines
 
 
 def _what_we_do(detail: Mapping[str, Any]) -> str:
@@ -51,5 +55,12 @@ def _what_we_do(detail: Mapping[str, Any]) -> str:
     return str(detail.get("because", ""))
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:_LONGEST_SECTION]}}
+def _section(lines: Iterable[str]) -> dict[str, Any]:
+    """Whole lines only, as many as Slack takes: a cut could split an escaped character. `verbatim`: Slack links nothing by itself."""
+    text = ""
+    for line in lines:
+        if len(text) + len(line) + 2 > _LONGEST_SECTION:
+            text += "\n…" if text else "…"
+            break
+        text += f"\n{line}" if text else line
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}

@@ -6,6 +6,7 @@ from typing import Any
 
 from doorward.errors import DoorwardError, MalformedInput
 from doorward.findings.escaping import for_plain_text, for_subject
+from doorward.findings.wording import witness_in_words
 from doorward.ports.announcing import Channel, Message
 from doorward.ports.ledger import Outbox
 
@@ -82,7 +83,10 @@ def _lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[str]:
         f"Account: {account.get('name') or 'unknown'} ({account.get('id')})",
         f"Severity: {detail.get('severity')}   Mode: {detail.get('mode', '-')}",
     ]
-    lines += [f"- {each.get('severity')} {each.get('rule')}: {each.get('because')}" for each in detail.get("findings", [])]
+    for each in detail.get("findings", []):
+        lines.append(f"- {each.get('severity')} {each.get('rule')}: {each.get('because')}")
+        if each.get("witness"):
+            lines.append(f"  Proof: {witness_in_words(each['witness'])}")
     lines += [f"- undecided {each.get('rule')}: {each.get('because')}" for each in detail.get("undecidable", [])]
     lines += [
         f"Changed by: {actor.get('arn') or actor.get('kind')} ({event.get('name')} at {event.get('time')})",

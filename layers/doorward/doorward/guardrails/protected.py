@@ -1,0 +1,51 @@
+"""Roles that are never written to, whatever their trust policy says. They are judged like any other, but for those nobody can edit."""
+
+from doorward.guardrails.model import Role
+
+SERVICE_LINKED_PATH = "/aws-service-role/"
+RESERVED_PATH = "/aws-reserved/"
+DOORWARD_PATH = "/doorward/"
+
+# Each is the name of a role that AWS's own tooling creates again, or fails without. https://docs.aws.amazon.com/controltower/latest/userguide/roles-how.html
+_LANDING_ZONE = {
+    "AWSControlTowerExecution": "AWS Control Tower governs the account through it",
+    "AWSControlTowerStackSetRole": "AWS Control Tower deploys its StackSets through it",
+    "AWSControlTowerAdmin": "AWS Control Tower runs as it",
+    "AWSControlTowerCloudTrailRole": "AWS Control Tower's trail writes through it",
+    "AWSControlTowerConfigAggregatorRoleForOrganizations": "AWS Control Tower's Config aggregator reads through it",
+    "AWSCloudFormationStackSetAdministrationRole": "StackSets are administered through it",
+    "AWSCloudFormationStackSetExecutionRole": "StackSets are deployed through it",
+    "OrganizationAccountAccessRole": "the management account's way into the account",
+    "AWSAFTExecution": "Account Factory for Terraform works through it",
+    "AWSAFTService": "Account Factory for Terraform works through it",
+    "AWSAFTAdmin": "Account Factory for Terraform works through it",
+}
+_LANDING_ZONE_PREFIXES = {
+    "stacksets-exec-": "CloudFormation StackSets deploy through it and would create it again",
+    "aws-controltower-": "AWS Control Tower uses it",
+}
+
+
+def cannot_be_edited(role: Role) -> bool:
+    """Service-linked and reserved roles: IAM refuses any change of their trust policy."""
+    return role.path.startswith((SERVICE_LINKED_PATH, RESERVED_PATH))
+
+
+def is_doorwards_own(role: Role) -> bool:
+    return role.path.startswith(DOORWARD_PATH)
+
+
+def protected_because(role: Role) -> str | None:
+    """The reason, as a sentence, why this role is never written to; None for a role like any other."""
+    if role.path.startswith(SERVICE_LINKED_PATH):
+        return "This is a service-linked role; only AWS can change who may assume it."
+    if role.path.startswith(RESERVED_PATH):
+        return "AWS keeps this role for itself (IAM Identity Center, for one); IAM refuses changes to it."
+    if is_doorwards_own(role):
+        return "This is a role of Doorward's own installation; a stack update puts it right."
+    reason = _LANDING_ZONE.get(role.name)
+    if reason is None:
+        reason = next((why for prefix, why in _LANDING_ZONE_PREFIXES.items() if role.name.startswith(prefix)), None)
+    if reason is None and role.name.startswith("cdk-") and "-role-" in role.name:
+        reason = "the CDK's bootstrap stack owns it, and every CDK deployment goes through it"
+    return None if reason is None else f"{role.name} is a landing-zone role: {reason}."

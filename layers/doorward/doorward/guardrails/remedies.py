@@ -1,0 +1,306 @@
+"""What could be written to close the holes of a trust policy: a ladder, from the smallest edit to the loss of all trust.
+
+1. drop      offending values of a list, offending principals
+2. tighten   subjects and audiences of GitHub tokens
+3. drop      offending statements, if one that allows something stays
+4. restore   the accepted baseline, exactly as it was
+5. quarantine  nobody may assume the role
+
+No step newly allows anything, but for `restore`, whose policy was accepted: values and principals are only taken away, conditions are
+only added, a pattern is only replaced by one that is proved to be narrower, and no Deny is touched. Each candidate is judged again; one
+that leaves a finding, or a doubt that was not there before, is not offered.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from doorward.errors import MalformedInput
+from doorward.findings.model import Finding, Judgement, Remedy, RemedyKind, Severity, Verdict
+from doorward.guardrails.judge import judge
+from doorward.guardrails.model import Guardrails, Role
+from doorward.guardrails.protected import cannot_be_edited
+from doorward.guardrails.rules import OIDC_UNSCOPED_AUDIENCE, OIDC_UNSCOPED_SUBJECT
+from doorward.guardrails.worlds import DEFAULT_AUDIENCE
+from doorward.iam.arns import UNIQUE_ID
+from doorward.iam.callers import GITHUB
+from doorward.iam.documents import Condition, Document, Statement, canonical_hash, load_json, parse_document, render_document
+from doorward.iam.search import glob, read_operator
+from doorward.iam.sets import ANY, Budget, Grammar, Many, OutOfBudget, Pattern, find_text
+from doorward.organization.model import Organization
+
+# The quota that no account has to ask for; white space does not count.
+LONGEST_CANDIDATE = 2048
+_WHITE_SPACE = re.compile(r"\s+")
+_SUBJECT = f"{GITHUB}:sub"
+_AUDIENCE = f"{GITHUB}:aud"
+_LISTS = frozenset({"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"})
+
+QUARANTINE: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "DoorwardQuarantine",
+            "Effect": "Deny",
+            "Principal": {"AWS": "*"},
+            "Action": ["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"],
+        }
+    ],
+}
+"""A trust policy without an Allow lets nobody in, whoever a Deny of `{"AWS": "*"}` covers. Whether IAM stores a policy of Deny statements
+alone is not verified against AWS; should it refuse, the reaction reports that no remedy was left."""
+
+
+def propose(
+    role: Role,
+    judgement: Judgement,
+    accepted_baseline: str | None,
+    organization: Organization,
+    guardrails: Guardrails,
+    *,
+    now: datetime,
+) -> tuple[Remedy, ...]:
+    """Remedies for the findings of `judgement`, the mildest first; all proved. Empty where nothing was found or nothing may be written."""
+    if not _counting(judgement) or cannot_be_edited(role):
+        return ()
+    return tuple(_Ladder(role, judgement, accepted_baseline, organization, guardrails, now).climb())
+
+
+type _Edit = Callable[[Statement], Statement | None]
+
+
+class _Ladder:
+    def __init__(  # noqa: PLR0917 - propose's own, in its order
+        self,
+        role: Role,
+        judgement: Judgement,
+        accepted_baseline: str | None,
+        organization: Organization,
+        guardrails: Guardrails,
+        now: datetime,
+    ) -> None:
+        self._role = role
+        self._judgement = judgement
+        self._organization = organization
+        self._guardrails = guardrails
+        self._now = now
+        self._document = parse_document(role.trust_policy)
+        self._baseline = accepted_baseline
+        self._baseline_hash = _hash_of(accepted_baseline)
+        self._offending = frozenset(each.statement.index for each in _counting(judgement))
+        self._doubts = Counter((each.rule, each.construct) for each in judgement.undecidable)
+        self._longest = max(LONGEST_CANDIDATE, _size(json.dumps(load_json(role.trust_policy))))
+
+    def climb(self) -> Iterator[Remedy]:
+        offered: set[str] = set()
+        for kind, candidate in self._candidates():
+            if candidate is None or not any(each.effect == "Allow" for each in candidate.statements):
+                continue
+            key = canonical_hash(candidate)
+            if key in offered:
+                continue
+            offered.add(key)
+            if key == self._baseline_hash:
+                yield from self._restore()
+                continue
+            rendered = render_document(candidate)
+            if _size(json.dumps(rendered)) <= self._longest and self._closes(json.dumps(rendered)):
+                yield Remedy(kind, rendered, proved=True)
+        if self._baseline_hash is not None and self._baseline_hash not in offered:
+            yield from self._restore()
+        if self._closes(json.dumps(QUARANTINE)):
+            yield Remedy("quarantine", QUARANTINE, proved=True)
+
+    def _candidates(self) -> Iterator[tuple[RemedyKind, Document | None]]:
+        yield "drop", self._edited(self._without_offending_parts)
+        yield "tighten", self._edited(self._tightened)
+        yield "tighten", self._edited(lambda each: self._tightened(each) or self._without_offending_parts(each))
+        yield "drop", self._edited(lambda each: self._without_offending_parts(each) or self._tightened(each) or _NOTHING)
+        yield "drop", self._edited(lambda _: _NOTHING)
+
+    def _edited(self, edit: _Edit) -> Document | None:
+        """The document with every offending statement edited. None where one of them cannot be edited so."""
+        statements: list[Statement] = []
+        for statement in self._document.statements:
+            if statement.position not in self._offending:
+                statements.append(statement)
+                continue
+            edited = edit(statement)
+            if edited is None:
+                return None
+            if edited is not _NOTHING:
+                statements.append(edited)
+        return self._document._replace(statements=tuple(statements))
+
+    # Dropping
+
+    def _without_offending_parts(self, statement: Statement) -> Statement | None:
+        """Without the principals that let somebody in; else without such values of one list."""
+        principals = statement.principals or ()
+        kept = tuple(each for each in principals if self._is_clean(statement._replace(principals=(each,))))
+        if kept and len(kept) < len(principals):
+            narrowed = self._if_clean(statement._replace(principals=kept))
+            if narrowed is not None:
+                return narrowed
+        for position, condition in enumerate(statement.conditions):
+            operator = read_operator(condition.operator)
+            if operator is None or operator.name not in _LISTS or len(condition.values) == 1:
+                continue
+            if condition.key.lower() in {_SUBJECT, _AUDIENCE}:
+                continue  # what is done to these is called tightening
+            kept_values = tuple(
+                each
+                for each in condition.values
+                if self._is_clean(_with_condition(statement, position, condition._replace(values=(each,))))
+            )
+            if kept_values:
+                narrowed = self._if_clean(_with_condition(statement, position, condition._replace(values=kept_values)))
+                if narrowed is not None:
+                    return narrowed
+        return None
+
+    # Tightening
+
+    def _tightened(self, statement: Statement) -> Statement | None:
+        """With subjects and audiences that are trusted, and nothing else."""
+        rules = {each.rule for each in self._judgement.findings if each.statement.index == statement.position}
+        if not rules <= {OIDC_UNSCOPED_SUBJECT.id, OIDC_UNSCOPED_AUDIENCE.id}:
+            return None
+        candidates = [statement]
+        if OIDC_UNSCOPED_SUBJECT.id in rules:
+            candidates = list(self._narrow_subjects(statement))
+        if OIDC_UNSCOPED_AUDIENCE.id in rules:
+            candidates = [self._with_audience(each) for each in candidates]
+        return next((each for each in candidates if self._is_clean(each)), None)
+
+    def _narrow_subjects(self, statement: Statement) -> Iterator[Statement]:
+        issuer = self._organization.issuer(GITHUB)
+        trusted = issuer.subjects if issuer is not None else ()
+        for position, condition in enumerate(statement.conditions):
+            if condition.key.lower() != _SUBJECT:
+                continue
+            operator = read_operator(condition.operator)
+            if operator is None or operator.name not in _LISTS:
+                continue
+            # The values that are closed by themselves.
+            closed = tuple(
+                each
+                for each in condition.values
+                if self._is_scoped(_with_condition(statement, position, condition._replace(values=(each,))))
+            )
+            if closed and len(closed) < len(condition.values):
+                yield _with_condition(statement, position, condition._replace(values=closed))
+            if operator.name == "stringlike":
+                narrowed = tuple(dict.fromkeys(each for value in condition.values for each in _intersections(value, trusted)))
+                if narrowed:
+                    yield _with_condition(statement, position, condition._replace(values=narrowed))
+        if trusted and not any((each.operator, each.key.lower()) == ("StringLike", _SUBJECT) for each in statement.conditions):
+            yield statement._replace(conditions=(*statement.conditions, Condition("StringLike", _SUBJECT, trusted)))
+
+    def _with_audience(self, statement: Statement) -> Statement:
+        issuer = self._organization.issuer(GITHUB)
+        audiences = (issuer.audiences if issuer is not None else ()) or (DEFAULT_AUDIENCE,)
+        for position, condition in enumerate(statement.conditions):
+            if condition.key.lower() == _AUDIENCE and condition.operator in {"StringEquals", "StringLike"}:
+                kept = tuple(each for each in condition.values if each in audiences)
+                if not kept and condition.operator == "StringLike":
+                    kept = tuple(each for each in audiences if any(Pattern(glob(value)).matches(each) for value in condition.values))
+                return _with_condition(statement, position, condition._replace(values=kept or condition.values))
+        return statement._replace(conditions=(*statement.conditions, Condition("StringEquals", _AUDIENCE, audiences)))
+
+    # Restoring
+
+    def _restore(self) -> Iterator[Remedy]:
+        """Nothing where IAM would refuse the text because somebody that it names is gone, or where it is not compliant today."""
+        if self._baseline is None:
+            return
+        document = parse_document(self._baseline)
+        named = [each for statement in document.statements for each in statement.principals or ()]
+        if any(each.type == "AWS" and UNIQUE_ID.fullmatch(each.value) for each in named):
+            return
+        if self._judge(self._baseline).verdict is Verdict.COMPLIANT:
+            yield Remedy("restore", load_json(self._baseline), proved=True)
+
+    # Proving
+
+    def _judge(self, text: str) -> Judgement:
+        return judge(replace(self._role, trust_policy=text), self._organization, self._guardrails, now=self._now)
+
+    def _closes(self, text: str) -> bool:
+        judged = self._judge(text)
+        if judged.verdict is Verdict.INVALID or _counting(judged):
+            return False
+        return Counter((each.rule, each.construct) for each in judged.undecidable) <= self._doubts
+
+    def _alone(self, statement: Statement) -> Judgement:
+        """The statement with every Deny of the document, and no other Allow."""
+        denies = [each for each in self._document.statements if each.effect == "Deny"]
+        return self._judge(json.dumps(render_document(self._document._replace(statements=(statement, *denies)))))
+
+    def _is_clean(self, statement: Statement) -> bool:
+        judged = self._alone(statement)
+        return judged.verdict is not Verdict.INVALID and not _counting(judged)
+
+    def _is_scoped(self, statement: Statement) -> bool:
+        judged = self._alone(statement)
+        rules = {*(each.rule for each in judged.findings), *(each.rule for each in judged.undecidable)}
+        return judged.verdict is not Verdict.INVALID and OIDC_UNSCOPED_SUBJECT.id not in rules
+
+    def _if_clean(self, statement: Statement) -> Statement | None:
+        return statement if self._is_clean(statement) else None
+
+
+def _counting(judgement: Judgement) -> list[Finding]:
+    return [each for each in judgement.findings if each.severity is not Severity.INFO]
+
+
+_NOTHING = Statement(-1, None, "Allow", (), None, (), None, None, None, ())
+"""Stands for a statement that is taken away."""
+
+
+def _with_condition(statement: Statement, position: int, condition: Condition) -> Statement:
+    conditions = list(statement.conditions)
+    conditions[position] = condition
+    return statement._replace(conditions=tuple(conditions))
+
+
+def _intersections(value: str, trusted: tuple[str, ...]) -> Iterator[str]:
+    """Patterns that are proved to lie within `value` and within a trusted subject."""
+    for each in trusted:
+        for candidate in (each, value, _spliced(value, each)):
+            if _is_within(candidate, value) and _is_within(candidate, each):
+                yield candidate
+                break
+
+
+def _spliced(value: str, trusted: str) -> str:
+    """`repo:*:ref:refs/heads/main` and `repo:acme/*` give `repo:acme/*:ref:refs/heads/main`."""
+    return trusted.partition("*")[0] + "*" + value.rpartition("*")[2]
+
+
+def _is_within(inner: str, outer: str) -> bool:
+    try:
+        return find_text(_ANY_TEXT, (Pattern(glob(inner)),), (Pattern(glob(outer)),), Budget()) is None
+    except OutOfBudget:
+        return False
+
+
+_ANY_TEXT = Grammar(Many(ANY))
+
+
+def _size(text: str) -> int:
+    return len(_WHITE_SPACE.sub("", text))
+
+
+def _hash_of(text: str | None) -> str | None:
+    """None where there is no baseline, or none that can be read."""
+    if text is None:
+        return None
+    try:
+        return canonical_hash(parse_document(text))
+    except MalformedInput:
+        return None

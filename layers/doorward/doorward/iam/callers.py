@@ -1,0 +1,554 @@
+"""What the condition keys of a trust policy can be, for each kind of caller: who sets a key, and to which values.
+
+Keys that belong together share a dimension, so that no request is imagined whose account, ARN, organization or user id contradict each
+other. A key that nobody described here may be anything or absent: what depends on it is a doubt.
+
+Keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+STS and OIDC keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+GitHub subjects: https://docs.github.com/en/actions/reference/security/oidc
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
+from doorward.iam.documents import Principal
+from doorward.iam.search import NEVER, UNKNOWN, UNKNOWN_PRESENT, Callers, Domain, Key, Placed, Test, ignoring_case, lifted
+from doorward.iam.sets import ANY, Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, perhaps, some, starting_with
+
+ASSUME_ROLE = "sts:AssumeRole"
+WITH_WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
+WITH_SAML = "sts:AssumeRoleWithSAML"
+GITHUB = "token.actions.githubusercontent.com"
+
+Form = Literal["role", "user", "federated-user"]
+FORMS: tuple[Form, ...] = ("role", "user", "federated-user")
+
+CALLER = "caller"
+ORGANIZATION = "organization"
+PROVIDER = "provider"
+USER_ID = "aws:userid"
+EXTERNAL_ID = "sts:externalid"
+_RUN = Wild(many=True)
+
+_DIGITS = "0123456789"
+_LOWER = "abcdefghijklmnopqrstuvwxyz"
+_UPPER = _LOWER.upper()
+_LETTERS = _LOWER + _UPPER
+_NAME = some(Chars(_LETTERS + _DIGITS + "_+=,.@-"))
+# IAM allows any visible ASCII character in a path, a colon too: a path can imitate the text of another account's ARN.
+_PATH = perhaps((some(Chars("".join(map(chr, range(0x21, 0x7F))))), "/"))
+_LONGEST_ARN = 640
+_LONGEST_TAG_VALUE = 256
+_LONGEST_SESSION_NAME = 64
+_LONGEST_EXTERNAL_ID = 1224
+_UNIQUE_ID_TAIL = 17
+_ACCOUNT_ID_DIGITS = 12
+_SESSION = (Chars(_LETTERS + _DIGITS + "_+=,.@-"), _NAME)
+_TRUE_OR_FALSE = Grammar(Either(("true", "false")))
+_ANY_TEXT = Grammar(Many(ANY))
+_SOME_TEXT = Grammar(some(ANY))
+_SESSION_NAME = Grammar(_SESSION)
+_REGION = Grammar(
+    (
+        Either(("us", "eu", "ap", "ca", "sa", "me", "af", "il", "mx", "us-gov", "cn")),
+        "-",
+        Either(("north", "south", "east", "west", "central", "northeast", "northwest", "southeast", "southwest")),
+        "-",
+        Chars("123456789"),
+    )
+)
+
+
+class Text(NamedTuple):
+    """A key by itself: its name as AWS spells it, and what it can be."""
+
+    name: str
+    domain: Domain
+    kind: str = "string"
+
+
+def _constant(value: str) -> Domain:
+    return Domain(optional=False, grammar=Grammar(value), samples=(value,))
+
+
+_FREE_TEXT = Domain(optional=True, grammar=_ANY_TEXT, samples=("any",), longest=_LONGEST_TAG_VALUE)
+_SOURCE_IDENTITY = Domain(optional=True, grammar=_SESSION_NAME, samples=("any",), longest=_LONGEST_SESSION_NAME)
+
+# The same for whoever calls STS.
+_COMMON = (
+    Text("aws:SecureTransport", _constant("true"), "bool"),
+    Text("aws:ViaAWSService", _constant("false"), "bool"),
+    Text("aws:PrincipalIsAWSService", _constant("false"), "bool"),
+    Text("aws:UserAgent", _FREE_TEXT),
+    Text("aws:Referer", _FREE_TEXT),
+    Text("aws:RequestedRegion", Domain(optional=False, grammar=_REGION, samples=("us-east-1",))),
+    Text("aws:CurrentTime", UNKNOWN_PRESENT),
+    Text("aws:EpochTime", UNKNOWN_PRESENT),
+    Text("sts:RoleSessionName", Domain(optional=False, grammar=_SESSION_NAME, samples=("any",), longest=_LONGEST_SESSION_NAME)),
+    Text("sts:SourceIdentity", _SOURCE_IDENTITY),
+    # Services send these; neither an IAM principal nor a token can.
+    Text("aws:SourceArn", NEVER),
+    Text("aws:SourceAccount", NEVER),
+    Text("aws:SourceOrgID", NEVER),
+    Text("aws:SourceOrgPaths", NEVER),
+    Text("aws:PrincipalServiceName", NEVER),
+    Text("aws:PrincipalServiceNamesList", NEVER),
+)
+_EXTERNAL_ID_CHAR = Chars(_LETTERS + _DIGITS + "_+=,.@:/-")
+_EXTERNAL_ID = Text(
+    "sts:ExternalId",
+    Domain(
+        optional=True,
+        grammar=Grammar((_EXTERNAL_ID_CHAR, _EXTERNAL_ID_CHAR, Many(_EXTERNAL_ID_CHAR))),
+        samples=("any-other-id",),
+        longest=_LONGEST_EXTERNAL_ID,
+    ),
+)
+_AWS = (
+    *_COMMON,
+    _EXTERNAL_ID,
+    Text("aws:SourceIdentity", _SOURCE_IDENTITY),
+)
+# Only principals of IAM have these.
+_NOT_FEDERATED = (
+    "aws:PrincipalArn",
+    "aws:PrincipalAccount",
+    "aws:PrincipalOrgID",
+    "aws:PrincipalOrgPaths",
+    "aws:PrincipalType",
+    "aws:userid",
+    "aws:username",
+    "aws:MultiFactorAuthPresent",
+    "aws:MultiFactorAuthAge",
+    "aws:TokenIssueTime",
+    "sts:ExternalId",
+)
+_TYPES = {"role": "AssumedRole", "user": "User", "federated-user": "FederatedUser"}
+
+
+class Resource(NamedTuple):
+    """The role whose policy is judged: constants of every request. `org_id` None: not known."""
+
+    partition: str
+    account_id: str
+    org_id: str | None
+
+
+def _resource_keys(resource: Resource) -> tuple[Text, ...]:
+    organization = UNKNOWN if resource.org_id is None else _constant(resource.org_id)
+    return (Text("aws:ResourceAccount", _constant(resource.account_id)), Text("aws:ResourceOrgID", organization))
+
+
+# Callers of AWS type
+
+
+class Organizations(NamedTuple):
+    """In which organizations callers can be: in none (`absent`), in some (`grammar` over org paths), never in `excluded`."""
+
+    absent: bool
+    grammar: Grammar | None
+    excluded: tuple[Pattern, ...] = ()
+
+    def domain(self) -> Domain:
+        return Domain(optional=self.absent, grammar=self.grammar, excluded=self.excluded, never=self.grammar is None)
+
+
+_LOWER_AND_DIGITS = Chars(_LOWER + _DIGITS)
+_SHORT_ID = (_LOWER_AND_DIGITS,) * 4 + (Many(_LOWER_AND_DIGITS),)
+_ORG_PATH = Grammar(
+    (
+        "o-",
+        (_LOWER_AND_DIGITS,) * 10,
+        Many(_LOWER_AND_DIGITS),
+        "/r-",
+        _SHORT_ID,
+        "/",
+        Many(("ou-", _SHORT_ID, "-", (_LOWER_AND_DIGITS,) * 8, Many(_LOWER_AND_DIGITS), "/")),
+    )
+)
+
+
+@lru_cache(maxsize=8)
+def organizations_other_than(org_id: str | None) -> Organizations:
+    """Every organization but this one, and none at all."""
+    return Organizations(absent=True, grammar=_ORG_PATH, excluded=() if org_id is None else (starting_with(f"{org_id}/"),))
+
+
+NO_ORGANIZATION = Organizations(absent=True, grammar=None)
+
+
+@lru_cache(maxsize=8)
+def one_organization(org_id: str) -> Organizations:
+    """Callers of one organization whose root and OU ids are nobody else's."""
+    tail = org_id[2:6]
+    root = f"{org_id}/r-{tail}/"
+    return Organizations(absent=False, grammar=Grammar(Either((root, f"{root}ou-{tail}-{tail}{tail}/"))))
+
+
+@lru_cache(maxsize=64)
+def _caller_grammar(partition: str, form: Form, account_id: str | None) -> Grammar:
+    account: Part = account_id if account_id is not None else (Chars(_DIGITS),) * _ACCOUNT_ID_DIGITS
+    if form == "federated-user":
+        return Grammar((f"arn:{partition}:sts::", account, ":federated-user/", _NAME))
+    return Grammar((f"arn:{partition}:iam::", account, f":{form}/", _PATH, _NAME))
+
+
+@lru_cache(maxsize=8)
+def _user_id_grammar(form: Form) -> Grammar:
+    head = "AROA" if form == "role" else "AIDA"
+    tail = (Chars(_UPPER + _DIGITS),) * _UNIQUE_ID_TAIL
+    return Grammar((head, tail, ":", _SESSION)) if form == "role" else Grammar((head, tail))
+
+
+def aws_callers(
+    resource: Resource,
+    form: Form,
+    organizations: Organizations,
+    *,
+    account_id: str | None = None,
+    named: tuple[str, ...] = (),
+    shut_out: frozenset[str] = frozenset(),
+    unique_ids: tuple[str, ...] = (),
+    external_ids_taken: tuple[str, ...] = (),
+) -> Callers:
+    """Principals of one form who call AssumeRole: of one account, or of every account that is not `shut_out`.
+
+    `named` are accounts that the policy mentions, `unique_ids` its AROA… and AIDA…, which belong to nobody else.
+    `external_ids_taken` are external IDs that these callers never send.
+    """
+    service = "sts" if form == "federated-user" else "iam"
+    before = f"arn:{resource.partition}:{service}::"
+    accounts = (account_id,) if account_id is not None else named
+
+    def rejects(arn: str) -> Pattern | None:
+        account = arn[len(before) : len(before) + _ACCOUNT_ID_DIGITS]
+        return starting_with(f"{before}{account}:") if account in shut_out else None
+
+    def on_account(pattern: Pattern) -> tuple[Pattern, ...]:
+        return (lifted(pattern, tuple(before), (":", _RUN), ":"),)
+
+    def on_user_name(pattern: Pattern) -> tuple[Pattern, ...]:
+        whose = (*before, Wild(many=True, barred=":"), *":user/")
+        return (lifted(pattern, whose, (), "/"), lifted(pattern, (*whose, _RUN, "/"), (), "/"))
+
+    domains = {
+        CALLER: Domain(
+            optional=False,
+            grammar=_caller_grammar(resource.partition, form, account_id),
+            samples=tuple(f"{before}{each}:{form}/any" for each in accounts),
+            excluded=() if account_id is not None else tuple(starting_with(f"{before}{each}:") for each in named if each in shut_out),
+            rejects=rejects if account_id is None else None,
+            longest=_LONGEST_ARN,
+        ),
+        ORGANIZATION: organizations.domain(),
+    }
+    keys = {
+        "aws:principalarn": Key(CALLER),
+        "aws:principalaccount": Key(CALLER, lift=on_account),
+        "aws:principalorgid": Key(ORGANIZATION, lift=_on_org_id),
+        "aws:principalorgpaths": Key(ORGANIZATION, multivalued=True),
+    }
+    sample = "AROAANYROLEANYROLEANY:any" if form == "role" else "AIDAANYUSERANYUSERANY"
+    if form == "federated-user":
+        user_id = UNKNOWN_PRESENT  # the account and the name again
+    else:
+        grammar = _user_id_grammar(form)
+        user_id = Domain(
+            optional=False,
+            grammar=grammar,
+            samples=(sample,),
+            excluded=tuple(starting_with(each) for each in unique_ids),
+            doubtful=grammar if unique_ids else None,
+        )
+    texts = [
+        *_AWS,
+        *_resource_keys(resource),
+        Text("aws:userid", user_id),
+        Text("aws:PrincipalType", _constant(_TYPES[form])),
+        Text("aws:TokenIssueTime", UNKNOWN if form == "user" else UNKNOWN_PRESENT),
+        Text(
+            "aws:MultiFactorAuthPresent",
+            # Long-term keys of a user carry no such key at all.
+            Domain(optional=form == "user", grammar=_TRUE_OR_FALSE, samples=("false", "true")),
+            "bool",
+        ),
+    ]
+    if form == "user":
+        keys["aws:username"] = Key(CALLER, lift=on_user_name)
+    else:
+        texts.append(Text("aws:username", NEVER))
+    if external_ids_taken:
+        taken = tuple(Pattern(ignoring_case(each)) for each in external_ids_taken)
+        texts.append(_EXTERNAL_ID._replace(domain=_EXTERNAL_ID.domain._replace(excluded=taken)))
+
+    def admits(principal: Principal) -> tuple[Placed, ...] | None:
+        return _admits_aws(principal, resource.partition, form)
+
+    space = _Space(keys, domains, _by_name(texts), _aws_otherwise)
+    required = (CALLER, ORGANIZATION, USER_ID) if form == "role" else (CALLER, ORGANIZATION)
+    return Callers(ASSUME_ROLE, space.key_of, space.domain_of, admits, required=required)
+
+
+def _on_org_id(pattern: Pattern) -> tuple[Pattern, ...]:
+    return (lifted(pattern, (), ("/", _RUN), "/"),)
+
+
+def _admits_aws(principal: Principal, partition: str, form: Form) -> tuple[Placed, ...] | None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html."""
+    kind, value = principal
+    if kind == "*" or (kind == "AWS" and value == "*"):
+        return ()
+    if kind != "AWS" or UNIQUE_ID.fullmatch(value):
+        return None
+    service = "sts" if form == "federated-user" else "iam"
+    if is_account_id(value):
+        return (_is(CALLER, starting_with(f"arn:{partition}:{service}::{value}:")),)
+    arn = parse_arn(value)
+    if arn is None or arn.partition != partition:
+        return None
+    kind_of, _, rest = arn.resource.partition("/")
+    if arn.service == "iam" and arn.resource == "root":
+        return (_is(CALLER, starting_with(f"arn:{partition}:{service}::{arn.account_id}:")),)
+    if (arn.service, kind_of) == ("sts", "assumed-role") and form == "role":
+        role, _, session = rest.partition("/")
+        whose = f"arn:{partition}:iam::{arn.account_id}:role/"
+        return (
+            _is(CALLER, literal(whose + role), Pattern((*whose, _RUN, "/", *role))),
+            _is(USER_ID, Pattern((Wild(many=True, barred=":"), ":", *session))),
+        )
+    if (arn.service, kind_of) in {("iam", form), ("sts", form)}:
+        return (_is(CALLER, literal(value)),)
+    return None
+
+
+def _is(dimension: str, *patterns: Pattern) -> Placed:
+    return Placed(dimension, Test(absent=False, negated=False, patterns=patterns, unknown=False, construct="Principal"))
+
+
+class _Space(NamedTuple):
+    """Keys that share dimensions, and what every dimension can be: described ones first, then what `otherwise` says."""
+
+    keys: Mapping[str, Key]
+    domains: Mapping[str, Domain]
+    texts: Mapping[str, Text]
+    otherwise: Callable[[str], Domain]
+
+    def key_of(self, name: str) -> Key:
+        text = self.texts.get(name)
+        return self.keys.get(name) or (Key(name) if text is None else Key(name, text.kind))
+
+    def domain_of(self, dimension: str) -> Domain:
+        known = self.domains.get(dimension)
+        if known is not None:
+            return known
+        text = self.texts.get(dimension)
+        return self.otherwise(dimension) if text is None else text.domain
+
+
+def _by_name(texts: Iterable[Text]) -> dict[str, Text]:
+    """The last description of a key counts."""
+    return {each.name.lower(): each for each in texts}
+
+
+def _aws_otherwise(dimension: str) -> Domain:
+    return _FREE_TEXT if dimension.startswith(("aws:principaltag/", "aws:requesttag/")) else UNKNOWN
+
+
+_SPELLING = {
+    each.lower(): each
+    for each in (
+        *(each.name for each in _AWS),
+        *_NOT_FEDERATED,
+        "aws:ResourceAccount",
+        "aws:ResourceOrgID",
+        "aws:FederatedProvider",
+    )
+}
+
+
+def spelled(key: str) -> str:
+    """A key as AWS spells it; keys compare without case."""
+    name = key.lower()
+    for family, spelling in (("aws:principaltag/", "aws:PrincipalTag/"), ("aws:requesttag/", "aws:RequestTag/")):
+        if name.startswith(family):
+            return spelling + key[len(family) :]
+    return _SPELLING.get(name, key)
+
+
+# Web identities
+
+
+_OWNER = (Chars(_LETTERS + _DIGITS), Many((perhaps(Chars("-_")), Chars(_LETTERS + _DIGITS))))
+_REPO = some(Chars(_LETTERS + _DIGITS + "._-"))
+_NUMBER = (Chars("123456789"), Many(Chars(_DIGITS)))
+_REPOSITORY = (_OWNER, "/", _REPO)
+_FREE_CLAIMS = (
+    "actor",
+    "actor_id",
+    "base_ref",
+    "environment",
+    "event_name",
+    "head_ref",
+    "job_workflow_ref",
+    "job_workflow_sha",
+    "ref",
+    "ref_type",
+    "repository_visibility",
+    "run_attempt",
+    "run_id",
+    "run_number",
+    "runner_environment",
+    "sha",
+    "workflow",
+    "workflow_ref",
+    "workflow_sha",
+)
+# GitHub writes %3A for a colon within a value, so that no value can imitate a claim.
+_CLAIM: Part = Either(
+    (
+        (Either(_FREE_CLAIMS), ":", some(Chars(":", negated=True))),
+        ("repository:", _REPOSITORY),
+        ("repository_owner:", _OWNER),
+        (Either(("repository_id:", "repository_owner_id:", "enterprise_id:")), _NUMBER),
+    )
+)
+_CONTEXT: Part = Either((":pull_request", some((":", _CLAIM))))
+_BY_NAME = ("repo:", _REPOSITORY, _CONTEXT)
+_IMMUTABLE = ("repo:", _OWNER, "@", _NUMBER, "/", _REPO, "@", _NUMBER, _CONTEXT)
+_CUSTOM = (_CLAIM, Many((":", _CLAIM)), perhaps(":pull_request"))
+
+
+@lru_cache(maxsize=4)
+def _subject_grammar(by_name: bool) -> Grammar:
+    return Grammar(_BY_NAME) if by_name else Grammar(Either((_IMMUTABLE, _CUSTOM)))
+
+
+@lru_cache(maxsize=4)
+def _claim_grammar(claim: str) -> Grammar:
+    return Grammar({"repository": _REPOSITORY, "repository_owner": _OWNER}.get(claim, _NUMBER))
+
+
+_ID_CLAIMS = ("repository_id", "repository_owner_id", "enterprise_id")
+_AUDIENCES = ("sts.amazonaws.com", "https://audience.example/any", "https://audience.example/other")
+
+
+class Tokens(NamedTuple):
+    """Which tokens of an issuer: subjects that are none of `subjects_excluded`, audiences none of `audiences_excluded`.
+
+    `claims_excluded` are claim values that these tokens never have; `base` restricts further.
+    """
+
+    subjects_excluded: tuple[Pattern, ...] = ()
+    audiences_excluded: tuple[Pattern, ...] = ()
+    claims_excluded: Mapping[str, tuple[Pattern, ...]] = {}
+    owners_excluded: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+    base: tuple[Placed, ...] = ()
+
+
+def github_callers(resource: Resource, provider: str, tokens: Tokens, *, by_name: bool) -> Callers:
+    """Workflows with a token of GitHub Actions. `by_name`: subjects `repo:OWNER/REPO:…`; else those with ids, and customised ones."""
+    subject = f"{GITHUB}:sub"
+    owners = tuple(Pattern((*ignoring_case(each),)) for each in tokens.owners_excluded)
+    their_repositories = tuple(Pattern((*ignoring_case(each), "/", _RUN)) for each in tokens.owners_excluded)
+    domains = {
+        subject: Domain(
+            optional=False,
+            grammar=_subject_grammar(by_name),
+            samples=tokens.samples,
+            excluded=tokens.subjects_excluded,
+        ),
+        f"{GITHUB}:aud": Domain(
+            optional=False,
+            grammar=_SOME_TEXT,
+            samples=_AUDIENCES,
+            excluded=tokens.audiences_excluded,
+        ),
+    }
+    keys = {subject: Key(subject), f"{GITHUB}:aud": Key(f"{GITHUB}:aud")}
+    for claim in _FREE_CLAIMS:
+        domains[f"{GITHUB}:{claim}"] = Domain(optional=True, grammar=_SOME_TEXT, samples=("any",))
+    for claim in _ID_CLAIMS:
+        domains[f"{GITHUB}:{claim}"] = Domain(
+            optional=True, grammar=_claim_grammar(claim), samples=("987654321",), excluded=tokens.claims_excluded.get(claim, ())
+        )
+    for claim, theirs in (("repository", their_repositories), ("repository_owner", owners)):
+        domains[f"{GITHUB}:{claim}"] = Domain(
+            optional=True,
+            grammar=_claim_grammar(claim),
+            excluded=(*theirs, *tokens.claims_excluded.get(claim, ())),
+        )
+    if by_name:
+        keys[f"{GITHUB}:repository"] = Key(subject, sometimes=True, lift=_on_repository)
+        keys[f"{GITHUB}:repository_owner"] = Key(subject, sometimes=True, lift=_on_owner)
+    return _web_identities(resource, provider, GITHUB, keys, domains, (subject, f"{GITHUB}:aud"), tokens.base)
+
+
+def _on_repository(pattern: Pattern) -> tuple[Pattern, ...]:
+    return (lifted(pattern, tuple("repo:"), (":", _RUN), ":"),)
+
+
+def _on_owner(pattern: Pattern) -> tuple[Pattern, ...]:
+    return (lifted(pattern, tuple("repo:"), ("/", _RUN), "/:"),)
+
+
+def issuer_callers(resource: Resource, provider: str, issuer: str, tokens: Tokens) -> Callers:
+    """Tokens of an issuer whose subjects nobody described here: a subject may be any text, so only emptiness is a proof."""
+    host = issuer.lower()
+    domains = {
+        f"{host}:sub": Domain(optional=False, grammar=_SOME_TEXT, excluded=tokens.subjects_excluded),
+        f"{host}:aud": Domain(optional=False, grammar=_SOME_TEXT, samples=("sts.amazonaws.com",)),
+    }
+    for claim, excluded in tokens.claims_excluded.items():
+        domains[f"{host}:{claim.lower()}"] = Domain(optional=True, grammar=_SOME_TEXT, excluded=excluded)
+    return _web_identities(resource, provider, host, {}, domains, (f"{host}:sub", f"{host}:aud"), tokens.base)
+
+
+# Whether `{"AWS": "*"}` means the bearers of tokens too is not documented.
+_UNDOCUMENTED = (
+    Placed(PROVIDER, Test(absent=None, negated=False, patterns=(), unknown=True, construct='Principal {"AWS": "*"} for a web identity')),
+)
+
+
+def _web_identities(  # noqa: PLR0917 - one caller each
+    resource: Resource,
+    provider: str,
+    issuer: str,
+    keys: Mapping[str, Key],
+    domains: Mapping[str, Domain],
+    required: tuple[str, ...],
+    base: tuple[Placed, ...],
+) -> Callers:
+    texts = (
+        *_COMMON,
+        *_resource_keys(resource),
+        *(Text(each, NEVER) for each in _NOT_FEDERATED),
+        Text("aws:FederatedProvider", _constant(provider)),
+        Text(f"{GITHUB}:iss", NEVER),  # often written, never sent
+    )
+
+    def admits(principal: Principal) -> tuple[Placed, ...] | None:
+        if principal.type == "*" or principal == Principal("Federated", provider):
+            return ()
+        return _UNDOCUMENTED if principal == Principal("AWS", "*") else None
+
+    def otherwise(dimension: str) -> Domain:
+        host = dimension.rpartition(":")[0]
+        # A token has one issuer: keys of another are not in its request.
+        return NEVER if "." in host and host != issuer else UNKNOWN
+
+    space = _Space(keys, {PROVIDER: _constant(provider), **domains}, _by_name(texts), otherwise)
+    return Callers(WITH_WEB_IDENTITY, space.key_of, space.domain_of, admits, required=required, base=base)
+
+
+def unnamed_web_identities(resource: Resource, action: str) -> Callers:
+    """Whoever comes by a token or an assertion of a provider that the policy does not name: only for `{"AWS": "*"}`, and only a doubt."""
+
+    def admits(principal: Principal) -> tuple[Placed, ...] | None:
+        return _UNDOCUMENTED if principal in {Principal("AWS", "*"), Principal("*", "*")} else None
+
+    texts = (*_COMMON, *_resource_keys(resource), *(Text(each, NEVER) for each in _NOT_FEDERATED))
+    space = _Space({}, {PROVIDER: _constant("any")}, _by_name(texts), lambda _: UNKNOWN)
+    return Callers(action, space.key_of, space.domain_of, admits)

@@ -1,0 +1,313 @@
+"""One hostile record through every place that shows text: whatever it says changes the text there, and never the structure.
+
+The structure is that of the same record with harmless texts. Each check is also held against the same place without its escaping:
+there it must fail.
+"""
+
+import csv
+import io
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from doorward.findings.escaping import for_terminal
+from doorward.guardrails.announcements import diff_documents
+from doorward.slack import cards
+from doorward.usecases import notify_people
+from doorward.usecases.notify_people import compose_message
+from local.page import files, markup, mrkdwn, serve
+from local.page.document import render_page
+from tests.browser.outline import outline
+from tests.browser.outline import text as text_of
+from tests.browser.samples import ALL_AT_ONCE, HARMLESS, PAYLOADS, card, envelope, harmless, hostile, record, snapshot_of
+from tests.unit.test_page import Answer
+
+EACH = pytest.mark.parametrize("payload", [*PAYLOADS, ALL_AT_ONCE])
+# U+2800 is printable by Unicode and shows nothing. Of the rest, str.isprintable() knows.
+UNSEEN = frozenset("\u2800")
+FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r")
+LONGEST_SUBJECT = 99
+LONGEST_SECTION = 2900
+
+
+def untouched(text: str) -> str:
+    return text
+
+
+def detail_of(payload: str) -> dict[str, Any]:
+    """The record's event, with what IAM would not let through as well."""
+    return {**record(hostile(payload)).detail, "role_ref": payload}
+
+
+def check_visible(text: str) -> None:
+    """Lines of characters that show themselves. Only we break a line."""
+    unseen = {each for each in text if each != "\n" and (not each.isprintable() or each in UNSEEN)}
+    assert not unseen, f"raw in the text: {unseen!a}"
+
+
+def check_without_links(text: str) -> None:
+    assert "://" not in text
+    assert "www." not in text.lower()
+
+
+# Terminal
+
+
+@EACH
+def test_a_terminal_gets_one_line_that_shows_itself(payload: str) -> None:
+    shown = for_terminal(payload)
+    check_visible(shown)
+    assert "\n" not in shown
+
+
+def test_the_check_of_a_terminals_line_can_fail() -> None:
+    for payload in ("\x1b[2J", "\x9b2J", "\u202egnp.exe\u2066", "zero\u200bwidth", "\u2800", "\r", "\ud800"):
+        with pytest.raises(AssertionError):
+            check_visible(payload)
+
+
+@pytest.fixture(params=["file", "terminal"])
+def table(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """`doorward check`'s table of the record, as it goes into a file, and as it goes to a terminal that knows no colours."""
+    if request.param == "terminal":
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "dumb")
+    pytest.importorskip("doorward.guardrails.judge", reason="the judge is not there yet, and the command line needs it")
+    from doorward_cli.checking import Checked, Report
+    from doorward_cli.inputs import Subject
+    from doorward_cli.tables import print_report
+
+    def show(payload: str) -> str:
+        made = record(hostile(payload))
+        subject = Subject(source=payload, trust_policy=made.role.trust_policy, arn=payload)
+        stream = io.StringIO()
+        print_report(Report((Checked(subject, made.judgement, made.remedy),), (), foreign_by_default=False), stream)
+        return stream.getvalue()
+
+    return show
+
+
+@EACH
+def test_the_command_lines_table_shows_it_and_nothing_else_happens(table: Callable[[str], str], payload: str) -> None:
+    shown = table(payload)
+    check_visible(shown)
+    if len(shown.splitlines()) == len(table(HARMLESS).splitlines()):  # not wrapped by the terminal's width
+        assert for_terminal(payload) in shown, "its markup must not be obeyed: it must show"
+
+
+def test_the_check_of_the_table_can_fail(table: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["doorward_cli.tables"], "for_terminal", untouched)
+    with pytest.raises(AssertionError):
+        check_visible(table(ALL_AT_ONCE))
+
+
+# The diff, which every place shows
+
+
+@EACH
+def test_the_diff_has_the_lines_of_the_document_and_no_other(payload: str) -> None:
+    assert len(record(hostile(payload)).detail["diff"]) == len(record(harmless).detail["diff"])
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_a_separator_of_unicode_begins_no_line_of_the_diff(separator: str) -> None:
+    assert len(diff_documents(f'{{"Sid": "one{separator}two"}}', "{}")) == len(diff_documents('{"Sid": "one"}', "{}"))
+
+
+# Slack
+
+
+def kinds(pieces: tuple[mrkdwn.Piece, ...]) -> list[str]:
+    """`text` stands once for any number of neighbours; what is inside of a mark stands behind it."""
+    found: list[str] = []
+    for piece in pieces:
+        for kind in (piece.kind, *kinds(piece.inside)):
+            if not (kind == "text" and found[-1:] == ["text"]):
+                found.append(kind)
+    return found
+
+
+def check_card(payload: str) -> None:
+    made, expected = card(detail_of(payload)), card(detail_of(HARMLESS))
+    check_visible(made["text"])
+    assert kinds(mrkdwn.parse(made["text"])) == ["text"]
+    assert len(made["blocks"]) == len(expected["blocks"])
+    for block, twin in zip(made["blocks"], expected["blocks"], strict=True):
+        text = block["text"]["text"]
+        found, wanted = kinds(mrkdwn.parse(text)), kinds(mrkdwn.parse(twin["text"]["text"]))
+        assert found == (wanted[: len(found)] if len(text) == LONGEST_SECTION else wanted)
+        check_visible(text)
+        check_without_links(text)
+
+
+@EACH
+def test_a_slack_card_holds_no_mention_link_emoji_or_format_but_ours(payload: str) -> None:
+    check_card(payload)
+
+
+@pytest.mark.parametrize(
+    "payload", ["<!channel>", "<@U0123ABCD>", "<https://evil.example|x>", ":rotating_light:", "*bold*", "`code`", "```fence```", "\x1b[2J"]
+)
+def test_the_check_of_a_card_can_fail(payload: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "for_slack", untouched)
+    with pytest.raises(AssertionError):
+        check_card(payload)
+
+
+# SNS: an e-mail's subject and text
+
+
+def check_mail(payload: str) -> None:
+    message, expected = compose_message(envelope(detail_of(payload))), compose_message(envelope(detail_of(HARMLESS)))
+    assert message.subject.isascii()
+    assert message.subject.isprintable()
+    assert 0 < len(message.subject) <= LONGEST_SUBJECT
+    assert message.subject.startswith("Doorward [critical] ")
+    check_without_links(message.subject + message.text)
+    check_visible(message.text)
+    assert message.text.count("\n") == expected.text.count("\n")
+
+
+@EACH
+def test_a_mails_subject_is_one_line_and_its_text_has_our_lines_and_no_link(payload: str) -> None:
+    check_mail(payload)
+
+
+@pytest.mark.parametrize("escaping", ["for_subject", "for_plain_text"])
+def test_the_check_of_a_mail_can_fail(escaping: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notify_people, escaping, untouched)
+    with pytest.raises(AssertionError):
+        check_mail("Subject: x\r\nBcc: all@evil.example\r\n\r\n")
+
+
+# The page
+
+
+def check_page(payload: str) -> None:
+    page = render_page(snapshot_of(hostile(payload)))
+    assert outline(page) == outline(render_page(snapshot_of(harmless)))
+    check_visible(page)
+    assert for_terminal(payload) in text_of(page), "it is not left out, it shows"
+
+
+@EACH
+def test_the_page_holds_no_element_and_no_attribute_but_ours(payload: str) -> None:
+    check_page(payload)
+
+
+@pytest.mark.parametrize("module", [markup, mrkdwn])
+def test_the_check_of_the_page_can_fail(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "for_html", untouched)
+    with pytest.raises(AssertionError):
+        check_page("</pre></style><svg onload=document.title='owned'>")
+
+
+@pytest.mark.parametrize("path", ["/", "/findings.csv", "/summary.md"])
+def test_no_text_becomes_a_header_of_the_answer(path: str) -> None:
+    with serve(lambda: snapshot_of(hostile())) as url, serve(lambda: snapshot_of(harmless)) as twin:
+        headers, expected = Answer(url, path).headers, Answer(twin, path).headers
+    names = [name for name in expected if name not in {"Date", "Content-Length"}]
+    assert headers.keys() == expected.keys()
+    assert [headers[name] for name in names] == [expected[name] for name in names]
+
+
+# CSV
+
+
+def check_csv(payload: str) -> None:
+    text = files.findings_csv(snapshot_of(hostile(payload)))
+    rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    assert [len(row) for row in rows] == [len(files.COLUMNS)] * 2
+    for cell in rows[1]:
+        assert not cell.lstrip(" ").startswith(FORMULAS), cell
+        check_visible(cell)
+        assert "\n" not in cell
+
+
+@EACH
+def test_no_cell_of_the_csv_is_a_formula_or_begins_another_cell(payload: str) -> None:
+    check_csv(payload)
+
+
+@pytest.mark.parametrize("payload", ['=HYPERLINK("https://evil.example","open")', "@SUM(1)", "-2+3", "first\nsecond\x0bthird", 'a","b'])
+def test_the_check_of_the_csv_can_fail(payload: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "for_csv", lambda text: f'"{text}"')
+    with pytest.raises((AssertionError, csv.Error)):
+        check_csv(payload)
+
+
+# Markdown
+
+
+def markdown_outline(text: str) -> list[tuple[object, ...]]:
+    return _tokens(MarkdownIt("commonmark").enable("table").parse(text))
+
+
+def markdown_text(text: str) -> str:
+    """What a reader sees outside of code blocks."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    return "\n".join("".join(child.content for child in token.children or []) for token in tokens)
+
+
+def _tokens(tokens: list[Token]) -> list[tuple[object, ...]]:
+    found: list[tuple[object, ...]] = []
+    for token in tokens:
+        if token.type in {"text", "text_special"}:
+            if found[-1:] != [("text",)]:
+                found.append(("text",))
+            continue
+        lines = token.content.count("\n") if token.type in {"fence", "code_block", "html_block"} else None
+        found.append((token.type, token.tag, token.info, tuple(token.attrs.items()), lines))
+        found += _tokens(token.children or [])
+    return found
+
+
+def check_markdown(payload: str) -> None:
+    made, twin = (files.summary_markdown(snapshot_of(hostile(each))) for each in (payload, HARMLESS))
+    assert markdown_outline(made) == markdown_outline(twin)
+    check_visible(made)
+    check_without_links(made)
+    seen = markdown_text(made)
+    assert "@" not in seen, "GitHub notifies whom the rendered page names"
+    shown = for_terminal(payload).replace("://", "[:]//").replace("www.", "www[.]").replace("@", "\N{FULLWIDTH COMMERCIAL AT}")
+    assert seen.count(shown.strip()) == markdown_text(twin).count(HARMLESS), "it is not left out, it shows"
+
+
+@EACH
+def test_the_summary_holds_no_markdown_but_ours(payload: str) -> None:
+    check_markdown(payload)
+
+
+@pytest.mark.parametrize("payload", ["![x](https://evil.example/x.png)", "<b>x</b>", "*bold*", "`code`", "a | b", "@octocat", "a\n# b"])
+def test_the_check_of_the_summary_can_fail(payload: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "for_markdown", untouched)
+    with pytest.raises(AssertionError):
+        check_markdown(payload)
+
+
+# The record itself
+
+
+def test_the_record_reaches_every_place_with_each_of_its_texts() -> None:
+    """Nothing above would mean anything if the texts were lost before."""
+    shown = str(detail_of("needle")) + str(snapshot_of(hostile("needle")))
+    assert shown.count("needle") > 40
+    assert datetime.fromisoformat(detail_of("needle")["event"]["time"]).tzinfo == UTC
+
+
+def test_an_external_id_is_nowhere_to_be_seen() -> None:
+    snapshot = snapshot_of(hostile())
+    made = (
+        render_page(snapshot),
+        files.findings_csv(snapshot),
+        files.summary_markdown(snapshot),
+        str(card(detail_of(HARMLESS))),
+        compose_message(envelope(detail_of(HARMLESS))).text,
+    )
+    assert not any("never-shown" in each for each in made)

@@ -1,0 +1,82 @@
+"""Public CloudTrail records of real accounts go through the parser and the reaction. Skips where they do not lie beside the repository."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doorward.events.records import Change, ProviderTarget, RoleTarget, parse_envelope
+from doorward.guardrails.model import Guardrails, Mode, Role
+from doorward.organization.model import Account, Organization
+from doorward.usecases.react_to_change import Tools, react_to_change
+from tests.fakes import FakeClock, FakeLedger, FakeRoles
+from tests.template.conftest import REPOSITORY
+
+RECORDS = REPOSITORY.parent / "shared" / "cloudtrail"
+NAMES = sorted(each.name for each in RECORDS.glob("*.json")) if RECORDS.is_dir() else []
+
+# What a hub in mode enforce does with each record about a role's trust; anything else in the folder is skipped or only looked at.
+REVERTED = {"CreateRole-stratus.json", "UpdateAssumeRolePolicy-invictus-2.json", "UpdateAssumeRolePolicy-stratus.json"}
+
+pytestmark = pytest.mark.skipif(not NAMES, reason="no folder of real CloudTrail records beside this repository (../shared/cloudtrail)")
+
+
+def envelope(record: dict[str, Any]) -> str:
+    """As EventBridge would have delivered it."""
+    service = record["eventSource"].removesuffix(".amazonaws.com")
+    return json.dumps(
+        {
+            "version": "0",
+            "id": "00000000-0000-0000-0000-000000000000",
+            "detail-type": "AWS API Call via CloudTrail",
+            "source": f"aws.{service}",
+            "account": account_of(record),
+            "time": record["eventTime"] if "eventTime" in record else "2020-01-01T00:00:00Z",
+            "region": record["awsRegion"],
+            "resources": [],
+            "detail": record,
+        }
+    )
+
+
+def account_of(record: dict[str, Any]) -> str:
+    return str(record.get("recipientAccountId") or record["userIdentity"]["accountId"])
+
+
+def react(record: dict[str, Any]) -> tuple[list[str], FakeRoles]:
+    """In an organization of this account alone, where the role stands as the event left it."""
+    message, account = envelope(record), account_of(record)
+    clock, roles = FakeClock(), FakeRoles()
+    change = parse_envelope(message)
+    if isinstance(change, Change) and isinstance(change.target, RoleTarget):
+        name = change.target.role_name
+        document = change.document or json.dumps({"Version": "2012-10-17", "Statement": []})
+        roles.put(Role(account, name, "/", f"arn:aws:iam::{account}:role/{name}", "AROAREAL0000000001", document))
+    organization = Organization(id="o-a1b2c3d4e5", accounts=(Account(account, "own"),))
+    tools = Tools(roles, FakeLedger(clock), clock, organization, Guardrails(mode=Mode.ENFORCE), (0.1,))
+    return [outcome.outcome for outcome in react_to_change(message, tools)], roles
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_real_record_ends_in_a_recorded_outcome_and_only_the_backdoors_are_closed(name: str) -> None:
+    record = json.loads(Path(RECORDS / name).read_text("utf-8"))
+    outcomes, roles = react(record)
+    assert outcomes
+    if name in REVERTED:
+        assert outcomes == ["reverted"]
+        assert "193672423079" not in json.dumps([role.trust_policy for role in roles.roles.values()])
+    else:
+        assert roles.writes == []
+        assert set(outcomes) <= {"passed", "skipped", "no-role", "no-such-role", "alerted"}
+
+
+def test_the_benign_trust_policies_among_them_pass() -> None:
+    for name in (each for each in NAMES if each.startswith(("CreateRole", "UpdateAssumeRolePolicy")) and each not in REVERTED):
+        outcomes, _ = react(json.loads((RECORDS / name).read_text("utf-8")))
+        assert outcomes == ["passed"], name
+
+
+def test_what_changed_a_provider_is_led_to_the_provider() -> None:
+    change = parse_envelope(envelope(json.loads((RECORDS / "UpdateSAMLProvider-splunk.json").read_text("utf-8"))))
+    assert isinstance(change, Change)
+    assert isinstance(change.target, ProviderTarget)
