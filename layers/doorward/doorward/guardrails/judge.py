@@ -39,6 +39,9 @@ from doorward.organization.model import Organization
 
 # The quota for a trust policy is 2048 characters and can be raised to 4096; white space does not count.
 LONGEST_TRUST_POLICY = 4096
+# Steps of automata, about a microsecond each at worst: a judgement takes a second or two and then gives up.
+STEPS = 1_500_000
+FEWEST_STEPS = 100_000
 _WHITE_SPACE = re.compile(r"\s+")
 
 
@@ -61,16 +64,18 @@ def judge(role: Role, organization: Organization, guardrails: Guardrails, *, now
     refused = refused_because(document, role.trust_policy)
     if refused is not None:
         return Judgement(Verdict.INVALID, because=f"IAM would refuse this trust policy: {refused}.")
-    gate = Gate(document, role, organization, Budget())
+    gate = Gate(document, role, organization)
     findings: list[Finding] = []
     undecided: list[Undecided] = []
-    for statement in document.statements:
-        if statement.effect == "Allow":
-            for each in _Statement(gate, statement, guardrails, strict=strict).judge():
-                if isinstance(each, Finding):
-                    findings.append(each)
-                else:
-                    undecided.append(each)
+    allows = [each for each in document.statements if each.effect == "Allow"]
+    for statement in allows:
+        # Each has its own share: a statement that is too hard hides no other.
+        gate.budget = Budget(max(STEPS // len(allows), FEWEST_STEPS))
+        for each in _Statement(gate, statement, guardrails, strict=strict).judge():
+            if isinstance(each, Finding):
+                findings.append(each)
+            else:
+                undecided.append(each)
     findings.sort(key=lambda each: (-each.severity.rank, each.statement.index))
     if any(each.severity is not Severity.INFO for each in findings):
         verdict = Verdict.VIOLATING
@@ -158,7 +163,7 @@ class _Statement:
                 self._doubt(
                     OIDC_UNSCOPED_SUBJECT,
                     ", ".join(map(shortened, answer.constructs)),
-                    f"whose tokens of {shortened(issuer)} come in is not decided; name whole subjects, or list trusted ones under trusted.oidc",
+                    f"whose tokens of {shortened(issuer)} come in is not decided; name whole subjects, or list them under trusted.oidc",
                 )
 
     def _take(self, rule: RuleText, principal: Principal, answer: Answer) -> None:

@@ -3,7 +3,7 @@
 A sentence says who could come in, by which statement, and what would stop him. It never holds a value of an external ID.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from doorward.findings.model import Severity
 from doorward.guardrails.worlds import DEFAULT_AUDIENCE, Shown, issuer_of
@@ -15,8 +15,7 @@ from doorward.organization.model import Organization
 LONGEST_QUOTE = 80
 
 
-@dataclass(frozen=True, slots=True)
-class RuleText:
+class RuleText(NamedTuple):
     """`severity` is what counts where the configuration says nothing."""
 
     id: str

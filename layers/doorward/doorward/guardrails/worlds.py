@@ -4,9 +4,9 @@ What makes a stranger a stranger is here; what condition keys such a caller can 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import product
+from typing import NamedTuple
 
 from doorward.findings.model import Witness
 from doorward.guardrails.model import Role
@@ -46,20 +46,21 @@ _UNIQUE = re.compile(r"(?:AROA|AIDA)[A-Z0-9]{12,124}", re.ASCII)
 # Three accounts without a digit in common: a pattern that pins a digit admits at most one of them.
 _FRESH_DIGITS = ("987", "456", "123")
 # Two organizations without a character in common.
-_FRESH_ORGANIZATIONS = (("o-q7w8e9r7t8", "o-a1s2d3f1g2"), ("o-w9e8r7q9t8", "o-s3d2f1a3g2"))
+_FRESH_ORGANIZATION_CHARS = ("q7w8e9r", "a1s2d3f")
 _ENOUGH = 2
 _RUN = Wild(many=True)
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
 _OIDC_PROVIDER = "oidc-provider/"
 _SAML_PROVIDER = "saml-provider/"
 _WEB_IDENTITY_NAMES = frozenset({"cognito-identity.amazonaws.com", "accounts.google.com", "www.amazon.com", "graph.facebook.com"})
+_POSITIVE = frozenset({"stringequals", "stringequalsignorecase", "stringlike"})
+_NEGATED = frozenset({"stringnotequals", "stringnotequalsignorecase", "stringnotlike"})
 _STRANGERS = ("stranger", "outsider", "unrelated-owner")
 _REPO = "repo:"
 _MAIN = "ref:refs/heads/main"
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """A request that proves a hole. `org_id` is the caller's organization, None where he has none or comes by a token."""
 
     witness: Witness
@@ -71,42 +72,29 @@ Answer = Shown | Doubt | None
 """A proof that a world gets in, what that depends on, or a proof that it does not."""
 
 
-@dataclass(slots=True)
 class Gate:
     """One role's trust policy, as the worlds see it. Keeps what was solved, so it is made anew for every judgement."""
 
-    document: Document
-    role: Role
-    organization: Organization
-    budget: Budget = field(default_factory=Budget)
-    _callers: dict[object, Callers] = field(default_factory=dict)
-    ours: frozenset[str] = frozenset()
-    trusted: frozenset[str] = frozenset()
-    named: tuple[str, ...] = ()
-    unique_ids: tuple[str, ...] = ()
-    fresh_accounts: tuple[str, ...] = ()
-    fresh_organizations: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-    resource: Resource = field(init=False)
-
-    def __post_init__(self) -> None:
-        organization = self.organization
-        ours = {self.role.account_id, *(each.id for each in organization.accounts)}
+    def __init__(self, document: Document, role: Role, organization: Organization) -> None:
+        self.document = document
+        self.role = role
+        self.organization = organization
+        self.budget = Budget()
+        self._callers: dict[object, Callers] = {}
+        ours = {role.account_id, *(each.id for each in organization.accounts)}
         if organization.management_account is not None:
             ours.add(organization.management_account)
         self.ours = frozenset(ours)
         self.trusted = frozenset(each.id for each in organization.trusted_accounts) - self.ours
-        texts = list(_texts(self.document))
+        texts = list(_texts(document))
         self.named = tuple(dict.fromkeys(found for text in texts for found in _ACCOUNT.findall(text)))
         self.unique_ids = tuple(dict.fromkeys(found for text in texts for found in _UNIQUE.findall(text)))
         taken = {*self.ours, *self.trusted, *self.named}
         self.fresh_accounts = tuple(_fresh_account(digits, taken) for digits in _FRESH_DIGITS)
         orgs = {*(found for text in texts for found in _ORG.findall(text)), organization.id}
-        self.fresh_organizations = tuple(
-            next(each for each in pair if each not in orgs) for pair in zip(*_FRESH_ORGANIZATIONS, strict=True)
-        )
-        self.keys = tuple(dict.fromkeys(each.key for statement in self.document.statements for each in statement.conditions))
-        self.resource = Resource(self.role_partition, self.role.account_id, organization.id)
+        self.fresh_organizations = tuple(_fresh_organization(chars, orgs) for chars in _FRESH_ORGANIZATION_CHARS)
+        self.keys = tuple(dict.fromkeys(each.key for statement in document.statements for each in statement.conditions))
+        self.resource = Resource(self.role_partition, role.account_id, organization.id)
 
     @property
     def role_partition(self) -> str:
@@ -155,13 +143,7 @@ class Gate:
         named = account_of_principal(principal.value) if principal.type == "AWS" else None
         if named is not None and named != account_id:
             return None
-        taken = tuple(
-            value
-            for each in statement.conditions
-            if each.key.lower() == EXTERNAL_ID
-            for value in each.values
-            if not any(mark in value for mark in ("*", "?", "${"))
-        )
+        taken = _spelled_out(statement, self.document, EXTERNAL_ID)
         return self._aws(
             statement,
             principal,
@@ -333,9 +315,9 @@ class Gate:
         missing: list[str] = []
         owner, repository = _owner_and_repository(subject)
         derived = {} if owner is None else {f"{issuer}:repository": f"{owner}/{repository}", f"{issuer}:repository_owner": owner}
-        for claim, value in derived.items():
-            picked = found.values.get(claim)
-            if picked is not None and picked != value:
+        for claim in [each for each in derived if each in found.values]:
+            told = derived.pop(claim)
+            if found.values[claim] not in {None, told}:
                 return Doubt((f"{claim} together with {issuer}:sub",))
         self._fill(found, callers, context, missing, derived)
         return Shown(Witness(provider, "Federated", WITH_WEB_IDENTITY, context, tuple(missing)))
@@ -503,15 +485,18 @@ def _ids_of(part: str) -> list[str]:
 
 
 def _positive_values(statement: Statement, document: Document) -> Iterator[tuple[str, str]]:
-    """Values that a caller must have one of, by key in lower case. Under an exact operator a wildcard is a plain character."""
-    for each in statement.conditions:
-        operator = read_operator(each.operator)
-        if operator is None or operator.name not in {"stringequals", "stringequalsignorecase", "stringlike"}:
+    """Values that a caller must have one of, by key in lower case: asked for by the statement, or spared by a Deny."""
+    for each in document.statements:
+        if each.effect == "Allow" and each is not statement:
             continue
-        for value in each.values:
-            if document.version == VERSION_2012 and "${" in value:
+        names = _POSITIVE if each.effect == "Allow" else _NEGATED
+        for condition in each.conditions:
+            operator = read_operator(condition.operator)
+            if operator is None or operator.name not in names:
                 continue
-            yield each.key.lower(), value
+            for value in condition.values:
+                if document.version != VERSION_2012 or "${" not in value:
+                    yield condition.key.lower(), value
 
 
 def _spelled_out(statement: Statement, document: Document, key: str) -> tuple[str, ...]:
@@ -551,6 +536,10 @@ def _fresh_account(digits: str, taken: set[str]) -> str:
     if first not in taken:
         return first
     return next(account for each in product(digits, repeat=12) if (account := "".join(each)) not in taken)
+
+
+def _fresh_organization(chars: str, taken: Container[str | None]) -> str:
+    return next(org_id for each in product(chars, repeat=10) if (org_id := f"o-{''.join(each)}") not in taken)
 
 
 def _texts(document: Document) -> Iterator[str]:

@@ -46,6 +46,8 @@ _LONGEST_EXTERNAL_ID = 1224
 _UNIQUE_ID_TAIL = 17
 _ACCOUNT_ID_DIGITS = 12
 _SESSION = (Chars(_LETTERS + _DIGITS + "_+=,.@-"), _NAME)
+_NOBODY = Grammar(Either(()))
+_FEDERATED_USER_ID = Grammar(((Chars(_DIGITS),) * _ACCOUNT_ID_DIGITS, ":", _NAME))
 _TRUE_OR_FALSE = Grammar(Either(("true", "false")))
 _ANY_TEXT = Grammar(Many(ANY))
 _SOME_TEXT = Grammar(some(ANY))
@@ -252,7 +254,8 @@ def aws_callers(
     }
     sample = "AROAANYROLEANYROLEANY:any" if form == "role" else "AIDAANYUSERANYUSERANY"
     if form == "federated-user":
-        user_id = UNKNOWN_PRESENT  # the account and the name again
+        # The account and the name again: not told apart here, so only a doubt.
+        user_id = Domain(optional=False, grammar=_NOBODY, doubtful=_FEDERATED_USER_ID)
     else:
         grammar = _user_id_grammar(form)
         user_id = Domain(

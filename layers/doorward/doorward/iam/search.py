@@ -161,15 +161,26 @@ def matches_action(statement: Statement, action: str) -> bool:
 
 
 def _outside(callers: Callers, box: Box, denies: tuple[tuple[Placed, ...], ...], budget: Budget) -> Found | Doubt | None:
+    """A request in the box that no Deny forbids. Only Denies that meet the request at hand are taken out."""
     budget.spend_box()
-    if not denies:
-        return _pick(callers, box, budget)
-    deny, others = denies[0], denies[1:]
+    found = _pick(callers, box, budget)
+    if found is None:
+        return None
+    if isinstance(found, Found):
+        values = _complete(callers, found.values, box, denies, budget)
+        met = next((index for index, each in enumerate(denies) if not _is_missed(each, values)), None)
+        if met is None:
+            return Found(values)
+    elif denies:
+        met = 0
+    else:
+        return found
+    deny, others = denies[met], (*denies[:met], *denies[met + 1 :])
     for dimension, test in deny:
         if callers.solve(dimension, (*box.get(dimension, ()), test), budget) is None:
             return _outside(callers, box, others, budget)  # this Deny never meets the box
     doubts: list[str] = []
-    for dimension, test in deny:
+    for dimension, test in sorted(deny, key=lambda each: len(box.get(each.dimension, ()))):  # the easiest first
         tests = (*box.get(dimension, ()), complement(test))
         if callers.solve(dimension, tests, budget) is None:
             continue
@@ -179,6 +190,37 @@ def _outside(callers: Callers, box: Box, denies: tuple[tuple[Placed, ...], ...],
         if found is not None:
             doubts += found.constructs
     return Doubt(_unique(doubts)) if doubts else None
+
+
+def _complete(
+    callers: Callers, values: dict[str, str | None], box: Box, denies: tuple[tuple[Placed, ...], ...], budget: Budget
+) -> dict[str, str | None]:
+    """With a value for each dimension that a Deny asks about, where there is one."""
+    complete = dict(values)
+    for deny in denies:
+        for dimension, _ in deny:
+            if dimension not in complete:
+                value = callers.solve(dimension, box.get(dimension, ()), budget)
+                domain = callers.domain_of(dimension)
+                if isinstance(value, Value) and (value.text is not None or domain.optional):
+                    complete[dimension] = value.text
+    return complete
+
+
+def _is_missed(deny: tuple[Placed, ...], values: Mapping[str, str | None]) -> bool:
+    """Whether this Deny does not apply to the request, for sure."""
+    for dimension, test in deny:
+        if dimension not in values:
+            continue
+        text = values[dimension]
+        if text is None:
+            passed = test.absent
+        else:
+            fits = any(each.matches(text) for each in test.patterns)
+            passed = None if test.unknown and not fits else fits is not test.negated
+        if passed is False:
+            return True
+    return False
 
 
 def _pick(callers: Callers, box: Box, budget: Budget) -> Found | Doubt | None:
@@ -259,7 +301,7 @@ def _find(domain: Domain, grammar: Grammar, tests: Iterable[Test], budget: Budge
             return text
     wild = [[pattern for pattern in patterns if pattern.exact is None] for patterns in choices]
     for wanted in product(*wild):
-        budget.spend_states(1)
+        budget.spend_steps(1)
         found = _refined(domain, grammar, wanted, unwanted, budget)
         if found is not None:
             return found
@@ -273,7 +315,7 @@ def _refined(domain: Domain, grammar: Grammar, wanted: tuple[Pattern, ...], unwa
         if rejected is None:
             return found
         unwanted = [*unwanted, rejected]
-    budget.spend_states(budget.states + 1)
+    budget.spend_steps(budget.steps + 1)
     return None
 
 

@@ -20,17 +20,17 @@ class OutOfBudget(Exception):  # noqa: N818 - not an error: the question is left
 
 
 class Budget:
-    """How much work one judgement may cost: automaton states, and boxes left after taking Deny statements out."""
+    """How much work one judgement may cost: steps of automata, and boxes left after taking Deny statements out."""
 
-    __slots__ = ("boxes", "states")
+    __slots__ = ("boxes", "steps")
 
-    def __init__(self, states: int = 60_000, boxes: int = 4_000) -> None:
-        self.states = states
+    def __init__(self, steps: int = 200_000, boxes: int = 4_000) -> None:
+        self.steps = steps
         self.boxes = boxes
 
-    def spend_states(self, count: int) -> None:
-        self.states -= count
-        if self.states < 0:
+    def spend_steps(self, count: int) -> None:
+        self.steps -= count
+        if self.steps < 0:
             raise OutOfBudget
 
     def spend_box(self) -> None:
@@ -53,7 +53,7 @@ Token = str | Wild
 class Pattern:
     """A sequence of tokens, compiled to a bit-parallel automaton: bit i says that i tokens are behind us. Compared by identity."""
 
-    __slots__ = ("_accept", "_forever", "_free", "_loops", "_moves", "_stars", "exact", "prefix", "prefix_only", "start", "tokens")
+    __slots__ = ("_accept", "_forever", "_free", "_loops", "_moves", "_stars", "_steps", "exact", "head", "prefix", "start", "tokens")
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         kept: list[Token] = []
@@ -77,15 +77,28 @@ class Pattern:
         self.prefix = "".join(str(each) for each in kept[:literal])
         self.exact = self.prefix if literal == len(kept) else None
         ends_free = bool(kept) and kept[-1] == Wild(many=True)
-        self.prefix_only = ends_free and literal == len(kept) - 1
+        # What every text begins with that is accepted, where that alone decides.
+        self.head = tuple(str(each) for each in kept[:-1]) if ends_free and all(isinstance(each, str) for each in kept[:-1]) else None
+        self._steps: dict[tuple[int, str], int] = {}
         self._forever = self._accept | (self._accept >> 1) if ends_free else 0
         self.start = self._closed(1)
 
     def step(self, state: int, char: str) -> int:
-        moves = self._moves.get(char)
-        if moves is None:
-            moves = self._learn(char)
-        return self._closed(((state & moves) << 1) | (state & self._loops[char]))
+        known = self._steps.get((state, char))
+        if known is None:
+            moves = self._moves.get(char)
+            if moves is None:
+                moves = self._learn(char)
+            known = self._closed(((state & moves) << 1) | (state & self._loops[char]))
+            self._steps[state, char] = known
+        return known
+
+    def includes(self, other: "Pattern") -> bool:
+        """Whether it is plain to see that whatever the other matches, this one matches too."""
+        head = self.head
+        if head is None or len(other.tokens) < len(head):
+            return False
+        return all(isinstance(its, str) and all(char in mine for char in its) for mine, its in zip(head, other.tokens, strict=False))
 
     def accepts(self, state: int) -> bool:
         return state & self._accept != 0
@@ -99,8 +112,6 @@ class Pattern:
             return text == self.exact
         if not text.startswith(self.prefix):
             return False
-        if self.prefix_only:
-            return True
         state = self.start
         for char in text:
             state = self.step(state, char)
@@ -266,7 +277,7 @@ def find_text(grammar: Grammar, wanted: Sequence[Pattern], unwanted: Sequence[Pa
             text = each.exact
             fits = grammar.matches(text) and all(other.matches(text) for other in wanted)
             return text if fits and not any(other.matches(text) for other in unwanted) else None
-        if any(other.prefix_only and each.prefix.startswith(other.prefix) for other in unwanted):
+        if any(other.includes(each) for other in unwanted):
             return None
     alphabet = _alphabet(grammar, (*wanted, *unwanted))
     count = len(wanted)
@@ -277,7 +288,6 @@ def find_text(grammar: Grammar, wanted: Sequence[Pattern], unwanted: Sequence[Pa
     queue = deque([start])
     while queue:
         state = queue.popleft()
-        budget.spend_states(1)
         if (
             grammar.accepts(state[0])
             and all(automata[index].accepts(state[index + 1]) for index in range(count))
@@ -289,6 +299,7 @@ def find_text(grammar: Grammar, wanted: Sequence[Pattern], unwanted: Sequence[Pa
             expected = grammar.expects(state[0])
             steps = [(char, hit) for char in alphabet if (hit := expected & grammar.hits(char))]
             choices[state[0]] = steps
+        budget.spend_steps(1 + len(steps) * len(automata))
         for char, hit in steps:
             following = [hit]
             for index, automaton in enumerate(automata):

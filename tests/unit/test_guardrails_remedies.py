@@ -1,0 +1,153 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from doorward.findings.model import Remedy, Verdict
+from doorward.guardrails.judge import judge
+from doorward.guardrails.model import Guardrails
+from doorward.guardrails.remedies import propose
+from doorward.iam.documents import canonical_hash, parse_document
+from doorward.organization.model import Organization
+from tests.unit.test_guardrails_judge import EVERYBODY, KNOWN, OURS, STRANGER, allow, document
+from tests.unit.test_guardrails_rules import GITHUB, NOW, ORGANIZATIONS, TABLES, role
+
+SUB, AUD = f"{GITHUB}:sub", f"{GITHUB}:aud"
+OUR_ORGANIZATION, ANOTHER = "o-a1b2c3d4e5", "o-zzzz999988"
+
+
+def github(condition: Any) -> dict[str, Any]:
+    return allow({"Federated": f"arn:aws:iam::777788889999:oidc-provider/{GITHUB}"}, condition, "sts:AssumeRoleWithWebIdentity")
+
+
+def pinned(subjects: Any, audience: Any = "sts.amazonaws.com") -> dict[str, Any]:
+    return github({"StringEquals": {AUD: audience}, "StringLike": {SUB: subjects}})
+
+
+def ladder(*statements: Any, baseline: Any = None, organization: Organization = KNOWN) -> tuple[Remedy, ...]:
+    door = role(document(*statements))
+    accepted = baseline if baseline is None or isinstance(baseline, str) else json.dumps(baseline)
+    judgement = judge(door, organization, Guardrails(), now=NOW, strict=True)
+    return propose(door, judgement, accepted, organization, Guardrails(), now=NOW)
+
+
+def first(*statements: Any, **others: Any) -> tuple[str, Any]:
+    remedy = ladder(*statements, **others)[0]
+    return remedy.kind, remedy.trust_policy["Statement"]
+
+
+def test_only_the_offending_principal_goes() -> None:
+    assert first(allow({"AWS": [OURS, STRANGER]}, Sid="Both")) == ("drop", [allow({"AWS": OURS}, Sid="Both")])
+
+
+def test_only_the_offending_value_of_a_list_goes() -> None:
+    both = allow(EVERYBODY, {"StringEquals": {"aws:PrincipalOrgID": [OUR_ORGANIZATION, ANOTHER]}})
+    ours = allow(EVERYBODY, {"StringEquals": {"aws:PrincipalOrgID": OUR_ORGANIZATION}})
+    assert first(both) == ("drop", [ours])
+
+
+def test_the_offending_statement_goes_where_another_allow_stays() -> None:
+    deny = {"Effect": "Deny", "Principal": {"AWS": STRANGER}, "Action": "sts:TagSession"}
+    assert first(allow(EVERYBODY), deny, allow({"AWS": OURS})) == ("drop", [deny, allow({"AWS": OURS})])
+
+
+def test_where_nothing_would_stay_nothing_is_dropped() -> None:
+    assert [each.kind for each in ladder(allow({"AWS": STRANGER}))] == ["quarantine"]
+
+
+@pytest.mark.parametrize(
+    ("found", "narrowed"),
+    [
+        (pinned(["repo:acme/app:*", "repo:acme*"]), pinned("repo:acme/app:*")),
+        (pinned("repo:acme*"), pinned("repo:acme/*")),
+        (pinned("*"), pinned("repo:acme/*")),
+        (pinned("repo:*:ref:refs/heads/main"), pinned("repo:acme/*:ref:refs/heads/main")),
+        (github({"StringEquals": {AUD: "sts.amazonaws.com"}}), pinned("repo:acme/*")),
+        (
+            github({"StringLike": {SUB: "repo:acme/*"}}),
+            github({"StringLike": {SUB: "repo:acme/*"}, "StringEquals": {AUD: "sts.amazonaws.com"}}),
+        ),
+        (pinned("repo:acme/*", ["sts.amazonaws.com", "https://github.com/acme"]), pinned("repo:acme/*")),
+        (github(None), github({"StringLike": {SUB: "repo:acme/*"}, "StringEquals": {AUD: "sts.amazonaws.com"}})),
+    ],
+)
+def test_subjects_and_audiences_are_narrowed_to_what_is_trusted(found: Any, narrowed: Any) -> None:
+    kind, statements = first(found)
+    assert (kind, statements) == ("tighten", [narrowed])
+
+
+def test_without_trusted_subjects_an_open_list_keeps_its_closed_values() -> None:
+    found = pinned(["repo:acme/app:*", "repo:*"])
+    assert first(found, organization=ORGANIZATIONS["github-unlisted"]) == ("tighten", [pinned("repo:acme/app:*")])
+    open_only = pinned("repo:*")
+    assert [each.kind for each in ladder(open_only, organization=ORGANIZATIONS["github-unlisted"])] == ["quarantine"]
+
+
+def test_the_accepted_baseline_is_restored_exactly_as_it_was() -> None:
+    baseline = json.dumps({"Version": "2012-10-17", "Statement": allow({"AWS": "777788889999"})}, indent=4)
+    remedies = ladder(allow(EVERYBODY), baseline=baseline)
+    assert remedies[0].trust_policy == json.loads(baseline)
+    assert [each.kind for each in remedies] == ["restore", "quarantine"]
+
+
+def test_a_drop_that_gives_the_baseline_is_called_restoring_and_keeps_its_text() -> None:
+    baseline = {"Version": "2012-10-17", "Statement": allow({"AWS": OURS})}
+    remedies = ladder(allow({"AWS": [OURS, STRANGER]}), baseline=baseline)
+    assert [each.kind for each in remedies] == ["restore", "quarantine"]
+    assert remedies[0].trust_policy == baseline
+
+
+@pytest.mark.parametrize(
+    "baseline",
+    [
+        document(allow({"AWS": ["AROAEXAMPLE123456789A", OURS]})),
+        document(allow({"AWS": STRANGER})),
+        document(allow(EVERYBODY, {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})),
+        "not a document",
+        document(allow({"AWS": OURS}, action="s3:*")),
+    ],
+)
+def test_a_baseline_that_iam_would_refuse_or_that_is_not_compliant_today_is_not_restored(baseline: Any) -> None:
+    assert [each.kind for each in ladder(allow(EVERYBODY), baseline=baseline)] == ["quarantine"]
+
+
+def test_a_doubt_that_was_there_before_does_not_stop_a_remedy_and_a_new_one_does() -> None:
+    undecided = allow(EVERYBODY, {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})
+    assert first(allow({"AWS": [OURS, STRANGER]}), undecided) == ("drop", [allow({"AWS": OURS}), undecided])
+    either = allow(EVERYBODY, {"StringEquals": {"sts:RoleSessionName": ["${aws:username}", "deploy"]}})
+    assert [each.kind for each in ladder(either)] == ["quarantine"]
+
+
+def test_nothing_is_proposed_where_nothing_is_wrong_or_nobody_can_write() -> None:
+    assert ladder(allow({"AWS": OURS})) == ()
+    door = role(document(allow(EVERYBODY)))
+    judgement = judge(door, KNOWN, Guardrails(), now=NOW)
+    assert propose(replace(door, path="/aws-reserved/x/"), judgement, None, KNOWN, Guardrails(), now=NOW) == ()
+
+
+VIOLATING = [
+    pytest.param(row, id=f"{rule}: {row['name']}") for rule, table in TABLES.items() for row in table["rows"] if row["expect"] == "fires"
+]
+
+
+@pytest.mark.parametrize("row", VIOLATING)
+def test_every_remedy_is_proved_adds_no_statement_and_touches_no_deny(row: dict[str, Any]) -> None:
+    organization = ORGANIZATIONS[row.get("organization", "known")]
+    door = role(row["trust_policy"])
+    found = judge(door, organization, Guardrails(), now=NOW, strict=True)
+    remedies = propose(door, found, None, organization, Guardrails(), now=NOW)
+    assert remedies[-1].kind == "quarantine"
+    before = parse_document(door.trust_policy)
+    for remedy in remedies:
+        closed = replace(door, trust_policy=json.dumps(remedy.trust_policy))
+        again = judge(closed, organization, Guardrails(), now=NOW, strict=True)
+        assert remedy.proved
+        assert again.findings == ()
+        assert again.verdict in {Verdict.COMPLIANT, Verdict.UNDECIDABLE}
+        assert propose(closed, again, None, organization, Guardrails(), now=NOW) == ()
+        if remedy.kind in {"drop", "tighten"}:
+            after = parse_document(json.dumps(remedy.trust_policy))
+            assert canonical_hash(after) != canonical_hash(before)
+            kept = [each._replace(position=0) for each in after.statements if each.effect == "Deny"]
+            assert kept == [each._replace(position=0) for each in before.statements if each.effect == "Deny"]
