@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -277,6 +278,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="stay up afterwards, with a page, until Ctrl-C")
     keep = parser.parse_args().keep
     screen = Screen()
+    shutil.rmtree(FOLDER, ignore_errors=True)
     try:
         with _ended_by_signals(), Stack(progress=screen.progress, folder=FOLDER) as stack, SlackSink() as slack:
             _play(screen, stack, slack, keep=keep)

@@ -479,6 +479,41 @@ def test_principal_arn_of_a_role_session_is_the_roles_with_its_path(cloud: Stack
     closed_only_by_us(probe, cloud, bare, "condition_keys")
 
 
+# -- request_keys ----------------------------------------------------------------------------------
+
+
+def test_a_condition_on_the_leading_key_opens_the_items_with_it_and_no_other(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        table = unique("table")
+        stack.client("dynamodb", HUB.id).create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        )
+        only = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "OUTBOX#*"}, "Null": {"dynamodb:LeadingKeys": "false"}}
+        caller = user(stack, HUB.id, document({"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*", "Condition": only}))
+        dynamodb = stack.client("dynamodb", HUB.id, **caller)
+        mine, others = ({"pk": {"S": key}} for key in ("OUTBOX#1", "ROLE#1"))
+        codes = [refusal(lambda item=item: dynamodb.put_item(TableName=table, Item=item)) for item in (mine, others)]  # type: ignore[misc]
+        codes += [refusal(lambda item=item: dynamodb.get_item(TableName=table, Key=item)) for item in (mine, others)]  # type: ignore[misc]
+        return codes == [None, "AccessDeniedException"] * 2 and refusal(lambda: dynamodb.scan(TableName=table)) is not None
+
+    closed_only_by_us(probe, cloud, bare, "request_keys")
+
+
+def test_a_condition_on_the_source_opens_that_source_and_no_other(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        only = {"StringEquals": {"events:source": "doorward.guardrails"}}
+        caller = user(stack, HUB.id, document({"Effect": "Allow", "Action": "events:PutEvents", "Resource": "*", "Condition": only}))
+        events = stack.client("events", HUB.id, **caller)
+        entries = [{"Source": source, "DetailType": "x", "Detail": "{}"} for source in ("doorward.guardrails", "another")]
+        codes = [refusal(lambda entry=entry: events.put_events(Entries=[entry])) for entry in entries]  # type: ignore[misc]
+        return codes[0] is None and codes[1] is not None and refusal(lambda: events.put_events(Entries=entries)) is not None
+
+    closed_only_by_us(probe, cloud, bare, "request_keys")
+
+
 # -- role_paths ------------------------------------------------------------------------------------
 
 
