@@ -5,6 +5,8 @@ hashes: a cold start then loads them as they are, in Lambda and here.
 """
 
 import compileall
+import contextlib
+import fcntl
 import hashlib
 import os
 import py_compile
@@ -31,9 +33,14 @@ class BuildError(Exception):
 
 def build(root: Path = ROOT, *, quiet: bool = False) -> bool:
     """Build if a source changed since the last build; return whether it was necessary. Raises BuildError."""
-    began = time.monotonic()
     if not (root / "template.yaml").exists():
         raise BuildError(f"there is no template.yaml in {root}")
+    with _alone(root):
+        return _build(root, quiet=quiet)
+
+
+def _build(root: Path, *, quiet: bool) -> bool:
+    began = time.monotonic()
     write_package_data(root)
     sources, stamp = digest(root), root / _STAMP
     if (root / _OUTPUT / "template.yaml").exists() and stamp.exists() and stamp.read_text() == sources:
@@ -46,6 +53,16 @@ def build(root: Path = ROOT, *, quiet: bool = False) -> bool:
     stamp.write_text(sources)
     _say(f"build: done in {time.monotonic() - began:.1f} s ({', '.join(layers) or 'no layers'} compiled)", quiet=quiet)
     return True
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One build at a time: sam's cache does not survive two. The second waits, and finds that nothing has changed."""
+    folder = root / _OUTPUT.parent
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_package_data(root: Path) -> None:

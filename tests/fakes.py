@@ -1,7 +1,8 @@
 """Fakes of the ports. Each passes the same contract suite as its adapter: tests/contract/."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from doorward.errors import Conflict, DoorwardError

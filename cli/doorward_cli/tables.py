@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from doorward.findings.escaping import for_terminal, mask_external_ids
-from doorward.findings.model import Finding, Severity, Verdict, Witness
+from doorward.findings.as_json import witness_as_json
+from doorward.findings.escaping import for_terminal
+from doorward.findings.model import Finding, Severity, Verdict
+from doorward.findings.wording import witness_in_words
 from doorward.guardrails.announcements import diff_documents
 from doorward_cli.checking import FOREIGN_BY_DEFAULT, Checked, Report
 
@@ -102,27 +104,8 @@ def _finding_lines(finding: Finding) -> Iterator[tuple[int, Text]]:
     yield 2, head
     yield 4, _labelled("why", finding.because)
     if finding.witness is not None:
-        yield 4, _labelled("witness", _in_words(finding.witness))
+        yield 4, _labelled("witness", witness_in_words(witness_as_json(finding.witness)))
     yield 4, _labelled("page", f"docs/rules/{finding.rule}.md")
-
-
-def _in_words(witness: Witness) -> str:
-    """The request as a sentence. An external ID is a customer's: it is masked."""
-    who = {
-        "AWS": witness.principal,
-        "Service": f"the service {witness.principal}",
-        "Federated": f"somebody whom {witness.principal} signs in",
-        "Anonymous": "anybody, without credentials",
-    }[witness.principal_type]
-    masked = mask_external_ids(dict(witness.context))
-    context = masked.items() if isinstance(masked, dict) else ()
-    given = ", ".join(f"{key} = {', '.join(value) or '(empty)' if isinstance(value, list) else value}" for key, value in context)
-    sentence = f"{who} may call {witness.action}"
-    if given:
-        sentence += f", with {given}"
-    if witness.absent:
-        sentence += f"{';' if given else ','} without {', '.join(witness.absent)}"
-    return sentence
 
 
 def _where(index: int, sid: str | None) -> str:

@@ -15,10 +15,10 @@ _ARGUMENTS = tuple(sys.argv[1:])
 
 def main() -> None:
     threading.Thread(target=_end_with_the_starter, name="lifeline", daemon=True).start()
-    from ministack import app  # noqa: PLC0415 - a second of imports; the lifeline is watched first
+    from ministack import app
 
     if "--bare" not in _ARGUMENTS:
-        from local.cloud import gaps  # noqa: PLC0415 - tests show the gaps on the emulator as it is
+        from local.cloud import gaps
 
         gaps.install()
     sys.argv = sys.argv[:1]  # the emulator reads them too

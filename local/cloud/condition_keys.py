@@ -3,6 +3,7 @@
 * `aws:PrincipalArn` of a role session is the role's ARN with its path, not the session's ARN
   (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn).
 * `aws:PrincipalOrgPaths` of the one organization.
+* `aws:SecureTransport`: the local cloud speaks plain HTTP on the loopback interface; policies that ask for TLS take it for that.
 * `sts:SourceIdentity` in a trust policy, `aws:SourceIdentity` afterwards: see `source_identity`.
 """
 
@@ -23,6 +24,8 @@ def install() -> None:
         match key.lower():
             case "aws:principalarn":
                 return iam_entities.role_arn_of_session(context.principal_arn) or context.principal_arn
+            case "aws:securetransport":
+                return "true"
             case "aws:principalorgpaths":
                 path = organization_path(context.principal_account)
                 return [path] if path else None

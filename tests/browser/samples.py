@@ -8,6 +8,7 @@ from typing import Any
 
 from doorward.events.records import Actor, Cause, Change, RoleTarget
 from doorward.findings.model import Finding, Judgement, Remedy, Severity, StatementRef, Undecided, Verdict, Witness
+from doorward.findings.wording import witness_in_words
 from doorward.guardrails.announcements import describe_case, with_remedy
 from doorward.guardrails.decide import Action, Decision
 from doorward.guardrails.model import Guardrails, Mode, Role
@@ -15,7 +16,7 @@ from doorward.organization.model import Account, Organization
 from doorward.slack.cards import render_card
 from doorward.usecases.notify_people import compose_message
 from local.slack_sink import SlackMessage
-from local.snapshot import ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot, shown_message, witness_in_words
+from local.snapshot import ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot, shown_message
 
 START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
 

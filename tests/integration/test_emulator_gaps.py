@@ -479,6 +479,15 @@ def test_principal_arn_of_a_role_session_is_the_roles_with_its_path(cloud: Stack
     closed_only_by_us(probe, cloud, bare, "condition_keys")
 
 
+def test_the_loopback_interface_counts_as_tls(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        only = {"Bool": {"aws:SecureTransport": "true"}}
+        caller = user(stack, HUB.id, document({"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*", "Condition": only}))
+        return refusal(lambda: stack.client("sqs", HUB.id, **caller).list_queues()) is None
+
+    closed_only_by_us(probe, cloud, bare, "condition_keys")
+
+
 # -- request_keys ----------------------------------------------------------------------------------
 
 

@@ -154,9 +154,8 @@ def test_our_own_writes_end_the_loop_by_themselves(scene: Scene) -> None:
 def test_permissions_attached_to_an_open_role_alert_and_never_write(scene: Scene) -> None:
     mistake = trusting(f"arn:aws:iam::{VENDOR.id}:role/collector")
     scene.create(PROD, "export", mistake, by="pipeline")
-    scene.people[PROD.id].developer().put_role_policy(
-        RoleName="export", PolicyName="x", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []})
-    )
+    permissions = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    scene.people[PROD.id].developer().put_role_policy(RoleName="export", PolicyName="x", PolicyDocument=json.dumps(permissions))
     assert scene.outcome(PROD, "export", "PutRolePolicy") == "alerted"
     assert scene.doorward.trust_policy(PROD, "export") == mistake
 

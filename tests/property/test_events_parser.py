@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doorward.errors import MalformedInput
-from doorward.events.records import Change, RoleTarget, Skipped, parse_envelope, parse_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from doorward.errors import MalformedInput
+from doorward.events.records import Change, RoleTarget, Skipped, parse_envelope, parse_record
 
 REPO = Path(__file__).parents[2]
 REAL = REPO.parent / "shared" / "cloudtrail"

@@ -304,8 +304,8 @@ def test_a_witness_is_a_sentence_without_the_external_id() -> None:
         "violating  trust policy  (x.json)\n"
         "  high external-account  statement 1: A stranger\n"
         "    why     Because.\n"
-        "    witness arn:aws:iam::999988887777:role/any may call sts:AssumeRole, with sts:ExternalId = ***, "
-        "aws:PrincipalOrgPaths = o-a/r-b/, [red]\\u202e, aws:SourceIp = (empty); without aws:PrincipalOrgID\n"
+        "    witness arn:aws:iam::999988887777:role/any may call sts:AssumeRole with sts:ExternalId = ***, "
+        "aws:PrincipalOrgPaths = o-a/r-b/, [red]\\u202e, aws:SourceIp = (empty), and without aws:PrincipalOrgID.\n"
         "    page    docs/rules/external-account.md\n"
         '  undecided external-account  statement 0 "\\x1b[2J"\n'
         "    what    NumericLike\n"

@@ -1,6 +1,6 @@
 """The decision table of guardrails/decide.py, row by row and then as properties over all of it."""
 
-from dataclasses import replace
+from copy import replace
 from itertools import product
 
 import pytest

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from doorward.errors import MalformedInput
 from doorward.events.records import (
     HANDLED_EVENTS,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from doorward.errors import MalformedInput
 from doorward.events.records import (
     AccountTarget,
@@ -18,7 +19,6 @@ from doorward.events.records import (
     parse_envelope,
     parse_record,
 )
-
 from tests.shapes import Shape, differences, differences_from_all, shape_of
 
 REPO = Path(__file__).parents[2]

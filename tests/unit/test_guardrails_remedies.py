@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest

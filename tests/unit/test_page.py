@@ -5,7 +5,7 @@ import http.client
 import io
 import itertools
 import re
-from dataclasses import replace
+from copy import replace
 from html.parser import HTMLParser
 
 import pytest

@@ -12,10 +12,11 @@ from moto import mock_aws
 
 from doorward.aws.announcing import SqsDeadLetters
 from doorward.aws.ledger import DynamoLedger
+from doorward.findings.wording import witness_in_words
 from doorward.ports.ledger import Announcement, Case, CaseStatus, EventOutcome, Head
 from local.page.document import render_page
 from local.slack_sink import SlackSink
-from local.snapshot import Snapshot, take_snapshot, witness_in_words
+from local.snapshot import Snapshot, take_snapshot
 from tests.browser.samples import START, harmless, hostile, record
 from tests.fakes import FakeClock
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any

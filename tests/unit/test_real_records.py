@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from doorward.events.records import Change, ProviderTarget, RoleTarget, parse_envelope
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.organization.model import Account, Organization
@@ -31,7 +32,7 @@ def envelope(record: dict[str, Any]) -> str:
             "detail-type": "AWS API Call via CloudTrail",
             "source": f"aws.{service}",
             "account": account_of(record),
-            "time": record["eventTime"] if "eventTime" in record else "2020-01-01T00:00:00Z",
+            "time": record.get("eventTime", "2020-01-01T00:00:00Z"),
             "region": record["awsRegion"],
             "resources": [],
             "detail": record,

@@ -1,9 +1,12 @@
-"""Findings and verdicts. The JSON of these is a contract: docs/contracts.md, `doorward check`."""
+"""Findings and verdicts. The JSON of these is a contract: docs/contracts.md, `doorward check`.
+
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much (`make bench`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 
 class Severity(StrEnum):
@@ -37,8 +40,7 @@ class StatementRef:
     sid: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Witness:
+class Witness(NamedTuple):
     """One concrete request that the policy allows and the guardrail forbids.
 
     `context` maps condition keys to text, or to a tuple of texts for a multivalued key; `absent` are keys that the proof needs missing.
@@ -54,8 +56,7 @@ class Witness:
 RemedyKind = Literal["drop", "deny", "tighten", "restore", "quarantine"]
 
 
-@dataclass(frozen=True, slots=True)
-class Remedy:
+class Remedy(NamedTuple):
     """What would be written to close the hole. `proved`: the judge was run again on `trust_policy` and found nothing."""
 
     kind: RemedyKind
@@ -63,8 +64,7 @@ class Remedy:
     proved: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One rule broken. `kind` says how it was decided; only `world` has a witness and only `world` may cause a write."""
 
     rule: str
@@ -78,8 +78,7 @@ class Finding:
     blast_radius: None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Undecided:
+class Undecided(NamedTuple):
     """A construct that the judge cannot decide, and what that leaves open."""
 
     rule: str
@@ -88,8 +87,7 @@ class Undecided:
     because: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """`because` is a sentence where the verdict is `invalid`, else None. Findings stand in order of severity, then statement."""
 
     verdict: Verdict

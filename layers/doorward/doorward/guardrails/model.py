@@ -1,8 +1,12 @@
-"""What the guardrails are told: modes and severities by scope, and the role to judge."""
+"""What the guardrails are told: modes and severities by scope, and the role to judge.
+
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much (`make bench`).
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from doorward.findings.model import Severity
 from doorward.organization.model import Account
@@ -17,8 +21,7 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(NamedTuple):
     """A role as it stands now. `trust_policy` is the document's JSON text; `path` begins and ends with a slash."""
 
     account_id: str
@@ -28,7 +31,7 @@ class Role:
     role_id: str
     trust_policy: str
     max_session_duration_seconds: int = 3600
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
 
     @property
     def ref(self) -> str:
@@ -36,8 +39,7 @@ class Role:
         return f"{self.account_id}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """How one guardrail is set. `mode` None: the scope's mode counts."""
 
     id: str
@@ -45,16 +47,15 @@ class Rule:
     mode: Mode | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Which roles a mode is for. Every given criterion must hold; an `ou` includes those below it; `role_path` is a prefix."""
 
     name: str
     mode: Mode
-    rules: Mapping[str, Mode] = field(default_factory=dict)
+    rules: Mapping[str, Mode] = MappingProxyType({})
     accounts: tuple[str, ...] = ()
     ou: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
     role_path: str | None = None
 
     def covers(self, role: Role, account: Account) -> bool:
@@ -66,13 +67,12 @@ class Scope:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Guardrails:
+class Guardrails(NamedTuple):
     """`hash` is that of the configuration in force; it stands in every finding."""
 
     mode: Mode = Mode.ALERT
     undecidable: Mode = Mode.ALERT
-    rules: Mapping[str, Rule] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = MappingProxyType({})
     scopes: tuple[Scope, ...] = ()
     hash: str = ""
 

@@ -15,7 +15,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from copy import replace
 from datetime import datetime
 from typing import Any
 

@@ -1,22 +1,24 @@
-"""The organization and the parties it trusts, as `config/organization.yaml` states them (docs/contracts.md, "Org file")."""
+"""The organization and the parties it trusts, as `config/organization.yaml` states them (docs/contracts.md, "Org file").
+
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much (`make bench`).
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """`ou` is a path of names from the root, "/workloads/prod"; `org_path` the ids as in `aws:PrincipalOrgPaths`; both "" if unknown."""
 
     id: str
     name: str
     ou: str = ""
     org_path: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedAccount:
+class TrustedAccount(NamedTuple):
     """An account outside the organization that may come in: a vendor, a partner."""
 
     id: str
@@ -24,8 +26,7 @@ class TrustedAccount:
     external_id_required: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedIssuer:
+class TrustedIssuer(NamedTuple):
     """An OIDC issuer without `https://`. `subjects` are IAM-style globs; `claims` map a claim to its trusted values.
 
     A caller is trusted by a subject or by claims.
@@ -34,26 +35,23 @@ class TrustedIssuer:
     issuer: str
     subjects: tuple[str, ...] = ()
     audiences: tuple[str, ...] = ()
-    claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    claims: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Pipeline:
+class Pipeline(NamedTuple):
     """A role that may change trust policies by code."""
 
     role: str
     owner: str
 
 
-@dataclass(frozen=True, slots=True)
-class Networks:
+class Networks(NamedTuple):
     cidrs: tuple[str, ...] = ()
     vpcs: tuple[str, ...] = ()
     vpce: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Organization:
+class Organization(NamedTuple):
     """`id` is None in one-account mode: then only `accounts` are ours."""
 
     id: str | None = None

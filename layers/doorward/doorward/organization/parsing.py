@@ -108,7 +108,7 @@ def _with_management(organization: Organization) -> Organization:
     management = organization.management_account
     if management is None or organization.account(management) is not None:
         return organization
-    from dataclasses import replace
+    from copy import replace
 
     return replace(organization, accounts=(*organization.accounts, Account(management, MANAGEMENT_NAME, ou="/")))
 

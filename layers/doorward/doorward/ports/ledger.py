@@ -2,13 +2,14 @@
 
 Why a case has a generation: the same bad policy put back after a remedy is a new case, while the same event delivered
 three times is not.
+
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much (`make bench`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from doorward.findings.model import RemedyKind
 
@@ -26,8 +27,7 @@ class CaseStatus(StrEnum):
         return self in {CaseStatus.STANDING, CaseStatus.INTENDED}
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One bad trust policy of one role, from found to closed. `planned_hash` and `remedy_kind` stand once a write is intended.
 
     `found_document` is what stood (JSON text); `detail` is what was announced, without documents.
@@ -49,8 +49,7 @@ class Case:
     closed_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Where a role stands. `generation` counts closed cases; `judged_hash` is the last policy judged, "" before the first."""
 
     generation: int = 0
@@ -60,8 +59,7 @@ class Head:
     case_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
+class Announcement(NamedTuple):
     """What leaves from the outbox as an event on the bus. The same `id` is the same announcement, however often it is sent."""
 
     id: str
@@ -70,8 +68,7 @@ class Announcement:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class EventOutcome:
+class EventOutcome(NamedTuple):
     """What came of one event for one role (`role_ref` "" where it names none): every input ends in one of these."""
 
     account_id: str
@@ -84,8 +81,7 @@ class EventOutcome:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(NamedTuple):
     """A trust policy that was accepted for a role. `accepted_by` says who or what, `because` why."""
 
     role_ref: str
@@ -98,8 +94,7 @@ class Baseline:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(NamedTuple):
     """Held for one role by one `owner`. Every change of a case checks in the same transaction that it is still held."""
 
     role_ref: str

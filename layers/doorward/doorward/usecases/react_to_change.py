@@ -13,7 +13,8 @@ Where this dies, the event comes again, and:
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
