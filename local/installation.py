@@ -80,6 +80,7 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
             "SlackChannel": SLACK_CHANNEL,
             "SlackTokenSecretArn": token,
             "SlackApiUrl": slack.url,
+            "ReactionConcurrency": "2",  # ten functions that start at once take ten seconds on two cores
             "ReadDelaysSeconds": _READ_DELAYS_SECONDS,
         }
     )

@@ -26,8 +26,11 @@ def bare() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def doorward() -> Iterator[Installation]:
+def doorward(request: pytest.FixtureRequest, worker_id: str) -> Iterator[Installation]:
     """Doorward in five accounts, deployed once per session: its tests run in one worker (xdist_group "stack")."""
+    users = [item for item in request.session.items if "doorward" in getattr(item, "fixturenames", ())]
+    alone = worker_id == "master" or all(item.nodeid.endswith("@stack") for item in users)
+    assert alone, "these tests would be deployed once per worker: does xdist honour xdist_group, and does every file set it?"
     build(quiet=True)
     with Stack(cloudtrail_delay_seconds=0.05) as stack, SlackSink() as slack:
         yield install(stack, slack)

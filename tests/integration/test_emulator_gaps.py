@@ -665,6 +665,22 @@ def test_a_stacks_roles_are_logged_and_keep_their_boundary(cloud: Stack, bare: S
     assert {detail["requestParameters"]["roleName"] for detail in details} == {name}
 
 
+# -- stack_mappings ----------------------------------------------------------------------------------
+
+
+def test_text_is_a_number_where_a_stacks_event_source_mapping_wants_one(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        inbox, name = queue(stack, HUB.id, None), function(stack, HUB.id, "def handler(event, context):\n    pass\n")
+        mapping = {"EventSourceArn": inbox.arn, "FunctionName": name, "ScalingConfig": {"MaximumConcurrency": "2"}}
+        resources = {"M": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping}}
+        stack_name = deploy(stack, HUB.id, resources)
+        (made,) = stack.client("lambda", HUB.id).list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        stack.client("cloudformation", HUB.id).delete_stack(StackName=stack_name)  # or its poller complains for ever
+        return bool(made["ScalingConfig"] == {"MaximumConcurrency": 2})
+
+    closed_only_by_us(probe, cloud, bare, "stack_mappings")
+
+
 # -- stack_secrets ------------------------------------------------------------------------------------
 
 

@@ -250,7 +250,7 @@ def test_the_external_id_is_made_by_the_secret_and_stands_nowhere_in_the_templat
 def test_every_parameter_is_described_and_checked(name: str) -> None:
     for parameter, definition in yaml_parse(source(name))["Parameters"].items():
         assert definition["Description"].endswith((".", ")")), parameter
-        assert "AllowedPattern" in definition or "AllowedValues" in definition, parameter
+        assert {"AllowedPattern", "AllowedValues"} & set(definition) or {"MinValue", "MaxValue"} <= set(definition), parameter
         assert "AllowedValues" in definition or "ConstraintDescription" in definition, parameter
 
 
