@@ -54,6 +54,12 @@ class Inbox(NamedTuple):
                 sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         return bodies
 
+    def is_empty(self) -> bool:
+        """Nothing waits, and nothing is being worked on."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.stack.client("sqs", self.account_id).get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
+        return {answer["Attributes"][name] for name in names} == {"0"}
+
     def wait(self, count: int = 1, *, seconds: float = 5.0) -> list[Any]:
         """Return at least `count` bodies, or fewer when the time is up."""
         bodies, deadline = self.read(), time.monotonic() + seconds
