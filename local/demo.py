@@ -241,22 +241,26 @@ def summarize(screen: Screen, story: Story, page_url: str | None) -> None:
 
 def look_around(screen: Screen, doorward: Installation, page_url: str) -> None:
     """What a visitor can do while the stack stays up."""
-    url = doorward.stack.url
-    as_jane = f"AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID={PROD.id} AWS_SECRET_ACCESS_KEY=test"
     screen.heading("It stays up; Ctrl-C ends it")
     screen.say(f"Timeline, findings, messages: {page_url}")
-    screen.say(f"AWS: {url} (account root: access key = the 12 digits of the account, secret: test)")
+    screen.say(f"AWS: {doorward.stack.url} (account root: access key = the 12 digits of the account, secret: test)")
     screen.say()
-    screen.say("Open the door yourself, and watch it close:")
+    screen.say("Open the door yourself, from another terminal in this folder, and watch it close:")
+    print(f"\n{door_opener(doorward.stack.url, _ROLE)}", flush=True)  # from the first column, so that it can be pasted
+
+
+def door_opener(url: str, role_name: str) -> str:
+    """A shell command that lets a stranger into a role of prod's and shows what stands two seconds later."""
     stranger = json.dumps(trusting(f"arn:aws:iam::{STRANGER.id}:root"))
     python = Path(sys.executable).relative_to(ROOT) if Path(sys.executable).is_relative_to(ROOT) else Path(sys.executable)
-    screen.say(f"  env {as_jane} {python} - <<'EOF'")
-    screen.say("  import boto3, time")
-    screen.say("  iam = boto3.client('iam')")
-    screen.say(f"  iam.update_assume_role_policy(RoleName='{_ROLE}', PolicyDocument='{stranger}')")
-    screen.say("  time.sleep(2)")
-    screen.say(f"  print(iam.get_role(RoleName='{_ROLE}')['Role']['AssumeRolePolicyDocument'])")
-    screen.say("  EOF")
+    return f"""\
+AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID={PROD.id} AWS_SECRET_ACCESS_KEY=test {python} - <<'EOF'
+import boto3, time
+iam = boto3.client("iam")
+iam.update_assume_role_policy(RoleName="{role_name}", PolicyDocument='{stranger}')
+time.sleep(2)
+print(iam.get_role(RoleName="{role_name}")["Role"]["AssumeRolePolicyDocument"])
+EOF"""
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from local.snapshot import ShownCase
 _REMEDIES = {
     "drop": "took out the statement, or the part of it, that let them in",
     "deny": "added a statement that denies it",
-    "tighten": "added the missing condition",
+    "tighten": "narrowed its condition to whom you trust",
     "restore": "put the accepted policy back",
     "quarantine": "lets nobody in until a person has looked",
 }

@@ -1,6 +1,8 @@
 """Doorward deployed from the real templates on the local stack: from an IAM call in a member account to what stands afterwards."""
 
+import ast
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local.demo import door_opener
 from local.installation import Installation, People, trusting, trusting_github
 from local.world import HUB, MANAGEMENT, PROD, SHARED_SERVICES, STAGING, STRANGER, VENDOR, Account
 from tests.template.conftest import REPOSITORY
@@ -273,6 +276,16 @@ def test_people_are_told_by_sns_and_slack_what_was_done(scene: Scene) -> None:
         "both messages by Slack",
     )
     assert any("was put back" in card for card in cards)
+
+
+def test_the_command_that_the_demo_offers_opens_a_door_and_shows_it_closed(scene: Scene) -> None:
+    scene.create(PROD, "offered", trusting(BATCH))
+    command = door_opener(scene.doorward.stack.url, "offered")
+    done = subprocess.run(["bash", "-c", command], cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert STRANGER.id not in done.stdout
+    assert ast.literal_eval(done.stdout) == trusting(BATCH)
+    assert scene.cases(PROD, "offered") == [("remedied", "restore")]
 
 
 def test_no_secret_of_ours_is_in_a_table_a_log_or_a_message(scene: Scene) -> None:
