@@ -1,6 +1,7 @@
 """Findings and verdicts. The JSON of these is a contract: docs/contracts.md, `doorward check`.
 
-NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much (docs/performance.md).
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much:
+see docs/performance.md.
 """
 
 from collections.abc import Mapping

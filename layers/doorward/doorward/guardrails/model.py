@@ -1,6 +1,7 @@
 """What the guardrails are told: modes and severities by scope, and the role to judge.
 
-NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much (docs/performance.md).
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much:
+see docs/performance.md.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,8 @@
 Why a case has a generation: the same bad policy put back after a remedy is a new case, while the same event delivered
 three times is not.
 
-NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much (docs/performance.md).
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much:
+see docs/performance.md.
 """
 
 from collections.abc import Mapping
