@@ -21,6 +21,9 @@ from doorward.guardrails.announcements import diff_documents
 from doorward.slack import cards
 from doorward.usecases import notify_people
 from doorward.usecases.notify_people import compose_message
+from doorward_cli.checking import Checked, Report
+from doorward_cli.inputs import Subject
+from doorward_cli.tables import print_report
 from local.page import files, markup, mrkdwn, serve
 from local.page.document import render_page
 from tests.browser.outline import outline
@@ -78,10 +81,6 @@ def table(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ca
     if request.param == "terminal":
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("TERM", "dumb")
-    pytest.importorskip("doorward.guardrails.judge", reason="the judge is not there yet, and the command line needs it")
-    from doorward_cli.checking import Checked, Report
-    from doorward_cli.inputs import Subject
-    from doorward_cli.tables import print_report
 
     def show(payload: str) -> str:
         made = record(hostile(payload))
