@@ -87,10 +87,10 @@ def test_an_info_finding_does_not_make_a_role_violating() -> None:
 
 
 def test_a_violation_counts_beside_what_is_undecided() -> None:
-    result = judged(allow({"AWS": STRANGER}), allow(EVERYBODY, {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}))
+    result = judged(allow({"AWS": STRANGER}), allow(EVERYBODY, {"StringEquals": {"aws:SourceVpce": "vpce-0123456789abcdef0"}}))
     assert result.verdict is Verdict.VIOLATING
     assert [(each.rule, each.statement.index, each.construct) for each in result.undecidable] == [
-        ("world-assumable", 1, "IpAddress aws:SourceIp")
+        ("world-assumable", 1, "StringEquals aws:SourceVpce")
     ]
 
 

@@ -103,7 +103,7 @@ def test_a_drop_that_gives_the_baseline_is_called_restoring_and_keeps_its_text()
     [
         document(allow({"AWS": ["AROAEXAMPLE123456789A", OURS]})),
         document(allow({"AWS": STRANGER})),
-        document(allow(EVERYBODY, {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})),
+        document(allow(EVERYBODY, {"StringEquals": {"aws:SourceVpce": "vpce-0123456789abcdef0"}})),
         "not a document",
         document(allow({"AWS": OURS}, action="s3:*")),
     ],
@@ -113,7 +113,7 @@ def test_a_baseline_that_iam_would_refuse_or_that_is_not_compliant_today_is_not_
 
 
 def test_a_doubt_that_was_there_before_does_not_stop_a_remedy_and_a_new_one_does() -> None:
-    undecided = allow(EVERYBODY, {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})
+    undecided = allow(EVERYBODY, {"StringEquals": {"aws:SourceVpce": "vpce-0123456789abcdef0"}})
     assert first(allow({"AWS": [OURS, STRANGER]}), undecided) == ("drop", [allow({"AWS": OURS}), undecided])
     either = allow(EVERYBODY, {"StringEquals": {"sts:RoleSessionName": ["${aws:username}", "deploy"]}})
     assert [each.kind for each in ladder(either)] == ["quarantine"]

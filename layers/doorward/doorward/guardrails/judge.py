@@ -54,7 +54,6 @@ def judge(role: Role, organization: Organization, guardrails: Guardrails, *, now
 
     `strict` raises Disagreement where the search and the evaluator differ, instead of leaving the statement undecided.
     """
-    del now  # no operator on dates is decided yet
     if cannot_be_edited(role):
         return Judgement(Verdict.COMPLIANT)
     try:
@@ -64,7 +63,7 @@ def judge(role: Role, organization: Organization, guardrails: Guardrails, *, now
     refused = refused_because(document, role.trust_policy)
     if refused is not None:
         return Judgement(Verdict.INVALID, because=f"IAM would refuse this trust policy: {refused}.")
-    gate = Gate(document, role, organization)
+    gate = Gate(document, role, organization, now)
     findings: list[Finding] = []
     undecided: list[Undecided] = []
     allows = [each for each in document.statements if each.effect == "Allow"]

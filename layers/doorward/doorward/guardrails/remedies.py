@@ -30,7 +30,7 @@ from doorward.iam.arns import UNIQUE_ID
 from doorward.iam.callers import GITHUB
 from doorward.iam.documents import Condition, Document, Statement, canonical_hash, load_json, parse_document, render_document
 from doorward.iam.search import glob, read_operator
-from doorward.iam.sets import ANY, Budget, Grammar, Many, OutOfBudget, Pattern, find_text
+from doorward.iam.sets import ANY, Budget, Grammar, Many, OutOfBudget, find_text, pattern
 from doorward.organization.model import Organization
 
 # The quota that no account has to ask for; white space does not count.
@@ -208,7 +208,7 @@ class _Ladder:
             if condition.key.lower() == _AUDIENCE and condition.operator in {"StringEquals", "StringLike"}:
                 kept = tuple(each for each in condition.values if each in audiences)
                 if not kept and condition.operator == "StringLike":
-                    kept = tuple(each for each in audiences if any(Pattern(glob(value)).matches(each) for value in condition.values))
+                    kept = tuple(each for each in audiences if any(pattern(glob(value)).matches(each) for value in condition.values))
                 return _with_condition(statement, position, condition._replace(values=kept or condition.values))
         return statement._replace(conditions=(*statement.conditions, Condition("StringEquals", _AUDIENCE, audiences)))
 
@@ -284,7 +284,7 @@ def _spliced(value: str, trusted: str) -> str:
 
 def _is_within(inner: str, outer: str) -> bool:
     try:
-        return find_text(_ANY_TEXT, (Pattern(glob(inner)),), (Pattern(glob(outer)),), Budget()) is None
+        return find_text(_ANY_TEXT, (pattern(glob(inner)),), (pattern(glob(outer)),), Budget()) is None
     except OutOfBudget:
         return False
 

@@ -5,6 +5,7 @@ What makes a stranger a stranger is here; what condition keys such a caller can 
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import product
 from typing import NamedTuple
 
@@ -20,9 +21,11 @@ from doorward.iam.callers import (
     NO_ORGANIZATION,
     ORGANIZATION,
     PROVIDER,
+    TIME,
     USER_ID,
     WITH_SAML,
     WITH_WEB_IDENTITY,
+    Accounts,
     Form,
     Organizations,
     Resource,
@@ -36,8 +39,24 @@ from doorward.iam.callers import (
     unnamed_web_identities,
 )
 from doorward.iam.documents import VERSION_2012, Document, Principal, Statement
-from doorward.iam.search import Callers, Doubt, Found, Placed, Test, find_request, glob, ignoring_case, matches_action, read_operator
-from doorward.iam.sets import Budget, Pattern, Wild, literal
+from doorward.iam.search import (
+    Callers,
+    Doubt,
+    Found,
+    Placed,
+    Region,
+    Test,
+    Value,
+    find_request,
+    glob,
+    has_variables,
+    ignoring_case,
+    matches_action,
+    read_operator,
+    variables_of,
+)
+from doorward.iam.sets import Budget, Pattern, Wild, literal, pattern
+from doorward.iam.spans import FAR, Span, network, united
 from doorward.organization.model import Organization, TrustedIssuer
 
 _ACCOUNT = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])", re.ASCII)
@@ -48,6 +67,8 @@ _FRESH_DIGITS = ("987", "456", "123")
 # Two organizations without a character in common.
 _FRESH_ORGANIZATION_CHARS = ("q7w8e9r", "a1s2d3f")
 _ENOUGH = 2
+_TIME_KEYS = frozenset({"aws:currenttime", "aws:epochtime", "aws:tokenissuetime"})
+_LONGEST_SESSION_SECONDS = 43_200
 _RUN = Wild(many=True)
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
 _OIDC_PROVIDER = "oidc-provider/"
@@ -75,12 +96,11 @@ Answer = Shown | Doubt | None
 class Gate:
     """One role's trust policy, as the worlds see it. Keeps what was solved, so it is made anew for every judgement."""
 
-    def __init__(self, document: Document, role: Role, organization: Organization) -> None:
+    def __init__(self, document: Document, role: Role, organization: Organization, now: datetime) -> None:
         self.document = document
         self.role = role
         self.organization = organization
         self.budget = Budget()
-        self._callers: dict[object, Callers] = {}
         ours = {role.account_id, *(each.id for each in organization.accounts)}
         if organization.management_account is not None:
             ours.add(organization.management_account)
@@ -93,8 +113,17 @@ class Gate:
         self.fresh_accounts = tuple(_fresh_account(digits, taken) for digits in _FRESH_DIGITS)
         orgs = {*(found for text in texts for found in _ORG.findall(text)), organization.id}
         self.fresh_organizations = tuple(_fresh_organization(chars, orgs) for chars in _FRESH_ORGANIZATION_CHARS)
-        self.keys = tuple(dict.fromkeys(each.key for statement in document.statements for each in statement.conditions))
-        self.resource = Resource(self.role_partition, role.account_id, organization.id)
+        asked = (each.key for statement in document.statements for each in statement.conditions)
+        self.keys = tuple(dict.fromkeys((*asked, *(variables_of(document) if has_variables(document) else ()))))
+        self.resource = Resource(
+            self.role_partition,
+            role.account_id,
+            organization.id,
+            united(block for each in organization.networks.cidrs if (block := network(each)) is not None),
+            organization.networks.vpcs,
+            organization.networks.vpce,
+        )
+        self.also = _from_now_on(int(now.timestamp())) if any(each.lower() in _TIME_KEYS for each in self.keys) else ()
 
     @property
     def role_partition(self) -> str:
@@ -165,21 +194,17 @@ class Gate:
     ) -> Answer:
         doubts: list[str] = []
         for form in FORMS:
-            key = (form, organizations, account_id, external_ids_taken)
-            callers = self._callers.get(key)
-            if callers is None:
-                callers = aws_callers(
-                    self.resource,
-                    form,
-                    organizations,
-                    account_id=account_id,
-                    named=(*self.fresh_accounts[:1], *self.named),
-                    shut_out=self.ours | self.trusted,
-                    unique_ids=self.unique_ids,
-                    external_ids_taken=external_ids_taken,
-                )
-                self._callers[key] = callers
-            found = find_request(self.document, statement, principal, callers, self.budget)
+            callers = aws_callers(
+                self.resource,
+                form,
+                organizations,
+                Accounts(account_id)
+                if account_id is not None
+                else Accounts(None, self.ours | self.trusted, (*self.fresh_accounts[:1], *self.named)),
+                unique_ids=self.unique_ids,
+                external_ids_taken=external_ids_taken,
+            )
+            found = find_request(self.document, statement, principal, callers, self.budget, self.also)
             if isinstance(found, Found):
                 shown = self._aws_witness(found, form, callers, absent)
                 if isinstance(shown, Shown):
@@ -190,16 +215,16 @@ class Gate:
         return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
 
     def _aws_witness(self, found: Found, form: Form, callers: Callers, absent: tuple[str, ...]) -> Shown | Doubt:
-        arn = found.values[CALLER] or ""
+        arn = _text(found, CALLER)
         account_id = arn.split(":")[4]
         name = arn.rsplit("/", 1)[-1]
         principal = arn
         context: dict[str, str | tuple[str, ...]] = {"aws:PrincipalArn": arn, "aws:PrincipalAccount": account_id}
-        user_id = found.values.get(USER_ID)
+        user_id = _text(found, USER_ID)
         if form == "role":
             session = (user_id or ":any").split(":", 1)[1]
             principal = f"arn:{self.resource.partition}:sts::{account_id}:assumed-role/{name}/{session}"
-        org_path = found.values.get(ORGANIZATION)
+        org_path = _text(found, ORGANIZATION) or None
         org_id = None if org_path is None else org_path.split("/", 1)[0]
         if org_path is not None and org_id is not None:
             context["aws:PrincipalOrgID"] = org_id
@@ -231,19 +256,21 @@ class Gate:
             if name in known:
                 continue
             known.add(name)
-            dimension = callers.key_of(name).dimension
-            value: str | None
+            asked = callers.key_of(name)
+            value: int | str | tuple[str, ...] | None
             if name in derived:
                 value = derived[name]
-            elif dimension in {CALLER, ORGANIZATION, PROVIDER}:
+            elif asked.dimension in {CALLER, ORGANIZATION, PROVIDER}:
                 value = None
-            elif dimension in found.values:
-                value = found.values[dimension]
+            elif asked.dimension in found.values:
+                value = found.values[asked.dimension]
             else:
-                unasked = callers.solve(dimension, (), self.budget)
-                value = None if unasked is None or isinstance(unasked, Doubt) else unasked.text
+                unasked = callers.solve(asked.dimension, (), self.budget)
+                value = unasked.content if isinstance(unasked, Value) else None
             if value is None:
                 missing.append(spelled(key))
+            elif isinstance(value, int):
+                context[spelled(key)] = str(value) if asked.write is None else asked.write(value)
             else:
                 context[spelled(key)] = value
 
@@ -269,7 +296,7 @@ class Gate:
         for tokens in worlds:
             for by_name in (True, False):
                 callers = github_callers(self.resource, provider, tokens, by_name=by_name)
-                found = find_request(self.document, statement, Principal("Federated", provider), callers, self.budget)
+                found = find_request(self.document, statement, Principal("Federated", provider), callers, self.budget, self.also)
                 if isinstance(found, Found):
                     shown = self._token_witness(found, provider, callers, GITHUB)
                     if isinstance(shown, Shown):
@@ -284,7 +311,7 @@ class Gate:
         issuer = self.organization.issuer(issuer_name)
         if issuer is not None:
             worlds = [
-                Tokens(subjects_excluded=tuple(Pattern(glob(each)) for each in issuer.subjects), claims_excluded=claims)
+                Tokens(subjects_excluded=tuple(pattern(glob(each)) for each in issuer.subjects), claims_excluded=claims)
                 for claims in _claims_missed(issuer)
             ]
         else:
@@ -292,7 +319,7 @@ class Gate:
         constructs: list[str] = []
         for tokens in worlds:
             callers = issuer_callers(self.resource, provider, issuer_name, tokens)
-            found = find_request(self.document, statement, Principal("Federated", provider), callers, self.budget)
+            found = find_request(self.document, statement, Principal("Federated", provider), callers, self.budget, self.also)
             if isinstance(found, Doubt):
                 constructs += found.constructs
             elif found is not None:
@@ -303,14 +330,16 @@ class Gate:
         """`{"AWS": "*"}` where the statement also allows the calls that only bearers of tokens and assertions make."""
         for action in (WITH_WEB_IDENTITY, WITH_SAML):
             if matches_action(statement, action):
-                found = find_request(self.document, statement, principal, unnamed_web_identities(self.resource, action), self.budget)
+                found = find_request(
+                    self.document, statement, principal, unnamed_web_identities(self.resource, action), self.budget, self.also
+                )
                 if isinstance(found, Doubt):
                     return Doubt(found.constructs[:1])
         return None
 
     def _token_witness(self, found: Found, provider: str, callers: Callers, issuer: str) -> Shown | Doubt:
-        subject = found.values[f"{issuer}:sub"] or ""
-        audience = found.values[f"{issuer}:aud"] or ""
+        subject = _text(found, f"{issuer}:sub")
+        audience = _text(found, f"{issuer}:aud")
         context: dict[str, str | tuple[str, ...]] = {f"{issuer}:aud": audience, f"{issuer}:sub": subject}
         missing: list[str] = []
         owner, repository = _owner_and_repository(subject)
@@ -321,6 +350,21 @@ class Gate:
                 return Doubt((f"{claim} together with {issuer}:sub",))
         self._fill(found, callers, context, missing, derived)
         return Shown(Witness(provider, "Federated", WITH_WEB_IDENTITY, context, tuple(missing)))
+
+
+def _text(found: Found, dimension: str) -> str:
+    """Empty where the key is missing."""
+    content = found.values.get(dimension)
+    return content if isinstance(content, str) else ""
+
+
+def _from_now_on(now: int) -> Region:
+    """Whatever is asked happens now or later, with a session that was opened at most twelve hours ago."""
+
+    def since(start: int) -> Test:
+        return Test(absent=True, negated=False, patterns=(), unknown=False, construct="time", spans=(Span(start, FAR),))
+
+    return (Placed(TIME, since(now)), Placed("aws:tokenissuetime", since(now - _LONGEST_SESSION_SECONDS)))
 
 
 def issuer_of(principal: Principal) -> str | None:
@@ -355,19 +399,19 @@ def _strangers_of_listed(issuer: TrustedIssuer) -> Iterator[Tokens]:
         theirs = values if name == "repository_owner" else ()
         told = tuple(pattern for each in theirs for pattern in _owner_patterns(each))
         if name == "repository":
-            told = tuple(Pattern((*_REPO, *ignoring_case(each), ":", _RUN)) for each in values)
+            told = tuple(pattern((*_REPO, *ignoring_case(each), ":", _RUN)) for each in values)
         yield Tokens(
             subjects_excluded=(*subjects, *told),
-            claims_excluded={name: tuple(map(literal, values))},
+            claims_excluded=((name, tuple(map(literal, values))),),
             owners_excluded=(*owners, *theirs),
         )
 
 
-def _claims_missed(issuer: TrustedIssuer) -> Iterator[dict[str, tuple[Pattern, ...]]]:
+def _claims_missed(issuer: TrustedIssuer) -> Iterator[tuple[tuple[str, tuple[Pattern, ...]], ...]]:
     if not issuer.claims:
-        yield {}
+        yield ()
     for claim, values in issuer.claims.items():
-        yield {claim.lower(): tuple(map(literal, values))}
+        yield ((claim.lower(), tuple(map(literal, values))),)
 
 
 def _trusted_of_listed(issuer: TrustedIssuer) -> Iterator[tuple[Placed, ...]]:
@@ -385,12 +429,12 @@ def _strangers_of_unlisted(statement: Statement, document: Document) -> Tokens:
     for claim, values in ids.items():
         for each in values:
             if claim == "repository_owner_id":
-                subjects.append(Pattern((*_REPO, _RUN, "@", *each, "/", _RUN)))
+                subjects.append(pattern((*_REPO, _RUN, "@", *each, "/", _RUN)))
             elif claim == "repository_id":
-                subjects.append(Pattern((*_REPO, _RUN, "/", _RUN, "@", *each, ":", _RUN)))
+                subjects.append(pattern((*_REPO, _RUN, "/", _RUN, "@", *each, ":", _RUN)))
     return Tokens(
         subjects_excluded=tuple(subjects),
-        claims_excluded={claim: tuple(map(literal, values)) for claim, values in ids.items()},
+        claims_excluded=tuple((claim, tuple(map(literal, values))) for claim, values in ids.items()),
         owners_excluded=owners,
     )
 
@@ -415,16 +459,16 @@ def subject_patterns(trusted: str) -> tuple[Pattern, ...]:
     """
     head, slash, rest = trusted.removeprefix(_REPO).partition("/")
     if not trusted.startswith(_REPO) or not slash:
-        return (Pattern(glob(trusted)),)
+        return (pattern(glob(trusted)),)
     repository, colon, context = rest.partition(":")
-    written = Pattern((*_REPO, *_without_case(head), "/", *_without_case(repository), *colon, *glob(context)))
+    written = pattern((*_REPO, *_without_case(head), "/", *_without_case(repository), *colon, *glob(context)))
     if "@" in head or "@" in repository:
         return (written,)
     an_id = ("@", Wild(many=True, barred="/:"))
     owner = (*_REPO, *_without_case(head, barred="/:"), *an_id, "/")
     if not colon:
-        return (written, Pattern((*owner, *_without_case(repository))))
-    return (written, Pattern((*owner, *_without_case(repository, barred="/:"), *an_id, ":", *glob(context))))
+        return (written, pattern((*owner, *_without_case(repository))))
+    return (written, pattern((*owner, *_without_case(repository, barred="/:"), *an_id, ":", *glob(context))))
 
 
 def _without_case(text: str, barred: str = "") -> tuple[str | Wild, ...]:
@@ -434,11 +478,11 @@ def _without_case(text: str, barred: str = "") -> tuple[str | Wild, ...]:
 def _owner_patterns(owner: str) -> tuple[Pattern, ...]:
     name = ignoring_case(owner)
     return (
-        Pattern((*_REPO, *name, "/", _RUN)),
-        Pattern((*_REPO, *name, "@", _RUN)),
-        Pattern((_RUN, *"repository:", *name, "/", _RUN)),
-        Pattern((_RUN, *"repository_owner:", *name)),
-        Pattern((_RUN, *"repository_owner:", *name, ":", _RUN)),
+        pattern((*_REPO, *name, "/", _RUN)),
+        pattern((*_REPO, *name, "@", _RUN)),
+        pattern((_RUN, *"repository:", *name, "/", _RUN)),
+        pattern((_RUN, *"repository_owner:", *name)),
+        pattern((_RUN, *"repository_owner:", *name, ":", _RUN)),
     )
 
 

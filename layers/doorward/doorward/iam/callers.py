@@ -14,8 +14,9 @@ from typing import Literal, NamedTuple
 
 from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
 from doorward.iam.documents import Principal
-from doorward.iam.search import NEVER, UNKNOWN, UNKNOWN_PRESENT, Callers, Domain, Key, Placed, Test, ignoring_case, lifted
-from doorward.iam.sets import ANY, Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, perhaps, some, starting_with
+from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Kind, Placed, Region, Test, ignoring_case, lifted
+from doorward.iam.sets import ANY, Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, pattern, perhaps, some, starting_with
+from doorward.iam.spans import FAR, Span, Spans, address, iso_time, network, without
 
 ASSUME_ROLE = "sts:AssumeRole"
 WITH_WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
@@ -64,19 +65,65 @@ _REGION = Grammar(
 
 
 class Text(NamedTuple):
-    """A key by itself: its name as AWS spells it, and what it can be."""
+    """A key: its name as AWS spells it, and what it can be. `dimension` where it shares one with another key."""
 
     name: str
     domain: Domain
-    kind: str = "string"
+    kind: Kind = "string"
+    write: Callable[[int], str] | None = None
+    dimension: str | None = None
 
 
+@lru_cache(maxsize=512)
 def _constant(value: str) -> Domain:
-    return Domain(optional=False, grammar=Grammar(value), samples=(value,))
+    return Domain(optional=False, grammar=Grammar(value), samples=(value,), constant=value)
 
 
 _FREE_TEXT = Domain(optional=True, grammar=_ANY_TEXT, samples=("any",), longest=_LONGEST_TAG_VALUE)
 _SOURCE_IDENTITY = Domain(optional=True, grammar=_SESSION_NAME, samples=("any",), longest=_LONGEST_SESSION_NAME)
+
+_HEX = Chars(_DIGITS + "abcdef")
+_LONGEST_SESSION_SECONDS = 43_200
+_LONGEST_MFA_AGE_SECONDS = 129_600
+_PRIVATE = tuple(
+    block
+    for each in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "224.0.0.0/3",
+        "::/3",
+        "4000::/2",
+        "8000::/1",
+    )
+    if (block := network(each)) is not None
+)
+"""Addresses that nobody has on the internet: https://www.iana.org/assignments/iana-ipv4-special-registry, and all but 2000::/3."""
+ALL_ADDRESSES: Spans = tuple(block for each in ("0.0.0.0/0", "::/0") if (block := network(each)) is not None)
+PUBLIC_ADDRESSES = without(ALL_ADDRESSES, _PRIVATE)
+TIME = "time"
+"""The dimension of `aws:CurrentTime` and `aws:EpochTime`."""
+# The last second that an ISO 8601 date of four digits can tell.
+_LAST_SECOND = 253_402_300_799
+_ANY_TIME = Domain(optional=False, grammar=None, spans=(Span(0, _LAST_SECOND),))
+_SOME_TEXTS = Domain(optional=True, grammar=_SOME_TEXT, samples=("any",), longest=_LONGEST_TAG_VALUE, several=True)
+
+
+@lru_cache(maxsize=32)
+def _identified(kind: str, ours: tuple[str, ...]) -> Domain:
+    """Ids that AWS gives (`vpc-…`): somebody has his own; whose a given one is, is not known, but that ours are ours."""
+    theirs = Grammar(Either(tuple(f"{kind}-0{each * 4}" for each in ("d0a4", "b1c5"))))
+    return Domain(
+        optional=True,
+        grammar=theirs,
+        doubtful=Grammar((kind, "-", _HEX, Many(_HEX))),
+        never_had=tuple(map(literal, ours)),
+    )
+
 
 # The same for whoever calls STS.
 _COMMON = (
@@ -86,8 +133,13 @@ _COMMON = (
     Text("aws:UserAgent", _FREE_TEXT),
     Text("aws:Referer", _FREE_TEXT),
     Text("aws:RequestedRegion", Domain(optional=False, grammar=_REGION, samples=("us-east-1",))),
-    Text("aws:CurrentTime", UNKNOWN_PRESENT),
-    Text("aws:EpochTime", UNKNOWN_PRESENT),
+    Text("aws:CurrentTime", _ANY_TIME, "instant", iso_time, TIME),
+    Text("aws:EpochTime", _ANY_TIME, "instant", str, TIME),
+    Text("aws:SourceIp", Domain(optional=True, grammar=None, spans=PUBLIC_ADDRESSES), "address", address),
+    Text("aws:VpcSourceIp", Domain(optional=True, grammar=None, spans=ALL_ADDRESSES), "address", address),
+    Text("aws:TagKeys", _SOME_TEXTS),
+    Text("sts:TransitiveTagKeys", _SOME_TEXTS),
+    Text("sts:DurationSeconds", Domain(optional=True, grammar=None, spans=(Span(900, _LONGEST_SESSION_SECONDS),)), "number", str),
     Text("sts:RoleSessionName", Domain(optional=False, grammar=_SESSION_NAME, samples=("any",), longest=_LONGEST_SESSION_NAME)),
     Text("sts:SourceIdentity", _SOURCE_IDENTITY),
     # Services send these; neither an IAM principal nor a token can.
@@ -127,20 +179,36 @@ _NOT_FEDERATED = (
     "aws:TokenIssueTime",
     "sts:ExternalId",
 )
+_MFA_AGE = Domain(optional=True, grammar=None, spans=(Span(0, _LONGEST_MFA_AGE_SECONDS),))
+_FRESH = ("999988887777",)
 _TYPES = {"role": "AssumedRole", "user": "User", "federated-user": "FederatedUser"}
 
 
 class Resource(NamedTuple):
-    """The role whose policy is judged: constants of every request. `org_id` None: not known."""
+    """The role whose policy is judged, and the networks of its organization: the same for every request.
+
+    `org_id` None: not known. `addresses`, `vpcs` and `vpc_endpoints` are ours: no stranger calls from there.
+    """
 
     partition: str
     account_id: str
     org_id: str | None
+    addresses: Spans = ()
+    vpcs: tuple[str, ...] = ()
+    vpc_endpoints: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=256)
 def _resource_keys(resource: Resource) -> tuple[Text, ...]:
     organization = UNKNOWN if resource.org_id is None else _constant(resource.org_id)
-    return (Text("aws:ResourceAccount", _constant(resource.account_id)), Text("aws:ResourceOrgID", organization))
+    theirs = without(PUBLIC_ADDRESSES, resource.addresses)
+    return (
+        Text("aws:ResourceAccount", _constant(resource.account_id)),
+        Text("aws:ResourceOrgID", organization),
+        Text("aws:SourceIp", Domain(optional=True, grammar=None, spans=theirs), "address", address),
+        Text("aws:SourceVpc", _identified("vpc", resource.vpcs)),
+        Text("aws:SourceVpce", _identified("vpce", resource.vpc_endpoints)),
+    )
 
 
 # Callers of AWS type
@@ -189,9 +257,9 @@ def one_organization(org_id: str) -> Organizations:
     return Organizations(absent=False, grammar=Grammar(Either((root, f"{root}ou-{tail}-{tail}{tail}/"))))
 
 
-@lru_cache(maxsize=64)
-def _caller_grammar(partition: str, form: Form, account_id: str | None) -> Grammar:
-    account: Part = account_id if account_id is not None else (Chars(_DIGITS),) * _ACCOUNT_ID_DIGITS
+@lru_cache(maxsize=16)
+def _caller_grammar(partition: str, form: Form) -> Grammar:
+    account: Part = (Chars(_DIGITS),) * _ACCOUNT_ID_DIGITS
     if form == "federated-user":
         return Grammar((f"arn:{partition}:sts::", account, ":federated-user/", _NAME))
     return Grammar((f"arn:{partition}:iam::", account, f":{form}/", _PATH, _NAME))
@@ -204,45 +272,63 @@ def _user_id_grammar(form: Form) -> Grammar:
     return Grammar((head, tail, ":", _SESSION)) if form == "role" else Grammar((head, tail))
 
 
+class Accounts(NamedTuple):
+    """Which accounts: one (`only`), or every one that is not `shut_out`; `likely` are tried first."""
+
+    only: str | None = None
+    shut_out: frozenset[str] = frozenset()
+    likely: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=1024)
 def aws_callers(
     resource: Resource,
     form: Form,
     organizations: Organizations,
+    accounts: Accounts,
     *,
-    account_id: str | None = None,
-    named: tuple[str, ...] = (),
-    shut_out: frozenset[str] = frozenset(),
     unique_ids: tuple[str, ...] = (),
     external_ids_taken: tuple[str, ...] = (),
+    base: Region = (),
 ) -> Callers:
-    """Principals of one form who call AssumeRole: of one account, or of every account that is not `shut_out`.
+    """Principals of one form who call AssumeRole.
 
-    `named` are accounts that the policy mentions, `unique_ids` its AROA… and AIDA…, which belong to nobody else.
-    `external_ids_taken` are external IDs that these callers never send.
+    `unique_ids` are AROA… and AIDA… of a policy, which belong to nobody else. `external_ids_taken` are external IDs that these callers
+    never send.
     """
     service = "sts" if form == "federated-user" else "iam"
     before = f"arn:{resource.partition}:{service}::"
-    accounts = (account_id,) if account_id is not None else named
+    account_end = len(before) + _ACCOUNT_ID_DIGITS
+    likely = accounts.likely if accounts.only is None else (accounts.only,)
 
     def rejects(arn: str) -> Pattern | None:
-        account = arn[len(before) : len(before) + _ACCOUNT_ID_DIGITS]
-        return starting_with(f"{before}{account}:") if account in shut_out else None
+        account = arn[len(before) : account_end]
+        return starting_with(f"{before}{account}:") if account in accounts.shut_out else None
 
-    def on_account(pattern: Pattern) -> tuple[Pattern, ...]:
-        return (lifted(pattern, tuple(before), (":", _RUN), ":"),)
+    def complete(beginning: str) -> str:
+        if len(beginning) <= account_end:
+            return beginning + f"{before}{(likely or _FRESH)[0]}:{form}/any"[len(beginning) :]
+        return (
+            beginning + f"{form}/any"[max(len(beginning) - account_end - 1, 0) :]
+            if len(beginning) < account_end + len(form) + 2
+            else (beginning + "any")
+        )
 
-    def on_user_name(pattern: Pattern) -> tuple[Pattern, ...]:
+    def on_account(part: Pattern) -> tuple[Pattern, ...]:
+        return (lifted(part, tuple(before), (":", _RUN), ":"),)
+
+    def on_user_name(part: Pattern) -> tuple[Pattern, ...]:
         whose = (*before, Wild(many=True, barred=":"), *":user/")
-        return (lifted(pattern, whose, (), "/"), lifted(pattern, (*whose, _RUN, "/"), (), "/"))
+        return (lifted(part, whose, (), "/"), lifted(part, (*whose, _RUN, "/"), (), "/"))
 
     domains = {
         CALLER: Domain(
             optional=False,
-            grammar=_caller_grammar(resource.partition, form, account_id),
-            samples=tuple(f"{before}{each}:{form}/any" for each in accounts),
-            excluded=() if account_id is not None else tuple(starting_with(f"{before}{each}:") for each in named if each in shut_out),
-            rejects=rejects if account_id is None else None,
+            grammar=_caller_grammar(resource.partition, form),
+            samples=tuple(f"{before}{each}:{form}/any" for each in likely),
+            rejects=rejects if accounts.only is None else None,
             longest=_LONGEST_ARN,
+            complete=complete,
         ),
         ORGANIZATION: organizations.domain(),
     }
@@ -270,20 +356,21 @@ def aws_callers(
         *_resource_keys(resource),
         Text("aws:userid", user_id),
         Text("aws:PrincipalType", _constant(_TYPES[form])),
-        Text("aws:TokenIssueTime", UNKNOWN if form == "user" else UNKNOWN_PRESENT),
+        Text("aws:TokenIssueTime", _ANY_TIME._replace(optional=form == "user"), "instant", iso_time),
         Text(
             "aws:MultiFactorAuthPresent",
             # Long-term keys of a user carry no such key at all.
             Domain(optional=form == "user", grammar=_TRUE_OR_FALSE, samples=("false", "true")),
             "bool",
         ),
+        Text("aws:MultiFactorAuthAge", _MFA_AGE, "number", str),
     ]
     if form == "user":
         keys["aws:username"] = Key(CALLER, lift=on_user_name)
     else:
         texts.append(Text("aws:username", NEVER))
     if external_ids_taken:
-        taken = tuple(Pattern(ignoring_case(each)) for each in external_ids_taken)
+        taken = tuple(pattern(ignoring_case(each)) for each in external_ids_taken)
         texts.append(_EXTERNAL_ID._replace(domain=_EXTERNAL_ID.domain._replace(excluded=taken)))
 
     def admits(principal: Principal) -> tuple[Placed, ...] | None:
@@ -291,11 +378,12 @@ def aws_callers(
 
     space = _Space(keys, domains, _by_name(texts), _aws_otherwise)
     required = (CALLER, ORGANIZATION, USER_ID) if form == "role" else (CALLER, ORGANIZATION)
-    return Callers(ASSUME_ROLE, space.key_of, space.domain_of, admits, required=required)
+    whose = () if accounts.only is None else (_is(CALLER, starting_with(f"{before}{accounts.only}:")),)
+    return Callers(ASSUME_ROLE, space.key_of, space.domain_of, admits, required=required, base=(*whose, *base))
 
 
-def _on_org_id(pattern: Pattern) -> tuple[Pattern, ...]:
-    return (lifted(pattern, (), ("/", _RUN), "/"),)
+def _on_org_id(part: Pattern) -> tuple[Pattern, ...]:
+    return (lifted(part, (), ("/", _RUN), "/"),)
 
 
 def _admits_aws(principal: Principal, partition: str, form: Form) -> tuple[Placed, ...] | None:
@@ -318,8 +406,8 @@ def _admits_aws(principal: Principal, partition: str, form: Form) -> tuple[Place
         role, _, session = rest.partition("/")
         whose = f"arn:{partition}:iam::{arn.account_id}:role/"
         return (
-            _is(CALLER, literal(whose + role), Pattern((*whose, _RUN, "/", *role))),
-            _is(USER_ID, Pattern((Wild(many=True, barred=":"), ":", *session))),
+            _is(CALLER, literal(whose + role), pattern((*whose, _RUN, "/", *role))),
+            _is(USER_ID, pattern((Wild(many=True, barred=":"), ":", *session))),
         )
     if (arn.service, kind_of) in {("iam", form), ("sts", form)}:
         return (_is(CALLER, literal(value)),)
@@ -330,24 +418,37 @@ def _is(dimension: str, *patterns: Pattern) -> Placed:
     return Placed(dimension, Test(absent=False, negated=False, patterns=patterns, unknown=False, construct="Principal"))
 
 
-class _Space(NamedTuple):
+class _Space:
     """Keys that share dimensions, and what every dimension can be: described ones first, then what `otherwise` says."""
 
-    keys: Mapping[str, Key]
-    domains: Mapping[str, Domain]
-    texts: Mapping[str, Text]
-    otherwise: Callable[[str], Domain]
+    __slots__ = ("_domains", "_keys", "_otherwise", "_texts")
+
+    def __init__(
+        self, keys: Mapping[str, Key], domains: Mapping[str, Domain], texts: Mapping[str, Text], otherwise: Callable[[str], Domain]
+    ) -> None:
+        self._keys = dict(keys)
+        self._domains = domains
+        self._texts = texts
+        self._otherwise = otherwise
 
     def key_of(self, name: str) -> Key:
-        text = self.texts.get(name)
-        return self.keys.get(name) or (Key(name) if text is None else Key(name, text.kind))
+        known = self._keys.get(name)
+        if known is None:
+            text = self._texts.get(name)
+            if text is None:
+                return Key(name)
+            known = Key(text.dimension or name, text.kind, multivalued=text.domain.several, write=text.write)
+            self._keys[name] = known
+        return known
 
     def domain_of(self, dimension: str) -> Domain:
-        known = self.domains.get(dimension)
+        known = self._domains.get(dimension)
         if known is not None:
             return known
-        text = self.texts.get(dimension)
-        return self.otherwise(dimension) if text is None else text.domain
+        if dimension == TIME:
+            return _ANY_TIME
+        text = self._texts.get(dimension)
+        return self._otherwise(dimension) if text is None else text.domain
 
 
 def _by_name(texts: Iterable[Text]) -> dict[str, Text]:
@@ -440,22 +541,24 @@ _AUDIENCES = ("sts.amazonaws.com", "https://audience.example/any", "https://audi
 class Tokens(NamedTuple):
     """Which tokens of an issuer: subjects that are none of `subjects_excluded`, audiences none of `audiences_excluded`.
 
-    `claims_excluded` are claim values that these tokens never have; `base` restricts further.
+    `claims_excluded` are, by claim, values that these tokens never have; `base` restricts further.
     """
 
     subjects_excluded: tuple[Pattern, ...] = ()
     audiences_excluded: tuple[Pattern, ...] = ()
-    claims_excluded: Mapping[str, tuple[Pattern, ...]] = {}
+    claims_excluded: tuple[tuple[str, tuple[Pattern, ...]], ...] = ()
     owners_excluded: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
-    base: tuple[Placed, ...] = ()
+    base: Region = ()
 
 
+@lru_cache(maxsize=512)
 def github_callers(resource: Resource, provider: str, tokens: Tokens, *, by_name: bool) -> Callers:
     """Workflows with a token of GitHub Actions. `by_name`: subjects `repo:OWNER/REPO:…`; else those with ids, and customised ones."""
     subject = f"{GITHUB}:sub"
-    owners = tuple(Pattern((*ignoring_case(each),)) for each in tokens.owners_excluded)
-    their_repositories = tuple(Pattern((*ignoring_case(each), "/", _RUN)) for each in tokens.owners_excluded)
+    claims_excluded = dict(tokens.claims_excluded)
+    owners = tuple(pattern((*ignoring_case(each),)) for each in tokens.owners_excluded)
+    their_repositories = tuple(pattern((*ignoring_case(each), "/", _RUN)) for each in tokens.owners_excluded)
     domains = {
         subject: Domain(
             optional=False,
@@ -475,13 +578,13 @@ def github_callers(resource: Resource, provider: str, tokens: Tokens, *, by_name
         domains[f"{GITHUB}:{claim}"] = Domain(optional=True, grammar=_SOME_TEXT, samples=("any",))
     for claim in _ID_CLAIMS:
         domains[f"{GITHUB}:{claim}"] = Domain(
-            optional=True, grammar=_claim_grammar(claim), samples=("987654321",), excluded=tokens.claims_excluded.get(claim, ())
+            optional=True, grammar=_claim_grammar(claim), samples=("987654321",), excluded=claims_excluded.get(claim, ())
         )
     for claim, theirs in (("repository", their_repositories), ("repository_owner", owners)):
         domains[f"{GITHUB}:{claim}"] = Domain(
             optional=True,
             grammar=_claim_grammar(claim),
-            excluded=(*theirs, *tokens.claims_excluded.get(claim, ())),
+            excluded=(*theirs, *claims_excluded.get(claim, ())),
         )
     if by_name:
         keys[f"{GITHUB}:repository"] = Key(subject, sometimes=True, lift=_on_repository)
@@ -489,14 +592,15 @@ def github_callers(resource: Resource, provider: str, tokens: Tokens, *, by_name
     return _web_identities(resource, provider, GITHUB, keys, domains, (subject, f"{GITHUB}:aud"), tokens.base)
 
 
-def _on_repository(pattern: Pattern) -> tuple[Pattern, ...]:
-    return (lifted(pattern, tuple("repo:"), (":", _RUN), ":"),)
+def _on_repository(part: Pattern) -> tuple[Pattern, ...]:
+    return (lifted(part, tuple("repo:"), (":", _RUN), ":"),)
 
 
-def _on_owner(pattern: Pattern) -> tuple[Pattern, ...]:
-    return (lifted(pattern, tuple("repo:"), ("/", _RUN), "/:"),)
+def _on_owner(part: Pattern) -> tuple[Pattern, ...]:
+    return (lifted(part, tuple("repo:"), ("/", _RUN), "/:"),)
 
 
+@lru_cache(maxsize=512)
 def issuer_callers(resource: Resource, provider: str, issuer: str, tokens: Tokens) -> Callers:
     """Tokens of an issuer whose subjects nobody described here: a subject may be any text, so only emptiness is a proof."""
     host = issuer.lower()
@@ -504,7 +608,7 @@ def issuer_callers(resource: Resource, provider: str, issuer: str, tokens: Token
         f"{host}:sub": Domain(optional=False, grammar=_SOME_TEXT, excluded=tokens.subjects_excluded),
         f"{host}:aud": Domain(optional=False, grammar=_SOME_TEXT, samples=("sts.amazonaws.com",)),
     }
-    for claim, excluded in tokens.claims_excluded.items():
+    for claim, excluded in tokens.claims_excluded:
         domains[f"{host}:{claim.lower()}"] = Domain(optional=True, grammar=_SOME_TEXT, excluded=excluded)
     return _web_identities(resource, provider, host, {}, domains, (f"{host}:sub", f"{host}:aud"), tokens.base)
 
@@ -546,6 +650,7 @@ def _web_identities(  # noqa: PLR0917 - one caller each
     return Callers(WITH_WEB_IDENTITY, space.key_of, space.domain_of, admits, required=required, base=base)
 
 
+@lru_cache(maxsize=64)
 def unnamed_web_identities(resource: Resource, action: str) -> Callers:
     """Whoever comes by a token or an assertion of a provider that the policy does not name: only for `{"AWS": "*"}`, and only a doubt."""
 

@@ -6,14 +6,20 @@ for a present key (an address range, a policy variable) is kept as such: what de
 proof.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from itertools import product
-from typing import NamedTuple
+from functools import lru_cache
+from itertools import islice, product
+from typing import Literal, NamedTuple
 
 from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
-from doorward.iam.sets import Budget, Grammar, Pattern, Token, Wild, find_text
+from doorward.iam.sets import Budget, Grammar, Pattern, Token, Wild, find_text, literal, pattern
+from doorward.iam.spans import EVERYTHING, Span, Spans, common, compared, instant, network, number, united, without
 
 _ARN_COLONS = 5
+# Answers are kept from policy to policy; nobody's policies may fill the memory.
+_MOST_REMEMBERED = 20_000
+Kind = Literal["string", "bool", "number", "instant", "address"]
 # Each step shuts out one more account that the callers exclude; a policy that pins more of them than this is left undecided.
 _LONGEST_REFINEMENT = 40
 
@@ -21,8 +27,9 @@ _LONGEST_REFINEMENT = 40
 class Test(NamedTuple):
     """What a condition asks of one dimension.
 
-    `absent`: the outcome where the key is absent, None if not known. A present value passes if it matches one of `patterns` (with
-    `negated`: none of them). `unknown`: there are values besides, which nobody can tell here. `construct` is how the policy wrote it.
+    `absent`: the outcome where the key is absent, None if not known. A present value passes if it matches one of `patterns` or lies in
+    `spans` (with `negated`: if it does not). `unknown`: there are values besides, which nobody can tell here. Of several values,
+    `every` one must pass, or else one. `construct` is how the policy wrote it.
     """
 
     absent: bool | None
@@ -30,6 +37,8 @@ class Test(NamedTuple):
     patterns: tuple[Pattern, ...]
     unknown: bool
     construct: str
+    spans: Spans = ()
+    every: bool = False
 
 
 class Placed(NamedTuple):
@@ -41,20 +50,23 @@ class Key(NamedTuple):
     """Where a condition key stands in the space.
 
     Several keys can share a dimension: `lift` turns a pattern on the key into patterns there. `sometimes`: the key may be missing
-    although its dimension has a value.
+    although its dimension has a value. `write` puts a number of the dimension as this key has it.
     """
 
     dimension: str
-    kind: str = "string"
+    kind: Kind = "string"
     multivalued: bool = False
     sometimes: bool = False
     lift: Callable[[Pattern], tuple[Pattern, ...]] | None = None
+    write: Callable[[int], str] | None = None
 
 
 class Domain(NamedTuple):
-    """What a dimension can be. `grammar` None: present values are not known here. `doubtful` may exist, but not for sure.
+    """What a dimension can be: texts of a grammar, or whole numbers of `spans`; where both are None, present values are not known here.
 
-    `rejects` looks at a found text, and gives a pattern of texts that these callers cannot have after all.
+    `doubtful` texts may exist, but not for sure. `rejects` looks at a found text, and gives a pattern of texts that these callers
+    cannot have after all. `complete` makes a likely text of how it begins. `several`: the key may have more than one value.
+    `constant`: the only value. `never_had`: not even doubtful.
     """
 
     optional: bool
@@ -66,17 +78,24 @@ class Domain(NamedTuple):
     longest: int = 2048
     prefers_absent: bool = True
     never: bool = False
+    spans: Spans | None = None
+    several: bool = False
+    complete: Callable[[str], str] | None = None
+    constant: str | None = None
+    never_had: tuple[Pattern, ...] = ()
 
 
 NEVER = Domain(optional=True, grammar=None, never=True)
 UNKNOWN = Domain(optional=True, grammar=None)
 UNKNOWN_PRESENT = Domain(optional=False, grammar=None)
 
+Scalar = str | int
+
 
 class Value(NamedTuple):
-    """None: the key is absent."""
+    """None: the key is absent. A number where the dimension has spans; several values where it can have several."""
 
-    text: str | None
+    content: Scalar | tuple[str, ...] | None
 
 
 class Doubt(NamedTuple):
@@ -88,7 +107,7 @@ class Doubt(NamedTuple):
 class Found(NamedTuple):
     """A value for every dimension that counts."""
 
-    values: dict[str, str | None]
+    values: dict[str, Scalar | tuple[str, ...] | None]
 
 
 Box = Mapping[str, tuple[Test, ...]]
@@ -123,58 +142,94 @@ class Callers:
 
     def solve(self, dimension: str, tests: tuple[Test, ...], budget: Budget) -> Value | Doubt | None:
         key = (dimension, tests)
-        if key not in self._solved:
-            self._solved[key] = _solve(self.domain_of(dimension), tests, budget)
-        return self._solved[key]
+        try:
+            return self._solved[key]
+        except KeyError:
+            solved = _solve(self.domain_of(dimension), tests, budget)
+        if len(self._solved) >= _MOST_REMEMBERED:
+            self._solved.clear()
+        self._solved[key] = solved
+        return solved
 
 
-def find_request(document: Document, statement: Statement, principal: Principal, callers: Callers, budget: Budget) -> Found | Doubt | None:
-    """A request of these callers that this statement allows by this principal, and that no Deny of the document forbids.
+Region = tuple[Placed, ...]
+"""Requests that pass all of these tests: a box. Of no tests: every request."""
 
-    Raises OutOfBudget.
+
+def find_request(
+    document: Document,
+    statement: Statement,
+    principal: Principal,
+    callers: Callers,
+    budget: Budget,
+    also: Region = (),
+    outside: tuple[Region, ...] = (),
+) -> Found | Doubt | None:
+    """A request of these callers that this statement allows by this principal and that no Deny of the document forbids.
+
+    It lies in the region `also` and in none of the regions `outside`. Raises OutOfBudget.
     """
+    if not matches_action(statement, callers.action):
+        return None
     admitted = callers.admits(principal)
-    if admitted is None or not matches_action(statement, callers.action):
+    if admitted is None:
         return None
+    if has_variables(document):
+        return _with_variables(document, statement, principal, callers, budget, also, outside)
+    allowed = (*callers.base, *also, *admitted, *conditions_of(document, statement, callers))
+    return find_in(callers, allowed, (*denied_by(document, callers), *outside), budget)
+
+
+def find_in(callers: Callers, region: Region, outside: tuple[Region, ...], budget: Budget) -> Found | Doubt | None:
+    """A request of these callers in the region and in none of the others. Raises OutOfBudget."""
     box: dict[str, tuple[Test, ...]] = {}
-    for dimension, test in (*callers.base, *admitted, *_conditions(document, statement, callers)):
+    for dimension, test in region:
         box[dimension] = (*box.get(dimension, ()), test)
-    if any(callers.solve(dimension, tests, budget) is None for dimension, tests in box.items()):
-        return None
-    denies = []
+    for dimension, tests in box.items():
+        if callers.solve(dimension, tests, budget) is None:
+            return None
+    return _outside(callers, box, outside, budget)
+
+
+def denied_by(document: Document, callers: Callers) -> tuple[Region, ...]:
+    """What the Deny statements forbid to these callers."""
+    denies: list[Region] = []
     for each in document.statements:
         if each.effect == "Deny" and matches_action(each, callers.action):
-            conditions = _conditions(document, each, callers)
+            conditions = conditions_of(document, each, callers)
             for denied in each.principals or ():
-                its_tests = callers.admits(denied)
-                if its_tests is not None:
-                    denies.append((*its_tests, *conditions))
-    return _outside(callers, box, tuple(denies), budget)
+                admitted = callers.admits(denied)
+                if admitted is not None:
+                    denies.append((*admitted, *conditions))
+    return tuple(denies)
 
 
 def matches_action(statement: Statement, action: str) -> bool:
     """Action names compare without case; `*` and `?` are wildcards."""
     wanted = action.lower()
     if statement.actions is not None:
-        return any(Pattern(glob(each.lower())).matches(wanted) for each in statement.actions)
-    return not any(Pattern(glob(each.lower())).matches(wanted) for each in statement.not_actions or ())
+        return any(_fits_action(each, wanted) for each in statement.actions)
+    return not any(_fits_action(each, wanted) for each in statement.not_actions or ())
 
 
-def _outside(callers: Callers, box: Box, denies: tuple[tuple[Placed, ...], ...], budget: Budget) -> Found | Doubt | None:
+def _fits_action(written: str, wanted: str) -> bool:
+    lower = written.lower()
+    return lower == wanted or (("*" in lower or "?" in lower) and pattern(glob(lower)).matches(wanted))
+
+
+def _outside(callers: Callers, box: Box, denies: tuple[Region, ...], budget: Budget) -> Found | Doubt | None:
     """A request in the box that no Deny forbids. Only Denies that meet the request at hand are taken out."""
     budget.spend_box()
     found = _pick(callers, box, budget)
-    if found is None:
-        return None
+    if found is None or not denies:
+        return found
+    met: int | None = 0
     if isinstance(found, Found):
         values = _complete(callers, found.values, box, denies, budget)
         met = next((index for index, each in enumerate(denies) if not _is_missed(each, values)), None)
         if met is None:
             return Found(values)
-    elif denies:
-        met = 0
-    else:
-        return found
+    assert met is not None  # noqa: S101 - for the type checker: a doubt meets the first
     deny, others = denies[met], (*denies[:met], *denies[met + 1 :])
     for dimension, test in deny:
         if callers.solve(dimension, (*box.get(dimension, ()), test), budget) is None:
@@ -193,8 +248,8 @@ def _outside(callers: Callers, box: Box, denies: tuple[tuple[Placed, ...], ...],
 
 
 def _complete(
-    callers: Callers, values: dict[str, str | None], box: Box, denies: tuple[tuple[Placed, ...], ...], budget: Budget
-) -> dict[str, str | None]:
+    callers: Callers, values: dict[str, Scalar | tuple[str, ...] | None], box: Box, denies: tuple[Region, ...], budget: Budget
+) -> dict[str, Scalar | tuple[str, ...] | None]:
     """With a value for each dimension that a Deny asks about, where there is one."""
     complete = dict(values)
     for deny in denies:
@@ -202,29 +257,32 @@ def _complete(
             if dimension not in complete:
                 value = callers.solve(dimension, box.get(dimension, ()), budget)
                 domain = callers.domain_of(dimension)
-                if isinstance(value, Value) and (value.text is not None or domain.optional):
-                    complete[dimension] = value.text
+                if isinstance(value, Value) and (value.content is not None or domain.optional):
+                    complete[dimension] = value.content
     return complete
 
 
-def _is_missed(deny: tuple[Placed, ...], values: Mapping[str, str | None]) -> bool:
+def _is_missed(deny: Region, values: Mapping[str, Scalar | tuple[str, ...] | None]) -> bool:
     """Whether this Deny does not apply to the request, for sure."""
-    for dimension, test in deny:
-        if dimension not in values:
-            continue
-        text = values[dimension]
-        if text is None:
-            passed = test.absent
-        else:
-            fits = any(each.matches(text) for each in test.patterns)
-            passed = None if test.unknown and not fits else fits is not test.negated
-        if passed is False:
-            return True
-    return False
+    return any(dimension in values and _passes(test, values[dimension]) is False for dimension, test in deny)
+
+
+def _passes(test: Test, content: Scalar | tuple[str, ...] | None) -> bool | None:
+    if content is None:
+        return test.absent
+    if isinstance(content, tuple):
+        answers = [_passes(test, each) for each in content]
+        decisive = not test.every
+        return decisive if decisive in answers else None if None in answers else test.every
+    if isinstance(content, int):
+        fits = any(each.low <= content <= each.high for each in test.spans)
+    else:
+        fits = any(each.matches(content) for each in test.patterns)
+    return None if test.unknown and not fits else fits is not test.negated
 
 
 def _pick(callers: Callers, box: Box, budget: Budget) -> Found | Doubt | None:
-    values: dict[str, str | None] = {}
+    values: dict[str, Scalar | tuple[str, ...] | None] = {}
     doubts: list[str] = []
     for dimension in (*callers.required, *(each for each in box if each not in callers.required)):
         value = callers.solve(dimension, box.get(dimension, ()), budget)
@@ -233,7 +291,7 @@ def _pick(callers: Callers, box: Box, budget: Budget) -> Found | Doubt | None:
         if isinstance(value, Doubt):
             doubts += value.constructs
         else:
-            values[dimension] = value.text
+            values[dimension] = value.content
     return Doubt(_unique(doubts)) if doubts else Found(values)
 
 
@@ -241,7 +299,7 @@ def _solve(domain: Domain, tests: tuple[Test, ...], budget: Budget) -> Value | D
     absent = _absence(domain, tests)
     if isinstance(absent, Value) and domain.prefers_absent:
         return absent
-    present = None if domain.never else _presence(domain, tests, budget)
+    present = None if domain.never else _several(domain, tests, budget) if domain.several else _presence(domain, tests, budget)
     if isinstance(present, Value):
         return present
     if isinstance(absent, Value):
@@ -257,55 +315,96 @@ def _absence(domain: Domain, tests: tuple[Test, ...]) -> Value | Doubt | None:
     return Doubt(tuple(unsure)) if unsure else Value(None)
 
 
+def _several(domain: Domain, tests: tuple[Test, ...], budget: Budget) -> Value | Doubt | None:
+    """One value for each test that asks for one, each of which passes what every value must pass. Nobody sends a key without values."""
+    on_every = tuple(each for each in tests if each.every)
+    asked = [each for each in tests if not each.every]
+    contents: list[str] = []
+    doubts: list[str] = []
+    alternatives: list[Test | None] = [*asked] or [None]
+    for wanted in alternatives:
+        value = _presence(domain, on_every if wanted is None else (*on_every, wanted), budget)
+        if value is None:
+            return None
+        if isinstance(value, Doubt):
+            doubts += value.constructs
+        elif isinstance(value.content, str):
+            contents.append(value.content)
+    return Doubt(_unique(doubts)) if doubts else Value(_unique(contents))
+
+
 def _presence(domain: Domain, tests: tuple[Test, ...], budget: Budget) -> Value | Doubt | None:
     known = [each for each in tests if not each.unknown]
-    if any(not each.negated and not each.patterns for each in known):
+    if any(not each.negated and not each.patterns and not each.spans for each in known):
         return None
-    if domain.grammar is None:
+    if domain.grammar is None and domain.spans is None:
         return Doubt(tuple(each.construct for each in tests)) if tests else Value(None)
     # For sure: a negated test with unknown values excludes nobody knows what.
     if not any(each.unknown and each.negated for each in tests):
-        certain = _find(domain, domain.grammar, tests, budget)
+        certain = _member(domain, tests, budget)
         if certain is not None:
-            if len(certain) <= domain.longest:
+            if isinstance(certain, int) or len(certain) <= domain.longest:
                 return Value(certain)
             return Doubt(tuple(each.construct for each in tests))
     loose = [each for each in tests if each.negated or not each.unknown]
-    if len(known) < len(tests) and _find(domain, domain.grammar, loose, budget) is not None:
+    if len(known) < len(tests) and _member(domain, loose, budget) is not None:
         return Doubt(tuple(each.construct for each in tests if each.unknown))
     if domain.doubtful is not None and _find(domain._replace(excluded=()), domain.doubtful, loose, budget) is not None:
         return Doubt(tuple(each.construct for each in tests))
     return None
 
 
+def _member(domain: Domain, tests: Iterable[Test], budget: Budget) -> Scalar | None:
+    if domain.spans is not None:
+        return _find_number(domain.spans, tests)
+    return None if domain.grammar is None else _find(domain, domain.grammar, tests, budget)
+
+
+def _find_number(spans: Spans, tests: Iterable[Test]) -> int | None:
+    """The smallest member, or where there is none, the largest below zero."""
+    left = spans
+    for each in tests:
+        left = without(left, each.spans) if each.negated else common(left, each.spans)
+    return _nearest(united(left))
+
+
+def _nearest(spans: Spans) -> int | None:
+    """The member that reads best: the lowest bound that there is."""
+    if not spans:
+        return None
+    first = spans[0]
+    return first.low if first.low > EVERYTHING[0].low else first.high if first.high < EVERYTHING[0].high else 0
+
+
 def _find(domain: Domain, grammar: Grammar, tests: Iterable[Test], budget: Budget) -> str | None:
-    unwanted = [*domain.excluded, *(pattern for each in tests if each.negated for pattern in each.patterns)]
+    unwanted = [*domain.excluded, *domain.never_had, *(each for test in tests if test.negated for each in test.patterns)]
     choices = [each.patterns for each in tests if not each.negated]
-    for text in domain.samples:
+    for text in _guesses(domain, choices):
         if (
-            all(any(pattern.matches(text) for pattern in patterns) for patterns in choices)
-            and not any(pattern.matches(text) for pattern in unwanted)
+            all(any(each.matches(text) for each in patterns) for patterns in choices)
+            and not any(each.matches(text) for each in unwanted)
             and grammar.matches(text)
             and (domain.rejects is None or domain.rejects(text) is None)
         ):
             return text
-    exact = [pattern for patterns in choices for pattern in patterns if pattern.exact is not None]
-    for pattern in exact:
-        text = pattern.exact or ""
-        if (
-            all(any(other.matches(text) for other in patterns) for patterns in choices)
-            and not any(other.matches(text) for other in unwanted)
-            and grammar.matches(text)
-            and (domain.rejects is None or domain.rejects(text) is None)
-        ):
-            return text
-    wild = [[pattern for pattern in patterns if pattern.exact is None] for patterns in choices]
+    wild = [[each for each in patterns if each.exact is None] for patterns in choices]
     for wanted in product(*wild):
         budget.spend_steps(1)
         found = _refined(domain, grammar, wanted, unwanted, budget)
         if found is not None:
             return found
     return None
+
+
+def _guesses(domain: Domain, choices: list[tuple[Pattern, ...]]) -> Iterable[str]:
+    """Likely members, and all that are spelled out."""
+    yield from domain.samples
+    for patterns in choices:
+        for each in patterns:
+            if each.exact is not None:
+                yield each.exact
+            elif domain.complete is not None:
+                yield domain.complete(each.prefix)
 
 
 def _refined(domain: Domain, grammar: Grammar, wanted: tuple[Pattern, ...], unwanted: list[Pattern], budget: Budget) -> str | None:
@@ -320,11 +419,125 @@ def _refined(domain: Domain, grammar: Grammar, wanted: tuple[Pattern, ...], unwa
 
 
 def complement(test: Test) -> Test:
-    return test._replace(absent=None if test.absent is None else not test.absent, negated=not test.negated)
+    return test._replace(absent=None if test.absent is None else not test.absent, negated=not test.negated, every=not test.every)
 
 
 def _unique(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
+
+
+# Policy variables
+
+
+_VARIABLE = re.compile(r"\$\{([^{}$*?,']+)(?:,\s*'([^']*)'\s*)?\}")
+_ESCAPES = str.maketrans({"$": "${$}", "*": "${*}", "?": "${?}"})
+_MOST_ASSIGNMENTS = 32
+
+
+def has_variables(document: Document) -> bool:
+    return document.version == VERSION_2012 and any(
+        "${" in value for statement in document.statements for condition in statement.conditions for value in condition.values
+    )
+
+
+def _with_variables(  # noqa: PLR0917 - find_request's own
+    document: Document,
+    statement: Statement,
+    principal: Principal,
+    callers: Callers,
+    budget: Budget,
+    also: Region,
+    outside: tuple[Region, ...],
+) -> Found | Doubt | None:
+    """Keys that have one value only are put in. The others are tried with likely values: what is found so is a proof; that nothing is
+    found is none, so then the condition is left open."""
+    constants: dict[str, str | None] = {}
+    tried: dict[str, list[str | None]] = {}
+    for name in variables_of(document):
+        key = callers.key_of(name)
+        domain = callers.domain_of(key.dimension)
+        if domain.constant is not None and key.lift is None:
+            constants[name] = domain.constant
+        elif domain.never:
+            constants[name] = None
+        elif not key.multivalued and domain.grammar is not None:
+            tried[name] = _likely(document, name, key, domain)
+    index = document.statements.index(statement)
+    document = _filled(document, constants)
+
+    def find(filled: Document, chosen: Iterable[Placed]) -> Found | Doubt | None:
+        admitted = callers.admits(principal) or ()
+        conditions = conditions_of(filled, filled.statements[index], callers)
+        region = (*callers.base, *also, *admitted, *chosen, *conditions)
+        return find_in(callers, region, (*denied_by(filled, callers), *outside), budget)
+
+    if tried:
+        for values in islice(product(*tried.values()), _MOST_ASSIGNMENTS):
+            chosen = dict(zip(tried, values, strict=True))
+            found = find(_filled(document, chosen), _chosen(chosen, callers))
+            if isinstance(found, Found):
+                return found
+    return find(document, ())
+
+
+def variables_of(document: Document) -> tuple[str, ...]:
+    """Keys in lower case."""
+    return _unique(
+        name.strip().lower()
+        for statement in document.statements
+        for condition in statement.conditions
+        for value in condition.values
+        for name, _ in _VARIABLE.findall(value)
+    )
+
+
+def _likely(document: Document, name: str, key: Key, domain: Domain) -> list[str | None]:
+    mentioned = [
+        value
+        for statement in document.statements
+        for condition in statement.conditions
+        if condition.key.lower() == name
+        for value in condition.values
+        if not any(each in value for each in "*?$")
+    ]
+    ours = [each.split(":")[4] for each in domain.samples if name == "aws:principalaccount"] if key.lift is not None else domain.samples
+    return list(dict.fromkeys((*mentioned, *ours, "any", *([None] if domain.optional else []))))
+
+
+def _chosen(values: Mapping[str, str | None], callers: Callers) -> Iterable[Placed]:
+    for name, value in values.items():
+        key = callers.key_of(name)
+        patterns = () if value is None else (literal(value),) if key.lift is None else key.lift(literal(value))
+        yield Placed(key.dimension, Test(value is None, negated=False, patterns=patterns, unknown=False, construct=f"${{{name}}}"))
+
+
+def _filled(document: Document, values: Mapping[str, str | None]) -> Document:
+    """A variable of an absent key has its default; without one its text fits nothing."""
+    if not values:
+        return document
+
+    def fill(text: str) -> str | None:
+        unresolved = False
+
+        def put(found: re.Match[str]) -> str:
+            nonlocal unresolved
+            name = found[1].strip().lower()
+            if name not in values:
+                return found[0]
+            value = values[name] if values[name] is not None else found[2]
+            unresolved = unresolved or value is None
+            return "" if value is None else value.translate(_ESCAPES)
+
+        filled = _VARIABLE.sub(put, text)
+        return None if unresolved else filled
+
+    def condition(each: Condition) -> Condition:
+        filled = [fill(value) if "${" in value else value for value in each.values]
+        return each._replace(values=tuple(value for value in filled if value is not None))
+
+    return document._replace(
+        statements=tuple(each._replace(conditions=tuple(map(condition, each.conditions))) for each in document.statements)
+    )
 
 
 # Conditions
@@ -372,6 +585,7 @@ class Operator(NamedTuple):
     if_exists: bool
 
 
+@lru_cache(maxsize=1024)
 def read_operator(text: str) -> Operator | None:
     """None for what is no condition operator of IAM."""
     qualifier, colon, name = text.lower().rpartition(":")
@@ -384,49 +598,79 @@ def read_operator(text: str) -> Operator | None:
     return None
 
 
-def _conditions(document: Document, statement: Statement, callers: Callers) -> tuple[Placed, ...]:
-    placed = []
-    for each in statement.conditions:
-        key = callers.key_of(each.key.lower())
-        test = _test(each, key, variables=document.version == VERSION_2012)
+def conditions_of(document: Document, statement: Statement, callers: Callers) -> Region:
+    placed: list[Placed] = []
+    variables = document.version == VERSION_2012
+    for operator, written, values in statement.conditions:
+        key = callers.key_of(written.lower())
+        test = _test(operator, written, values, key.kind, key.multivalued, variables)
         if key.lift is not None:
-            test = test._replace(patterns=tuple(there for pattern in test.patterns for there in key.lift(pattern)))
+            test = test._replace(patterns=tuple(there for each in test.patterns for there in key.lift(each)))
         if key.sometimes and test.absent is not False:
             test = Test(None, negated=False, patterns=(), unknown=True, construct=test.construct)
         placed.append(Placed(key.dimension, test))
-        if key.multivalued and not test.negated and test.patterns and ":" not in each.operator:
+        if key.multivalued and not test.negated and (test.patterns or test.spans) and ":" not in operator:
             # A plain operator over several values is not defined. No reading says yes where no value fits.
             placed.append(Placed(key.dimension, Test(test.absent, negated=False, patterns=(), unknown=True, construct=test.construct)))
     return tuple(placed)
 
 
-def _test(condition: Condition, key: Key, *, variables: bool) -> Test:
-    construct = f"{condition.operator} {condition.key}"
-    operator = read_operator(condition.operator)
+@lru_cache(maxsize=8192)
+def _test(written: str, key: str, values: tuple[str, ...], kind: Kind, multivalued: bool, variables: bool) -> Test:  # noqa: PLR0917
+    construct = f"{written} {key}"
+    operator = read_operator(written)
     if operator is None:
         return Test(None, negated=False, patterns=(), unknown=True, construct=construct)
     qualifier, name, if_exists = operator
     if name == "null":
-        wanted = {each.lower() for each in condition.values}
-        if qualifier or if_exists or not wanted <= {"true", "false"}:
+        if if_exists:
             return Test(None, negated=False, patterns=(), unknown=True, construct=construct)
-        return Test("true" in wanted, negated="false" in wanted, patterns=(), unknown=False, construct=construct)
+        if qualifier:  # a constant, whatever the value
+            always = qualifier == "forallvalues"
+            return Test(always, negated=always, patterns=(), unknown=False, construct=construct, every=always)
+        wanted = {each.lower() for each in values}
+        if not wanted <= {"true", "false"}:
+            return Test(None, negated=False, patterns=(), unknown=True, construct=construct)
+        return Test("true" in wanted, negated="false" in wanted, patterns=(), unknown=False, construct=construct, every="false" in wanted)
     negated = _STRING[name].negated if name in _STRING else _ARN.get(name, _OTHERS.get(name, False))
     absent = if_exists or qualifier == "forallvalues" or (negated and qualifier != "foranyvalue")
-    if name in _OTHERS or (name == "bool" and key.kind != "bool") or (key.multivalued and not qualifier and negated):
+    every = qualifier == "forallvalues"
+    if multivalued and not qualifier and negated:
         return Test(absent, negated, (), unknown=True, construct=construct)
-    read = [_read_value(name, value, variables=variables) for value in condition.values]
+    if name in _OTHERS:
+        read_spans = [_read_spans(name, kind, value) for value in values]
+        spans = united(span for each in read_spans for span in each or ())
+        return Test(absent, negated, (), unknown=None in read_spans, construct=construct, spans=spans, every=every)
+    if kind not in {"string", "bool"}:
+        return Test(absent, negated, (), unknown=bool(values), construct=construct, every=every)
+    read = [_read_value(name, value, variables=variables) for value in values]
     patterns = tuple(each for each in read if each is not None)
-    return Test(absent, negated, patterns, unknown=len(patterns) < len(read), construct=construct)
+    return Test(absent, negated, patterns, unknown=len(patterns) < len(read), construct=construct, every=every)
+
+
+def _read_spans(name: str, kind: Kind, value: str) -> Spans | None:
+    """None where it cannot be told what the value stands for, or how a key of this kind compares with it."""
+    if name in {"ipaddress", "notipaddress"}:
+        block = network(value) if kind == "address" else None
+        return None if block is None else (block,)
+    family = next((each for each in ("numeric", "date") if name.startswith(each)), None)
+    if family is None or kind not in {"instant", "number"} or (kind, family) == ("number", "date"):
+        return None
+    # The time as a number (`aws:EpochTime`) stands beside the time as a date: both count seconds.
+    bound = number(value) if family == "numeric" else instant(value)
+    if bound is None:
+        return None
+    relation = name.removeprefix(family)
+    return compared("equals" if relation == "notequals" else relation, *bound)
 
 
 def _read_value(name: str, value: str, *, variables: bool) -> Pattern | None:
     """None where it cannot be told what the value stands for."""
     if name in _STRING:
         tokens = _tokens(value, like=_STRING[name].like, ignore_case=_STRING[name].ignore_case, variables=variables)
-        return None if tokens is None else Pattern(tokens)
+        return None if tokens is None else pattern(tuple(tokens))
     if name == "bool":
-        return Pattern(ignoring_case(value)) if value.lower() in {"true", "false"} else None
+        return pattern(ignoring_case(value)) if value.lower() in {"true", "false"} else None
     return _read_arn(value, variables=variables)
 
 
@@ -441,7 +685,7 @@ def _read_arn(text: str, *, variables: bool) -> Pattern | None:
             colons += 1
         if isinstance(token, Wild) and colons < _ARN_COLONS:
             tokens[index] = Wild(token.many, ":")
-    return Pattern(tokens)
+    return pattern(tuple(tokens))
 
 
 def _tokens(text: str, *, like: bool, ignore_case: bool, variables: bool) -> list[Token] | None:
@@ -475,8 +719,7 @@ def glob(text: str, *, barred: str = "") -> tuple[Token, ...]:
     return tuple(Wild(each == "*", barred) if each in "*?" else each for each in text)
 
 
-def lifted(pattern: Pattern, before: tuple[Token, ...], after: tuple[Token, ...], barred: str) -> Pattern:
+def lifted(part: Pattern, before: tuple[Token, ...], after: tuple[Token, ...], barred: str) -> Pattern:
     """The pattern as a part of a longer text, its wildcards kept out of the neighbouring parts."""
-    return Pattern(
-        (*before, *(Wild(each.many, each.barred + barred) if isinstance(each, Wild) else each for each in pattern.tokens), *after)
-    )
+    inner = (Wild(each.many, each.barred + barred) if isinstance(each, Wild) else each for each in part.tokens)
+    return pattern((*before, *inner, *after))

@@ -7,6 +7,7 @@ part of the grammars: who uses a found text checks its length.
 
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
@@ -49,19 +50,34 @@ class Wild(NamedTuple):
 Token = str | Wild
 """A string token is one character out of these."""
 
+_ANYTHING = Wild(many=True)
+
 
 class Pattern:
-    """A sequence of tokens, compiled to a bit-parallel automaton: bit i says that i tokens are behind us. Compared by identity."""
+    """A sequence of tokens, compiled to a bit-parallel automaton when it is first run: bit i says that i tokens are behind us.
 
-    __slots__ = ("_accept", "_forever", "_free", "_loops", "_moves", "_stars", "_steps", "exact", "head", "prefix", "start", "tokens")
+    Compared by identity: make them by `pattern`, which gives equal sequences the same object.
+    """
+
+    __slots__ = ("_accept", "_forever", "_free", "_loops", "_moves", "_stars", "_start", "_steps", "exact", "head", "prefix", "tokens")
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         kept: list[Token] = []
         for each in tokens:
-            if isinstance(each, Wild) and each.many and kept and kept[-1] == each:
-                continue
-            kept.append(each)
+            if not (kept and isinstance(each, Wild) and each.many and kept[-1] == each):
+                kept.append(each)
         self.tokens = tuple(kept)
+        end = next((index for index, each in enumerate(kept) if len(each) != 1), len(kept))  # a Wild has two fields
+        self.prefix = "".join(kept[:end])  # type: ignore[arg-type]  # single characters, as just seen
+        self.exact = self.prefix if end == len(kept) else None
+        # What every text begins with that is accepted, where that alone decides.
+        self.head: tuple[str, ...] | None = None
+        if end < len(kept) and kept[-1] == _ANYTHING and (end == len(kept) - 1 or all(isinstance(each, str) for each in kept[:-1])):
+            self.head = tuple(kept[:-1])  # type: ignore[arg-type]  # no Wild, as just seen
+        self._start = -1
+
+    def _compile(self) -> int:
+        kept = self.tokens
         self._accept = 1 << len(kept)
         self._stars = self._free = 0
         for index, each in enumerate(kept):
@@ -71,17 +87,15 @@ class Pattern:
                     self._free |= 1 << index
         self._moves: dict[str, int] = {}
         self._loops: dict[str, int] = {}
-        literal = 0
-        while literal < len(kept) and isinstance(kept[literal], str) and len(kept[literal]) == 1:
-            literal += 1
-        self.prefix = "".join(str(each) for each in kept[:literal])
-        self.exact = self.prefix if literal == len(kept) else None
-        ends_free = bool(kept) and kept[-1] == Wild(many=True)
-        # What every text begins with that is accepted, where that alone decides.
-        self.head = tuple(str(each) for each in kept[:-1]) if ends_free and all(isinstance(each, str) for each in kept[:-1]) else None
         self._steps: dict[tuple[int, str], int] = {}
+        ends_free = bool(kept) and kept[-1] == _ANYTHING
         self._forever = self._accept | (self._accept >> 1) if ends_free else 0
-        self.start = self._closed(1)
+        self._start = self._closed(1)
+        return self._start
+
+    @property
+    def start(self) -> int:
+        return self._start if self._start >= 0 else self._compile()
 
     def step(self, state: int, char: str) -> int:
         known = self._steps.get((state, char))
@@ -98,7 +112,21 @@ class Pattern:
         head = self.head
         if head is None or len(other.tokens) < len(head):
             return False
+        if len(self.prefix) == len(head) and len(other.prefix) >= len(head):
+            return other.prefix.startswith(self.prefix)
         return all(isinstance(its, str) and all(char in mine for char in its) for mine, its in zip(head, other.tokens, strict=False))
+
+    def excludes(self, other: "Pattern") -> bool:
+        """Whether it is plain to see that nothing matches both: they begin differently."""
+        mine, its = self.prefix, other.prefix
+        if not (mine.startswith(its) or its.startswith(mine)):
+            return True
+        for one, another in zip(self.tokens, other.tokens, strict=False):
+            if not (isinstance(one, str) and isinstance(another, str)):
+                return False
+            if one != another and not any(char in another for char in one):
+                return True
+        return False
 
     def accepts(self, state: int) -> bool:
         return state & self._accept != 0
@@ -147,12 +175,20 @@ class Pattern:
         return state
 
 
+@lru_cache(maxsize=8192)
+def pattern(tokens: tuple[Token, ...]) -> Pattern:
+    """One object for equal tokens: what was once found out about it, here and by those who remember it, is not found out again."""
+    return Pattern(tokens)
+
+
+@lru_cache(maxsize=4096)
 def literal(text: str) -> Pattern:
-    return Pattern(tuple(text))
+    return pattern(tuple(text))
 
 
+@lru_cache(maxsize=1024)
 def starting_with(text: str) -> Pattern:
-    return Pattern((*text, Wild(many=True)))
+    return pattern((*text, _ANYTHING))
 
 
 class Chars(NamedTuple):
@@ -187,7 +223,7 @@ def perhaps(part: Part) -> Part:
 class Grammar:
     """A grammar compiled by positions (Glushkov); a state is the set of positions just matched, as bits. Bit 0: nothing read yet."""
 
-    __slots__ = ("_chars", "_expects", "_follow", "_hits", "_last", "charsets")
+    __slots__ = ("_chars", "_expects", "_follow", "_groups", "_hits", "_last")
 
     def __init__(self, part: Part) -> None:
         self._chars: list[Chars] = [Chars("")]
@@ -195,8 +231,8 @@ class Grammar:
         nullable, first, last = self._build(part)
         self._follow[0] = first
         self._last = last | (1 if nullable else 0)
-        self.charsets = tuple(dict.fromkeys(self._chars[1:]))
         self._hits: dict[str, int] = {}
+        self._groups: tuple[tuple[str, ...], ...] | None = None
         self._expects: dict[int, int] = {}
 
     def expects(self, state: int) -> int:
@@ -221,6 +257,16 @@ class Grammar:
                     known |= 1 << index
             self._hits[char] = known
         return known
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Printable characters, and one beyond ASCII, that stand at the same positions; the one that reads best comes first."""
+        if self._groups is None:
+            found: dict[int, dict[str, None]] = {}
+            for char in (*_PREFERRED, *PRINTABLE, _BEYOND_ASCII):
+                found.setdefault(self.hits(char), {})[char] = None
+            self._groups = tuple(tuple(each) for hits, each in found.items() if hits)
+        return self._groups
 
     def accepts(self, state: int) -> bool:
         return state & self._last != 0
@@ -275,10 +321,12 @@ def find_text(grammar: Grammar, wanted: Sequence[Pattern], unwanted: Sequence[Pa
     for each in wanted:
         if each.exact is not None:
             text = each.exact
-            fits = grammar.matches(text) and all(other.matches(text) for other in wanted)
-            return text if fits and not any(other.matches(text) for other in unwanted) else None
-        if any(other.includes(each) for other in unwanted):
+            fits = all(other.matches(text) for other in wanted) and not any(other.matches(text) for other in unwanted)
+            return text if fits and grammar.matches(text) else None
+    for each in wanted:
+        if any(other.includes(each) for other in unwanted) or any(other.excludes(each) for other in wanted):
             return None
+    unwanted = [other for other in unwanted if not any(other.excludes(each) for each in wanted)]
     alphabet = _alphabet(grammar, (*wanted, *unwanted))
     count = len(wanted)
     automata = (*wanted, *unwanted)
@@ -335,8 +383,5 @@ def _alphabet(grammar: Grammar, patterns: Sequence[Pattern]) -> list[str]:
     for each in patterns:
         for token in each.tokens:
             named.update(token if isinstance(token, str) else token.barred)
-    groups: dict[int, str] = {}
-    for char in (*_PREFERRED, *PRINTABLE, _BEYOND_ASCII):
-        if char not in named:
-            groups.setdefault(grammar.hits(char), char)
-    return [*groups.values(), *sorted(named)]
+    others = [next((char for char in group if char not in named), None) for group in grammar.groups]
+    return [*(each for each in others if each is not None), *sorted(named)]
