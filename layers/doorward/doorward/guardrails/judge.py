@@ -210,7 +210,7 @@ class _Statement:
 
 def refused_because(document: Document, text: str) -> str | None:
     """Why IAM would refuse the document as a trust policy, without a full stop; None where nothing known speaks against it."""
-    if len(_WHITE_SPACE.sub("", text)) > LONGEST_TRUST_POLICY:
+    if len(text) > LONGEST_TRUST_POLICY and len(_WHITE_SPACE.sub("", text)) > LONGEST_TRUST_POLICY:
         return f"it has more than {LONGEST_TRUST_POLICY} characters, white space not counted"
     if not document.statements:
         return "it has no statement"

@@ -76,9 +76,7 @@ _SAML_PROVIDER = "saml-provider/"
 _WEB_IDENTITY_NAMES = frozenset({"cognito-identity.amazonaws.com", "accounts.google.com", "www.amazon.com", "graph.facebook.com"})
 _POSITIVE = frozenset({"stringequals", "stringequalsignorecase", "stringlike"})
 _NEGATED = frozenset({"stringnotequals", "stringnotequalsignorecase", "stringnotlike"})
-_STRANGERS = ("stranger", "outsider", "unrelated-owner")
 _REPO = "repo:"
-_MAIN = "ref:refs/heads/main"
 
 
 class Shown(NamedTuple):
@@ -280,16 +278,14 @@ class Gate:
         """A workflow of GitHub Actions whose repository belongs to an owner that is not trusted."""
         issuer = self.organization.issuer(GITHUB)
         worlds = list(_strangers_of_listed(issuer)) if issuer is not None else [_strangers_of_unlisted(statement, self.document)]
-        samples = _samples(statement, self.document)
-        return self._github(statement, provider, [each._replace(samples=samples) for each in worlds])
+        return self._github(statement, provider, worlds)
 
     def stray_audience(self, statement: Statement, provider: str) -> Answer:
         """A workflow that is trusted, with a token that was made for another audience."""
         issuer = self.organization.issuer(GITHUB)
         audiences = tuple(map(literal, (issuer.audiences if issuer is not None else ()) or (DEFAULT_AUDIENCE,)))
         bases = _trusted_of_listed(issuer) if issuer is not None else _trusted_of_unlisted(statement, self.document)
-        samples = _samples(statement, self.document, issuer.subjects if issuer is not None else ())
-        return self._github(statement, provider, [Tokens(audiences_excluded=audiences, base=base, samples=samples) for base in bases])
+        return self._github(statement, provider, [Tokens(audiences_excluded=audiences, base=base) for base in bases])
 
     def _github(self, statement: Statement, provider: str, worlds: Iterable[Tokens]) -> Answer:
         doubts: list[str] = []
@@ -549,22 +545,6 @@ def _spelled_out(statement: Statement, document: Document, key: str) -> tuple[st
 
 def _is_open(text: str) -> bool:
     return "*" in text or "?" in text
-
-
-def _samples(statement: Statement, document: Document, also: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Subjects that read like real ones and are worth trying before a search for the shortest."""
-    values = (*(value for key, value in _positive_values(statement, document) if key == f"{GITHUB}:sub"), *also)
-    return tuple(dict.fromkeys((*(f"repo:{each}/any:{_MAIN}" for each in _STRANGERS), *map(_imitation, values))))
-
-
-def _imitation(pattern: str) -> str:
-    """What somebody would register to fit a pattern: `repo:acme*` is fitted by `repo:acme-evil/any:ref:refs/heads/main`."""
-    owner, _, rest = pattern.removeprefix(_REPO).partition("/")
-    repository, _, context = rest.partition(":")
-    owner = _STRANGERS[0] if owner == "*" else owner.replace("*", "-evil")
-    repository = "any" if repository in {"", "*"} else repository.replace("*", "-any")
-    context = _MAIN if context in {"", "*"} else context.replace("refs/*", "refs/heads/main").replace("*", "main")
-    return f"repo:{owner}/{repository}:{context}".replace("?", "x")
 
 
 def _owner_and_repository(subject: str) -> tuple[str | None, str | None]:

@@ -220,9 +220,12 @@ class Organizations(NamedTuple):
     absent: bool
     grammar: Grammar | None
     excluded: tuple[Pattern, ...] = ()
+    samples: tuple[str, ...] = ()
 
     def domain(self) -> Domain:
-        return Domain(optional=self.absent, grammar=self.grammar, excluded=self.excluded, never=self.grammar is None)
+        return Domain(
+            optional=self.absent, grammar=self.grammar, samples=self.samples, excluded=self.excluded, never=self.grammar is None
+        )
 
 
 _LOWER_AND_DIGITS = Chars(_LOWER + _DIGITS)
@@ -243,7 +246,8 @@ _ORG_PATH = Grammar(
 @lru_cache(maxsize=8)
 def organizations_other_than(org_id: str | None) -> Organizations:
     """Every organization but this one, and none at all."""
-    return Organizations(absent=True, grammar=_ORG_PATH, excluded=() if org_id is None else (starting_with(f"{org_id}/"),))
+    likely = ("o-q7w8e9rq7w/r-q7w8/", "o-a1s2d3fa1s/r-a1s2/")
+    return Organizations(True, _ORG_PATH, () if org_id is None else (starting_with(f"{org_id}/"),), likely)
 
 
 NO_ORGANIZATION = Organizations(absent=True, grammar=None)
@@ -305,14 +309,12 @@ def aws_callers(
         account = arn[len(before) : account_end]
         return starting_with(f"{before}{account}:") if account in accounts.shut_out else None
 
-    def complete(beginning: str) -> str:
+    def imitate(part: Pattern) -> tuple[str, ...]:
+        beginning, usual = part.prefix, f"{before}{(likely or _FRESH)[0]}:{form}/any"
         if len(beginning) <= account_end:
-            return beginning + f"{before}{(likely or _FRESH)[0]}:{form}/any"[len(beginning) :]
-        return (
-            beginning + f"{form}/any"[max(len(beginning) - account_end - 1, 0) :]
-            if len(beginning) < account_end + len(form) + 2
-            else (beginning + "any")
-        )
+            return (beginning + usual[len(beginning) :],)
+        kind = f"{beginning[: account_end + 1]}{form}/"
+        return ((beginning if beginning.startswith(kind) else kind) + "any",)
 
     def on_account(part: Pattern) -> tuple[Pattern, ...]:
         return (lifted(part, tuple(before), (":", _RUN), ":"),)
@@ -328,7 +330,7 @@ def aws_callers(
             samples=tuple(f"{before}{each}:{form}/any" for each in likely),
             rejects=rejects if accounts.only is None else None,
             longest=_LONGEST_ARN,
-            complete=complete,
+            imitate=imitate,
         ),
         ORGANIZATION: organizations.domain(),
     }
@@ -538,6 +540,22 @@ _ID_CLAIMS = ("repository_id", "repository_owner_id", "enterprise_id")
 _AUDIENCES = ("sts.amazonaws.com", "https://audience.example/any", "https://audience.example/other")
 
 
+_STRANGERS = ("stranger", "outsider", "unrelated-owner")
+_MAIN = "ref:refs/heads/main"
+_SUBJECTS = tuple(f"repo:{each}/any:{_MAIN}" for each in _STRANGERS)
+
+
+def _imitate_subject(part: Pattern) -> tuple[str, ...]:
+    """What somebody would register to fit a pattern: `repo:acme*` is fitted by `repo:acme-evil/any:ref:refs/heads/main`."""
+    text = "".join(("*" if each.many else "x") if isinstance(each, Wild) else each[0] for each in part.tokens)
+    owner, _, rest = text.removeprefix("repo:").partition("/")
+    repository, _, context = rest.partition(":")
+    owner = _STRANGERS[0] if owner == "*" else owner.replace("*", "-evil")
+    repository = "any" if repository in {"", "*"} else repository.replace("*", "-any")
+    context = _MAIN if context in {"", "*"} else context.replace("refs/*", "refs/heads/main").replace("*", "main")
+    return f"repo:{owner}/{repository}:{context}", f"repo:{owner}@1/{repository}@1:{context}"
+
+
 class Tokens(NamedTuple):
     """Which tokens of an issuer: subjects that are none of `subjects_excluded`, audiences none of `audiences_excluded`.
 
@@ -548,7 +566,6 @@ class Tokens(NamedTuple):
     audiences_excluded: tuple[Pattern, ...] = ()
     claims_excluded: tuple[tuple[str, tuple[Pattern, ...]], ...] = ()
     owners_excluded: tuple[str, ...] = ()
-    samples: tuple[str, ...] = ()
     base: Region = ()
 
 
@@ -563,8 +580,9 @@ def github_callers(resource: Resource, provider: str, tokens: Tokens, *, by_name
         subject: Domain(
             optional=False,
             grammar=_subject_grammar(by_name),
-            samples=tokens.samples,
+            samples=_SUBJECTS,
             excluded=tokens.subjects_excluded,
+            imitate=_imitate_subject,
         ),
         f"{GITHUB}:aud": Domain(
             optional=False,

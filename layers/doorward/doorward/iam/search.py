@@ -64,8 +64,8 @@ class Key(NamedTuple):
 class Domain(NamedTuple):
     """What a dimension can be: texts of a grammar, or whole numbers of `spans`; where both are None, present values are not known here.
 
-    `doubtful` texts may exist, but not for sure. `rejects` looks at a found text, and gives a pattern of texts that these callers
-    cannot have after all. `complete` makes a likely text of how it begins. `several`: the key may have more than one value.
+    `doubtful` texts may exist, but not for sure. `rejects` looks at a found text, or the beginning of one, and gives a
+    pattern of texts that these callers cannot have after all. `imitate` makes likely texts that fit a pattern. `several`: the key may have more than one value.
     `constant`: the only value. `never_had`: not even doubtful.
     """
 
@@ -80,7 +80,7 @@ class Domain(NamedTuple):
     never: bool = False
     spans: Spans | None = None
     several: bool = False
-    complete: Callable[[str], str] | None = None
+    imitate: Callable[[Pattern], Iterable[str]] | None = None
     constant: str | None = None
     never_had: tuple[Pattern, ...] = ()
 
@@ -387,6 +387,8 @@ def _find(domain: Domain, grammar: Grammar, tests: Iterable[Test], budget: Budge
             and (domain.rejects is None or domain.rejects(text) is None)
         ):
             return text
+    if domain.constant is not None:
+        return None
     wild = [[each for each in patterns if each.exact is None] for patterns in choices]
     for wanted in product(*wild):
         budget.spend_steps(1)
@@ -403,11 +405,14 @@ def _guesses(domain: Domain, choices: list[tuple[Pattern, ...]]) -> Iterable[str
         for each in patterns:
             if each.exact is not None:
                 yield each.exact
-            elif domain.complete is not None:
-                yield domain.complete(each.prefix)
+            elif domain.imitate is not None:
+                yield from domain.imitate(each)
 
 
 def _refined(domain: Domain, grammar: Grammar, wanted: tuple[Pattern, ...], unwanted: list[Pattern], budget: Budget) -> str | None:
+    if domain.rejects is not None:
+        told = (domain.rejects(each.prefix) for each in wanted)
+        unwanted = [*unwanted, *(each for each in told if each is not None)]
     for _ in range(_LONGEST_REFINEMENT):
         found = find_text(grammar, wanted, unwanted, budget)
         rejected = None if found is None or domain.rejects is None else domain.rejects(found)

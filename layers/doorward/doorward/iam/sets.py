@@ -59,7 +59,7 @@ class Pattern:
     Compared by identity: make them by `pattern`, which gives equal sequences the same object.
     """
 
-    __slots__ = ("_accept", "_forever", "_free", "_loops", "_moves", "_stars", "_start", "_steps", "exact", "head", "prefix", "tokens")
+    __slots__ = ("_accept", "_forever", "_free", "_loops", "_moves", "_stars", "_pieces", "_start", "_steps", "exact", "head", "prefix", "tokens")
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         kept: list[Token] = []
@@ -75,6 +75,7 @@ class Pattern:
         if end < len(kept) and kept[-1] == _ANYTHING and (end == len(kept) - 1 or all(isinstance(each, str) for each in kept[:-1])):
             self.head = tuple(kept[:-1])  # type: ignore[arg-type]  # no Wild, as just seen
         self._start = -1
+        self._pieces = _split(self.tokens)
 
     def _compile(self) -> int:
         kept = self.tokens
@@ -140,6 +141,8 @@ class Pattern:
             return text == self.exact
         if not text.startswith(self.prefix):
             return False
+        if self._pieces is not None:
+            return _fits_pieces(self._pieces, text)
         state = self.start
         for char in text:
             state = self.step(state, char)
@@ -173,6 +176,37 @@ class Pattern:
             # From a later free star everything is accepted that an earlier place would accept.
             state &= -1 << (free.bit_length() - 1)
         return state
+
+
+def _split(tokens: tuple[Token, ...]) -> tuple[str, ...] | None:
+    """The texts between free stars, where there is nothing else."""
+    pieces: list[str] = []
+    piece: list[str] = []
+    for each in tokens:
+        if isinstance(each, str):
+            if len(each) != 1:
+                return None
+            piece.append(each)
+        elif each == _ANYTHING:
+            pieces.append("".join(piece))
+            piece = []
+        else:
+            return None
+    return (*pieces, "".join(piece))
+
+
+def _fits_pieces(pieces: tuple[str, ...], text: str) -> bool:
+    """The first begins the text, as the caller has seen, the last ends it, the others follow each other in between."""
+    end = len(text) - len(pieces[-1])
+    at = len(pieces[0])
+    if end < at or not text.endswith(pieces[-1]):
+        return False
+    for each in pieces[1:-1]:
+        at = text.find(each, at, end)
+        if at < 0:
+            return False
+        at += len(each)
+    return True
 
 
 @lru_cache(maxsize=8192)
@@ -271,13 +305,17 @@ class Grammar:
     def accepts(self, state: int) -> bool:
         return state & self._last != 0
 
-    def matches(self, text: str) -> bool:
+    def begins(self, text: str) -> int:
+        """The state after this text; 0 where no member begins so."""
         state = 1
         for char in text:
             state = self.expects(state) & self.hits(char)
             if not state:
-                return False
-        return self.accepts(state)
+                break
+        return state
+
+    def matches(self, text: str) -> bool:
+        return self.accepts(self.begins(text))
 
     def _build(self, part: Part) -> tuple[bool, int, int]:
         if isinstance(part, str):
@@ -326,6 +364,8 @@ def find_text(grammar: Grammar, wanted: Sequence[Pattern], unwanted: Sequence[Pa
     for each in wanted:
         if any(other.includes(each) for other in unwanted) or any(other.excludes(each) for other in wanted):
             return None
+    if any(not grammar.begins(each.prefix) for each in wanted):
+        return None
     unwanted = [other for other in unwanted if not any(other.excludes(each) for each in wanted)]
     alphabet = _alphabet(grammar, (*wanted, *unwanted))
     count = len(wanted)
