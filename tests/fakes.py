@@ -5,7 +5,7 @@ from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from doorward.errors import Conflict, DoorwardError
+from doorward.errors import Conflict, DoorwardError, Misconfigured
 from doorward.guardrails.model import Role
 from doorward.ports.announcing import Message
 from doorward.ports.ledger import Announcement, Baseline, Case, EventOutcome, Head, Lock
@@ -32,14 +32,19 @@ class FakeClock:
 
 @dataclass
 class FakeRoles:
-    """Roles by `account/name`. `stale` is what the next reads still see; `fail_next` and `refuse` make calls go wrong."""
+    """Roles by `account/name`. `stale` and `stale_lists` are what the next reads still see.
+
+    `fail_next` (None lets one call pass), `refuse` and `unwritable` make calls go wrong.
+    """
 
     roles: dict[str, Role] = field(default_factory=dict)
     stale: list[Role | None] = field(default_factory=list)
     writes: list[tuple[str, str, str]] = field(default_factory=list)
     reads: int = 0
-    fail_next: list[DoorwardError] = field(default_factory=list)
+    fail_next: list[DoorwardError | None] = field(default_factory=list)
     refuse: list[str] = field(default_factory=list)
+    stale_lists: list[list[Role]] = field(default_factory=list)
+    unwritable: bool = False
     before_write: list[Role] = field(default_factory=list)
 
     def put(self, role: Role) -> None:
@@ -47,26 +52,34 @@ class FakeRoles:
 
     def read(self, account_id: str, role_name: str) -> Role | None:
         self.reads += 1
-        if self.fail_next:
-            raise self.fail_next.pop(0)
+        self._fail_where_told_to()
         if self.stale:
             return self.stale.pop(0)
         return self.roles.get(f"{account_id}/{role_name}")
 
     def read_all(self, account_id: str) -> Iterator[Role]:
-        if self.fail_next:
-            raise self.fail_next.pop(0)
+        self._fail_where_told_to()
+        if self.stale_lists:
+            yield from self.stale_lists.pop(0)
+            return
         yield from [replace(role, tags={}) for role in self.roles.values() if role.account_id == account_id]
 
     def write_trust_policy(self, role: Role, trust_policy: str, *, finding_id: str) -> None:
         if self.before_write:
             self.put(self.before_write.pop(0))
+        if self.unwritable:
+            raise Misconfigured(f"assuming doorward-remedy in {role.account_id}: AllowRemedies is not true there")
         if role.ref not in self.roles:
             raise Conflict(f"writing the trust policy of role {role.ref}: NoSuchEntity")
         if self.refuse:
             raise Refused(self.refuse.pop(0))
         self.writes.append((role.ref, trust_policy, finding_id))
         self.put(replace(self.roles[role.ref], trust_policy=trust_policy))
+
+    def _fail_where_told_to(self) -> None:
+        error = self.fail_next.pop(0) if self.fail_next else None
+        if error is not None:
+            raise error
 
 
 class FakeLedger:

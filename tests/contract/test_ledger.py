@@ -110,7 +110,7 @@ def test_a_role_never_seen_has_an_empty_head_and_no_case(ledger: AnyLedger) -> N
 
 def test_a_case_head_and_announcement_are_written_together_and_read_back(ledger: AnyLedger) -> None:
     lock = ledger.lock(REF)
-    head = Head(generation=3, role_id="AROAX", judged_hash="bad", written_at=START, case_id=CASE.id)
+    head = Head(generation=3, role_id="AROAX", judged_hash="bad", written_at=START, written_for="e-1", case_id=CASE.id)
     assert ledger.open_case(lock, CASE, head, FOUND) is True
     assert ledger.head(REF) == head
     assert ledger.case(REF, CASE.id) == CASE

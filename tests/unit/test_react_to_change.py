@@ -470,7 +470,7 @@ class TestTelling:
                 world.react(event(document=trust))
             world.roles.put(role(BAD))
             world.roles.refuse = ["no"] * 9
-            world.react(event(event_id="e-refused"))
+            world.react(event(event_id="e-refused", at=world.clock.now()))
             world.roles.fail_next = [Misconfigured("no")]
             with pytest.raises(Misconfigured):
                 world.react(event(event_id="e-unread"))
@@ -479,6 +479,60 @@ class TestTelling:
                 assert announcement.detail_type in schema["description"]
                 said.add(announcement.detail_type)
         assert said == set(re.findall(r"Trust\w+", schema["description"]))
+
+
+    def test_what_was_only_recorded_is_told_once_the_mode_is_alert(self, world: World) -> None:
+        world.roles.put(role(BAD))
+        world.tools = replace(world.tools, guardrails=Guardrails(mode=Mode.OBSERVE, hash="cafe"))
+        assert world.react(event()) == ["observed"]
+        world.tools = replace(world.tools, guardrails=Guardrails(mode=Mode.ALERT, hash="beef"))
+        assert world.react(event(event_id="e-2")) == ["alerted"]
+        assert world.react(event(event_id="e-3")) == ["alerted"]
+        told = [each.detail for each in world.ledger.outbox.values() if each.detail["mode"] == "alert"]
+        assert len(told) == 1
+
+    def test_where_no_role_that_could_write_exists_people_are_told_that_the_hole_stands(self, world: World) -> None:
+        world.roles.put(role(BAD))
+        world.roles.unwritable = True
+        assert world.react(event()) == ["remedy-failed"]
+        assert world.announced() == ["TrustViolationFound", "TrustRemedyFailed"]
+        failed = next(each for each in world.ledger.outbox.values() if each.detail_type == "TrustRemedyFailed")
+        assert "AllowRemedies" in failed.detail["because"]
+
+
+class TestWhoWroteWhatStands:
+    """Jane changes the role harmlessly, then the pipeline opens it; or Jane opens it. Events come in any order, and twice."""
+
+    HARMLESS = event(document=GOOD, event_id="e-1")
+    BY_PIPELINE = event(document=BAD, event_id="e-2", by=PIPELINE)
+    BY_JANE = event(document=BAD, event_id="e-2")
+
+    @pytest.mark.parametrize("order", [*permutations((0, 1)), (0, 1, 0), (1, 0, 1), (0, 0, 1), (1, 1, 0)])
+    def test_what_the_pipeline_wrote_is_never_put_back_on_the_word_of_an_event_about_another_policy(self, order: tuple[int, ...]) -> None:
+        world = World()
+        world.roles.put(role(BAD))
+        for index in order:
+            world.react((self.HARMLESS, self.BY_PIPELINE)[index])
+        assert world.stands() == BAD
+        assert world.announced() == ["TrustViolationFound"]
+
+    @pytest.mark.parametrize("order", [*permutations((0, 1)), (0, 1, 0), (1, 0, 1), (0, 0, 1), (1, 1, 0)])
+    def test_what_jane_wrote_is_put_back_in_any_order(self, order: tuple[int, ...]) -> None:
+        world = World()
+        world.roles.put(role(BAD))
+        for index in order:
+            world.react((self.HARMLESS, self.BY_JANE)[index])
+        assert STRANGER not in world.stands()
+        assert len(world.roles.writes) == 1
+
+    def test_an_event_from_before_our_write_does_not_put_back_what_the_pipeline_wrote_after_it(self, world: World) -> None:
+        world.roles.put(role(BAD))
+        assert world.react(self.BY_JANE) == ["reverted"]
+        world.clock.time += timedelta(seconds=30)
+        world.roles.put(role(BAD))
+        assert world.react(event(document=BAD, event_id="e-3", by=PIPELINE, at=world.clock.now())) == ["alerted"]
+        assert world.react(self.BY_JANE) == ["alerted"]
+        assert world.stands() == BAD
 
 
 class TestProvidersAndHiddenRoles:
@@ -527,6 +581,56 @@ class TestProvidersAndHiddenRoles:
         assert world.stands() == GOOD
         outcomes = {outcome.role_ref: outcome.outcome for outcome in world.ledger.outcomes[1:]}
         assert outcomes == {f"{PROD}/payments": "reverted", f"{PROD}/always-so": "alerted"}
+
+
+    def padded(self, name: str = "UpdateAssumeRolePolicy", event_id: str = "e-hidden", at: datetime = START) -> str:
+        return event(name, None, event_id=event_id, at=at, requestParameters=None, requestParametersOmitted=True)
+
+    def test_another_event_about_the_role_does_not_cover_a_hidden_change(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        assert world.react(event("UpdateRoleDescription", None, event_id="e-description")) == ["alerted"]
+        assert world.react(self.padded()) == ["reverted"]
+        assert world.stands() == GOOD
+
+    def test_an_event_about_an_earlier_policy_does_not_cover_a_hidden_change(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        assert world.react(event(document=trusting(f"arn:aws:iam::{SHARED}:role/audit"), event_id="e-1")) == ["alerted"]
+        assert world.react(self.padded()) == ["reverted"]
+
+    def test_a_role_made_anew_with_the_old_policy_is_seen(self) -> None:
+        world = World(Guardrails(mode=Mode.ALERT, hash="cafe"))
+        world.roles.put(role(BAD))
+        assert world.react(event()) == ["alerted"]
+        world.roles.put(role(BAD, role_id="AROAPAYMENTS0000002"))
+        assert world.react(self.padded("CreateRole")) == ["alerted"]
+        assert world.announced().count("TrustViolationFound") == 2
+
+    def test_a_role_as_new_as_the_event_that_hides_it_is_put_back(self, world: World) -> None:
+        world.roles.put(replace(role(BAD), created_at=START))
+        assert world.react(self.padded("CreateRole")) == ["reverted"]
+
+    def test_an_old_role_never_seen_before_is_only_told(self, world: World) -> None:
+        world.roles.put(replace(role(BAD), created_at=START - timedelta(days=400)))
+        assert world.react(self.padded()) == ["alerted"]
+
+    def test_lists_that_lag_behind_are_read_again_and_then_the_event_comes_again(self, world: World) -> None:
+        world.accepted()
+        world.roles.stale_lists = [[role(GOOD)]]
+        world.roles.put(role(BAD))
+        assert world.react(self.padded()) == ["reverted"]
+        world.roles.stale_lists = [[role(GOOD)]] * 9
+        with pytest.raises(Unavailable, match="looking again later"):
+            world.react(self.padded(event_id="e-2", at=world.clock.now()))
+
+    def test_a_role_that_cannot_be_dealt_with_hides_no_other(self, world: World) -> None:
+        for name in ("aaa", "bbb", "ccc"):
+            world.roles.put(role(self.github("repo:*"), name=name, role_id=f"AROA{name.upper()}0000000000000"))
+        world.roles.fail_next = [None, Unavailable("no")]  # the list, then the first role
+        with pytest.raises(Unavailable):
+            world.react(event("CreateOpenIDConnectProvider", None, responseElements={"openIDConnectProviderArn": self.PROVIDER}))
+        assert {ref for ref, _, _ in world.roles.writes} == {f"{PROD}/bbb", f"{PROD}/ccc"}
 
 
 class TestInputsThatAreNothingToReactTo:

@@ -88,6 +88,7 @@ class DynamoLedger:
             role_id=item["role_id"],
             judged_hash=item["judged_hash"],
             written_at=_time(item.get("written_at")),
+            written_for=item.get("written_for", ""),
             case_id=item.get("case_id"),
         )
 
@@ -245,6 +246,7 @@ class DynamoLedger:
                 role_id=head.role_id,
                 judged_hash=head.judged_hash,
                 written_at=_text_of(head.written_at),
+                written_for=head.written_for or None,
                 case_id=head.case_id,
             )
         )
@@ -328,6 +330,7 @@ def _case_item(case: Case) -> dict[str, Any]:
         planned_document=case.planned_document,
         remedy_kind=case.remedy_kind,
         closed_at=_text_of(case.closed_at),
+        by_pipeline=None if case.by_pipeline is None else str(case.by_pipeline),
         ttl=int((case.opened_at + _KEEP_CASES).timestamp()) if not case.status.is_open else None,
     )
 
@@ -349,6 +352,7 @@ def _case(role_ref: str, item: Mapping[str, str]) -> Case:
         planned_document=item.get("planned_document"),
         remedy_kind=kind,
         closed_at=_time(item.get("closed_at")),
+        by_pipeline=None if "by_pipeline" not in item else item["by_pipeline"] == str(True),
     )
 
 

@@ -113,4 +113,5 @@ def _role(account_id: str, raw: Mapping[str, Any]) -> Role:
         trust_policy=unquote(document) if isinstance(document, str) else json.dumps(document),
         max_session_duration_seconds=raw.get("MaxSessionDuration", 3600),
         tags={each["Key"]: each["Value"] for each in raw.get("Tags", [])},
+        created_at=raw.get("CreateDate"),
     )

@@ -5,6 +5,7 @@ see docs/performance.md.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -33,6 +34,7 @@ class Role(NamedTuple):
     trust_policy: str
     max_session_duration_seconds: int = 3600
     tags: Mapping[str, str] = MappingProxyType({})
+    created_at: datetime | None = None
 
     @property
     def ref(self) -> str:

@@ -31,7 +31,8 @@ class CaseStatus(StrEnum):
 class Case(NamedTuple):
     """One bad trust policy of one role, from found to closed. `planned_hash` and `remedy_kind` stand once a write is intended.
 
-    `found_document` is what stood (JSON text); `detail` is what was announced, without documents.
+    `found_document` is what stood (JSON text); `detail` is what was announced, without documents. `by_pipeline`: whether a known
+    pipeline wrote what stood, None while no event told who did.
     """
 
     id: str
@@ -48,15 +49,21 @@ class Case(NamedTuple):
     planned_document: str | None = None
     remedy_kind: RemedyKind | None = None
     closed_at: datetime | None = None
+    by_pipeline: bool | None = None
 
 
 class Head(NamedTuple):
-    """Where a role stands. `generation` counts closed cases; `judged_hash` is the last policy judged, "" before the first."""
+    """Where a role stands. `generation` counts closed cases.
+
+    `judged_hash` is the last policy that was judged because an event told of it, or that we wrote; "" before the first.
+    `written_at` and `written_for` are the time of our last write and the id of the event that led to it.
+    """
 
     generation: int = 0
     role_id: str = ""
     judged_hash: str = ""
     written_at: datetime | None = None
+    written_for: str = ""
     case_id: str | None = None
 
 
@@ -122,7 +129,7 @@ class Ledger(Protocol):
         """Case, head and outbox in one transaction. False where this case is known already: nothing is announced twice."""
 
     def intend(self, lock: Lock, case: Case) -> None:
-        """Record what is about to be written, before it is. Only an open case can be intended."""
+        """Record what is about to be written, before it is, or who wrote what stands. Only an open case can be intended."""
 
     def close_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> None:
         """Case, head and outbox in one transaction."""

@@ -11,14 +11,14 @@ Where this dies, the event comes again, and:
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import replace
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
-from doorward.errors import Conflict, MalformedInput, Misconfigured, Unavailable
+from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Unavailable
 from doorward.events.records import AccountTarget, Cause, Change, ProviderTarget, RoleTarget, Skipped, parse_envelope
 from doorward.findings.model import Finding, Judgement, Remedy, Verdict
 from doorward.guardrails.announcements import FORMAT, describe_actor, describe_case, with_remedy
@@ -88,16 +88,43 @@ def _react(change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
         case RoleTarget(account_id, role_name):
             yield f"{account_id}/{role_name}", _react_to_role(account_id, role_name, change, tools, cause_known=True)
         case ProviderTarget(account_id, provider_arn):
-            for role in tools.roles.read_all(account_id):
-                if provider_arn in role.trust_policy:
-                    yield role.ref, _react_to_role(account_id, role.name, change, tools, cause_known=True)
+            touched = [(role, True) for role in tools.roles.read_all(account_id) if provider_arn in role.trust_policy]
+            yield from _react_to_each(touched, change, tools)
         case AccountTarget(account_id):
-            # The event hides which role it is about. A role whose policy is not the one judged last has changed;
-            # one never seen before may always have been so.
-            for role in tools.roles.read_all(account_id):
-                judged = tools.ledger.head(role.ref).judged_hash
-                if judged != _policy_hash(role):
-                    yield role.ref, _react_to_role(account_id, role.name, change, tools, cause_known=judged != "")
+            yield from _react_to_each(_hidden(account_id, change, tools), change, tools)
+
+
+def _react_to_each(roles: Iterable[tuple[Role, bool]], change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
+    """One role that cannot be dealt with keeps no other from being looked at: what went wrong is raised at the end."""
+    failures: list[DoorwardError] = []
+    for role, cause_known in roles:
+        try:
+            yield role.ref, _react_to_role(role.account_id, role.name, change, tools, cause_known=cause_known)
+        except DoorwardError as error:
+            failures.append(error)
+    failures.sort(key=lambda error: isinstance(error, Misconfigured))  # what is worth another try comes first
+    if failures:
+        raise failures[0]
+
+
+def _hidden(account_id: str, change: Change, tools: Tools) -> list[tuple[Role, bool]]:
+    """The event hides which role it is about: those whose policy is not the one of which an event told last, and whether each has
+    changed for sure (one never seen before may always have been so, unless it is as new as the event).
+
+    Raises Unavailable where nothing has changed yet and the event is fresh: IAM's lists lag behind.
+    """
+    for delay in (0.0, *tools.read_delays_seconds):
+        if delay:
+            tools.clock.sleep(delay)
+        found = []
+        for role in tools.roles.read_all(account_id):
+            head = tools.ledger.head(role.ref)
+            is_new = role.created_at is not None and role.created_at >= change.event_time
+            if (head.role_id, head.judged_hash) != (role.role_id, _policy_hash(role)):
+                found.append((role, is_new or (head.role_id == role.role_id and head.judged_hash != "")))
+        if found or tools.clock.now() - change.event_time > _FRESH:
+            return found
+    raise Unavailable(f"{account_id}: no role has changed yet that this event could be about; looking again later")
 
 
 def _react_to_role(account_id: str, role_name: str, change: Change, tools: Tools, *, cause_known: bool) -> _Result:
@@ -139,6 +166,7 @@ class _RoleReaction:
         if case is not None and (case.role_id, case.found_hash) != (role.role_id, found_hash):
             head = self._close_overtaken(case, head, found_hash)
             case = None
+        by_pipeline = self._written_by_pipeline(head, case, found_hash)
         judgement = judge(role, tools.organization, tools.guardrails, now=tools.clock.now())
         account = tools.organization.account(role.account_id)
         decision = decide(
@@ -148,19 +176,46 @@ class _RoleReaction:
             tools.guardrails,
             Circumstances(
                 cause=self.change.cause,
-                cause_known=self.cause_known,
-                by_pipeline=tools.organization.is_pipeline(self.change.actor.arn),
+                cause_known=self.cause_known and by_pipeline is not None,
+                by_pipeline=by_pipeline is True,
                 protected_because=protected_because(role),
             ),
         )
-        head = replace(head, role_id=role.role_id, judged_hash=found_hash)
+        judged = head.judged_hash if head.role_id == role.role_id else ""
+        if self.change.cause is Cause.TRUST and by_pipeline is not None:
+            judged = found_hash
+        head = replace(head, role_id=role.role_id, judged_hash=judged)
+        if case is not None and case.by_pipeline is None and self._told_of(head, found_hash):
+            case = replace(case, by_pipeline=by_pipeline)
+            tools.ledger.intend(self.lock, case)
         if decision.action is Action.PASS:
             if case is not None:
                 head = self._close_without_write(case, head, "The same trust policy breaks no guardrail any more.")
             return self._pass(role, head, found_hash)
         if decision.action is Action.WRITE:
             return self._put_back(role, judgement, decision, head, found_hash)
-        return self._tell(role, judgement, decision, head, found_hash)
+        return self._tell(role, judgement, decision, head, found_hash, case)
+
+    # Who wrote what stands
+
+    def _told_of(self, head: Head, found_hash: str) -> bool:
+        """Whether this event's own document is what stands, and the event is not older than our last write over it."""
+        change = self.change
+        return change.document is not None and not self._is_before_our_write(head) and _hash_of(change.document) == found_hash
+
+    def _is_before_our_write(self, head: Head) -> bool:
+        if self.change.event_id == head.written_for:
+            return True
+        return head.written_at is not None and self.change.event_time + _EVENT_TIME_GRAIN <= head.written_at
+
+    def _written_by_pipeline(self, head: Head, case: Case | None, found_hash: str) -> bool | None:
+        """None where no event told who wrote what stands: this one is about another policy, and the one about this may still come."""
+        by_actor = self.tools.organization.is_pipeline(self.change.actor.arn)
+        if self._told_of(head, found_hash):
+            return by_actor
+        if case is not None and case.by_pipeline is not None:
+            return case.by_pipeline
+        return None if self.change.document is not None else by_actor
 
     # Reading
 
@@ -179,7 +234,7 @@ class _RoleReaction:
         change = self.change
         if self.tools.clock.now() - change.event_time > _FRESH or change.cause is not Cause.TRUST:
             return False
-        if head.written_at is not None and change.event_time + _EVENT_TIME_GRAIN <= head.written_at:
+        if self._is_before_our_write(head):
             return False  # older than our own last write: what it tells of is gone
         if role is None:
             return True
@@ -216,9 +271,14 @@ class _RoleReaction:
 
     # Telling
 
-    def _tell(self, role: Role, judgement: Judgement, decision: Decision, head: Head, found_hash: str) -> _Result:
+    def _tell(  # noqa: PLR0917 - what was found, and what was known
+        self, role: Role, judgement: Judgement, decision: Decision, head: Head, found_hash: str, before: Case | None
+    ) -> _Result:
         case, announcement = self._case(role, judgement, decision, head, found_hash)
         known = not self.tools.ledger.open_case(self.lock, case, replace(head, case_id=case.id), announcement)
+        if known and before is not None and before.detail["action"] == Action.OBSERVE and decision.action is not Action.OBSERVE:
+            # What was only recorded, under a milder mode, is told now.
+            known = not self.tools.ledger.announce(announcement._replace(id=f"{case.id}-found-{decision.mode}"))
         outcome = {Action.OBSERVE: "observed", Action.ALERT: "alerted", Action.ASK: "asked"}[decision.action]
         because = _headline(judgement)
         return _Result(outcome, f"{because} {decision.because}{' (Announced before.)' if known else ''}")
@@ -238,6 +298,7 @@ class _RoleReaction:
             event_id=self.change.event_id,
             found_document="" if is_doorwards_own(role) else role.trust_policy,
             detail=detail,
+            by_pipeline=self.tools.organization.is_pipeline(self.change.actor.arn) if self._told_of(head, found_hash) else None,
         )
         undecided = judgement.verdict in {Verdict.UNDECIDABLE, Verdict.INVALID}
         detail_type = "TrustPolicyUndecidable" if undecided else "TrustViolationFound"
@@ -276,6 +337,9 @@ class _RoleReaction:
             except Refused as error:
                 refusals.append(f"{remedy.kind}: {error}")
                 continue
+            except Misconfigured as error:
+                refusals.append(f"{remedy.kind}: {error}")
+                break
             except Conflict:
                 raise _ChangedMeanwhile from None
             self._verify(planned)
@@ -306,7 +370,7 @@ class _RoleReaction:
         seconds = (now - self.change.event_time).total_seconds()
         detail = with_remedy(case.detail, remedy, case.found_document, seconds)
         closed = replace(case, status=CaseStatus.REMEDIED, closed_at=now, detail=detail)
-        after = replace(head, generation=case.generation + 1, judged_hash=case.planned_hash or "", written_at=now, case_id=None)
+        after = Head(case.generation + 1, head.role_id, case.planned_hash or "", now, case.event_id)
         tools.ledger.close_case(self.lock, closed, after, Announcement(f"{case.id}-reverted", "TrustPolicyReverted", detail, now))
         return after
 
