@@ -29,6 +29,7 @@ CASE = Case(
     event_id="e-1",
     found_document='{"Statement": []}',
     detail={"findings": [{"rule": "external-account"}], "seconds": None},
+    by_pipeline=False,
 )
 FOUND = Announcement("dw-1-found", "TrustViolationFound", {"a": [1, None, "x"]}, START)
 ENDED = Announcement("dw-1-ended", "TrustViolationEnded", {}, START)

@@ -135,11 +135,14 @@ def test_roles_that_nobody_can_edit_are_compliant_and_protected(path: str) -> No
     ("name", "path", "protected"),
     [
         ("AWSControlTowerExecution", "/", True),
-        ("stacksets-exec-0123456789abcdef", "/", True),
+        ("stacksets-exec-0123456789abcdef0123456789abcdef", "/", True),
         ("OrganizationAccountAccessRole", "/", True),
         ("AWSAFTService", "/", True),
-        ("cdk-hnb659fds-deploy-role-777788889999-us-east-1", "/", True),
-        ("doorward-reader", "/doorward/", True),
+        ("doorward-read", "/doorward/", True),
+        ("stacksets-exec-evil", "/", False),
+        ("aws-controltower-evil", "/", False),
+        ("cdk-evil-role-evil", "/", False),
+        ("evil", "/doorward/", False),
         ("MyOrganizationAccountAccessRole", "/", False),
         ("cdk-app", "/", False),
         ("deploy", "/doorwards/", False),
@@ -148,7 +151,7 @@ def test_roles_that_nobody_can_edit_are_compliant_and_protected(path: str) -> No
 def test_landing_zone_roles_and_our_own_are_never_written_to(name: str, path: str, protected: bool) -> None:
     door = replace(role(document(allow({"AWS": OURS}))), name=name, path=path)
     assert (protected_because(door) is not None) is protected
-    assert is_doorwards_own(door) is (path == "/doorward/")
+    assert is_doorwards_own(door) is (protected and path == "/doorward/")
 
 
 def test_landing_zone_roles_are_judged_by_meaning() -> None:

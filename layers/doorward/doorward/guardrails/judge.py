@@ -42,6 +42,8 @@ LONGEST_TRUST_POLICY = 4096
 # Steps of automata, about a microsecond each at worst: a judgement takes a second or two and then gives up.
 STEPS = 1_500_000
 FEWEST_STEPS = 100_000
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
+_SERVICES = (".amazonaws.com", ".amazonaws.com.cn", ".aws.internal", ".api.aws", ".aws.dev")
 _WHITE_SPACE = re.compile(r"\s+")
 
 
@@ -103,6 +105,8 @@ class _Statement:
                 for principal in principals:
                     self._judge_aws(principal)
             for principal in principals:
+                if principal.type == "Service" and not principal.value.endswith(_SERVICES):
+                    self._doubt(EXTERNAL_ACCOUNT, f"Service {shortened(principal.value)}", "whom this lets in is not known")
                 self._judge_federated(principal)
                 if principal.value == "*" and principal.type in {"AWS", "*"} and WORLD_ASSUMABLE.id not in self._findings:
                     self._take(OIDC_UNSCOPED_SUBJECT, principal, gate.unnamed_provider(statement, principal))
@@ -120,6 +124,14 @@ class _Statement:
     def _judge_aws(self, principal: Principal) -> None:
         gate, statement = self._gate, self._statement
         if principal.type not in {"AWS", "*"} or UNIQUE_ID.fullmatch(principal.value):
+            return
+        arn = parse_arn(principal.value)
+        if arn is not None and arn.partition != gate.role_partition:
+            self._doubt(
+                EXTERNAL_ACCOUNT,
+                f"Principal {shortened(principal.value)}",
+                f"a principal of another partition than the role's ({gate.role_partition}) cannot come in, so one of the two is not what it seems",
+            )
             return
         foreign = gate.foreign(statement, principal)
         if foreign is not None:
@@ -234,6 +246,8 @@ def _principals_refused(statement: Statement) -> str | None:
     for kind, value in statement.principals:
         if kind == "CanonicalUser":
             return "names a CanonicalUser, which a trust policy cannot have"
+        if kind == "Service" and ("*" in value or "?" in value):
+            return f"names {shortened(value)}, which is no service (services are named one by one)"
         if kind == "AWS" and value != "*" and not _is_aws_principal(value):
             return f"names {shortened(value)}, which is no AWS principal (a wildcard stands only alone)"
     return None

@@ -1,10 +1,13 @@
 """Roles that are never written to, whatever their trust policy says. They are judged like any other, but for those nobody can edit."""
 
+import re
+
 from doorward.guardrails.model import Role
 
 SERVICE_LINKED_PATH = "/aws-service-role/"
 RESERVED_PATH = "/aws-reserved/"
 DOORWARD_PATH = "/doorward/"
+_HUB_FUNCTIONS = ("doorward-react-to-change", "doorward-publish-outbox", "doorward-notify-people")
 
 # Each is the name of a role that AWS's own tooling creates again, or fails without. https://docs.aws.amazon.com/controltower/latest/userguide/roles-how.html
 _LANDING_ZONE = {
@@ -20,10 +23,15 @@ _LANDING_ZONE = {
     "AWSAFTService": "Account Factory for Terraform works through it",
     "AWSAFTAdmin": "Account Factory for Terraform works through it",
 }
-_LANDING_ZONE_PREFIXES = {
-    "stacksets-exec-": "CloudFormation StackSets deploy through it and would create it again",
-    "aws-controltower-": "AWS Control Tower uses it",
+# Names that AWS gives, to the letter: whoever makes up one like it is not protected by it.
+_LANDING_ZONE_PATTERNS = {
+    re.compile(r"stacksets-exec-[0-9a-f]{32}", re.ASCII): "CloudFormation StackSets deploy through it and would create it again",
+    re.compile(r"aws-controltower-(?:AdministratorExecutionRole|ReadOnlyExecutionRole|AuditAdministratorRole|AuditReadOnlyRole)", re.ASCII): (
+        "AWS Control Tower uses it"
+    ),
+    re.compile(r"aws-controltower-(?:ConfigRecorderRole|ForwardSnsNotificationRole|CloudWatchLogsRole)", re.ASCII): "AWS Control Tower uses it",
 }
+_OWN = frozenset({"doorward-forward", "doorward-read", "doorward-remedy", *_HUB_FUNCTIONS})
 
 
 def cannot_be_edited(role: Role) -> bool:
@@ -32,7 +40,7 @@ def cannot_be_edited(role: Role) -> bool:
 
 
 def is_doorwards_own(role: Role) -> bool:
-    return role.path.startswith(DOORWARD_PATH)
+    return role.path == DOORWARD_PATH and role.name in _OWN
 
 
 def protected_because(role: Role) -> str | None:
@@ -45,7 +53,5 @@ def protected_because(role: Role) -> str | None:
         return "This is a role of Doorward's own installation; a stack update puts it right."
     reason = _LANDING_ZONE.get(role.name)
     if reason is None:
-        reason = next((why for prefix, why in _LANDING_ZONE_PREFIXES.items() if role.name.startswith(prefix)), None)
-    if reason is None and role.name.startswith("cdk-") and "-role-" in role.name:
-        reason = "the CDK's bootstrap stack owns it, and every CDK deployment goes through it"
+        reason = next((why for name, why in _LANDING_ZONE_PATTERNS.items() if name.fullmatch(role.name)), None)
     return None if reason is None else f"{role.name} is a landing-zone role: {reason}."

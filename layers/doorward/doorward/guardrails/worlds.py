@@ -67,6 +67,7 @@ _FRESH_DIGITS = ("987", "456", "123")
 # Two organizations without a character in common.
 _FRESH_ORGANIZATION_CHARS = ("q7w8e9r", "a1s2d3f")
 _ENOUGH = 2
+_CLUSTER = re.compile(r"oidc\.eks\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/id/[0-9A-Z]{32}", re.ASCII)
 _TIME_KEYS = frozenset({"aws:currenttime", "aws:epochtime", "aws:tokenissuetime"})
 _LONGEST_SESSION_SECONDS = 43_200
 _RUN = Wild(many=True)
@@ -86,6 +87,10 @@ class Shown(NamedTuple):
     account_id: str | None = None
     org_id: str | None = None
 
+
+# A session of GetFederationToken can call nothing of STS but GetCallerIdentity, by what its page says; nobody has proved it here.
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
+_FEDERATED_USER = Doubt(("a federated user's session",))
 
 Answer = Shown | Doubt | None
 """A proof that a world gets in, what that depends on, or a proof that it does not."""
@@ -204,7 +209,7 @@ class Gate:
             )
             found = find_request(self.document, statement, principal, callers, self.budget, self.also)
             if isinstance(found, Found):
-                shown = self._aws_witness(found, form, callers, absent)
+                shown = self._aws_witness(found, form, callers, absent) if form != "federated-user" else _FEDERATED_USER
                 if isinstance(shown, Shown):
                     return shown
                 found = shown
@@ -277,7 +282,10 @@ class Gate:
     def stranger_token(self, statement: Statement, provider: str) -> Answer:
         """A workflow of GitHub Actions whose repository belongs to an owner that is not trusted."""
         issuer = self.organization.issuer(GITHUB)
-        worlds = list(_strangers_of_listed(issuer)) if issuer is not None else [_strangers_of_unlisted(statement, self.document)]
+        if issuer is not None:
+            worlds = list(_strangers_of_listed(issuer))
+        else:
+            worlds = [Tokens() if self._is_unlisted(GITHUB) else _strangers_of_unlisted(statement, self.document)]
         return self._github(statement, provider, worlds)
 
     def stray_audience(self, statement: Statement, provider: str) -> Answer:
@@ -311,7 +319,8 @@ class Gate:
                 for claims in _claims_missed(issuer)
             ]
         else:
-            worlds = [Tokens(subjects_excluded=tuple(map(literal, _spelled_out(statement, self.document, f"{issuer_name}:sub"))))]
+            spelled_out = () if self._is_unlisted(issuer_name) else _spelled_out(statement, self.document, f"{issuer_name}:sub")
+            worlds = [Tokens(subjects_excluded=tuple(map(literal, spelled_out)))]
         constructs: list[str] = []
         for tokens in worlds:
             callers = issuer_callers(self.resource, provider, issuer_name, tokens)
@@ -321,6 +330,14 @@ class Gate:
             elif found is not None:
                 constructs.append(f"tokens of {issuer_name}")
         return Doubt(tuple(dict.fromkeys(constructs))) if constructs else None
+
+    def _is_unlisted(self, issuer_name: str) -> bool:
+        """The organization says which issuers it trusts, and this is none of them: then not even a subject that is spelled out is trusted.
+
+        A cluster's issuer is not expected in the list: there are many, they come and go, and who adds its provider to the account has
+        chosen it. Whose cluster it is, is not known (docs/limits.md).
+        """
+        return bool(self.organization.oidc) and not _CLUSTER.fullmatch(issuer_name)
 
     def unnamed_provider(self, statement: Statement, principal: Principal) -> Doubt | None:
         """`{"AWS": "*"}` where the statement also allows the calls that only bearers of tokens and assertions make."""

@@ -53,15 +53,8 @@ _TRUE_OR_FALSE = Grammar(Either(("true", "false")))
 _ANY_TEXT = Grammar(Many(ANY))
 _SOME_TEXT = Grammar(some(ANY))
 _SESSION_NAME = Grammar(_SESSION)
-_REGION = Grammar(
-    (
-        Either(("us", "eu", "ap", "ca", "sa", "me", "af", "il", "mx", "us-gov", "cn")),
-        "-",
-        Either(("north", "south", "east", "west", "central", "northeast", "northwest", "southeast", "southwest")),
-        "-",
-        Chars("123456789"),
-    )
-)
+# `us-east-1`, `us-gov-west-1`, `us-isob-east-1`, `eusc-de-east-1`
+_REGION = Grammar((some(Chars(_LOWER)), some(("-", some(Chars(_LOWER)))), "-", some(Chars(_DIGITS))))
 
 
 class Text(NamedTuple):
@@ -128,7 +121,8 @@ def _identified(kind: str, ours: tuple[str, ...]) -> Domain:
 # The same for whoever calls STS.
 _COMMON = (
     Text("aws:SecureTransport", _constant("true"), "bool"),
-    Text("aws:ViaAWSService", _constant("false"), "bool"),
+    # Nobody says that STS never sees a call that a service makes on somebody's behalf.
+    Text("aws:ViaAWSService", Domain(optional=False, grammar=Grammar("false"), samples=("false",), doubtful=_TRUE_OR_FALSE), "bool"),
     Text("aws:PrincipalIsAWSService", _constant("false"), "bool"),
     Text("aws:UserAgent", _FREE_TEXT),
     Text("aws:Referer", _FREE_TEXT),
