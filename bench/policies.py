@@ -3,6 +3,8 @@
 Used to time the judge beside its peers. Nothing in the engine knows it: what is measured holds for what is drawn here, no more.
 """
 
+# ruff: noqa: S311, PLR2004 - a drawn corpus: nothing here is secret, and a share of one in five is just that
+
 import json
 import random
 from typing import Any, Final

@@ -3,6 +3,7 @@
 * `aws:PrincipalArn` of a role session is the role's ARN with its path, not the session's ARN
   (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn).
 * `aws:PrincipalOrgPaths` of the one organization.
+* `aws:ResourceOrgID`: the organization of the account that a resource's ARN names.
 * `aws:SecureTransport`: the local cloud speaks plain HTTP on the loopback interface; policies that ask for TLS take it for that.
 * `sts:SourceIdentity` in a trust policy, `aws:SourceIdentity` afterwards: see `source_identity`.
 """
@@ -11,6 +12,7 @@ from typing import Any
 
 from ministack.core import iam_evaluator
 
+from doorward.iam.arns import parse_arn
 from local.cloud import iam_entities, source_identity
 from local.world import organization_path
 
@@ -29,6 +31,10 @@ def install() -> None:
             case "aws:principalorgpaths":
                 path = organization_path(context.principal_account)
                 return [path] if path else None
+            case "aws:resourceorgid":
+                arn = parse_arn(context.resource_arn)
+                path = organization_path(arn.account_id) if arn is not None else None
+                return path.split("/")[0] if path else None
             case "sts:sourceidentity":
                 return source_identity.requested()
             case _:

@@ -482,6 +482,18 @@ def test_principal_arn_of_a_role_session_is_the_roles_with_its_path(cloud: Stack
     closed_only_by_us(probe, cloud, bare, "condition_keys")
 
 
+def test_the_organization_of_a_resource_can_be_asked_for(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        only = {"StringEquals": {"aws:ResourceOrgID": ORGANIZATION_ID}}
+        may = document({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*", "Condition": only})
+        caller = role(stack, HUB.id, trusting(root_of(HUB.id)), may)
+        target = role(stack, PROD.id, trusting(root_of(HUB.id)))
+        session = stack.assume(HUB.id, caller)
+        return refusal(lambda: stack.assume(HUB.id, target, credentials=session)) is None
+
+    closed_only_by_us(probe, cloud, bare, "condition_keys")
+
+
 def test_the_loopback_interface_counts_as_tls(cloud: Stack, bare: Stack) -> None:
     def probe(stack: Stack) -> bool:
         only = {"Bool": {"aws:SecureTransport": "true"}}

@@ -64,6 +64,10 @@ def test_each_function_has_one_role_of_its_own_and_no_other_role_exists(hub: Tem
     assert roles == set(resources_of(hub, "AWS::IAM::Role")) == set(PERMISSIONS)
 
 
+EXTERNAL_ID_SECRET = {"Fn::If": ["NewExternalId", {"Ref": "ExternalIdSecret"}, {"Ref": "ExternalIdSecretArn"}]}
+"""The new one, or that of an earlier installation."""
+
+
 @pytest.mark.parametrize("role", PERMISSIONS)
 def test_a_function_may_do_exactly_what_is_written_down_for_it(hub: Template, role: str) -> None:
     granted: dict[str, set[str]] = {}
@@ -76,7 +80,7 @@ def test_a_function_may_do_exactly_what_is_written_down_for_it(hub: Template, ro
 
 def _named(resource: Any) -> str:
     """The logical id, or the role name, that a resource ARN names. Anything else, `*` above all, names nothing that is allowed."""
-    text = json.dumps(resource)
+    text = json.dumps(resource).replace(json.dumps(EXTERNAL_ID_SECRET), '{"Ref": "ExternalIdSecret"}')
     found = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)\.Arn\}|role/doorward/([a-z-]+)', text)
     names: list[str] = [name for groups in found for name in groups if name]
     assert len(names) == 1, f"not one named resource: {text}"
@@ -211,7 +215,8 @@ def test_every_table_can_be_restored_is_encrypted_and_not_deleted_by_accident(hu
         assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
         assert properties["SSESpecification"] == {"SSEEnabled": True}
         assert properties["DeletionProtectionEnabled"] is True
-        assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
+        assert table["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert table["UpdateReplacePolicy"] == "Retain"
     assert tables["LedgerTable"]["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
     assert "TimeToLiveSpecification" not in tables["BaselinesTable"]["Properties"]  # a baseline never expires
     # The stream carries keys alone: what a case holds does not travel through it.
@@ -242,8 +247,16 @@ def test_the_topic_is_encrypted_under_a_key_that_alarms_may_use(hub: Template) -
 
 def test_the_external_id_is_made_by_the_secret_and_stands_nowhere_in_the_template(hub: Template) -> None:
     assert hub["Resources"]["ExternalIdSecret"]["Properties"]["GenerateSecretString"]["PasswordLength"] >= 32
-    uses = [line for line in source("template.yaml").splitlines() if "ExternalIdSecret" in line and "Ref" in line]
-    assert all("SECRET" in line or "Resource:" in line or "Value:" in line for line in uses)
+    assert hub["Resources"]["ExternalIdSecret"]["Condition"] == "NewExternalId"
+    uses = [line for line in source("template.yaml").splitlines() if "!Ref ExternalIdSecret" in line]
+    assert all("SECRET" in line or "Resource:" in line or "Value:" in line or "NewExternalId:" in line for line in uses)
+
+
+def test_another_account_is_entered_only_within_the_own_organization(hub: Template) -> None:
+    statement = next(each for each in statements_of(hub["Resources"]["ReactToChangeRole"]) if each["Sid"] == "EnterMemberAccounts")
+    assert statement["Condition"]["Fn::If"][:2] == ["InOrganization", {"StringEquals": {"aws:ResourceOrgID": {"Ref": "OrganizationId"}}}]
+    for resource in statement["Resource"]:
+        assert resource["Fn::Sub"][1] == {"Accounts": {"Fn::If": ["InOrganization", "*", {"Ref": "AWS::AccountId"}]}}
 
 
 @pytest.mark.parametrize("name", ["template.yaml", "accounts/member.yaml"])

@@ -5,6 +5,8 @@ from typing import Any
 
 from doorward.aws.roles import READ_ROLE, REMEDY_ROLE, ROLE_PATH
 from doorward.events.records import HANDLED_EVENTS, KNOWN_EVENTS
+from doorward.guardrails.model import Role
+from doorward.guardrails.protected import protected_because
 from tests.template.conftest import as_list, resources_of, statements_of
 
 type Template = dict[str, Any]
@@ -48,7 +50,17 @@ def test_the_remedy_role_never_touches_doorwards_own_roles_nor_those_of_aws(memb
     (deny,) = [each for each in statements_of(member["Resources"]["RemedyRole"]) if each["Effect"] == "Deny"]
     assert deny["Action"] == "iam:*"
     denied = {each["Fn::Sub"].split(":role/")[1] for each in deny["Resource"]}
-    assert denied == {"doorward/*", "aws-service-role/*", "aws-reserved/*"}
+    landing_zone = {each for each in denied if not each.endswith("/*")}
+    assert denied - landing_zone == {"doorward/*", "aws-service-role/*", "aws-reserved/*"}
+    assert {"OrganizationAccountAccessRole", "AWSControlTowerExecution"} <= landing_zone
+    for name in landing_zone:  # what IAM denies, the reaction knows not to try
+        assert protected_because(Role("777788889999", name, "/", f"arn:aws:iam::777788889999:role/{name}", "AROAX", "{}")) is not None
+
+
+def test_what_did_not_reach_the_hub_has_an_alarm(member: Template) -> None:
+    (alarm,) = resources_of(member, "AWS::CloudWatch::Alarm").values()
+    assert alarm["Properties"]["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["ForwardDeadLetters", "QueueName"]}}]
+    assert alarm["Properties"]["AlarmActions"]["Fn::If"][1] == [{"Ref": "AlarmTopicArn"}]
 
 
 def test_only_the_hubs_reaction_comes_in_with_the_external_id_from_the_own_organization(member: Template) -> None:

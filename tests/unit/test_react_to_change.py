@@ -480,7 +480,6 @@ class TestTelling:
                 said.add(announcement.detail_type)
         assert said == set(re.findall(r"Trust\w+", schema["description"]))
 
-
     def test_what_was_only_recorded_is_told_once_the_mode_is_alert(self, world: World) -> None:
         world.roles.put(role(BAD))
         world.tools = replace(world.tools, guardrails=Guardrails(mode=Mode.OBSERVE, hash="cafe"))
@@ -581,7 +580,6 @@ class TestProvidersAndHiddenRoles:
         assert world.stands() == GOOD
         outcomes = {outcome.role_ref: outcome.outcome for outcome in world.ledger.outcomes[1:]}
         assert outcomes == {f"{PROD}/payments": "reverted", f"{PROD}/always-so": "alerted"}
-
 
     def padded(self, name: str = "UpdateAssumeRolePolicy", event_id: str = "e-hidden", at: datetime = START) -> str:
         return event(name, None, event_id=event_id, at=at, requestParameters=None, requestParametersOmitted=True)

@@ -130,7 +130,7 @@ class _Statement:
             self._doubt(
                 EXTERNAL_ACCOUNT,
                 f"Principal {shortened(principal.value)}",
-                f"a principal of another partition than the role's ({gate.role_partition}) cannot come in, so one of the two is not what it seems",
+                f"a principal of another partition than {gate.role_partition} cannot come in, so one of the two is not what it seems",
             )
             return
         foreign = gate.foreign(statement, principal)
@@ -174,7 +174,8 @@ class _Statement:
                 self._doubt(
                     OIDC_UNSCOPED_SUBJECT,
                     ", ".join(map(shortened, answer.constructs)),
-                    f"whose tokens of {shortened(issuer)} come in is not decided; name whole subjects, or list them under trusted.oidc",
+                    f"whose tokens of {shortened(issuer)} come in is not decided; "
+                    "list the issuer, and the subjects that may come in, under trusted.oidc",
                 )
 
     def _take(self, rule: RuleText, principal: Principal, answer: Answer) -> None:

@@ -19,18 +19,19 @@ _LANDING_ZONE = {
     "AWSCloudFormationStackSetAdministrationRole": "StackSets are administered through it",
     "AWSCloudFormationStackSetExecutionRole": "StackSets are deployed through it",
     "OrganizationAccountAccessRole": "the management account's way into the account",
+    "aws-controltower-AdministratorExecutionRole": "AWS Control Tower uses it",
+    "aws-controltower-AuditAdministratorRole": "AWS Control Tower uses it",
+    "aws-controltower-AuditReadOnlyRole": "AWS Control Tower uses it",
+    "aws-controltower-CloudWatchLogsRole": "AWS Control Tower uses it",
+    "aws-controltower-ConfigRecorderRole": "AWS Control Tower uses it",
+    "aws-controltower-ForwardSnsNotificationRole": "AWS Control Tower uses it",
+    "aws-controltower-ReadOnlyExecutionRole": "AWS Control Tower uses it",
     "AWSAFTExecution": "Account Factory for Terraform works through it",
     "AWSAFTService": "Account Factory for Terraform works through it",
     "AWSAFTAdmin": "Account Factory for Terraform works through it",
 }
-# Names that AWS gives, to the letter: whoever makes up one like it is not protected by it.
-_LANDING_ZONE_PATTERNS = {
-    re.compile(r"stacksets-exec-[0-9a-f]{32}", re.ASCII): "CloudFormation StackSets deploy through it and would create it again",
-    re.compile(r"aws-controltower-(?:AdministratorExecutionRole|ReadOnlyExecutionRole|AuditAdministratorRole|AuditReadOnlyRole)", re.ASCII): (
-        "AWS Control Tower uses it"
-    ),
-    re.compile(r"aws-controltower-(?:ConfigRecorderRole|ForwardSnsNotificationRole|CloudWatchLogsRole)", re.ASCII): "AWS Control Tower uses it",
-}
+# The name that AWS gives, to the letter: whoever makes up one like it is not protected by it.
+_STACKSETS = re.compile(r"stacksets-exec-[0-9a-f]{32}", re.ASCII)
 _OWN = frozenset({"doorward-forward", "doorward-read", "doorward-remedy", *_HUB_FUNCTIONS})
 
 
@@ -53,5 +54,5 @@ def protected_because(role: Role) -> str | None:
         return "This is a role of Doorward's own installation; a stack update puts it right."
     reason = _LANDING_ZONE.get(role.name)
     if reason is None:
-        reason = next((why for name, why in _LANDING_ZONE_PATTERNS.items() if name.fullmatch(role.name)), None)
+        reason = "CloudFormation StackSets deploy through it and would create it again" if _STACKSETS.fullmatch(role.name) else None
     return None if reason is None else f"{role.name} is a landing-zone role: {reason}."

@@ -16,7 +16,7 @@ from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
 from doorward.iam.documents import Principal
 from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Kind, Placed, Region, Test, ignoring_case, lifted
 from doorward.iam.sets import ANY, Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, pattern, perhaps, some, starting_with
-from doorward.iam.spans import FAR, Span, Spans, address, iso_time, network, without
+from doorward.iam.spans import Span, Spans, address, iso_time, network, without
 
 ASSUME_ROLE = "sts:AssumeRole"
 WITH_WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
@@ -217,9 +217,7 @@ class Organizations(NamedTuple):
     samples: tuple[str, ...] = ()
 
     def domain(self) -> Domain:
-        return Domain(
-            optional=self.absent, grammar=self.grammar, samples=self.samples, excluded=self.excluded, never=self.grammar is None
-        )
+        return Domain(optional=self.absent, grammar=self.grammar, samples=self.samples, excluded=self.excluded, never=self.grammar is None)
 
 
 _LOWER_AND_DIGITS = Chars(_LOWER + _DIGITS)

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
 from doorward.iam.sets import Budget, Grammar, Pattern, Token, Wild, find_text, literal, pattern
-from doorward.iam.spans import EVERYTHING, Span, Spans, common, compared, instant, network, number, united, without
+from doorward.iam.spans import EVERYTHING, Spans, common, compared, instant, network, number, united, without
 
 _ARN_COLONS = 5
 # Answers are kept from policy to policy; nobody's policies may fill the memory.
@@ -64,9 +64,9 @@ class Key(NamedTuple):
 class Domain(NamedTuple):
     """What a dimension can be: texts of a grammar, or whole numbers of `spans`; where both are None, present values are not known here.
 
-    `doubtful` texts may exist, but not for sure. `rejects` looks at a found text, or the beginning of one, and gives a
-    pattern of texts that these callers cannot have after all. `imitate` makes likely texts that fit a pattern. `several`: the key may have more than one value.
-    `constant`: the only value. `never_had`: not even doubtful.
+    `doubtful` texts may exist, but not for sure; `never_had` are not even doubtful. `rejects` looks at a found text, or the beginning of
+    one, and gives a pattern of texts that these callers cannot have after all. `imitate` makes likely texts that fit a pattern.
+    `several`: the key may have more than one value. `constant`: the only value.
     """
 
     optional: bool
@@ -156,7 +156,7 @@ Region = tuple[Placed, ...]
 """Requests that pass all of these tests: a box. Of no tests: every request."""
 
 
-def find_request(
+def find_request(  # noqa: PLR0917 - what is asked, of whom, and within which bounds
     document: Document,
     statement: Statement,
     principal: Principal,
@@ -454,8 +454,10 @@ def _with_variables(  # noqa: PLR0917 - find_request's own
     also: Region,
     outside: tuple[Region, ...],
 ) -> Found | Doubt | None:
-    """Keys that have one value only are put in. The others are tried with likely values: what is found so is a proof; that nothing is
-    found is none, so then the condition is left open."""
+    """Keys that have one value only are put in; the others are tried with likely values.
+
+    What is found so is a proof. That nothing is found is none, so then the condition is left open.
+    """
     constants: dict[str, str | None] = {}
     tried: dict[str, list[str | None]] = {}
     for name in variables_of(document):

@@ -59,7 +59,21 @@ class Pattern:
     Compared by identity: make them by `pattern`, which gives equal sequences the same object.
     """
 
-    __slots__ = ("_accept", "_forever", "_free", "_loops", "_moves", "_stars", "_pieces", "_start", "_steps", "exact", "head", "prefix", "tokens")
+    __slots__ = (
+        "_accept",
+        "_forever",
+        "_free",
+        "_loops",
+        "_moves",
+        "_pieces",
+        "_stars",
+        "_start",
+        "_steps",
+        "exact",
+        "head",
+        "prefix",
+        "tokens",
+    )
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         kept: list[Token] = []

@@ -86,8 +86,10 @@ def address(number: int) -> str:
 
 
 def compared(operator: str, numerator: int, denominator: int) -> Spans:
-    """The whole numbers that stand in this relation to a fraction: `lessthan`, `lessthanequals`, `greaterthan`, `greaterthanequals`,
-    `equals`."""
+    """The whole numbers that stand in this relation to a fraction.
+
+    `operator` is `equals`, `lessthan`, `lessthanequals`, `greaterthan` or `greaterthanequals`.
+    """
     floor = numerator // denominator
     whole = floor * denominator == numerator
     match operator:

@@ -108,8 +108,10 @@ def _react_to_each(roles: Iterable[tuple[Role, bool]], change: Change, tools: To
 
 
 def _hidden(account_id: str, change: Change, tools: Tools) -> list[tuple[Role, bool]]:
-    """The event hides which role it is about: those whose policy is not the one of which an event told last, and whether each has
-    changed for sure (one never seen before may always have been so, unless it is as new as the event).
+    """Roles that a change which hides its role can be about, each with whether it has changed for sure.
+
+    They are those whose policy is not the one of which an event told last. One never seen before may always have been so, unless it is as
+    new as the event.
 
     Raises Unavailable where nothing has changed yet and the event is fresh: IAM's lists lag behind.
     """
