@@ -1,6 +1,6 @@
 """`doorward check`: each trust policy through the judge, and what the command says about it as a whole."""
 
-import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,9 @@ from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.remedies import propose
 from doorward.organization.model import Organization
-from doorward_cli.inputs import Subject, Unreadable
+from doorward_cli.inputs import Skipped, Subject, Unreadable
+from doorward_cli.patch_hints import PatchHint, patch_hints
+from doorward_cli.unresolved import with_unresolved
 
 FORMAT = "doorward.check/1"
 FOREIGN_BY_DEFAULT = (
@@ -22,9 +24,23 @@ FOREIGN_BY_DEFAULT = (
 
 @dataclass(frozen=True, slots=True)
 class Checked:
+    """`patch`: the remedy as edits of the source, where the input is one that people edit."""
+
     subject: Subject
     judgement: Judgement
     remedy: Remedy | None
+    patch: tuple[PatchHint, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """One entry of `roles`."""
+        return judgement_as_json(
+            self.subject.arn,
+            self.subject.source,
+            self.subject.account,
+            self.judgement,
+            self.remedy,
+            [each._asdict() for each in self.patch],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +50,10 @@ class Report:
     roles: tuple[Checked, ...]
     errors: tuple[Unreadable, ...]
     foreign_by_default: bool
+    skipped: tuple[Skipped, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
-        """The document of `doorward.check/1`."""
-        return {
-            "format": FORMAT,
-            "roles": [
-                judgement_as_json(each.subject.arn, each.subject.source, each.subject.account, each.judgement, each.remedy)
-                for each in self.roles
-            ],
-            "errors": [{"file": each.file, "position": each.position, "reason": each.reason} for each in self.errors],
-            "summary": self.summary(),
-        }
+    def errors_as_json(self) -> list[dict[str, Any]]:
+        return [{"file": each.file, "position": each.position, "reason": each.reason} for each in self.errors]
 
     def summary(self) -> dict[str, int]:
         verdicts = [each.judgement.verdict for each in self.roles]
@@ -63,24 +71,36 @@ class Report:
 
 
 def check(
-    subjects: list[Subject], unreadable: list[Unreadable], organization: Organization, guardrails: Guardrails, *, now: datetime
+    subjects: Iterable[Subject],
+    unreadable: Iterable[Unreadable],
+    organization: Organization,
+    guardrails: Guardrails,
+    *,
+    now: datetime,
+    skipped: Iterable[Skipped] = (),
+    told: Callable[[], None] = lambda: None,
 ) -> Report:
+    """`told` is called after each policy."""
     checked: list[Checked] = []
     errors = list(unreadable)
+    foreign = False
     for subject in subjects:
+        foreign = foreign or subject.account is None
         try:
             checked.append(_check(subject, organization, guardrails, now))
         except Exception as error:  # noqa: BLE001 - a policy that trips a bug of ours must not hide the others; it is reported, exit 2
             errors.append(Unreadable(subject.source, None, f"a bug in doorward ({type(error).__name__}); this policy was not judged"))
-    foreign = any(each.account is None for each in subjects)
-    return Report(tuple(checked), tuple(errors), foreign)
+        told()
+    return Report(tuple(checked), tuple(errors), foreign, tuple(skipped))
 
 
 def _check(subject: Subject, organization: Organization, guardrails: Guardrails, now: datetime) -> Checked:
     if subject.flaw is not None:
         return Checked(subject, Judgement(Verdict.INVALID, because=subject.flaw), None)
+    if subject.unresolved and not subject.trust_policy:
+        return Checked(subject, _as_it_is(subject, Judgement(Verdict.UNDECIDABLE)), None)
     role = Role(
-        account_id=subject.account or "",
+        account_id=subject.owner,
         name=subject.name,
         path=subject.path,
         arn=subject.arn or "",
@@ -90,13 +110,15 @@ def _check(subject: Subject, organization: Organization, guardrails: Guardrails,
         tags=subject.tags,
     )
     try:
-        judgement = judge(role, organization, guardrails, now=now)
+        judgement = _as_it_is(subject, judge(role, organization, guardrails, now=now))
     except MalformedInput as error:
         return Checked(subject, Judgement(Verdict.INVALID, because=str(error)), None)
-    remedies = propose(role, judgement, None, organization, guardrails, now=now) if judgement.verdict is Verdict.VIOLATING else ()
-    return Checked(subject, judgement, remedies[0] if remedies else None)
+    if judgement.verdict is not Verdict.VIOLATING or subject.unresolved:  # no document to write where part of it is not known
+        return Checked(subject, judgement, None)
+    remedies = propose(role, judgement, None, organization, guardrails, now=now)
+    remedy = remedies[0] if remedies else None
+    return Checked(subject, judgement, remedy, () if remedy is None else patch_hints(subject, remedy))
 
 
-def pretty_json(report: Report) -> str:
-    """ASCII only: no terminal reads it as anything else, and no locale fails to write it."""
-    return json.dumps(report.as_json(), indent=2, ensure_ascii=True)
+def _as_it_is(subject: Subject, judgement: Judgement) -> Judgement:
+    return with_unresolved(judgement, subject.unresolved, subject.stand_ins, subject.unresolved_because)

@@ -14,7 +14,7 @@ Importing this module imports neither rich nor a YAML parser nor the judge: each
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from doorward.guardrails.model import Guardrails
     from doorward.organization.model import Organization
     from doorward_cli.checking import Report
+    from doorward_cli.inputs import Item
 
 DONE, REPORTED, WRONG_INPUT, UNAVAILABLE, INTERRUPTED, READER_GONE = 0, 1, 2, 3, 130, 141
 
 _TRACEBACK = "DOORWARD_TRACEBACK"
-_LATER_FORMATS = frozenset({"sarif", "html", "md"})
+_CHECK_FORMATS = ("table", "json", "sarif", "html", "md")
 _NEVER = "never"
+_MOST_NAMED = 5
 
 app = typer.Typer(
     name="doorward",
@@ -132,11 +134,11 @@ def check_command(  # noqa: PLR0917 - typer passes them by name
         list[str] | None,
         typer.Argument(
             metavar="[FILE|DIR|-]...",
-            help="Trust policies, or what aws iam get-role, list-roles or get-account-authorization-details printed (gzip too);"
-            " every .json and .json.gz below a DIR; - for standard input.",
+            help="Trust policies; what aws iam get-role, list-roles or get-account-authorization-details printed; CloudFormation and SAM"
+            " templates; terraform show -json (gzip too). Of a DIR, what is recognised below it; - for standard input.",
         ),
     ] = None,
-    live: Annotated[bool, typer.Option("--live", help="Not in this version: the account of the current credentials.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="The roles of the account of the current credentials.")] = False,
     account: Annotated[
         str | None, typer.Option("--account", metavar="ID", help="The account that owns the role where the input does not say.")
     ] = None,
@@ -144,7 +146,7 @@ def check_command(  # noqa: PLR0917 - typer passes them by name
     config: Annotated[
         Path | None, typer.Option("--config", metavar="DIR", help="A folder with organization.yaml and guardrails.yaml.")
     ] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+    format_: Annotated[str, typer.Option("--format", metavar="table|json|sarif|html|md", help="How the result is printed.")] = "table",
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write the result to FILE instead of standard output.")
     ] = None,
@@ -155,23 +157,29 @@ def check_command(  # noqa: PLR0917 - typer passes them by name
         ),
     ] = "medium",
 ) -> int:
-    """Judge trust policies. Exit status: 0 nothing to report, 1 something to report, 2 wrong input or usage."""
+    """Judge trust policies. Exit status: 0 nothing to report, 1 something to report, 2 wrong input or usage, 3 AWS failed."""
     from doorward.iam.arns import is_account_id
     from doorward_cli.checking import check
-    from doorward_cli.inputs import read_inputs
+    from doorward_cli.inputs import Skipped, Subject, Unreadable
+    from doorward_cli.progress import progress
 
-    if live:
-        raise UsageFault("--live is not in this version: give what aws iam get-account-authorization-details printed as a FILE")
-    _require_format(format_)
+    if format_ not in _CHECK_FORMATS:
+        raise UsageFault(f"--format {format_}: must be {', '.join(_CHECK_FORMATS[:-1])} or {_CHECK_FORMATS[-1]}")
     threshold = _threshold(fail_on)
-    if not files:
-        raise UsageFault("nothing to check: give a FILE, a folder, or - for standard input")
+    if not files and not live:
+        raise UsageFault("nothing to check: give a FILE, a folder, - for standard input, or --live")
     if account is not None and not is_account_id(account):
         raise UsageFault(f"--account {account}: must be 12 digits")
     organization, guardrails = _facts(org, config)
-    subjects, unreadable = read_inputs(files, account)
-    report = check(subjects, unreadable, organization, guardrails, now=datetime.now(UTC))
+    read = list(_items(files or [], live, account))
+    subjects = [each for each in read if isinstance(each, Subject)]
+    unreadable = [each for each in read if isinstance(each, Unreadable)]
+    skipped = [each for each in read if isinstance(each, Skipped)]
+    with progress(len(subjects), "Judging") as told:
+        report = check(subjects, unreadable, organization, guardrails, now=datetime.now(UTC), skipped=skipped, told=told)
     _print_report(report, format_, output)
+    if report.skipped:
+        _say(_skipped(report), DONE)
     for each in report.errors:
         _say(str(each), WRONG_INPUT)
     if report.errors:
@@ -222,11 +230,20 @@ def config_check_command(
     )
 
 
-def _require_format(name: str) -> None:
-    if name in _LATER_FORMATS:
-        raise UsageFault(f"--format {name} is not in this version: use table or json")
-    if name not in {"table", "json"}:
-        raise UsageFault(f"--format {name}: must be table or json")
+def _items(files: list[str], live: bool, account: str | None) -> "Iterator[Item]":
+    from doorward_cli.inputs import read_inputs
+
+    yield from read_inputs(files, account)
+    if live:
+        from doorward_cli.live import read_live
+
+        yield from read_live(account)
+
+
+def _skipped(report: "Report") -> str:
+    shown = [f"{each.file} ({each.reason})" for each in report.skipped[:_MOST_NAMED]]
+    more = len(report.skipped) - len(shown)
+    return f"skipped {len(report.skipped)}: {', '.join(shown)}{f' and {more} more' if more else ''}"
 
 
 def _threshold(name: str) -> "Severity | None":
@@ -258,18 +275,29 @@ def _facts(org: Path | None, config: Path | None) -> "tuple[Organization, Guardr
 
 
 def _print_report(report: "Report", format_: str, output: Path | None) -> None:
-    if format_ == "json":
-        from doorward_cli.checking import FOREIGN_BY_DEFAULT, pretty_json
-
-        with _destination(output) as stream:
-            stream.write(f"{pretty_json(report)}\n")
-        if report.foreign_by_default:
-            _say(FOREIGN_BY_DEFAULT, DONE)
-        return
-    from doorward_cli.tables import print_report
-
     with _destination(output) as stream:
-        print_report(report, stream)
+        _writer(format_)(report, stream)
+    if report.foreign_by_default and format_ in {"json", "sarif"}:
+        from doorward_cli.checking import FOREIGN_BY_DEFAULT
+
+        _say(FOREIGN_BY_DEFAULT, DONE)
+
+
+def _writer(format_: str) -> "Callable[[Report, IO[str]], None]":
+    match format_:
+        case "json":
+            from doorward_cli.json_report import write_report
+        case "sarif":
+            from doorward_cli.sarif import write_report
+        case "html":
+            from doorward_cli.html_page import write_report
+        case "md":
+            from doorward_cli.markdown import write_report
+        case _:
+            from doorward_cli.tables import print_report
+
+            return print_report
+    return write_report
 
 
 @contextmanager

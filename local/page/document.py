@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from doorward_cli.markup import Html, join, tag
 from local.page import mrkdwn
-from local.page.markup import Html, join, tag
 from local.page.words import at_text, clock_text, counted, duration, remedy_words, status_words
 from local.snapshot import ShownBlock, ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from doorward.findings.escaping import for_html
-from local.page.markup import Html, join, tag
+from doorward_cli.markup import Html, join, tag
 
 type Kind = Literal["text", "bold", "italic", "strike", "code", "pre", "quote", "mention", "link", "emoji", "break"]
 

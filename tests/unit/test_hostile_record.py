@@ -21,10 +21,11 @@ from doorward.guardrails.announcements import diff_documents
 from doorward.slack import cards
 from doorward.usecases import notify_people
 from doorward.usecases.notify_people import compose_message
+from doorward_cli import markup
 from doorward_cli.checking import Checked, Report
 from doorward_cli.inputs import Subject
 from doorward_cli.tables import print_report
-from local.page import files, markup, mrkdwn, serve
+from local.page import files, mrkdwn, serve
 from local.page.document import render_page
 from tests.browser.outline import outline
 from tests.browser.outline import text as text_of

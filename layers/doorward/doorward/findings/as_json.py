@@ -4,13 +4,14 @@ Nothing is escaped here: JSON escapes by itself, and a program wants the text as
 are, so that it can be applied; whoever sends it anywhere masks them first (`escaping.mask_external_ids`).
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from doorward.findings.model import Finding, Judgement, Remedy, Severity, StatementRef, Undecided, Witness
 
 
-def finding_as_json(finding: Finding, remedy: Remedy | None) -> dict[str, Any]:
-    """One entry of `findings`. `remedy` None: there is none to offer."""
+def finding_as_json(finding: Finding, remedy: Remedy | None, patch: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """One entry of `findings`. `remedy` None: there is none to offer. `patch`: where its edits go, for sources that people edit."""
     return {
         "rule": finding.rule,
         "kind": finding.kind,
@@ -20,13 +21,18 @@ def finding_as_json(finding: Finding, remedy: Remedy | None) -> dict[str, Any]:
         "statement": _statement(finding.statement),
         "witness": None if finding.witness is None else witness_as_json(finding.witness),
         "because": finding.because,
-        "waiver": finding.waiver,
-        "remedy": None if remedy is None else remedy_as_json(remedy),
+        "waiver": waiver_as_json(finding.waiver),
+        "remedy": None if remedy is None else remedy_as_json(remedy, patch),
     }
 
 
-def judgement_as_json(
-    role_arn: str | None, source: str | None, account: str | None, judgement: Judgement, remedy: Remedy | None
+def judgement_as_json(  # noqa: PLR0917 - everything that is said about a role
+    role_arn: str | None,
+    source: str | None,
+    account: str | None,
+    judgement: Judgement,
+    remedy: Remedy | None,
+    patch: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """One entry of `roles`. The remedy closes all holes of the role at once, so each finding that counts carries the same."""
     return {
@@ -34,7 +40,7 @@ def judgement_as_json(
         "source": source,
         "verdict": judgement.verdict.value,
         "account": account,
-        "findings": [finding_as_json(each, None if each.severity is Severity.INFO else remedy) for each in judgement.findings],
+        "findings": [finding_as_json(each, None if each.severity is Severity.INFO else remedy, patch) for each in judgement.findings],
         "because": judgement.because,
         "undecidable": [_undecided(each) for each in judgement.undecidable],
     }
@@ -51,8 +57,17 @@ def witness_as_json(witness: Witness) -> dict[str, Any]:
     }
 
 
-def remedy_as_json(remedy: Remedy) -> dict[str, Any]:
-    return {"kind": remedy.kind, "trust_policy": dict(remedy.trust_policy), "proved": remedy.proved}
+def remedy_as_json(remedy: Remedy, patch: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    shown: dict[str, Any] = {"kind": remedy.kind, "trust_policy": dict(remedy.trust_policy), "proved": remedy.proved}
+    return shown | {"patch": [dict(each) for each in patch]} if patch else shown
+
+
+def waiver_as_json(waiver: Any) -> dict[str, Any] | None:
+    """`{owner, reason, until}`; None where the finding counts. Whatever holds these three will do, dates as ISO 8601."""
+    if waiver is None:
+        return None
+    given = waiver if isinstance(waiver, Mapping) else {name: getattr(waiver, name, None) for name in ("owner", "reason", "until")}
+    return {name: None if given.get(name) is None else str(given[name]) for name in ("owner", "reason", "until")}
 
 
 def _undecided(undecided: Undecided) -> dict[str, Any]:

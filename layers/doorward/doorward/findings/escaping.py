@@ -55,6 +55,15 @@ _SLACK = str.maketrans(
 _SLACK_EMOJI = re.compile(r":(?=[a-z0-9_+'\-]+:)", re.ASCII | re.IGNORECASE)
 _NO_EMOJI = re.compile(r":(?:aws|aws-cn|aws-us-gov|iam|sts|[0-9]{12}):", re.ASCII)  # parts of an ARN, left readable
 
+_SARIF = str.maketrans(
+    {
+        "[": "\N{FULLWIDTH LEFT SQUARE BRACKET}",
+        "]": "\N{FULLWIDTH RIGHT SQUARE BRACKET}",
+        "{": "\N{FULLWIDTH LEFT CURLY BRACKET}",
+        "}": "\N{FULLWIDTH RIGHT CURLY BRACKET}",
+    }
+)
+
 _MARKDOWN = str.maketrans({each: f"\\{each}" for each in "!\"#$%&'()*+,-./:;<=>?[]^_`{|}~"})
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -97,6 +106,19 @@ def for_markdown(text: str) -> str:
     doubled = _defang(for_terminal(text)).replace("\\", "\\\\")
     # Spaces at the ends would make a code block or a line break.
     return doubled.translate(_MARKDOWN).replace("@", "\N{FULLWIDTH COMMERCIAL AT}").strip(" ")
+
+
+def for_html_in_markdown(text: str) -> str:
+    """For HTML written into Markdown (`<summary>`, `<td>`), which GitHub searches for links and people like the rest."""
+    return _defang(for_html(text)).replace("@", "\N{FULLWIDTH COMMERCIAL AT}")
+
+
+def for_sarif(text: str) -> str:
+    """For a plain-text message of SARIF, whose viewers follow `[text](place)` and fill in `{0}` (2.1.0, 3.11.5 and 3.11.6).
+
+    Brackets become look-alikes: viewers differ in which escapes of them they know.
+    """
+    return _defang(for_terminal(text)).translate(_SARIF)
 
 
 def for_csv(text: str) -> str:

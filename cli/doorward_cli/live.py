@@ -1,0 +1,31 @@
+"""The roles of the account that the current credentials belong to, as IAM gives them. Reads, and never writes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from doorward.errors import Unavailable
+from doorward_cli.inputs import Subject, Unreadable, role_of
+
+SOURCE = "live"
+
+
+def read_live(account: str | None) -> Iterator[Subject | Unreadable]:
+    """Every role, page by page. Raises Unavailable where AWS, the network or the credentials fail: then nothing was read to the end."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        pages = boto3.client("iam").get_paginator("get_account_authorization_details").paginate(Filter=["Role"])
+        for page in pages:
+            for raw in page.get("RoleDetailList", ()):
+                role = role_of(raw, SOURCE, account)
+                yield role or Unreadable(SOURCE, None, "a role without a trust policy")
+    except ClientError as error:
+        raise Unavailable(f"--live: {_refused(error)}") from None
+    except BotoCoreError as error:
+        raise Unavailable(f"--live: {' '.join(str(error).split())}; check the credentials, the profile and the network") from None
+
+
+def _refused(error: Any) -> str:
+    found = error.response.get("Error", {})
+    return f"AWS answered {found.get('Code', 'an error')}: {found.get('Message', '')}. It needs iam:GetAccountAuthorizationDetails"
