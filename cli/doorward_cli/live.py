@@ -15,7 +15,7 @@ def read_live(account: str | None) -> Iterator[Subject | Unreadable]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        pages = boto3.client("iam").get_paginator("get_account_authorization_details").paginate(Filter=["Role"])
+        pages = boto3.Session().client("iam").get_paginator("get_account_authorization_details").paginate(Filter=["Role"])
         for page in pages:
             for raw in page.get("RoleDetailList", ()):
                 role = role_of(raw, SOURCE, account)

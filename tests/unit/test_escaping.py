@@ -16,15 +16,17 @@ from doorward.findings.escaping import (
     LONGEST_SUBJECT,
     for_csv,
     for_html,
+    for_html_in_markdown,
     for_markdown,
     for_plain_text,
+    for_sarif,
     for_slack,
     for_subject,
     for_terminal,
     mask_external_ids,
 )
 
-PLACES = (for_terminal, for_slack, for_html, for_markdown, for_csv, for_plain_text, for_subject)
+PLACES = (for_terminal, for_slack, for_html, for_html_in_markdown, for_markdown, for_sarif, for_csv, for_plain_text, for_subject)
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f\ufe0f\u3164\u115f\U000e0041"
@@ -106,6 +108,8 @@ def test_slack_shows_no_markup_of_the_text(text: str) -> None:
         (for_csv, "＝1", '"\'＝1"'),
         (for_markdown, "| <img> ![x](y)", "\\| \\<img\\> \\!\\[x\\]\\(y\\)"),
         (for_plain_text, "https://evil.example", "https[:]//evil.example"),
+        (for_html_in_markdown, "<b> @jane https://x", "&lt;b&gt; ＠jane https[:]//x"),
+        (for_sarif, "[x](https://y) {0}", "［x］(https［:］//y) ｛0｝"),
         (for_subject, "", "(empty)"),
         (for_subject, " a…é\n", "a...\\xe9\\n"),
     ],

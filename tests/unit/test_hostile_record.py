@@ -6,24 +6,28 @@ there it must fail.
 
 import csv
 import io
+import json
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from doorward.findings.escaping import for_terminal
+from doorward.findings.model import Judgement, Verdict
 from doorward.guardrails.announcements import diff_documents
 from doorward.slack import cards
 from doorward.usecases import notify_people
 from doorward.usecases.notify_people import compose_message
-from doorward_cli import markup
+from doorward_cli import html_page, markdown, markup, sarif
 from doorward_cli.checking import Checked, Report
-from doorward_cli.inputs import Subject
+from doorward_cli.inputs import Subject, Unreadable
+from doorward_cli.patch_hints import PatchHint
 from doorward_cli.tables import print_report
 from local.page import files, mrkdwn, serve
 from local.page.document import render_page
@@ -38,6 +42,7 @@ UNSEEN = frozenset("\u2800")
 FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r")
 LONGEST_SUBJECT = 99
 LONGEST_SECTION = 2900
+LONGEST_CELL = 100
 
 
 def untouched(text: str) -> str:
@@ -105,6 +110,164 @@ def test_the_check_of_the_table_can_fail(table: Callable[[str], str], monkeypatc
     monkeypatch.setattr(sys.modules["doorward_cli.tables"], "for_terminal", untouched)
     with pytest.raises(AssertionError):
         check_visible(table(ALL_AT_ONCE))
+
+
+# The other formats of `doorward check`
+
+
+class Waiver(NamedTuple):
+    owner: str
+    reason: str
+    until: str
+
+
+def report_of(payload: str) -> Report:
+    """The record as a template's role, waived for its second finding, beside an invalid role and a file that cannot be read."""
+    made = record(hostile(payload))
+    [finding] = made.judgement.findings
+    waiver: Any = Waiver(payload, payload, payload)
+    waived = finding._replace(waiver=waiver)
+    judgement = made.judgement._replace(findings=(finding, waived))
+    subject = Subject(source=payload, trust_policy=made.role.trust_policy, arn=payload, name=payload, file=payload)
+    line = payload.replace("\n", "")  # in a source, that is where a line of it ends
+    hint = PatchHint(payload, 1, 1, payload, f"before\n{line}", f"after\n{line}")
+    roles = (
+        Checked(subject, judgement, made.remedy, (hint,)),
+        Checked(subject, judgement, made.remedy),
+        Checked(subject, Judgement(Verdict.INVALID, because=payload), None),
+    )
+    return Report(roles, (Unreadable(payload, payload, payload),), foreign_by_default=True)
+
+
+def written(write: Callable[[Report, IO[str]], None], payload: str) -> str:
+    stream = io.StringIO()
+    write(report_of(payload), stream)
+    return stream.getvalue()
+
+
+def shape(value: Any) -> Any:
+    """JSON without its texts, but for what a program reads."""
+    if isinstance(value, dict):
+        return {
+            key: inner if key in {"ruleId", "level", "id", "uri"} and "://" not in str(inner) else shape(inner)
+            for key, inner in value.items()
+        }
+    return [shape(each) for each in value] if isinstance(value, list) else type(value).__name__
+
+
+def messages(value: Any) -> Iterator[tuple[str, str]]:
+    """Every text that a viewer shows, and whether it is Markdown."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in {"text", "markdown", "justification", "fullyQualifiedName"} and isinstance(inner, str):
+                yield key, inner
+            else:
+                yield from messages(inner)
+    elif isinstance(value, list):
+        for each in value:
+            yield from messages(each)
+
+
+def without_places(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_places(inner) for key, inner in value.items() if key not in {"uri", "partialFingerprints", "$schema"}}
+    return [without_places(each) for each in value] if isinstance(value, list) else value
+
+
+def check_sarif(payload: str) -> None:
+    made, twin = (json.loads(written(sarif.write_report, each)) for each in (payload, HARMLESS))
+    assert shape(without_places(made)) == shape(without_places(twin))
+    for kind, text in messages(without_places(made)):
+        check_visible(text)
+        if kind == "markdown":
+            check_without_links(text)
+        elif kind == "text":
+            check_without_links(text)
+            assert not set(text) & set("[]{}"), "a viewer would see a link or a placeholder"
+    for (kind, text), (_, expected) in zip(messages(made), messages(twin), strict=True):
+        assert kind != "markdown" or markdown_outline(text) == markdown_outline(expected)
+    for place in (each for run in made["runs"] for result in run["results"] for each in result["locations"]):
+        assert re.fullmatch(r"(?:file:///)?[A-Za-z0-9/%._~-]*", place["physicalLocation"]["artifactLocation"]["uri"])
+
+
+@EACH
+def test_a_sarif_log_holds_no_link_placeholder_or_markdown_but_ours(payload: str) -> None:
+    check_sarif(payload)
+
+
+@pytest.mark.parametrize(
+    ("escaping", "payload"),
+    [("for_sarif", "[the console](https://evil.example)"), ("for_sarif", "{0}"), ("for_sarif", "\x1b[2J"), ("for_markdown", "![x](y)"),
+     ("for_markdown", "*bold*"), ("for_terminal", "\u202egnp.exe")],
+)  # fmt: skip
+def test_the_check_of_a_sarif_log_can_fail(escaping: str, payload: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sarif, escaping, untouched)
+    with pytest.raises(AssertionError):
+        check_sarif(payload)
+
+
+def check_comment(payload: str) -> None:
+    made, twin = (written(markdown.write_report, each) for each in (payload, HARMLESS))
+    assert markdown_outline(made) == markdown_outline(twin)
+    html, expected = ("\n".join(html_blocks(each)) for each in (made, twin))
+    assert outline(html) == outline(expected)
+    check_visible(made)
+    check_without_links(made)
+    assert "@" not in re.sub(r"(?ms)^(`{3,})diff$.*?^\1$", "", made), "GitHub notifies whom the rendered page names"
+    assert len(made.splitlines()) == len(twin.splitlines())
+    shown = for_terminal(payload).replace("://", "[:]//").replace("www.", "www[.]").replace("@", "\N{FULLWIDTH COMMERCIAL AT}").strip()
+    if len(shown) < LONGEST_CELL:
+        assert markdown_text(made).count(shown) >= markdown_text(twin).count(HARMLESS), "it is not left out, it shows"
+
+
+def html_blocks(text: str) -> list[str]:
+    return [each.content for each in MarkdownIt("commonmark").enable("table").parse(text) if each.type == "html_block"]
+
+
+@EACH
+def test_the_comment_holds_no_markdown_and_no_html_but_ours(payload: str) -> None:
+    check_comment(payload)
+
+
+@pytest.mark.parametrize(
+    ("escaping", "payload"),
+    [("for_markdown", "a | b"), ("for_markdown", "<b>x</b>"), ("for_markdown", "@octocat"), ("for_html_in_markdown", "<b>x</b>"),
+     ("for_html_in_markdown", "@octocat"), ("for_html_in_markdown", "a\n\n# b"), ("for_plain_text", "\x1b[2J"), ("for_plain_text", "https://evil.example")],
+)  # fmt: skip
+def test_the_check_of_the_comment_can_fail(escaping: str, payload: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markdown, escaping, untouched)
+    with pytest.raises(AssertionError):
+        check_comment(payload)
+
+
+def check_report_page(payload: str) -> None:
+    page = written(html_page.write_report, payload)
+    assert outline(page) == outline(written(html_page.write_report, HARMLESS))
+    check_visible(page)
+    assert for_terminal(payload) in text_of(page), "it is not left out, it shows"
+
+
+@EACH
+def test_the_report_page_holds_no_element_and_no_attribute_but_ours(payload: str) -> None:
+    check_report_page(payload)
+
+
+@pytest.mark.parametrize("payload", ["</pre></style><svg onload=document.title='owned'>", '"><img src=x>', "\x1b[2J"])
+def test_the_check_of_the_report_page_can_fail(payload: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markup, "for_html", untouched)
+    with pytest.raises(AssertionError):
+        check_report_page(payload)
+
+
+def test_no_line_of_a_diff_ends_its_fence() -> None:
+    [_, opening, *inside, closing] = markdown._fenced(["+ ```", "- `````` x"])
+    assert (opening, closing) == ("```````diff", "```````")
+    assert inside == ["+ ```", "- `````` x"]
+
+
+@pytest.mark.parametrize("write", [sarif.write_report, markdown.write_report, html_page.write_report])
+def test_an_external_id_is_in_no_format_that_people_read(write: Callable[[Report, IO[str]], None]) -> None:
+    assert "never-shown" not in written(write, HARMLESS)
 
 
 # The diff, which every place shows
