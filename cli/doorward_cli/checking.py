@@ -13,7 +13,7 @@ from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.remedies import propose
 from doorward.organization.model import Organization
 from doorward_cli.inputs import Skipped, Subject, Unreadable
-from doorward_cli.patch_hints import PatchHint, patch_hints
+from doorward_cli.patch_hints import PatchHint, patch_hints, real_remedy
 from doorward_cli.unresolved import with_unresolved
 
 FORMAT = "doorward.check/1"
@@ -110,14 +110,17 @@ def _check(subject: Subject, organization: Organization, guardrails: Guardrails,
         tags=subject.tags,
     )
     try:
-        judgement = _as_it_is(subject, judge(role, organization, guardrails, now=now))
+        found = judge(role, organization, guardrails, now=now)
     except MalformedInput as error:
         return Checked(subject, Judgement(Verdict.INVALID, because=str(error)), None)
-    if judgement.verdict is not Verdict.VIOLATING or subject.unresolved:  # no document to write where part of it is not known
+    judgement = _as_it_is(subject, found)
+    if judgement.verdict is not Verdict.VIOLATING:
         return Checked(subject, judgement, None)
-    remedies = propose(role, judgement, None, organization, guardrails, now=now)
-    remedy = remedies[0] if remedies else None
-    return Checked(subject, judgement, remedy, () if remedy is None else patch_hints(subject, remedy))
+    for remedy in propose(role, found, None, organization, guardrails, now=now):
+        real = real_remedy(subject, judgement, remedy)
+        if real is not None:
+            return Checked(subject, judgement, real, patch_hints(subject, remedy))
+    return Checked(subject, judgement, None)
 
 
 def _as_it_is(subject: Subject, judgement: Judgement) -> Judgement:

@@ -50,7 +50,7 @@ _EXPECTED = (
 _TEMPLATE_LINE = re.compile(r"^(?:AWSTemplateFormatVersion|Transform|Resources)\s*:", re.MULTILINE)
 _TERRAFORM_LINE = re.compile(r'^[ \t]*(?:resource|data|module|terraform|provider|variable)[ \t]+(?:"[^"\n]+"[ \t]*)*\{', re.MULTILINE)
 _SPEAKS_OF_ROLES = re.compile(r"AssumeRolePolicyDocument|AWS::IAM::Role|assume_role_policy|sts:AssumeRole")
-_TEMPLATE_SAYS = "which the template does not hold; give it a Default, or check the deployed role"
+_TEMPLATE_SAYS = "which the template itself does not hold; give a parameter a Default, or check the deployed role"
 _PLAN_SAYS = "which the plan does not hold; check the role once it is applied"
 
 
@@ -63,7 +63,7 @@ class Region(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TemplateOrigin:
-    """Where a template writes a trust policy: as it stands there, with its functions, and with these resolved."""
+    """Where a template writes a trust policy: as it stands there, and with its functions resolved: a bound, where some are not known."""
 
     document: Located
     raw: Any
@@ -462,7 +462,7 @@ def _template_subject(role: templates.TemplateRole, document: Located | None, pl
         file=place.file,
         at=at,
         statements=statements,
-        origin=None if document is None else TemplateOrigin(document, role.raw, role.document, ".".join(map(str, role.path))),
+        origin=None if document is None else TemplateOrigin(document, role.raw, bounded.document, ".".join(map(str, role.path))),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from doorward.errors import MalformedInput
-from doorward.findings.model import Remedy
+from doorward.findings.model import Judgement, Remedy, Severity
 from doorward.iam.documents import Document, Statement, load_json, parse_document, render_document
 from doorward_cli.inputs import Subject, TemplateOrigin, TerraformOrigin
 from doorward_cli.located import Located, find
@@ -45,6 +45,33 @@ def patch_hints(subject: Subject, remedy: Remedy) -> tuple[PatchHint, ...]:
     if isinstance(subject.origin, TerraformOrigin):
         return tuple(_terraform_hints(subject, subject.origin, remedy))
     return ()
+
+
+def real_remedy(subject: Subject, judgement: Judgement, remedy: Remedy) -> Remedy | None:
+    """A remedy of what was judged as one of the real policy, of which parts may be unknown: those stand in it with their functions.
+
+    None where it would have to edit a statement that is not known whole. Not proved, then: what is unknown stays undecided.
+    """
+    if not subject.unresolved or remedy.kind == "quarantine":
+        return remedy
+    unknown = {each.statement.index for each in subject.unresolved}
+    raw = (
+        subject.origin.raw.get("Statement") if isinstance(subject.origin, TemplateOrigin) and isinstance(subject.origin.raw, dict) else None
+    )
+    old, new = parse_document(subject.trust_policy), parse_document(dict(remedy.trust_policy))
+    pairs = _pairs(old, new)
+    if pairs is None or not isinstance(raw, list) or len(raw) != len(old.statements):
+        return None
+    if unknown & {each.statement.index for each in judgement.findings if each.severity is not Severity.INFO}:
+        return None
+    rendered = list(render_document(new)["Statement"])
+    for position, became in pairs:
+        if position not in unknown:
+            continue
+        if became is None or _cost(old.statements[position], new.statements[became]):
+            return None
+        rendered[became] = raw[position]
+    return remedy._replace(trust_policy={**remedy.trust_policy, "Statement": rendered}, proved=False)
 
 
 # Which statement became which
@@ -88,6 +115,8 @@ def _cost(old: Statement, new: Statement) -> float:
 def _template_hints(subject: Subject, origin: TemplateOrigin, remedy: Remedy) -> Iterator[PatchHint]:
     text = origin.document.text
     for start, end, place, by in _edits(origin, remedy):
+        if place == origin.path and subject.unresolved and remedy.kind != "quarantine":
+            return  # what stands in for unknown statements must not be written
         yield PatchHint(subject.file or subject.source, *text.position(start), place, text.text[start:end], by)
 
 

@@ -37,11 +37,9 @@ class TerraformRole(NamedTuple):
 
 
 def is_terraform(names: set[str]) -> bool:
-    return (
-        bool(names & {"planned_values", "prior_state"})
-        or {"format_version", "terraform_version"} <= names
-        or ("format_version" in names and "values" in names)
-    )
+    """By the names of the outermost object; an empty state has only its format's version."""
+    marks = {"values", "terraform_version"} & names
+    return bool({"planned_values", "prior_state"} & names) or ("format_version" in names and (bool(marks) or len(names) == 1))
 
 
 def is_raw_state(names: set[str]) -> bool:

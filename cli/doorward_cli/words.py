@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from doorward.findings.as_json import waiver_as_json, witness_as_json
 from doorward.findings.model import Finding, Remedy, Severity, StatementRef
@@ -9,6 +10,7 @@ from doorward.findings.wording import witness_in_words
 from doorward.guardrails.announcements import diff_documents
 from doorward.iam.documents import load_json
 from doorward_cli.checking import Checked, Report
+from doorward_cli.inputs import TemplateOrigin
 from doorward_cli.patch_hints import PatchHint
 
 _SHORTEST_EXTERNAL_ID = 2  # to STS; one character alone would mask half of a text
@@ -52,8 +54,15 @@ def remedy_diff(checked: Checked) -> list[str]:
     """Lines of a diff from the policy to its remedy, external IDs masked. Empty without a remedy."""
     if checked.remedy is None:
         return []
-    # As JSON text, also where it came percent-encoded.
-    return diff_documents(json.dumps(load_json(checked.subject.trust_policy)), json.dumps(checked.remedy.trust_policy))
+    return diff_documents(json.dumps(_as_written(checked)), json.dumps(checked.remedy.trust_policy))
+
+
+def _as_written(checked: Checked) -> Any:
+    """As JSON data, also where it came percent-encoded; where parts are not known, with the functions that stand for them."""
+    origin = checked.subject.origin
+    if checked.subject.unresolved and isinstance(origin, TemplateOrigin):
+        return origin.raw
+    return load_json(checked.subject.trust_policy)
 
 
 def patch_place(hint: PatchHint) -> str:
@@ -67,19 +76,19 @@ def patch_diff(checked: Checked, hint: PatchHint) -> list[str]:
 
     before, after = hint.replace.rstrip("\n").split("\n"), hint.by.rstrip("\n").split("\n") if hint.by else []
     lines = [each for each in unified_diff(before, after, lineterm="", n=2) if not each.startswith("@@")][2:]
-    for secret in _external_ids(checked.subject.trust_policy):
+    for secret in _external_ids([load_json(checked.subject.trust_policy), _as_written(checked)]):
         lines = [each.replace(secret, "***") for each in lines]
     return lines
 
 
-def _external_ids(trust_policy: str) -> list[str]:
-    """The document's own, the longest first."""
+def _external_ids(documents: list[Any]) -> list[str]:
+    """The longest first. What a function gives does not stand in the source, so that its arguments are left alone."""
     found: set[str] = set()
-    stack: list[tuple[bool, object]] = [(False, load_json(trust_policy))]
+    stack: list[tuple[bool, object]] = [(False, documents)]
     while stack:
         is_secret, each = stack.pop()
-        if isinstance(each, dict):
-            stack += [(is_secret or key.strip().lower() == "sts:externalid", inner) for key, inner in each.items()]
+        if isinstance(each, dict) and not is_secret:
+            stack += [(key.strip().lower() == "sts:externalid", inner) for key, inner in each.items()]
         elif isinstance(each, list):
             stack += [(is_secret, inner) for inner in each]
         elif is_secret and isinstance(each, str | int) and len(str(each)) >= _SHORTEST_EXTERNAL_ID:

@@ -114,8 +114,15 @@ def test_a_locale_without_unicode_changes_nothing_about_the_status(tmp_path: Pat
 
 
 def test_start_up_takes_neither_rich_nor_yaml_nor_jsonschema_nor_boto() -> None:
-    code = (
-        "import sys, doorward_cli.main; print([m for m in ('rich.console', 'yaml', 'jsonschema', 'boto3', 'botocore') if m in sys.modules])"
-    )
+    heavy = ("rich.console", "yaml", "jsonschema", "boto3", "botocore", "doorward.guardrails")
+    code = f"import sys; from doorward_cli.main import main; main(['--version']); print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[1:] == ["[]"]
+
+
+def test_judging_a_json_file_takes_neither_yaml_nor_boto() -> None:
+    heavy = ("yaml", "jsonschema", "boto3", "botocore")
+    arguments = ["check", str(CASES / "get-role.json"), "--format", "json", "--output", os.devnull]
+    code = f"import sys; from doorward_cli.main import main; main({arguments}); print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"

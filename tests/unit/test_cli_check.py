@@ -134,19 +134,101 @@ def test_what_windows_writes_is_read(checked: Any, tmp_path: Path, encoding: str
     assert checked(file)["summary"]["roles"] == 1
 
 
-def test_a_folder_means_every_json_below_it_in_order(checked: Any, tmp_path: Path) -> None:
-    (tmp_path / "b/c").mkdir(parents=True)
-    (tmp_path / "b/c/x.json").write_text(json.dumps(SERVICE_DOCUMENT))
-    (tmp_path / "b/a.json.gz").write_bytes(gzip.compress(json.dumps(SERVICE_DOCUMENT).encode()))
-    (tmp_path / "c.json").write_text(json.dumps(SERVICE_DOCUMENT))
-    (tmp_path / "notes.txt").write_text("not read")
+TEMPLATE = {"Resources": {"X": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": SERVICE_DOCUMENT}}}}
+PLAN = {"format_version": "1.2", "planned_values": {"root_module": {}}}
+
+
+def fill(folder: Path, files: dict[str, Any]) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        text = content if isinstance(content, str) else json.dumps(content)
+        (folder / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+
+
+def test_a_folder_means_what_is_recognised_below_it_in_order(checked: Any, tmp_path: Path) -> None:
+    yaml = "Resources:\n  X:\n    Type: AWS::IAM::Role\n    Properties:\n      AssumeRolePolicyDocument:\n        Statement: []\n"
+    fill(
+        tmp_path,
+        {"b/c/x.json": SERVICE_DOCUMENT, "b/a.json.gz": SERVICE_DOCUMENT, "c.json": SERVICE_DOCUMENT}
+        | {"d.template": TEMPLATE, "e.yml": yaml}
+        | {"f.yaml.gz": yaml, "g.json": PLAN, "notes.txt": "not read"}
+        | {".git/x.json": OPEN_DOCUMENT, "node_modules/x/x.json": OPEN_DOCUMENT},
+    )
     shown = checked(tmp_path)
-    assert [Path(each["source"]).relative_to(tmp_path).as_posix() for each in shown["roles"]] == ["b/a.json.gz", "b/c/x.json", "c.json"]
+    assert [Path(each["source"]).relative_to(tmp_path).as_posix() for each in shown["roles"]] == [
+        "b/a.json.gz", "b/c/x.json", "c.json", "d.template#X", "e.yml#X", "f.yaml.gz#X",
+    ]  # fmt: skip
     assert shown["errors"] == []
 
 
-def test_an_empty_folder_is_an_error_not_a_clean_bill(checked: Any, tmp_path: Path) -> None:
-    assert "no .json" in checked(tmp_path)["errors"][0]["reason"]
+OTHER_FILES: dict[str, Any] = {
+    "package.json": {"name": "x"},
+    "tsconfig.json": "{// comment\n}",
+    "compose.yaml": "services: {}\n",
+    "several.yaml": "a: 1\n---\nb: 2\n",
+    "empty.json": "",
+    "identity.json": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]},
+    "bucket.json": {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}],
+    },
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_other_files_of_a_folder_are_passed_over_and_named(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, {name: OTHER_FILES[name], "role.json": SERVICE_DOCUMENT})
+    assert main(["check", str(tmp_path), "--account", "111122223333"]) == 0
+    told = capsys.readouterr().err
+    assert told.startswith(f"doorward: skipped 1: {tmp_path}/{name} (")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("role.json", '{"AssumeRolePolicyDocument": {'),
+        ("plan.json", '{"assume_role_policy": '),
+        ("t.yaml", "Resources:\n  X:\n    Type: AWS::IAM::Role\n   Properties: {\n"),
+        ("t.yaml", "a: 1\n---\nType: AWS::IAM::Role\n"),
+        ("trust.json", '{"Statement": [{"Action": "sts:AssumeRole", "Principal": "*"},]}'),
+    ],
+)
+def test_a_file_of_a_folder_that_speaks_of_roles_and_cannot_be_read_is_an_error(name: str, content: str, tmp_path: Path) -> None:
+    fill(tmp_path, {name: content, "ok.json": SERVICE_DOCUMENT})
+    assert main(["check", str(tmp_path)]) == 2
+
+
+@pytest.mark.parametrize("action", ["*", "s*:*", "STS:AssumeRole", "sts:*"])
+def test_a_policy_that_may_be_a_trust_policy_is_not_passed_over(checked: Any, tmp_path: Path, action: str) -> None:
+    fill(
+        tmp_path, {"x.json": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": [action, "s3:Get"]}]}}
+    )
+    assert len(checked(tmp_path)["roles"]) == 1
+
+
+@pytest.mark.parametrize("files", [{}, {"package.json": {"name": "x"}}], ids=["empty", "nothing recognised"])
+def test_a_folder_with_nothing_to_judge_is_an_error_not_a_clean_bill(checked: Any, tmp_path: Path, files: dict[str, Any]) -> None:
+    fill(tmp_path, files)
+    [error] = checked(tmp_path)["errors"]
+    assert error["file"] == str(tmp_path)
+
+
+def test_a_folder_of_templates_without_roles_is_a_clean_bill(tmp_path: Path) -> None:
+    fill(tmp_path, {"t.json": {"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}})
+    assert main(["check", str(tmp_path)]) == 0
+
+
+def test_a_template_from_a_pipe_compressed_too_is_read(checked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin(monkeypatch, gzip.compress((CASES / "template.yaml").read_bytes()))
+    assert [each["source"] for each in checked("-", "--account", "777788889999")["roles"]] == ["-#Reports", "-#Worker", "-#Imported"]
+
+
+def test_a_template_in_yamls_flow_style_is_read(checked: Any, tmp_path: Path) -> None:
+    text = "{Resources: {X: {Type: 'AWS::IAM::Role', Properties: {AssumeRolePolicyDocument: {Statement: [%s]}}}}}"
+    fill(tmp_path, {"t.yaml": text % "{Effect: Allow, Principal: '*', Action: 'sts:AssumeRole'}"})
+    [role] = checked(tmp_path / "t.yaml")["roles"]
+    assert role["verdict"] == "violating"
 
 
 def test_one_unreadable_file_leaves_the_rest_judged(checked: Any) -> None:
@@ -373,6 +455,34 @@ def test_any_bytes_end_in_roles_or_errors(tmp_path_factory: pytest.TempPathFacto
     SCHEMA.validate(shown)
     assert status == (2 if shown["errors"] else 1 if shown["summary"]["compliant"] < shown["summary"]["roles"] else 0)
     assert not any("a bug in doorward" in each["reason"] for each in shown["errors"])
+
+
+DUMP = json.loads((CASES / "account-authorization-details.json").read_text())
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(each for key, below in inner for each in paths(below, (*path, key)))]
+
+
+def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copied = dict(value) if isinstance(value, dict) else list(value)
+    copied[path[0]] = put(value[path[0]], path[1:], new)
+    return copied
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(paths(DUMP)), JSON, st.sampled_from(["table", "json", "sarif", "md", "html"]))
+def test_a_mutated_dump_ends_in_verdicts_or_errors(
+    tmp_path_factory: pytest.TempPathFactory, path: tuple[Any, ...], new: Any, format_: str
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "mutated.json"
+    file.write_text(json.dumps(put(DUMP, path, new)))
+    out = file.with_suffix(".out")
+    assert main(["check", str(file), "--format", format_, "--output", str(out)]) in {0, 1, 2}
+    assert "a bug in doorward" not in out.read_text()
 
 
 def test_a_bomb_of_nesting_or_gzip_is_an_error(tmp_path: Path) -> None:

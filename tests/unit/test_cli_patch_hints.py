@@ -127,6 +127,68 @@ def test_statements_that_an_anchor_brings_in_are_not_edited_where_others_use_the
     assert made.startswith(shared)
 
 
+UNKNOWN = {"Effect": "Allow", "Principal": {"AWS": {"Fn::ImportValue": "hub"}}, "Action": "sts:AssumeRole"}
+HOLE = {"Sid": "Hole", "Effect": "Allow", "Principal": {"AWS": "999988887777"}, "Action": "sts:AssumeRole"}
+OURS_TOO = {"Sid": "Ours", "Effect": "Allow", "Principal": {"AWS": OURS}, "Action": "sts:AssumeRole"}
+PARTLY = {**HOLE, "Principal": {"AWS": ["999988887777", {"Fn::ImportValue": "hub"}]}}
+
+
+@pytest.mark.parametrize("spelling", ["yaml", "json"])
+def test_a_hole_beside_an_unknown_statement_is_closed_and_that_statement_left_as_it_is(tmp_path: Path, spelling: str) -> None:
+    file = tmp_path / "t"
+    template = whole({"Version": "2012-10-17", "Statement": [UNKNOWN, HOLE, OURS_TOO]})
+    file.write_text(json.dumps(template, indent=1) if spelling == "json" else yaml.safe_dump(template, sort_keys=False))
+    [checked] = judged(file)
+    assert checked.remedy is not None
+    assert checked.remedy.proved is False
+    assert checked.remedy.trust_policy["Statement"] == [UNKNOWN, OURS_TOO]
+    file.write_text(applied(file.read_text(), checked.patch))
+    assert yaml.safe_load(file.read_text())["Resources"]["X"]["Properties"]["AssumeRolePolicyDocument"]["Statement"] == [UNKNOWN, OURS_TOO]
+    assert [str(each.judgement.verdict) for each in judged(file)] == ["undecidable"]
+
+
+def test_an_external_id_of_an_unknown_statement_is_masked_too(tmp_path: Path) -> None:
+    file = tmp_path / "t"
+    secret = {**PARTLY, "Condition": {"StringEquals": {"sts:ExternalId": "customer-7-secret"}}}
+    file.write_text(json.dumps(whole({"Version": "2012-10-17", "Statement": [secret]}), indent=1))
+    [checked] = judged(file)
+    [hint] = checked.patch
+    assert "customer-7-secret" in hint.replace
+    assert "customer-7-secret" not in "\n".join(words.patch_diff(checked, hint))
+
+
+@pytest.mark.parametrize("statements", [[PARTLY, OURS_TOO], [UNKNOWN, HOLE]], ids=["in the statement itself", "and nothing else"])
+def test_what_stands_in_for_an_unknown_statement_is_never_offered(tmp_path: Path, statements: list[Any]) -> None:
+    file = tmp_path / "t"
+    file.write_text(json.dumps(whole({"Version": "2012-10-17", "Statement": statements})))
+    [checked] = judged(file)
+    assert checked.remedy is not None
+    assert "AROA" not in json.dumps([checked.remedy.trust_policy, checked.patch])
+
+
+def test_a_remedy_without_a_place_shows_what_is_written_and_no_stand_in(tmp_path: Path) -> None:
+    file = tmp_path / "t"
+    secret = {**UNKNOWN, "Condition": {"StringEquals": {"sts:ExternalId": "customer-7-secret"}}}
+    text = yaml.safe_dump(whole({"Version": "2012-10-17", "Statement": [secret, OURS_TOO]}))
+    with_anchor = text.replace("Statement:\n", "Statement:\n        - *s\n")
+    file.write_text(f"Shared: &s {json.dumps(HOLE)}\n{with_anchor}")
+    [checked] = judged(file)
+    assert checked.remedy is not None
+    assert checked.patch == ()
+    said = "\n".join(words.remedy_diff(checked))
+    assert "AROA" not in said
+    assert "customer-7-secret" not in said
+    assert '"Sid": "Hole"' in said
+
+
+def test_a_macro_leaves_no_remedy_but_quarantine(tmp_path: Path) -> None:
+    file = tmp_path / "t"
+    file.write_text(json.dumps({"Transform": "Ours", **whole({"Version": "2012-10-17", "Statement": [HOLE, OURS_TOO]})}))
+    [checked] = judged(file)
+    assert checked.remedy is not None
+    assert checked.remedy.kind == "quarantine"
+
+
 def test_a_terraform_hint_names_the_block_beside_the_plan() -> None:
     [x, *_] = judged(CASES / "plan.json")
     [hint] = x.patch

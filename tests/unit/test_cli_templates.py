@@ -1,5 +1,6 @@
 """Templates: what is resolved, what is not known and said so, and that nothing hostile is ever compliant."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,19 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doorward.findings.model import Verdict
+from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Verdict
 from doorward.guardrails.parsing import guardrails_from
 from doorward.organization.model import Organization
+from doorward_cli import html_page, json_report, markdown, sarif, tables
 from doorward_cli.checking import Checked, Report, check
 from doorward_cli.inputs import Item, Subject, Unreadable, read_inputs
 from doorward_cli.templates import NO_VALUE, Resolver, Unknown, roles_of
+from doorward_cli.unresolved import Unresolved, with_unresolved
 from tests.fakes import START as NOW
 
 TABLE = json.loads((Path(__file__).parents[1] / "cases/templates/functions.json").read_text())
 OURS = "777788889999"
+WRITERS = (tables.print_report, json_report.write_report, sarif.write_report, markdown.write_report, html_page.write_report)
 SERVICE = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
@@ -207,6 +211,22 @@ def test_a_hole_that_no_unknown_value_can_close_is_found_beside_it(tmp_path: Pat
     assert [each.statement.index for each in checked.judgement.findings] == [statement]
 
 
+def test_what_only_stands_in_for_a_statement_is_not_spoken_of() -> None:
+    ref = StatementRef(0, None)
+    finding = Finding("dead-statement", "text", Severity.MEDIUM, "T", ref, None, "B.")
+    undecided = Undecided("external-account", ref, "AROA…", "B.")
+    judgement = Judgement(Verdict.VIOLATING, (finding,), (undecided,))
+    said = with_unresolved(judgement, (Unresolved(ref, "Ref X"),), frozenset({0}), "…")
+    assert (said.verdict, said.findings, [each.construct for each in said.undecidable]) == (Verdict.UNDECIDABLE, (), ["Ref X"])
+
+
+def test_a_document_that_is_a_text_is_read_as_json(tmp_path: Path) -> None:
+    text = json.dumps(trust(allow({"AWS": "arn:aws:iam::${Partner}:root"})))
+    sections: dict[str, Any] = {"Parameters": {"Partner": {"Type": "String", "Default": "999988887777"}}}
+    assert verdict(tmp_path, {"Fn::Sub": text}, **sections) is Verdict.VIOLATING
+    assert verdict(tmp_path, "no JSON") is Verdict.INVALID
+
+
 def test_a_macro_makes_every_role_of_its_template_undecidable(tmp_path: Path) -> None:
     template = {"Transform": ["AWS::Serverless-2016-10-31", "Ours"], "Resources": {"X": role(trust(SERVICE))}}
     checked = judged(tmp_path, template)
@@ -345,6 +365,8 @@ def test_a_mutated_template_ends_in_verdicts_or_errors(
     items = read(tmp_path_factory.getbasetemp(), text)
     report = report_of(items)
     assert report.errors == ()
+    for write in WRITERS:
+        write(report, io.StringIO())
     for each in report.roles:
         assert (each.judgement.verdict is Verdict.COMPLIANT) <= (not each.subject.unresolved)
 

@@ -1,5 +1,6 @@
 """`terraform show -json`: which roles are judged, what is known only after apply, and where the source is."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 from doorward.findings.model import Verdict
 from doorward.guardrails.parsing import guardrails_from
 from doorward.organization.model import Organization
+from doorward_cli import html_page, json_report, markdown, sarif, tables
 from doorward_cli.checking import Report, check
 from doorward_cli.inputs import Item, Subject, Unreadable, read_inputs
 from tests.fakes import START as NOW
 
 CASES = Path(__file__).parents[1] / "cases/cli"
 OURS = "777788889999"
+WRITERS = (tables.print_report, json_report.write_report, sarif.write_report, markdown.write_report, html_page.write_report)
 OPEN = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}'
 SAFE = OPEN.replace('"*"', '{"Service":"ec2.amazonaws.com"}')
 
@@ -198,5 +201,7 @@ def test_a_mutated_plan_ends_in_verdicts_or_errors(tmp_path_factory: pytest.Temp
     items = read(tmp_path_factory.getbasetemp(), put(WHOLE, path, new))
     report = report_of(items)
     assert report.errors == ()
+    for write in WRITERS:
+        write(report, io.StringIO())
     for each in report.roles:
         assert (each.judgement.verdict is Verdict.COMPLIANT) <= (not each.subject.unresolved)
