@@ -23,7 +23,7 @@ def read_live(account: str | None) -> Iterator[Subject | Unreadable]:
     except ClientError as error:
         raise Unavailable(f"--live: {_refused(error)}") from None
     except BotoCoreError as error:
-        raise Unavailable(f"--live: {' '.join(str(error).split())}; check the credentials, the profile and the network") from None
+        raise Unavailable(f"--live: {' '.join(str(error).split()).rstrip('.')}; check credentials, profile, region and network") from None
 
 
 def _refused(error: Any) -> str:

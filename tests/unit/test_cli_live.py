@@ -71,7 +71,7 @@ DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no\n\x1b[31m
     ("error", "says"),
     [
         (DENIED, "AccessDenied: no"),
-        (EndpointConnectionError(endpoint_url="https://iam"), "check the credentials, the profile and the network"),
+        (EndpointConnectionError(endpoint_url="https://iam"), "check credentials, profile, region and network"),
     ],
 )
 def test_a_failure_of_aws_or_the_network_is_exit_3_and_one_line(
@@ -92,7 +92,7 @@ def test_a_failure_of_aws_or_the_network_is_exit_3_and_one_line(
 def test_a_profile_that_is_not_there_is_exit_3(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     assert main(["check", "--live"]) == 3
-    assert capsys.readouterr().err.startswith("doorward: --live: The config profile (nobody) could not be found; check the credentials")
+    assert capsys.readouterr().err.startswith("doorward: --live: The config profile (nobody) could not be found; check credentials")
 
 
 def test_no_credentials_are_exit_3(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
