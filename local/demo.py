@@ -93,8 +93,8 @@ class Story:
         pipeline.create_role(RoleName=_ROLE, AssumeRolePolicyDocument=json.dumps(before))
         self._wait(PROD, _ROLE, "CreateRole", 1)
         pipeline.update_assume_role_policy(RoleName=_ROLE, PolicyDocument=json.dumps(after))
-        outcome = self._wait(PROD, _ROLE, "UpdateAssumeRolePolicy", 1)
-        self._ends("A legitimate change by the pipeline", f"judged, {outcome} as the new baseline, nobody disturbed")
+        self._expect(self._wait(PROD, _ROLE, "UpdateAssumeRolePolicy", 1), "accepted")
+        self._ends("A legitimate change by the pipeline", "judged, accepted as the new baseline, nobody disturbed")
 
     def attack(self) -> None:
         self.screen.heading("2  An attacker opens a prod role to an outside account")
@@ -133,9 +133,9 @@ class Story:
         pipeline = self.people[PROD.id].pipeline()
         trust = json.dumps(trusting(f"arn:aws:iam::{VENDOR.id}:role/collector"))
         pipeline.create_role(RoleName="metrics", AssumeRolePolicyDocument=trust)
-        outcome = self._wait(PROD, "metrics", "CreateRole", 1)
-        self.screen.say("Known pipelines are not fought: the owner is told, the policy stands.")
-        self._ends("The pipeline admits a vendor without external ID", f"{outcome}, not reverted")
+        self._expect(self._wait(PROD, "metrics", "CreateRole", 1), "alerted")
+        self.screen.say("Known pipelines are not fought: people are told, the policy stands.")
+        self._ends("The pipeline admits a vendor without external ID", "alerted, not reverted")
 
     def repeated_and_late(self) -> None:
         self.screen.heading("5  One event three times, and an old one after it")
@@ -164,7 +164,7 @@ class Story:
         letters = self._until(self.doorward.dead_letters, "the message in the dead letters")
         reason = letters[0][1]
         self.screen.say(f"It lies in the dead-letter queue, with the reason: {for_terminal(reason)}")
-        self._ends("A malformed event", "put aside with its reason; an alarm tells people")
+        self._ends("A malformed event", "put aside with its reason (on AWS an alarm tells people; alarms do not fire here)")
 
     # Waiting and looking
 
@@ -174,6 +174,10 @@ class Story:
             f"{event_name} of {role} to be judged",
         )
         return outcomes[-1]
+
+    def _expect(self, outcome: str, told: str) -> None:
+        if outcome != told:
+            raise StackError(f"this chapter should have ended with {told}, and ended with {outcome}: was config/ or the judge changed?")
 
     def _closed_case(self, account: Account, role: str) -> dict[str, str] | None:
         return next((case for case in self.doorward.cases(f"{account.id}/{role}") if case["status"] == "remedied"), None)

@@ -103,6 +103,8 @@ def _organization_source(path: Path) -> _Source:
     if source.data is not None:
         _check_schema(source, "doorward.organization", "organization.schema.json")
         _check_organization(source)
+        _check_trust_is_bounded(source)
+        _check_pipelines_are_spelled_out(source)
     return _complete(source, organization_from)
 
 
@@ -135,6 +137,7 @@ def _folder_sources(config_dir: Path) -> tuple[_Source, _Source]:
             problems += error.problems
     if not problems:
         _check_scopes_name_accounts(sources[0], sources[1])
+        _check_scopes_reach_accounts(sources[0], sources[1])
         problems = sources[1].problems
     if problems:
         raise InvalidConfiguration(problems)
@@ -180,7 +183,11 @@ def _read_yaml(source: _Source, text: str) -> None:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be parsed"
-        source.refuse((), f"not YAML: {what}", line=None if mark is None else mark.line + 1)
+        line = None if mark is None else mark.line + 1
+        position = getattr(error, "position", None)  # of a character that YAML does not allow
+        if line is None and isinstance(position, int):
+            line = text.count("\n", 0, position) + 1
+        source.refuse((), f"not YAML: {what}", line=line)
         return
     if node is None:
         source.refuse((), "empty; see docs/contracts.md for its form")
@@ -341,6 +348,9 @@ def _check_organization(source: _Source) -> None:
             source.refuse(("networks", "cidrs", position), f"no network in CIDR form: {error}")
 
 
+_GITHUB = "token.actions.githubusercontent.com"
+
+
 def _check_scope_names(source: _Source) -> None:
     _refuse_repeated(source, dict(_each(source.data, ("scopes",), "name")), "a scope's name stands in findings and must be its own")
 
@@ -354,6 +364,44 @@ def _check_scopes_name_accounts(organization: _Source, guardrails: _Source) -> N
                     ("scopes", position, "match", "accounts", index),
                     f"{account_id} is no account of {organization.file.name}; add it there, or remove it here",
                 )
+
+
+def _check_scopes_reach_accounts(organization: _Source, guardrails: _Source) -> None:
+    """A scope for nobody is a typing error that switches a mode off."""
+    accounts = [each for each in _listed(organization.data, ("accounts",)) if isinstance(each, dict)]
+    units = sorted({str(each.get("ou")) for each in accounts if each.get("ou")})
+    for position, scope in enumerate(_listed(guardrails.data, ("scopes",))):
+        unit = _at(scope, ("match", "ou"))
+        if isinstance(unit, str) and not any(each == unit or each.startswith(unit.rstrip("/") + "/") for each in units):
+            cure = _did_you_mean(unit, units)
+            guardrails.refuse(("scopes", position, "match", "ou"), f"no account of {organization.file.name} lies in {_short(unit)}{cure}")
+        for key, value in (_at(scope, ("match", "tags")) or {}).items():
+            if not any((each.get("tags") or {}).get(key) == value for each in accounts):
+                guardrails.refuse(
+                    ("scopes", position, "match", "tags", key), f"no account of {organization.file.name} has the tag {_short(str(value))}"
+                )
+
+
+def _check_trust_is_bounded(source: _Source) -> None:
+    """Trusting every subject of an issuer that everybody can use trusts everybody."""
+    for position, issuer in enumerate(_listed(source.data, ("trusted", "oidc"))):
+        if _at(issuer, ("issuer",)) != _GITHUB:
+            continue
+        for index, subject in enumerate(_listed(issuer, ("subjects",))):
+            owner = str(subject).removeprefix("repo:").partition("/")[0]
+            if not str(subject).startswith("repo:") or "/" not in str(subject) or any(each in owner for each in "*?"):
+                if str(subject).startswith(("repository_owner:", "repository:", "repository_owner_id:", "repository_id:")):
+                    continue
+                source.refuse(
+                    ("trusted", "oidc", position, "subjects", index),
+                    f"{_short(str(subject))} names no owner to the letter, so strangers' repositories are trusted too; write repo:OWNER/*",
+                )
+
+
+def _check_pipelines_are_spelled_out(source: _Source) -> None:
+    for path, role in _each(source.data, ("pipelines",), "role"):
+        if isinstance(role, str) and any(each in role for each in "*?"):
+            source.refuse(path, f"{_short(role)} is compared to the letter; list each role by its own ARN")
 
 
 def _refuse_repeated(source: _Source, listed: dict[FieldPath, Any], cure: str) -> None:

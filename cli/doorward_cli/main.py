@@ -85,6 +85,8 @@ def _run(arguments: list[str]) -> int:
         return max(_say(each, WRONG_INPUT) for each in str(error).split("\n"))
     except (Unavailable, DoorwardError) as error:
         return _say(str(error), UNAVAILABLE)
+    except OSError as error:  # every file that is read or written by name has its own line already
+        return _say(f"standard output cannot be written: {error.strerror or error}", WRONG_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except typer.Exit as wanted:

@@ -81,7 +81,7 @@ def _header(snapshot: Snapshot) -> Html:
             "dl",
             _count("Events looked at", str(len(snapshot.events)), "#events"),
             _count("Findings", str(len(snapshot.cases)), "#findings"),
-            _count("Put back", str(snapshot.put_back), "#findings", f"slowest {duration(slowest)}" if slowest is not None else None),
+            _count("Closed", str(snapshot.put_back), "#findings", f"slowest {duration(slowest)}" if slowest is not None else None),
             _count("Still open", str(snapshot.open_cases), "#findings"),
             _count("Slack messages", str(len(snapshot.messages)), "#messages"),
             _count("Dead letters", str(letters), "#letters"),

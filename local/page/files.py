@@ -68,8 +68,8 @@ def _lines(snapshot: Snapshot) -> Iterable[str]:
     slowest = snapshot.slowest_seconds
     yield from (
         f"- {len(snapshot.events)} events looked at",
-        f"- {len(snapshot.cases)} findings: {snapshot.put_back} put back, {snapshot.open_cases} open"
-        + (f"; the slowest was put back after {duration(slowest)}" if slowest is not None else ""),
+        f"- {len(snapshot.cases)} findings: {snapshot.put_back} closed, {snapshot.open_cases} open"
+        + (f"; the slowest was closed after {duration(slowest)}" if slowest is not None else ""),
         f"- {len(snapshot.messages)} Slack messages",
         f"- {len(snapshot.dead_letters) + snapshot.more_letters} dead letters",
     )

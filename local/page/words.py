@@ -25,17 +25,17 @@ def status_words(case: ShownCase) -> Words:
         return Words("bad", "Could not be closed")
     match case.status, case.action:
         case "remedied", _:
-            return Words("good", "Put back" if case.seconds is None else f"Put back after {duration(case.seconds)}")
+            return Words("good", "Closed" if case.seconds is None else f"Closed after {duration(case.seconds)}")
         case "ended", _:
             return Words("quiet", "Over, not by Doorward")
         case "intended", _:
-            return Words("open", "Being put back")
+            return Words("open", "Being closed")
         case _, "observe":
             return Words("quiet", "Open, only recorded")
         case _, "ask":
             return Words("open", "Open, a person decides")
         case _, "write":
-            return Words("open", "Open, about to be put back")
+            return Words("open", "Open, about to be closed")
     return Words("open", "Open, people were told")
 
 

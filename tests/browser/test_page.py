@@ -117,7 +117,7 @@ def test_the_findings_are_there_and_the_browser_has_nothing_to_complain_of(brows
     assert title(seen.dom) == TITLE
     assert outline(seen.dom) == outline(render_page(ordinary()))
     shown = text(seen.dom)
-    for part in ("777788889999/payments", "external-account", "Put back after 3.2 s", "Could not be closed", "the event is forged"):
+    for part in ("777788889999/payments", "external-account", "Closed after 3.2 s", "Could not be closed", "the event is forged"):
         assert part in shown
     assert seen.console == ""
 

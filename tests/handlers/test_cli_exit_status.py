@@ -126,3 +126,11 @@ def test_judging_a_json_file_takes_neither_yaml_nor_boto() -> None:
     code = f"import sys; from doorward_cli.main import main; main({arguments}); print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_full_disk_is_named_and_no_bug() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "doorward_cli.main", "check", "trust-open.json", "--format", "json"]
+        done = subprocess.run(command, cwd=CASES, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (2, "doorward: standard output cannot be written: No space left on device\n")

@@ -247,6 +247,44 @@ def test_a_scope_for_an_account_that_nobody_described_is_refused(tmp_path: Path)
     assert str(problem).startswith(f"{tmp_path}/guardrails.yaml:2: ")
 
 
+@pytest.mark.parametrize(
+    ("match", "field", "says"),
+    [
+        (
+            "{ou: /workloads/prd}",
+            "scopes[0].match.ou",
+            "no account of organization.yaml lies in /workloads/prd; did you mean /workloads/prod?",
+        ),
+        ("{tags: {environment: prd}}", "scopes[0].match.tags.environment", "no account of organization.yaml has the tag prd"),
+    ],
+)
+def test_a_scope_for_nobody_is_a_typing_error(tmp_path: Path, match: str, field: str, says: str) -> None:
+    (tmp_path / "organization.yaml").write_text(CONTRACT)
+    (tmp_path / "guardrails.yaml").write_text(f"scopes:\n  - {{name: a, mode: enforce, match: {match}}}\n")
+    with pytest.raises(InvalidConfiguration) as caught:
+        load_folder(tmp_path)
+    [problem] = caught.value.problems
+    assert (problem.line, problem.field) == (2, field)
+    assert says in str(problem)
+
+
+@pytest.mark.parametrize("subject", ["repo:*", "repo:acme*", "*", "repo:?cme/*", "repo:*/deploy:*"])
+def test_subjects_that_trust_strangers_are_refused(tmp_path: Path, subject: str) -> None:
+    [fault] = faults(tmp_path, f"trusted:\n  oidc:\n    - {{issuer: token.actions.githubusercontent.com, subjects: ['{subject}']}}\n")
+    assert fault.startswith("3: trusted.oidc[0].subjects[0]: ")
+    assert "names no owner to the letter" in fault
+
+
+def test_a_pattern_of_pipelines_is_refused_since_none_would_match(tmp_path: Path) -> None:
+    [fault] = faults(tmp_path, "pipelines:\n  - {role: 'arn:aws:iam::444455556666:role/deploy/*', owner: platform}\n")
+    assert fault.startswith("2: pipelines[0].role: ")
+
+
+def test_a_character_that_yaml_forbids_is_named_with_its_line(tmp_path: Path) -> None:
+    [fault] = faults(tmp_path, "accounts: []\npartition: a\x00ws\n")
+    assert fault.startswith("2: : not YAML")
+
+
 def test_faults_of_both_files_are_named_together(tmp_path: Path) -> None:
     (tmp_path / "organization.yaml").write_text("x: 1\n")
     with pytest.raises(InvalidConfiguration) as caught:

@@ -172,7 +172,7 @@ def test_the_page_says_what_was_found_what_was_done_and_what_was_not() -> None:
     for part in (
         "777788889999/payments",
         "external-account",
-        "Put back after 3.2 s",
+        "Closed after 3.2 s",
         "Open, people were told",
         "Could not be closed",
         "Over, not by Doorward",
@@ -296,6 +296,6 @@ def test_an_empty_csv_still_has_its_header() -> None:
 
 def test_the_summary_says_the_counts_the_findings_and_the_change() -> None:
     text = summary_markdown(ordinary())
-    assert "- 4 findings: 1 put back, 2 open; the slowest was put back after 3.2 s" in text
+    assert "- 4 findings: 1 closed, 2 open; the slowest was closed after 3.2 s" in text
     assert "```diff\n@@ -5,7 +5,6 @@\n" in text
     assert summary_markdown(Snapshot(START)).count("None.") == 3

@@ -5,6 +5,19 @@ from typing import Any
 
 from doorward.findings.escaping import mask_external_ids
 
+_CLOSED_BY = {
+    "restore": "put back",
+    "tighten": "tightened",
+    "drop": "narrowed: what offended was taken out",
+    "deny": "closed to the offender by a Deny",
+    "quarantine": "closed to everybody",
+}
+
+
+def closed_by(kind: str) -> str:
+    """What a remedy of this kind did to a trust policy: `was …`."""
+    return _CLOSED_BY.get(kind, "changed")
+
 
 def witness_in_words(witness: Mapping[str, Any]) -> str:
     """The request that is allowed and must not be, as one sentence. `witness` as in the JSON; an external ID in it is masked."""

@@ -93,7 +93,7 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
     if circumstances.by_pipeline:
         if any(each.severity is Severity.CRITICAL for each in enforced):
             return Decision(Action.ASK, mode, "Not written: a known pipeline made this change; at this severity a person has to decide.")
-        return Decision(Action.ALERT, mode, "Not written: a known pipeline made this change; its owner is told instead.")
+        return Decision(Action.ALERT, mode, "Not written: a known pipeline made this change; people are told instead.")
     if all(each.witness is None for each in enforced):
         return Decision(Action.ALERT, mode, "Not written: no finding here is proved by a request.")
     return Decision(Action.WRITE, mode, _MODE_SAYS[mode])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from doorward.findings.escaping import for_slack
-from doorward.findings.wording import witness_in_words
+from doorward.findings.wording import closed_by, witness_in_words
 from doorward.ports.announcing import Message
 
 # https://docs.slack.dev/reference/block-kit/blocks/section-block
@@ -51,7 +51,8 @@ def _finding_lines(finding: Mapping[str, Any]) -> list[str]:
 def _what_we_do(detail: Mapping[str, Any]) -> str:
     remedy = detail.get("remedy")
     if remedy:
-        return f"Put back by Doorward ({remedy.get('kind')}), verified {detail.get('seconds')} s after the event."
+        kind = str(remedy.get("kind"))
+        return f"Done by Doorward: {closed_by(kind)} ({kind}), verified {detail.get('seconds')} s after the event."
     return str(detail.get("because", ""))
 
 

@@ -6,14 +6,13 @@ from typing import Any
 
 from doorward.errors import DoorwardError, MalformedInput
 from doorward.findings.escaping import for_plain_text, for_subject
-from doorward.findings.wording import witness_in_words
+from doorward.findings.wording import closed_by, witness_in_words
 from doorward.ports.announcing import Channel, Message
 from doorward.ports.ledger import Outbox
 
 _HEADLINES = {
     "TrustViolationFound": "a trust policy breaks a guardrail",
     "TrustPolicyUndecidable": "a trust policy could not be judged",
-    "TrustPolicyReverted": "a trust policy was put back",
     "TrustViolationEnded": "a violation is over",
     "TrustRemedyFailed": "a hole could NOT be closed",
     "TrustChangeUnread": "a changed role could not be read",
@@ -62,6 +61,8 @@ def compose_message(envelope: str) -> Message:
         raise MalformedInput("the message: not an event of Doorward's guardrails; only those belong into this queue")
     detail: Mapping[str, Any] = raw["detail"]
     headline = _HEADLINES.get(raw["detail-type"], "something happened")
+    if raw["detail-type"] == "TrustPolicyReverted":
+        headline = f"a trust policy was {closed_by(str((detail.get('remedy') or {}).get('kind')))}"
     where = detail.get("role_ref") or f"account {detail.get('account', {}).get('id')}"
     severity = str(detail.get("severity", ""))
     return Message(
