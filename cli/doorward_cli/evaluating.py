@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from doorward.errors import MalformedInput
-from doorward.iam.evaluate import evaluate_json
+from doorward.iam.requests import evaluate_json
 from doorward_cli.inputs import parse_json, read_text, repeated_name
 
 _LINE_SUFFIXES = frozenset({".jsonl", ".ndjson"})

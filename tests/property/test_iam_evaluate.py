@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from doorward.errors import MalformedInput
 from doorward.iam.conditions import _OPERATORS
-from doorward.iam.documents import parse_document
-from doorward.iam.evaluate import Decision, Request, evaluate_json, evaluate_trust_policy
-from doorward.iam.matching import matches, read_glob
+from doorward.iam.documents import Document, parse_document
+from doorward.iam.evaluate import Decision, Policies, Request, compile_policies, evaluate, evaluate_trust_policy, forget
+from doorward.iam.matching import compile_globs, matches, matches_glob, read_glob
+from doorward.iam.plain_documents import read_plain_document
+from doorward.iam.requests import evaluate_json
 
 KEYS = ["aws:PrincipalOrgID", "AWS:principalorgid", "sts:ExternalId", "aws:SourceIp", "aws:PrincipalArn", "aws:userid", "k"]
 VALUES = ["", "*", "x", "x*", "?", "true", "False", "5", "-0.5", "1e3", "2026-01-01T00:00:00Z", "1767225600", "192.0.2.0/24", "192.0.2.1",
@@ -124,7 +126,125 @@ def test_adding_a_condition_to_an_allow_never_widens(
 @given(st.text("ab*?", max_size=8), st.text("ab*?", max_size=10))
 @example("*aba*aba*", "ababa")
 def test_globs_match_as_the_naive_matcher_does(pattern: str, text: str) -> None:
-    assert matches(read_glob(pattern), text) == (re.fullmatch(fnmatch.translate(pattern), text) is not None)
+    naive = re.fullmatch(fnmatch.translate(pattern), text) is not None
+    assert matches(read_glob(pattern), text) == naive
+    assert matches_glob(pattern, text) == naive
+    assert compile_globs([pattern])(text) == naive
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.text("ab*?", max_size=6), max_size=4), st.text("ab*?", max_size=8))
+def test_several_globs_match_where_one_does(patterns: list[str], text: str) -> None:
+    assert compile_globs(patterns)(text) == any(matches(read_glob(each), text) for each in patterns)
+
+
+plain_values: st.SearchStrategy[Any] = st.sampled_from(
+    ["x", "111122223333", "1", "*", 1, True, None, {}, ["a"], ["a", 1], ["a", ["b"]], [], ["1", "22"], "Allow"]
+)
+odd_statements = st.dictionaries(
+    st.sampled_from(["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition", "X"]),
+    plain_values | st.dictionaries(st.sampled_from(["AWS", "Service", "CanonicalUser", "Bool"]), plain_values, max_size=2),
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.dictionaries(
+        st.sampled_from(["Version", "Statement", "Id"]),
+        st.sampled_from(["2012-10-17", "2008-10-17", None])
+        | st.builds(lambda odd, one: {**odd, **one}, odd_statements, st.just({}) | statements())
+        | st.lists(statements() | odd_statements | plain_values, max_size=3),
+        max_size=3,
+    )
+    | documents
+)
+def test_a_plain_document_reads_as_the_grammar_reads_it(raw: dict[str, Any]) -> None:
+    plain = read_plain_document(raw)
+    if plain is not None:
+        assert plain == parse_document(raw)
+
+
+def own_documents(effects: st.SearchStrategy[str] = effects) -> st.SearchStrategy[Document]:
+    """Of layers that name no principal."""
+    statement = st.builds(
+        lambda raw, resource: {**{key: value for key, value in raw.items() if "Principal" not in key}, **resource},
+        statements(effects),
+        st.sampled_from(
+            [{}, {"Resource": "*"}, {"Resource": ["arn:aws:iam::*:role/*", "x"]}, {"NotResource": "arn:aws:iam::1*2:role/${k}"}]
+        ),
+    )
+    return st.lists(statement, max_size=2).map(lambda given: parse_document({"Version": "2012-10-17", "Statement": given}))
+
+
+def levels(documents: st.SearchStrategy[Document]) -> st.SearchStrategy[tuple[tuple[Document, ...], ...]]:
+    return st.lists(st.lists(documents, max_size=2).map(tuple), max_size=2).map(tuple)
+
+
+all_policies = st.builds(
+    Policies,
+    st.none() | st.lists(own_documents(), max_size=2).map(tuple),
+    st.none() | documents.map(parse_document),
+    st.none() | own_documents(),
+    st.none() | own_documents(),
+    levels(own_documents()),
+    levels(documents.map(parse_document)),
+)
+whole_requests = st.builds(
+    lambda request, resource, account, one, other: request._replace(
+        resource=resource, resource_account=account, principal_in_management_account=one, resource_in_management_account=other
+    ),
+    requests,
+    st.sampled_from([None, "*", "arn:aws:iam::111122223333:role/x", "arn:aws:iam::444455556666:role/aws-service-role/x/y", "x", ":::::"]),
+    st.sampled_from([None, "111122223333", "444455556666"]),
+    st.booleans(),
+    st.booleans(),
+)
+more_effects = {"allowed": "Allow", "explicitly_denied": "Deny"}
+
+
+@settings(deadline=None, max_examples=300)
+@given(all_policies, whole_requests)
+def test_all_policies_and_any_request_have_a_decision_and_its_reasons(policies: Policies, request: Request) -> None:
+    decision = evaluate(policies, request)
+    if decision.outcome == "implicitly_denied":
+        assert [(each.statement, each.effect) for each in decision.because] == [(None, "Deny")]
+    else:
+        assert {each.effect for each in decision.because} <= {more_effects[decision.outcome]}
+        assert decision.because or request.principal.endswith(":root")
+
+
+@settings(deadline=None, max_examples=200)
+@given(all_policies, st.lists(whole_requests, max_size=4))
+def test_compiled_policies_decide_as_new_ones_do(policies: Policies, asked: list[Request]) -> None:
+    compiled = compile_policies(policies)
+    kept = [compiled.decide(each) for each in asked * 2]
+    forget()
+    assert kept == [evaluate(policies, each) for each in asked * 2]
+
+
+@settings(deadline=None, max_examples=200)
+@given(all_policies, whole_requests, own_documents(st.just("Deny")))
+def test_a_deny_in_any_layer_never_widens(policies: Policies, request: Request, deny: Document) -> None:
+    narrowed = [
+        policies._replace(identity=(*(policies.identity or ()), deny)) if policies.identity is not None else policies,
+        policies._replace(service_control_policies=((*policies.service_control_policies[0], deny), *policies.service_control_policies[1:]))
+        if policies.service_control_policies
+        else policies,
+    ]
+    for each in narrowed:
+        assert evaluate(each, request).outcome != "allowed" or evaluate(policies, request).outcome == "allowed"
+
+
+@settings(deadline=None, max_examples=200)
+@given(all_policies, whole_requests, own_documents())
+def test_another_limit_never_widens(policies: Policies, request: Request, limit: Document) -> None:
+    limited = [
+        policies._replace(service_control_policies=(*policies.service_control_policies, (limit,))),
+        policies._replace(resource_control_policies=(*policies.resource_control_policies, (limit,))),
+        policies._replace(permissions_boundary=limit) if policies.permissions_boundary is None else policies,
+    ]
+    for each in limited:
+        assert evaluate(each, request).outcome != "allowed" or evaluate(policies, request).outcome == "allowed"
 
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=6)
@@ -138,13 +258,17 @@ fields = st.fixed_dictionaries(
     },
     optional={
         "principal_type": st.sampled_from(["AWS", "Service", "Anonymous"]) | any_value,
-        "resource": any_value,
+        "resource": st.sampled_from(["*", "arn:aws:iam::111122223333:role/x"]) | any_value,
         "resource_account": any_value,
     },
 )
 layers = st.fixed_dictionaries(
     {"resource": documents | any_value},
-    optional={"identity": st.none() | any_value, "session": any_value, "service_control_policies": any_value},
+    optional={
+        "identity": st.none() | st.lists(documents, max_size=2) | any_value,
+        "session": documents | any_value,
+        "service_control_policies": st.lists(st.lists(documents, max_size=1), max_size=2) | any_value,
+    },
 )
 
 

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from doorward.errors import MalformedInput
+from doorward.iam import evaluate as evaluate_module
 from doorward.iam.documents import parse_document
-from doorward.iam.evaluate import Because, Decision, Request, evaluate_json, evaluate_trust_policy, parse_request
+from doorward.iam.evaluate import Because, Decision, Policies, Request, compile_policies, evaluate, evaluate_trust_policy
+from doorward.iam.requests import evaluate_json, parse_question
 
 CASES = Path(__file__).parents[1] / "cases" / "evaluate"
 SESSION = "arn:aws:sts::111122223333:assumed-role/ci/run-1"
+USER = "arn:aws:iam::444455556666:user/ann"
 ROLE = "arn:aws:iam::444455556666:role/deploy"
 ALLOW_ALL = {"Effect": "Allow", "Principal": "*", "Action": "*"}
 
@@ -23,7 +26,7 @@ def table(name: str) -> list[Any]:
 
 
 def multivalued(context: dict[str, Any]) -> dict[str, str | tuple[str, ...]]:
-    return dict(parse_request(question(context=context)).request.context)
+    return dict(parse_question(question(context=context)).request.context)
 
 
 def question(**changes: Any) -> dict[str, Any]:
@@ -90,6 +93,77 @@ def test_statements_combine_as_documented(row: dict[str, Any]) -> None:
     deciding = [each.statement for each in decision.because if each.statement is not None]
     assert deciding == row["because"]
     assert all(each.sid == row["statements"][each.statement].get("Sid") for each in decision.because if each.statement is not None)
+
+
+ORDER = json.loads((CASES / "order.json").read_text())
+
+
+@pytest.mark.parametrize("row", ORDER["rows"], ids=lambda row: str(row["says"]))
+def test_the_layers_decide_in_their_order(row: dict[str, Any]) -> None:
+    documents = ORDER["documents"]
+
+    def named(given: Any) -> Any:
+        return [named(each) for each in given] if isinstance(given, list) else documents[given] if given is not None else None
+
+    caller, asked = ORDER["callers"][row["caller"]], ORDER["requests"][row["request"]]
+    flags = {each: row[each] for each in row if each.endswith("_in_management_account")}
+    request = {**caller, **asked, **flags, "context": {**caller.get("context", {}), **row.get("context", {})}}
+    result = evaluate_json({"request": request, "policies": {layer: named(given) for layer, given in row["policies"].items()}})
+    assert result["decision"] == row["decision"]
+    assert [each["policy"] for each in result["because"]] == row["by"]
+    if "level" in row:
+        assert [each["level"] for each in result["because"]] == [row["level"]]
+    if row["decision"] == "implicitly_denied":
+        [because] = result["because"]
+        assert (because["statement"], because["effect"]) == (None, "Deny")
+    else:
+        assert all(each["statement"] == 0 for each in result["because"])
+
+
+@pytest.mark.parametrize("row", table("resources"))
+def test_a_resource_element_covers_what_it_names(row: dict[str, Any]) -> None:
+    statement = {"Action": "s3:*", **row["element"]}
+    request = Request(USER, "AWS", "s3:GetObject", multivalued(row.get("context", {})), row["resource"], "444455556666")
+
+    def outcome(*statements: dict[str, Any]) -> str:
+        document = parse_document({"Version": row.get("version", "2012-10-17"), "Statement": list(statements)})
+        return evaluate(Policies(identity=(document,)), request).outcome
+
+    assert outcome({**statement, "Effect": "Allow"}) == ("allowed" if row["covers"] else "implicitly_denied")
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    assert outcome(everything, {**statement, "Effect": "Deny"}) == ("allowed" if row["covers"] is False else "explicitly_denied")
+
+
+def test_a_resource_policy_without_a_resource_means_its_own() -> None:
+    document = parse_document({"Statement": {"Effect": "Allow", "Principal": {"AWS": USER}, "Action": "ecr:*"}})
+    request = Request(USER, "AWS", "ecr:BatchGetImage", {}, "arn:aws:ecr:eu-west-1:444455556666:repository/x")
+    assert evaluate(Policies(identity=(), resource=document), request).outcome == "allowed"
+
+
+def test_a_trust_policys_resource_is_not_looked_at() -> None:
+    statement = {"Effect": "Allow", "Principal": {"AWS": USER}, "Action": "sts:*", "Resource": "arn:aws:s3:::x"}
+    assert decide([statement], Request(USER, "AWS", "sts:AssumeRole", {}, ROLE)).outcome == "allowed"
+
+
+def test_compiled_policies_decide_every_action_by_itself() -> None:
+    document = parse_document({"Statement": {"Effect": "Allow", "Action": ["s3:Get*", "ec2:*"], "Resource": "*"}})
+    compiled = compile_policies(Policies(identity=(document,)))
+    for action, expected in (("s3:GetObject", "allowed"), ("s3:PutObject", "implicitly_denied"), ("S3:GETOBJECT", "allowed")) * 2:
+        assert compiled.decide(Request(USER, "AWS", action, {}, "*")).outcome == expected
+
+
+@pytest.mark.parametrize("count", [10, 5000])
+def test_what_is_kept_is_bounded(count: int) -> None:
+    evaluate_module.forget()
+    allowed = parse_document({"Statement": ALLOW_ALL})
+    for number in range(count):
+        statement = {"Effect": "Deny", "Principal": {"AWS": f"{number:012}"}, "Action": "*", "Condition": {"Bool": {f"k{number}": "true"}}}
+        denied = parse_document({"Statement": statement})
+        request = Request(f"arn:aws:iam::{number:012}:user/u", "AWS", f"s3:Get{number}", {f"K{number}": "false"}, "*")
+        assert evaluate(Policies(identity=None, resource=allowed), request).outcome == "allowed"
+        assert evaluate(Policies(identity=None, resource=denied), request).outcome == "implicitly_denied"
+    kept = [evaluate_module._kept_keys, evaluate_module._kept_callers, evaluate_module._kept_names, evaluate_module._kept_tests]
+    assert all(0 < len(each) <= evaluate_module._KEPT + 1 for each in kept)
 
 
 @pytest.mark.parametrize("principal", ["*", {"AWS": "*"}])
@@ -185,33 +259,51 @@ def test_a_missing_trust_policy_allows_nothing(policies: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize(
-    ("layer", "value"),
+    ("layer", "value", "reason"),
     [
-        ("identity", []),
-        ("identity", [{}]),
-        ("permissions_boundary", {}),
-        ("session", {}),
-        ("service_control_policies", [[]]),
-        ("service_control_policies", {}),
-        ("resource_control_policies", [[{}]]),
+        ("identity", {}, "policies.identity: must be a list of policies, not an object"),
+        ("identity", [[]], "policies.identity[0]: must be a policy as an object, not a list"),
+        ("identity", [{}], "policies.identity[0]: Statement: missing"),
+        ("resource", "{}", "policies.resource: must be a policy as an object, not text"),
+        ("resource", {}, "policies.resource: Statement: missing"),
+        ("permissions_boundary", [], "policies.permissions_boundary: must be a policy as an object, not a list"),
+        ("session", {"Statement": 1}, "policies.session: Statement: must be an object"),
+        ("service_control_policies", {}, "policies.service_control_policies: must be a list of levels"),
+        ("service_control_policies", [{}], "policies.service_control_policies[0]: must be a list of policies, not an object"),
+        ("resource_control_policies", [[], [{"Statement": [], "Extra": 1}]], "policies.resource_control_policies[1][0]: the document"),
     ],
 )
-def test_a_layer_that_would_not_be_evaluated_is_refused(layer: str, value: object) -> None:
+def test_a_layer_that_is_none_is_refused_with_what_and_where(layer: str, value: object, reason: str) -> None:
     asked = question()
     asked["policies"][layer] = value
-    with pytest.raises(MalformedInput, match=rf"^policies\.{layer}: this version evaluates the trust policy alone; set it to "):
+    with pytest.raises(MalformedInput) as refused:
+        evaluate_json(asked)
+    assert str(refused.value).startswith(reason)
+
+
+@pytest.mark.parametrize("layer", ["identity", "permissions_boundary", "session"])
+@pytest.mark.parametrize("principal_type", ["Service", "Federated", "Anonymous"])
+def test_a_caller_without_policies_of_its_own_is_given_none(layer: str, principal_type: str) -> None:
+    asked = question(principal_type=principal_type, principal="x")
+    asked["policies"][layer] = [{}] if layer == "identity" else {}
+    assert evaluate_json({**asked, "policies": {**asked["policies"], layer: None}})["decision"]
+    asked["policies"][layer] = [{"Statement": []}] if layer == "identity" else {"Statement": []}
+    with pytest.raises(MalformedInput, match=rf"^policies\.{layer}: a caller of type {principal_type} has none; set it to null"):
         evaluate_json(asked)
 
 
-def test_another_services_policy_is_not_read_as_a_trust_policy() -> None:
-    with pytest.raises(MalformedInput, match=r"^request\.action: this version evaluates the trust policy alone"):
-        evaluate_json(question(action="s3:GetObject"))
-    assert evaluate_json({**question(action="s3:GetObject"), "policies": {}})["decision"] == "implicitly_denied"
+def test_whose_a_resource_is_must_be_known_where_it_matters() -> None:
+    asked = question(action="s3:GetObject", resource="arn:aws:s3:::data/x")
+    asked["policies"]["identity"] = []
+    with pytest.raises(MalformedInput, match=r"^request\.resource_account: missing"):
+        evaluate_json(asked)
+    asked["request"]["resource_account"] = "444455556666"
+    assert evaluate_json(asked)["decision"] == "implicitly_denied"
 
 
 def test_values_of_the_context_become_text() -> None:
     context = {"a": True, "b": False, "c": 5, "d": 0.5, "e": [], "f": [True, 1, "x"], "g": ""}
-    assert parse_request(question(context=context)).request.context == {
+    assert parse_question(question(context=context)).request.context == {
         "a": "true", "b": "false", "c": "5", "d": "0.5", "e": (), "f": ("true", "1", "x"), "g": "",
     }  # fmt: skip
 
@@ -236,7 +328,7 @@ def test_values_of_the_context_become_text() -> None:
         ({"action": "sts:*"}, "request.action: must be one action"),
         ({"action": "AssumeRole"}, "request.action: must be one action"),
         ({"action": "sts:AssumeRole\n"}, "request.action: must be one action"),
-        ({"resource": 1}, "request.resource: must be an ARN or null"),
+        ({"resource": 1}, 'request.resource: must be an ARN, "*" where the action has none, or null, not a number'),
         ({"resource_account": "1"}, "request.resource_account: must be an account id"),
         ({"resource_account": 111122223333}, "request.resource_account: must be an account id"),
         ({"context": None}, "request.context: must be an object"),
@@ -269,11 +361,13 @@ def test_a_request_that_is_none_is_refused_with_what_and_where(changes: dict[str
         ({"request": [], "policies": {}}, "request: must be an object"),
         ({**question(), "policies": []}, "policies: must be an object"),
         ({**question(), "policies": {"trust": {}}}, 'policies: unknown field "trust"'),
-        ({**question(), "policies": {"resource": "{}"}}, "policies.resource: must be the trust policy as an object"),
-        ({**question(), "policies": {"resource": {}}}, "policies.resource: Statement: missing"),
         ({**question(), "id": []}, "id: must be text or a number"),
         ({**question(), "polices": {}}, 'unknown field "polices"'),
         ({**question(), "resource_in_management_account": 1}, "resource_in_management_account: must be true or false"),
+        (
+            {**question(principal_in_management_account=True), "principal_in_management_account": False},
+            "principal_in_management_account: given twice",
+        ),
     ],
 )
 def test_what_is_no_question_is_refused_with_what_and_where(raw: object, reason: str) -> None:

@@ -4,76 +4,84 @@ Three answers: True, False, and None where AWS's documentation does not decide i
 business. None comes from an operator that IAM does not know, from a policy value that is not of the operator's type (IAM refuses both
 when a document is written), and from a plain operator over several request values (below).
 
+A condition is read once into a test of a context. What a policy says is worked out then; only values with a variable are worked out for
+each request.
+
 Operators: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 Sets: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
 Variables: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 """
 
 import operator
-import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from doorward.iam.documents import Condition
-from doorward.iam.matching import Token, matches, read_glob
+from doorward.iam.matching import Matcher, Token, compile_globs, matches, read_glob
 
 if TYPE_CHECKING:
+    import re
     from decimal import Decimal
 
 type Context = Mapping[str, str | tuple[str, ...]]
 """Keys in lower case. A tuple is a multivalued key; an empty one is present and empty."""
+type Test = Callable[[Context], bool | None]
 
 _ARN_PARTS = 6
 _FOR_ALL = "forallvalues"
 _FOR_ANY = "foranyvalue"
 _IF_EXISTS = "ifexists"
 _NULL = "null"
+_VARIABLE = "${"
 
-# `${*}`, `${?}`, `${$}`; or a key, with or without a quoted default.
-_VARIABLE = re.compile(r"\$\{(?:([*?$])|([^{},'$]+)(?:,\s*'([^']*)'\s*)?)\}")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?", re.ASCII)
-_EPOCH_SECONDS = re.compile(r"(-?[0-9]{1,18})(?:\.([0-9]{1,18}))?", re.ASCII)
-# The W3C profile of ISO 8601, https://www.w3.org/TR/NOTE-datetime; a time without a zone reads as UTC.
-_DATE = re.compile(
-    r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})(?:T([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,18}))?)?(?:Z|([+-])([0-9]{2}):?([0-9]{2}))?)?)?)?",
-    re.ASCII,
-)
-_NETWORK = re.compile(r"([0-9A-Fa-f:.]+)(?:/([0-9]{1,3}))?", re.ASCII)
 _LAST_HOUR = 23
 _LAST_MINUTE = 59
+_IPV4_BITS = 32
+_LARGEST_OCTET = 255
+_OCTETS = 4
+# Longer digits are left to Decimal, which bounds them.
+_LONGEST_INT = 18
+# Spellings of operators that are kept; IAM itself knows about 150, and no stored document has another.
+_KEPT_FORMS = 512
 
 
 class _UnreadableError(Exception):
     """A value of the policy is not of its operator's type."""
 
 
-def holds(condition: Condition, context: Context, *, has_variables: bool) -> bool | None:
+def read_condition(condition: Condition, *, has_variables: bool) -> Test:
     """`has_variables`: whether the document is of a version in which `${…}` is a variable."""
-    form = _read_operator(condition.operator)
+    name, key, values = condition
+    form = _FORMS.get(name) or _read_operator(name)
     if form is None:
-        return None
-    given = context.get(fold(condition.key))
-    if form.is_null:
-        return _null(form, condition.values, is_absent=given is None or given == ())
-    if given is None:
-        if form.if_exists or form.set_operator == _FOR_ALL:
-            return True
-        return form.is_negated and form.set_operator is None
-    answers = [
-        _satisfies(form, value, condition.values, context if has_variables else None)
-        for value in ((given,) if isinstance(given, str) else given)
-    ]
-    if form.set_operator == _FOR_ALL:
-        return all_of(answers)
-    if form.set_operator == _FOR_ANY:
-        return any_of(answers)
-    if not answers:
-        return form.is_negated
-    if len(answers) == 1:
-        return answers[0]
-    # AWS defines no plain operator over several values. Readers differ between "any", "all" and "never": where no value satisfies it,
-    # every reading says no; otherwise it is open.
-    return False if any_of(answers) is False else None
+        return _undecided
+    key = key.lower()
+    if form.family is None:
+        return _null_test(form, key, values)
+    when_absent = form.if_exists or form.set_operator == _FOR_ALL or (form.is_negated and form.set_operator is None)
+    is_negated = form.is_negated
+    family = form.family
+    if has_variables and family.expand is not None and _VARIABLE in "".join(values):
+        return _several_test(form, key, values, when_absent, has_variables=True)
+    try:
+        fits = family.compile(values)
+    except _UnreadableError:
+        return _several_test(form, key, values, when_absent, has_variables=has_variables)
+
+    def test(context: Context) -> bool | None:
+        given = context.get(key)
+        if given.__class__ is str:
+            return fits(given) is not is_negated
+        if given is None:
+            return when_absent
+        return _over_set(form, [fits(each) is not is_negated for each in given])
+
+    return test
+
+
+def _undecided(_: Context) -> bool | None:
+    return None
 
 
 def fold(key: str) -> str:
@@ -103,77 +111,19 @@ def any_of(answers: Iterable[bool | None]) -> bool | None:
     return result
 
 
-class _Form(NamedTuple):
-    """What an operator's name says. `fits` compares one policy value with one request value; None for Null."""
+def fill_in(text: str, context: Context, *, is_glob: bool) -> list[Token] | None:
+    """A policy value with its variables filled in, as tokens of a glob; None where one has no single value: then it fits nothing.
 
-    set_operator: str | None
-    fits: "_Fits | None"
-    is_negated: bool
-    if_exists: bool
-
-    @property
-    def is_null(self) -> bool:
-        return self.fits is None
-
-
-# (policy value, request value, the context for variables or None where they are plain text)
-type _Fits = Callable[[str, str, Context | None], bool]
-
-
-def _read_operator(name: str) -> _Form | None:
-    # Case is folded: should IAM take `stringlike`, it means StringLike; should it not, no stored document has it.
-    prefix, colon, rest = name.lower().rpartition(":")
-    if colon and prefix not in {_FOR_ALL, _FOR_ANY}:
-        return None
-    if_exists = rest.endswith(_IF_EXISTS)
-    base = rest.removesuffix(_IF_EXISTS)
-    if base == _NULL:
-        return None if if_exists else _Form(prefix or None, None, is_negated=False, if_exists=False)
-    if base not in _OPERATORS:
-        return None
-    fits, is_negated = _OPERATORS[base]
-    return _Form(prefix or None, fits, is_negated, if_exists)
-
-
-def _null(form: _Form, values: tuple[str, ...], *, is_absent: bool) -> bool | None:
-    # With a set operator it is a constant: Access Analyzer's "Null with qualifier".
-    if form.set_operator is not None:
-        return form.set_operator == _FOR_ALL
-    wanted = {"true": is_absent, "false": not is_absent}
-    return any_of(wanted.get(each.lower()) for each in values)
-
-
-def _satisfies(form: _Form, value: str, policy_values: tuple[str, ...], context: Context | None) -> bool | None:
-    """Values are alternatives; under a negated operator none may fit."""
-    fits_one = any_of(_fits_or_open(form, each, value, context) for each in policy_values)
-    if fits_one is None:
-        return None
-    return fits_one != form.is_negated
-
-
-def _fits_or_open(form: _Form, policy_value: str, value: str, context: Context | None) -> bool | None:
-    if form.fits is None:
-        return None
-    try:
-        return form.fits(policy_value, value, context)
-    except _UnreadableError:
-        return None
-
-
-def _substitute(text: str, context: Context | None, read: Callable[[str], list[Token]]) -> list[Token] | None:
-    """The policy value with its variables filled in, or None where one has no single value: then it fits nothing.
-
-    `read` reads the text between the variables. What a variable stands for is plain characters: `*` in a tag widens nothing.
+    What a variable stands for is plain characters: `*` in a tag widens nothing. Raises ValueError for a `${` that begins no variable.
     """
-    if context is None or "${" not in text:
-        return read(text)
+    read = read_glob if is_glob else _plain
     tokens: list[Token] = []
     is_resolved = True
     at = 0
-    while (start := text.find("${", at)) >= 0:
-        variable = _VARIABLE.match(text, start)
+    while (start := text.find(_VARIABLE, at)) >= 0:
+        variable = _patterns().variable.match(text, start)
         if variable is None:
-            raise _UnreadableError
+            raise ValueError
         tokens += read(text[at:start])
         escaped, key, default = variable.groups()
         filled = escaped or _resolve(key, default, context)
@@ -197,28 +147,197 @@ def _plain(text: str) -> list[Token]:
     return list(text)
 
 
-def _literal(text: str, context: Context | None) -> str | None:
-    tokens = _substitute(text, context, _plain)
+# Operators
+
+
+# Policy values → whether one of them fits a request value. Raises _UnreadableError.
+type _Compile = Callable[[tuple[str, ...]], Matcher]
+# (policy value with variables, request value, context) → whether it fits. Raises ValueError.
+type _Expand = Callable[[str, str, Context], bool]
+
+
+class _Family(NamedTuple):
+    """`expand` is None where the operator knows no variables."""
+
+    compile: _Compile
+    expand: _Expand | None
+
+
+class _Form(NamedTuple):
+    """What an operator's name says. `family` is None for Null."""
+
+    set_operator: str | None
+    family: _Family | None
+    is_negated: bool
+    if_exists: bool
+
+
+_FORMS: dict[str, _Form] = {}
+
+
+def _read_operator(name: str) -> _Form | None:
+    # Case is folded: should IAM take `stringlike`, it means StringLike; should it not, no stored document has it.
+    prefix, colon, rest = name.lower().rpartition(":")
+    if colon and prefix not in {_FOR_ALL, _FOR_ANY}:
+        return None
+    if_exists = rest.endswith(_IF_EXISTS)
+    base = rest.removesuffix(_IF_EXISTS)
+    if base == _NULL:
+        form = None if if_exists else _Form(prefix or None, None, is_negated=False, if_exists=False)
+    elif base in _OPERATORS:
+        family, is_negated = _OPERATORS[base]
+        form = _Form(prefix or None, family, is_negated, if_exists)
+    else:
+        form = None
+    if form is not None and len(_FORMS) < _KEPT_FORMS:
+        _FORMS[name] = form
+    return form
+
+
+def _null_test(form: _Form, key: str, values: tuple[str, ...]) -> Test:
+    # With a set operator it is a constant: Access Analyzer's "Null with qualifier".
+    if form.set_operator is not None:
+        constant = form.set_operator == _FOR_ALL
+        return lambda _: constant
+    wanted = [each.lower() for each in values]
+    otherwise = None if any(each not in {"true", "false"} for each in wanted) else False
+    when_absent = True if "true" in wanted else otherwise
+    when_present = True if "false" in wanted else otherwise
+
+    def test(context: Context) -> bool | None:
+        given = context.get(key)
+        return when_absent if given is None or given == () else when_present
+
+    return test
+
+
+def _several_test(form: _Form, key: str, values: tuple[str, ...], when_absent: bool, *, has_variables: bool) -> Test:
+    """Where a value has a variable or cannot be read: value by value, in three values."""
+    family = form.family
+    assert family is not None  # noqa: S101 - Null has its own test
+    alternatives: list[Callable[[str, Context], bool | None]] = []
+    for each in values:
+        if has_variables and family.expand is not None and _VARIABLE in each:
+            alternatives.append(_expanding(family.expand, each))
+            continue
+        try:
+            alternatives.append(_constant(family.compile((each,))))
+        except _UnreadableError:
+            alternatives.append(_open)
+
+    def satisfies(value: str, context: Context) -> bool | None:
+        """Values are alternatives; under a negated operator none may fit."""
+        fits_one = any_of(each(value, context) for each in alternatives)
+        return None if fits_one is None else fits_one != form.is_negated
+
+    def test(context: Context) -> bool | None:
+        given = context.get(key)
+        if given is None:
+            return when_absent
+        if isinstance(given, str):
+            return satisfies(given, context)
+        return _over_set(form, [satisfies(each, context) for each in given])
+
+    return test
+
+
+def _expanding(expand: _Expand, policy_value: str) -> Callable[[str, Context], bool | None]:
+    def fits(value: str, context: Context) -> bool | None:
+        try:
+            return expand(policy_value, value, context)
+        except ValueError:
+            return None
+
+    return fits
+
+
+def _constant(matcher: Matcher) -> Callable[[str, Context], bool | None]:
+    return lambda value, _: matcher(value)
+
+
+def _open(_value: str, _context: Context) -> bool | None:
+    return None
+
+
+def _over_set(form: _Form, answers: list[bool] | list[bool | None]) -> bool | None:
+    if form.set_operator == _FOR_ALL:
+        return all_of(answers)
+    if form.set_operator == _FOR_ANY:
+        return any_of(answers)
+    if not answers:
+        return form.is_negated
+    if len(answers) == 1:
+        return answers[0]
+    # AWS defines no plain operator over several values. Readers differ between "any", "all" and "never": where no value satisfies it,
+    # every reading says no; otherwise it is open.
+    return False if any_of(answers) is False else None
+
+
+# Strings
+
+
+def _equal(values: tuple[str, ...]) -> Matcher:
+    return frozenset(values).__contains__
+
+
+def _equal_ignoring_case(values: tuple[str, ...]) -> Matcher:
+    folded = frozenset([each.lower() for each in values])
+    return lambda value: value.lower() in folded
+
+
+def _literal(policy_value: str, context: Context) -> str | None:
+    tokens = fill_in(policy_value, context, is_glob=False)
     return None if tokens is None else "".join(each or "" for each in tokens)
 
 
-def _string_equals(policy_value: str, value: str, context: Context | None) -> bool:
+def _expand_equal(policy_value: str, value: str, context: Context) -> bool:
     return _literal(policy_value, context) == value
 
 
-def _string_equals_ignore_case(policy_value: str, value: str, context: Context | None) -> bool:
+def _expand_equal_ignoring_case(policy_value: str, value: str, context: Context) -> bool:
     literal = _literal(policy_value, context)
     return literal is not None and literal.lower() == value.lower()
 
 
-def _string_like(policy_value: str, value: str, context: Context | None) -> bool:
-    pattern = _substitute(policy_value, context, read_glob)
+def _expand_like(policy_value: str, value: str, context: Context) -> bool:
+    pattern = fill_in(policy_value, context, is_glob=True)
     return pattern is not None and matches(pattern, value)
 
 
-def _arn_like(policy_value: str, value: str, context: Context | None) -> bool:
-    """Part by part, so that a `*` before the resource never reaches over a colon."""
-    tokens = _substitute(policy_value, context, read_glob)
+# ARNs: part by part, so that a `*` before the resource never reaches over a colon.
+
+
+def _arn_like(values: tuple[str, ...]) -> Matcher:
+    alternatives = [_arn_pattern(each) for each in values]
+    if len(alternatives) == 1:
+        return alternatives[0]
+    return lambda value: any(each(value) for each in alternatives)
+
+
+def _arn_pattern(text: str) -> Matcher:
+    parts = text.split(":", _ARN_PARTS - 1)
+    if len(parts) < _ARN_PARTS:
+        raise _UnreadableError
+    before = text[: len(text) - len(parts[-1])]
+    resource = compile_globs(parts[-1:])
+    if "*" not in before and "?" not in before:
+        length = len(before)
+        return lambda value: value.startswith(before) and resource(value[length:])
+    globs = [compile_globs((each,)) for each in parts[:-1]]
+
+    def fits(value: str) -> bool:
+        given = value.split(":", _ARN_PARTS - 1)
+        return (
+            len(given) == _ARN_PARTS
+            and resource(given[-1])
+            and all(each(part) for each, part in zip(globs, given, strict=False))  # the resource was looked at
+        )
+
+    return fits
+
+
+def _expand_arn(policy_value: str, value: str, context: Context) -> bool:
+    tokens = fill_in(policy_value, context, is_glob=True)
     if tokens is None:
         return False
     pattern: list[list[Token]] = [[]]
@@ -227,26 +346,27 @@ def _arn_like(policy_value: str, value: str, context: Context | None) -> bool:
             pattern.append([])
         else:
             pattern[-1].append(each)
-    if len(pattern) < _ARN_PARTS:
-        if context is not None and "${" in policy_value:
-            return False  # the variable's value was no ARN: nothing wrong with the policy
-        raise _UnreadableError
     parts = value.split(":", _ARN_PARTS - 1)
-    return len(parts) == _ARN_PARTS and all(matches(each, part) for each, part in zip(pattern, parts, strict=True))
+    # The pattern has fewer parts where the variable's value was no ARN: nothing wrong with the policy.
+    return len(pattern) == len(parts) == _ARN_PARTS and all(matches(each, part) for each, part in zip(pattern, parts, strict=True))
 
 
-def _bool_equals(policy_value: str, value: str, _: Context | None) -> bool:
+# Booleans and bytes
+
+
+def _bool(values: tuple[str, ...]) -> Matcher:
     # AWS's pages disagree on variables here: unreadable, so neither reading is taken.
-    if policy_value.lower() not in {"true", "false"}:
+    wanted = frozenset([each.lower() for each in values])
+    if not wanted <= {"true", "false"}:
         raise _UnreadableError
-    return policy_value.lower() == value.lower()
+    return lambda value: value.lower() in wanted
 
 
-def _binary_equals(policy_value: str, value: str, _: Context | None) -> bool:
-    wanted, given = _bytes(policy_value), _bytes(value)
-    if wanted is None:
+def _binary(values: tuple[str, ...]) -> Matcher:
+    wanted = [_bytes(each) for each in values]
+    if None in wanted:
         raise _UnreadableError
-    return wanted == given
+    return lambda value: _bytes(value) in wanted
 
 
 def _bytes(text: str) -> bytes | None:
@@ -258,23 +378,33 @@ def _bytes(text: str) -> bytes | None:
         return None
 
 
-def _ordered[T](read: Callable[[str], T | None], compare: Callable[[T, T], bool]) -> _Fits:
-    """A request value that is not of the type fits nothing."""
+# Numbers and dates
 
-    def fits(policy_value: str, value: str, _: Context | None) -> bool:
-        wanted, given = read(policy_value), read(value)
-        if wanted is None:
+
+def _ordered(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> _Family:
+    """`read` gives what can be compared, or None; a request value that is not of the type fits nothing."""
+
+    def compile_(values: tuple[str, ...]) -> Matcher:
+        wanted = [read(each) for each in values]
+        if None in wanted:
             raise _UnreadableError
-        return given is not None and compare(given, wanted)
 
-    return fits
+        def fits(value: str) -> bool:
+            given = read(value)
+            return given is not None and any(compare(given, each) for each in wanted)
+
+        return fits
+
+    return _Family(compile_, None)
 
 
-def _number(text: str) -> "Decimal | None":
+def _number(text: str) -> "int | Decimal | None":
+    if len(text) <= _LONGEST_INT and text.isascii() and text.isdigit():
+        return int(text)
+    if not _patterns().number.fullmatch(text):
+        return None
     from decimal import Decimal, InvalidOperation  # here: rarely needed, and import time is bounded
 
-    if not _NUMBER.fullmatch(text):
-        return None
     try:
         return Decimal(text)
     except InvalidOperation:
@@ -285,9 +415,9 @@ def _instant(text: str) -> tuple[int, str] | None:
     """Seconds since 1970 and the digits of their fraction, which compare as text once zeros at the end are gone."""
     from datetime import date  # here: rarely needed, and import time is bounded
 
-    found = _DATE.fullmatch(text)
+    found = _patterns().date.fullmatch(text)
     if found is None:
-        epoch = _EPOCH_SECONDS.fullmatch(text)
+        epoch = _patterns().epoch_seconds.fullmatch(text)
         if epoch is None or (epoch[2] and epoch[1].startswith("-")):
             return None
         return int(epoch[1]), (epoch[2] or "").rstrip("0")
@@ -303,39 +433,111 @@ def _instant(text: str) -> tuple[int, str] | None:
     return ((days * 24 + hour) * 60 + minute - offset) * 60 + second, (found[7] or "").rstrip("0")
 
 
-def _ip_in(policy_value: str, value: str, _: Context | None) -> bool:
-    """IPv4 and IPv6 never fit each other, `::ffff:192.0.2.1` included."""
-    wanted, given = _network(policy_value), _network(value)
-    if wanted is None:
-        raise _UnreadableError
-    if given is None or "/" in value or given[0] != wanted[0]:
+# Addresses: IPv4 and IPv6 never fit each other, `::ffff:192.0.2.1` included.
+
+
+def _ip(values: tuple[str, ...]) -> Matcher:
+    networks: list[tuple[int, int, int]] = []
+    for each in values:
+        network = _network(each)
+        if network is None:
+            raise _UnreadableError
+        version, address, open_bits = network
+        networks.append((version, address >> open_bits, open_bits))
+
+    def fits(value: str) -> bool:
+        given = None if "/" in value else _network(value)
+        if given is None:
+            return False
+        version, address, _ = given
+        for each in networks:  # noqa: SIM110 - a generator costs more than the match
+            if each[0] == version and address >> each[2] == each[1]:
+                return True
         return False
-    return given[1] >> wanted[2] == wanted[1] >> wanted[2]
+
+    return fits
 
 
 def _network(text: str) -> tuple[int, int, int] | None:
     """Family, address, and how many low bits are open. Host bits that are set count for nothing."""
-    from ipaddress import ip_address  # here: rarely needed, and import time is bounded
-
-    found = _NETWORK.fullmatch(text)
-    if found is None:
+    written, slash, length = text.partition("/")
+    address = _ipv4(written)
+    version, bits = 4, _IPV4_BITS
+    if address is None:
+        found = _ipv6(written)
+        if found is None:
+            return None
+        version, bits, address = 6, 128, found
+    if not slash:
+        return version, address, 0
+    if not (length.isascii() and length.isdigit()) or len(length) > len("128") or int(length) > bits:
         return None
+    return version, address, bits - int(length)
+
+
+def _ipv4(text: str) -> int | None:
+    parts = text.split(".", _OCTETS)
+    if len(parts) != _OCTETS or not text.isascii():
+        return None
+    address = 0
+    for each in parts:
+        # No leading zeros: some readers take them for octal.
+        if not each.isdigit() or len(each) > len("255") or (each[0] == "0" and each != "0") or int(each) > _LARGEST_OCTET:
+            return None
+        address = address << 8 | int(each)
+    return address
+
+
+def _ipv6(text: str) -> int | None:
+    if ":" not in text or "%" in text:
+        return None
+    from ipaddress import IPv6Address  # here: rarely needed, and import time is bounded
+
     try:
-        address = ip_address(found[1])
+        return int(IPv6Address(text))
     except ValueError:
         return None
-    length = address.max_prefixlen if found[2] is None else int(found[2])
-    return None if length > address.max_prefixlen else (address.version, int(address), address.max_prefixlen - length)
 
 
-# Name in lower case → (how one value fits, negated). ArnEquals and ArnLike are the same to IAM.
-_OPERATORS: dict[str, tuple[_Fits, bool]] = {
-    "stringequals": (_string_equals, False),
-    "stringnotequals": (_string_equals, True),
-    "stringequalsignorecase": (_string_equals_ignore_case, False),
-    "stringnotequalsignorecase": (_string_equals_ignore_case, True),
-    "stringlike": (_string_like, False),
-    "stringnotlike": (_string_like, True),
+class _Patterns(NamedTuple):
+    variable: "re.Pattern[str]"
+    number: "re.Pattern[str]"
+    epoch_seconds: "re.Pattern[str]"
+    date: "re.Pattern[str]"
+
+
+@cache
+def _patterns() -> _Patterns:
+    """Of fixed text, and made when first needed: import time is bounded."""
+    import re
+
+    return _Patterns(
+        # `${*}`, `${?}`, `${$}`; or a key, with or without a quoted default.
+        re.compile(r"\$\{(?:([*?$])|([^{},'$]+)(?:,\s*'([^']*)'\s*)?)\}"),
+        re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?", re.ASCII),
+        re.compile(r"(-?[0-9]{1,18})(?:\.([0-9]{1,18}))?", re.ASCII),
+        # The W3C profile of ISO 8601, https://www.w3.org/TR/NOTE-datetime; a time without a zone reads as UTC.
+        re.compile(
+            r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})(?:T([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,18}))?)?(?:Z|([+-])([0-9]{2}):?([0-9]{2}))?)?)?)?",
+            re.ASCII,
+        ),
+    )
+
+
+_STRING_EQUALS = _Family(_equal, _expand_equal)
+_STRING_EQUALS_IGNORE_CASE = _Family(_equal_ignoring_case, _expand_equal_ignoring_case)
+_STRING_LIKE = _Family(compile_globs, _expand_like)
+_ARN_LIKE = _Family(_arn_like, _expand_arn)
+_IP_ADDRESS = _Family(_ip, None)
+
+# Name in lower case → (how values fit, negated). ArnEquals and ArnLike are the same to IAM.
+_OPERATORS: dict[str, tuple[_Family, bool]] = {
+    "stringequals": (_STRING_EQUALS, False),
+    "stringnotequals": (_STRING_EQUALS, True),
+    "stringequalsignorecase": (_STRING_EQUALS_IGNORE_CASE, False),
+    "stringnotequalsignorecase": (_STRING_EQUALS_IGNORE_CASE, True),
+    "stringlike": (_STRING_LIKE, False),
+    "stringnotlike": (_STRING_LIKE, True),
     "numericequals": (_ordered(_number, operator.eq), False),
     "numericnotequals": (_ordered(_number, operator.eq), True),
     "numericlessthan": (_ordered(_number, operator.lt), False),
@@ -348,12 +550,12 @@ _OPERATORS: dict[str, tuple[_Fits, bool]] = {
     "datelessthanequals": (_ordered(_instant, operator.le), False),
     "dategreaterthan": (_ordered(_instant, operator.gt), False),
     "dategreaterthanequals": (_ordered(_instant, operator.ge), False),
-    "bool": (_bool_equals, False),
-    "binaryequals": (_binary_equals, False),
-    "ipaddress": (_ip_in, False),
-    "notipaddress": (_ip_in, True),
-    "arnequals": (_arn_like, False),
-    "arnlike": (_arn_like, False),
-    "arnnotequals": (_arn_like, True),
-    "arnnotlike": (_arn_like, True),
+    "bool": (_Family(_bool, None), False),
+    "binaryequals": (_Family(_binary, None), False),
+    "ipaddress": (_IP_ADDRESS, False),
+    "notipaddress": (_IP_ADDRESS, True),
+    "arnequals": (_ARN_LIKE, False),
+    "arnlike": (_ARN_LIKE, False),
+    "arnnotequals": (_ARN_LIKE, True),
+    "arnnotlike": (_ARN_LIKE, True),
 }

@@ -5,7 +5,6 @@ Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_gra
 """
 
 import json
-from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
 from doorward.errors import MalformedInput
@@ -280,6 +279,8 @@ def canonical_hash(document: Document) -> str:
 
     The order of statements counts, though it means nothing to IAM: a reordered policy is simply judged again. Hex SHA-256.
     """
+    from hashlib import sha256  # here: it costs more to import than the evaluator, which needs none
+
     text = json.dumps([document.version, [_canonical(each) for each in document.statements]], separators=(",", ":"), ensure_ascii=True)
     return sha256(text.encode()).hexdigest()
 
