@@ -1,12 +1,10 @@
 """`terraform show -json`: which roles are judged, what is known only after apply, and where the source is."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doorward.findings.model import Verdict
@@ -193,15 +191,3 @@ ANYTHING = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["type", "values", "address", "x"]), inner)),
     max_leaves=8,
 )
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(paths(WHOLE)), ANYTHING)
-def test_a_mutated_plan_ends_in_verdicts_or_errors(tmp_path_factory: pytest.TempPathFactory, path: Any, new: Any) -> None:
-    items = read(tmp_path_factory.getbasetemp(), put(WHOLE, path, new))
-    report = report_of(items)
-    assert report.errors == ()
-    for write in WRITERS:
-        write(report, io.StringIO())
-    for each in report.roles:
-        assert (each.judgement.verdict is Verdict.COMPLIANT) <= (not each.subject.unresolved)
