@@ -348,7 +348,8 @@ def _check_organization(source: _Source) -> None:
             source.refuse(("networks", "cidrs", position), f"no network in CIDR form: {error}")
 
 
-_GITHUB = "token.actions.githubusercontent.com"
+# Subjects that begin otherwise are of a repository, whose owner must then be spelled out.
+_OTHER_SUBJECTS = ("repository_owner:", "repository:", "repository_owner_id:", "repository_id:")
 
 
 def _check_scope_names(source: _Source) -> None:
@@ -384,17 +385,18 @@ def _check_scopes_reach_accounts(organization: _Source, guardrails: _Source) -> 
 
 def _check_trust_is_bounded(source: _Source) -> None:
     """Trusting every subject of an issuer that everybody can use trusts everybody."""
+    from doorward.iam.callers import GITHUB  # here: --version needs no engine
+
     for position, issuer in enumerate(_listed(source.data, ("trusted", "oidc"))):
-        if _at(issuer, ("issuer",)) != _GITHUB:
+        if _at(issuer, ("issuer",)) != GITHUB:
             continue
-        for index, subject in enumerate(_listed(issuer, ("subjects",))):
-            owner = str(subject).removeprefix("repo:").partition("/")[0]
-            if not str(subject).startswith("repo:") or "/" not in str(subject) or any(each in owner for each in "*?"):
-                if str(subject).startswith(("repository_owner:", "repository:", "repository_owner_id:", "repository_id:")):
-                    continue
+        for index, subject in enumerate(map(str, _listed(issuer, ("subjects",)))):
+            owner, slash, _ = subject.removeprefix("repo:").partition("/")
+            is_spelled_out = subject.startswith("repo:") and slash and not any(each in owner for each in "*?")
+            if not is_spelled_out and not subject.startswith(_OTHER_SUBJECTS):
                 source.refuse(
                     ("trusted", "oidc", position, "subjects", index),
-                    f"{_short(str(subject))} names no owner to the letter, so strangers' repositories are trusted too; write repo:OWNER/*",
+                    f"{_short(subject)} names no owner to the letter, so strangers' repositories are trusted too; write repo:OWNER/*",
                 )
 
 

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 
 from doorward.findings.model import Verdict
 from doorward_cli.main import main
+from tests.mutations import paths, put
 from tests.unit import test_cli_check as checks
 from tests.unit import test_cli_templates as templates
 from tests.unit import test_cli_terraform as plans
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(plans.paths(plans.WHOLE)), plans.ANYTHING)
+@given(st.sampled_from(paths(plans.WHOLE)), plans.ANYTHING)
 def test_a_mutated_plan_ends_in_verdicts_or_errors(tmp_path_factory: pytest.TempPathFactory, path: Any, new: Any) -> None:
-    items = plans.read(tmp_path_factory.getbasetemp(), plans.put(plans.WHOLE, path, new))
+    items = plans.read(tmp_path_factory.getbasetemp(), put(plans.WHOLE, path, new))
     report = plans.report_of(items)
     assert report.errors == ()
     for write in plans.WRITERS:
@@ -29,11 +30,11 @@ def test_a_mutated_plan_ends_in_verdicts_or_errors(tmp_path_factory: pytest.Temp
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(templates.paths(templates.WHOLE)), templates.ANYTHING, st.booleans())
+@given(st.sampled_from(paths(templates.WHOLE)), templates.ANYTHING, st.booleans())
 def test_a_mutated_template_ends_in_verdicts_or_errors(
     tmp_path_factory: pytest.TempPathFactory, path: Any, new: Any, as_yaml: bool
 ) -> None:
-    mutated = templates.put(templates.WHOLE, path, new)
+    mutated = put(templates.WHOLE, path, new)
     text = yaml.safe_dump(mutated, allow_unicode=False) if as_yaml and "\ud800" not in repr(mutated) else json.dumps(mutated)
     items = templates.read(tmp_path_factory.getbasetemp(), text)
     report = templates.report_of(items)
@@ -64,12 +65,12 @@ def test_any_bytes_end_in_roles_or_errors(tmp_path_factory: pytest.TempPathFacto
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(checks.paths(checks.DUMP)), checks.JSON, st.sampled_from(["table", "json", "sarif", "md", "html"]))
+@given(st.sampled_from(paths(checks.DUMP)), checks.JSON, st.sampled_from(["table", "json", "sarif", "md", "html"]))
 def test_a_mutated_dump_ends_in_verdicts_or_errors(
     tmp_path_factory: pytest.TempPathFactory, path: tuple[Any, ...], new: Any, format_: str
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "mutated.json"
-    file.write_text(json.dumps(checks.put(checks.DUMP, path, new)))
+    file.write_text(json.dumps(put(checks.DUMP, path, new)))
     out = file.with_suffix(".out")
     assert main(["check", str(file), "--format", format_, "--output", str(out)]) in {0, 1, 2}
     assert "a bug in doorward" not in out.read_text()

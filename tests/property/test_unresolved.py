@@ -17,6 +17,7 @@ from doorward.organization.model import Organization
 from doorward_cli.templates import Unknown
 from doorward_cli.unresolved import bound, with_unresolved
 from tests.fakes import START as NOW
+from tests.mutations import paths, put
 
 OURS = "777788889999"
 ACCOUNTS = st.sampled_from(["*", OURS, "999988887777", "555566667777", "arn:aws:iam::999988887777:role/x"])
@@ -36,19 +37,6 @@ STATEMENTS = st.fixed_dictionaries(
     {"Effect": EFFECTS, "Principal": VALUES.map(lambda each: {"AWS": each}), "Action": ACTIONS, "Condition": CONDITIONS}
 )
 DOCUMENTS = st.lists(STATEMENTS, min_size=1, max_size=3).map(lambda each: {"Version": "2012-10-17", "Statement": each})
-
-
-def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(each for key, below in inner for each in paths(below, (*path, key)))]
-
-
-def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    if not path:
-        return new
-    copied = dict(value) if isinstance(value, dict) else list(value)
-    copied[path[0]] = put(value[path[0]], path[1:], new)
-    return copied
 
 
 def judged(document: Any) -> Judgement:

@@ -3,10 +3,9 @@
 import json
 from typing import Any
 
-from doorward.aws.roles import READ_ROLE, REMEDY_ROLE, ROLE_PATH
 from doorward.events.records import HANDLED_EVENTS, KNOWN_EVENTS
 from doorward.guardrails.model import Role
-from doorward.guardrails.protected import protected_because
+from doorward.guardrails.protected import DOORWARD_PATH, READ_ROLE, REMEDY_ROLE, is_doorwards_own, protected_because
 from tests.template.conftest import as_list, resources_of, statements_of
 
 type Template = dict[str, Any]
@@ -32,7 +31,14 @@ def test_the_bus_of_another_account_is_reached_by_a_role_that_can_do_nothing_els
 def test_the_names_are_those_that_the_hub_uses(member: Template) -> None:
     for logical_id, name in (("ReadRole", READ_ROLE), ("RemedyRole", REMEDY_ROLE)):
         properties = member["Resources"][logical_id]["Properties"]
-        assert (properties["RoleName"], properties["Path"]) == (name, ROLE_PATH)
+        assert (properties["RoleName"], properties["Path"]) == (name, DOORWARD_PATH)
+
+
+def test_every_role_of_both_templates_is_known_as_doorwards_own(hub: Template, member: Template) -> None:
+    for template in (hub, member):
+        for each in resources_of(template, "AWS::IAM::Role").values():
+            name, path = each["Properties"]["RoleName"], each["Properties"]["Path"]
+            assert is_doorwards_own(Role("777788889999", name, path, f"arn:aws:iam::777788889999:role{path}{name}", "AROAX", "{}"))
 
 
 def test_without_allow_remedies_no_role_that_could_write_exists(member: Template) -> None:

@@ -440,19 +440,6 @@ JSON = st.recursive(
 DUMP = json.loads((CASES / "account-authorization-details.json").read_text())
 
 
-def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(each for key, below in inner for each in paths(below, (*path, key)))]
-
-
-def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    if not path:
-        return new
-    copied = dict(value) if isinstance(value, dict) else list(value)
-    copied[path[0]] = put(value[path[0]], path[1:], new)
-    return copied
-
-
 def test_a_bomb_of_nesting_or_gzip_is_an_error(tmp_path: Path) -> None:
     nested, damaged = tmp_path / "nested.json", tmp_path / "damaged.json"
     nested.write_text('{"Statement":' * 200_000)

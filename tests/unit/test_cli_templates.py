@@ -18,6 +18,7 @@ from doorward_cli.inputs import Item, Subject, Unreadable, read_inputs
 from doorward_cli.templates import NO_VALUE, Resolver, Unknown, roles_of
 from doorward_cli.unresolved import Unresolved, with_unresolved
 from tests.fakes import START as NOW
+from tests.mutations import paths, put
 
 TABLE = json.loads((Path(__file__).parents[1] / "cases/templates/functions.json").read_text())
 OURS = "777788889999"
@@ -330,19 +331,6 @@ ANYTHING = st.recursive(
 GOOD = trust(
     allow({"AWS": [OURS, {"Fn::Sub": "arn:aws:iam::${P}:root"}]}, Condition={"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}})
 )
-
-
-def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(each for key, below in inner for each in paths(below, (*path, key)))]
-
-
-def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    if not path:
-        return new
-    copied = dict(value) if isinstance(value, dict) else list(value)
-    copied[path[0]] = put(value[path[0]], path[1:], new)
-    return copied
 
 
 WHOLE = {

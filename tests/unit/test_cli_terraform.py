@@ -172,19 +172,6 @@ def test_a_local_module_is_searched_and_nothing_outside_of_the_plans_folder(tmp_
 WHOLE = json.loads((CASES / "plan.json").read_text())
 
 
-def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(each for key, below in inner for each in paths(below, (*path, key)))]
-
-
-def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    if not path:
-        return new
-    copied = dict(value) if isinstance(value, dict) else list(value)
-    copied[path[0]] = put(value[path[0]], path[1:], new)
-    return copied
-
-
 TEXTS = st.sampled_from(["", "*", "aws_iam_role", "module.", "module.ci.", "[", "]", "\ud800"])
 ANYTHING = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), TEXTS),

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from doorward.aws.errors import code_of, translated
 from doorward.guardrails.model import Role
+from doorward.guardrails.protected import DOORWARD_PATH, READ_ROLE, REMEDY_ROLE
 from doorward.iam.arns import parse_arn, role_arn
 from doorward.ports.clock import Clock
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sts import STSClient
 
-READ_ROLE = "doorward-read"
-REMEDY_ROLE = "doorward-remedy"
-ROLE_PATH = "/doorward/"
 # The least that STS grants: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 _SESSION_SECONDS = 900
 # Credentials are not used up to their last moment: a call under way must still end in time.
@@ -83,7 +81,7 @@ class StsRoles:
         return entered.iam
 
     def _enter(self, account_id: str, role_name: str, session_name: str, **more: Any) -> _Entered:
-        arn = role_arn(account_id, role_name, ROLE_PATH, self._partition)
+        arn = role_arn(account_id, role_name, DOORWARD_PATH, self._partition)
         external_id = self._external_id()
         with translated(f"assuming {arn} (deploy accounts/member.yaml into account {account_id}, with the hub's external ID)"):
             answer = self._sts.assume_role(

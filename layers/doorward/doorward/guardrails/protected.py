@@ -7,7 +7,8 @@ from doorward.guardrails.model import Role
 SERVICE_LINKED_PATH = "/aws-service-role/"
 RESERVED_PATH = "/aws-reserved/"
 DOORWARD_PATH = "/doorward/"
-_HUB_FUNCTIONS = ("doorward-react-to-change", "doorward-publish-outbox", "doorward-notify-people")
+READ_ROLE = "doorward-read"
+REMEDY_ROLE = "doorward-remedy"
 
 # Each is the name of a role that AWS's own tooling creates again, or fails without. https://docs.aws.amazon.com/controltower/latest/userguide/roles-how.html
 _LANDING_ZONE = {
@@ -32,7 +33,10 @@ _LANDING_ZONE = {
 }
 # The name that AWS gives, to the letter: whoever makes up one like it is not protected by it.
 _STACKSETS = re.compile(r"stacksets-exec-[0-9a-f]{32}", re.ASCII)
-_OWN = frozenset({"doorward-forward", "doorward-read", "doorward-remedy", *_HUB_FUNCTIONS})
+# Every role of template.yaml and accounts/member.yaml (a test compares them).
+_OWN = frozenset(
+    {READ_ROLE, REMEDY_ROLE, "doorward-forward", "doorward-react-to-change", "doorward-publish-outbox", "doorward-notify-people"}
+)
 
 
 def cannot_be_edited(role: Role) -> bool:
@@ -53,6 +57,6 @@ def protected_because(role: Role) -> str | None:
     if is_doorwards_own(role):
         return "This is a role of Doorward's own installation; a stack update puts it right."
     reason = _LANDING_ZONE.get(role.name)
-    if reason is None:
-        reason = "CloudFormation StackSets deploy through it and would create it again" if _STACKSETS.fullmatch(role.name) else None
+    if _STACKSETS.fullmatch(role.name):
+        reason = "CloudFormation StackSets deploy through it and would create it again"
     return None if reason is None else f"{role.name} is a landing-zone role: {reason}."

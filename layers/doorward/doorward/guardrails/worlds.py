@@ -6,6 +6,7 @@ What makes a stranger a stranger is here; what condition keys such a caller can 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ from doorward.iam.search import (
     variables_of,
 )
 from doorward.iam.sets import Budget, Pattern, Wild, literal, pattern
-from doorward.iam.spans import FAR, Span, network, united
+from doorward.iam.spans import FAR, Span, Spans, network, united
 from doorward.organization.model import Organization, TrustedIssuer
 
 _ACCOUNT = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])", re.ASCII)
@@ -122,7 +123,7 @@ class Gate:
             self.role_partition,
             role.account_id,
             organization.id,
-            united(block for each in organization.networks.cidrs if (block := network(each)) is not None),
+            _addresses(organization.networks.cidrs),
             organization.networks.vpcs,
             organization.networks.vpce,
         )
@@ -369,6 +370,11 @@ def _text(found: Found, dimension: str) -> str:
     """Empty where the key is missing."""
     content = found.values.get(dimension)
     return content if isinstance(content, str) else ""
+
+
+@lru_cache(maxsize=8)
+def _addresses(cidrs: tuple[str, ...]) -> Spans:
+    return united(block for each in cidrs if (block := network(each)) is not None)
 
 
 def _from_now_on(now: int) -> Region:

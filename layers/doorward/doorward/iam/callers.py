@@ -16,7 +16,7 @@ from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
 from doorward.iam.documents import Principal
 from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Kind, Placed, Region, Test, ignoring_case, lifted
 from doorward.iam.sets import ANY, Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, pattern, perhaps, some, starting_with
-from doorward.iam.spans import Span, Spans, address, iso_time, network, without
+from doorward.iam.spans import IPV4, IPV6, Span, Spans, address, ipv4_block, iso_time, united, without
 
 ASSUME_ROLE = "sts:AssumeRole"
 WITH_WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
@@ -78,26 +78,29 @@ _SOURCE_IDENTITY = Domain(optional=True, grammar=_SESSION_NAME, samples=("any",)
 _HEX = Chars(_DIGITS + "abcdef")
 _LONGEST_SESSION_SECONDS = 43_200
 _LONGEST_MFA_AGE_SECONDS = 129_600
-_PRIVATE = tuple(
-    block
-    for each in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "224.0.0.0/3",
-        "::/3",
-        "4000::/2",
-        "8000::/1",
+ALL_ADDRESSES: Spans = united((IPV4, IPV6))
+# All but those that nobody has on the internet: https://www.iana.org/assignments/iana-ipv4-special-registry; of IPv6, 2000::/3.
+PUBLIC_ADDRESSES = united(
+    (
+        *without(
+            (IPV4,),
+            tuple(
+                ipv4_block(*block)
+                for block in (
+                    ((0,), 8),
+                    ((10,), 8),
+                    ((100, 64), 10),
+                    ((127,), 8),
+                    ((169, 254), 16),
+                    ((172, 16), 12),
+                    ((192, 168), 16),
+                    ((224,), 3),
+                )
+            ),
+        ),
+        Span(IPV6.low + (0x2000 << 112), IPV6.low + (0x4000 << 112) - 1),
     )
-    if (block := network(each)) is not None
 )
-"""Addresses that nobody has on the internet: https://www.iana.org/assignments/iana-ipv4-special-registry, and all but 2000::/3."""
-ALL_ADDRESSES: Spans = tuple(block for each in ("0.0.0.0/0", "::/0") if (block := network(each)) is not None)
-PUBLIC_ADDRESSES = without(ALL_ADDRESSES, _PRIVATE)
 TIME = "time"
 """The dimension of `aws:CurrentTime` and `aws:EpochTime`."""
 # The last second that an ISO 8601 date of four digits can tell.
@@ -129,7 +132,6 @@ _COMMON = (
     Text("aws:RequestedRegion", Domain(optional=False, grammar=_REGION, samples=("us-east-1",))),
     Text("aws:CurrentTime", _ANY_TIME, "instant", iso_time, TIME),
     Text("aws:EpochTime", _ANY_TIME, "instant", str, TIME),
-    Text("aws:SourceIp", Domain(optional=True, grammar=None, spans=PUBLIC_ADDRESSES), "address", address),
     Text("aws:VpcSourceIp", Domain(optional=True, grammar=None, spans=ALL_ADDRESSES), "address", address),
     Text("aws:TagKeys", _SOME_TEXTS),
     Text("sts:TransitiveTagKeys", _SOME_TEXTS),

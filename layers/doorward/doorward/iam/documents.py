@@ -185,16 +185,25 @@ def _as_texts(value: Any, where: str) -> tuple[str, ...]:
 
 
 def _text(value: Any, where: str) -> str:
+    try:
+        text = scalar_text(value)
+    except ValueError:
+        raise MalformedInput(f"{where}: not a number that IAM could store; write it as text") from None
+    if text is None:
+        raise MalformedInput(f"{where}: must be text, a number or a boolean, not {_kind(value)}")
+    return text
+
+
+def scalar_text(value: object) -> str | None:
+    """Text, a boolean or a number as policies and requests compare it; None for anything else.
+
+    Raises ValueError for a number that JSON cannot hold: an infinite one, or an integer past Python's digit limit.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        try:
-            return json.dumps(value, allow_nan=False)
-        except ValueError:  # infinite, or an integer past Python's digit limit
-            raise MalformedInput(f"{where}: not a number that IAM could store; write it as text") from None
-    raise MalformedInput(f"{where}: must be text, a number or a boolean, not {_kind(value)}")
+    return json.dumps(value, allow_nan=False) if isinstance(value, int | float) else None
 
 
 def _conditions(raw: Any, where: str) -> tuple[Condition, ...]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, get_args
 
 from doorward.errors import MalformedInput
 from doorward.iam.arns import is_account_id, parse_arn
-from doorward.iam.documents import Document, parse_document
+from doorward.iam.documents import Document, parse_document, scalar_text
 from doorward.iam.evaluate import Decision, Policies, PrincipalType, Request, evaluate
 from doorward.iam.plain_documents import read_plain_document
 
@@ -210,16 +210,13 @@ def _repeated(keys: Iterable[str]) -> str:
 
 
 def _parse_value(value: object, where: str) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        try:
-            return json.dumps(value, allow_nan=False)
-        except ValueError:  # infinite, or an integer past Python's digit limit
-            raise MalformedInput(f"{where}: not a number that AWS could send; write it as text") from None
-    raise MalformedInput(f"{where}: must be text, a number, a boolean or a list of them, not {_kind(value)}; leave an absent key out")
+    try:
+        text = scalar_text(value)
+    except ValueError:
+        raise MalformedInput(f"{where}: not a number that AWS could send; write it as text") from None
+    if text is None:
+        raise MalformedInput(f"{where}: must be text, a number, a boolean or a list of them, not {_kind(value)}; leave an absent key out")
+    return text
 
 
 def _object(raw: object, where: str, known: frozenset[str]) -> dict[str, Any]:

@@ -76,7 +76,6 @@ class Domain(NamedTuple):
     rejects: Callable[[str], Pattern | None] | None = None
     doubtful: Grammar | None = None
     longest: int = 2048
-    prefers_absent: bool = True
     never: bool = False
     spans: Spans | None = None
     several: bool = False
@@ -87,7 +86,6 @@ class Domain(NamedTuple):
 
 NEVER = Domain(optional=True, grammar=None, never=True)
 UNKNOWN = Domain(optional=True, grammar=None)
-UNKNOWN_PRESENT = Domain(optional=False, grammar=None)
 
 Scalar = str | int
 
@@ -223,13 +221,12 @@ def _outside(callers: Callers, box: Box, denies: tuple[Region, ...], budget: Bud
     found = _pick(callers, box, budget)
     if found is None or not denies:
         return found
-    met: int | None = 0
+    met = 0  # a doubt meets the first
     if isinstance(found, Found):
         values = _complete(callers, found.values, box, denies, budget)
-        met = next((index for index, each in enumerate(denies) if not _is_missed(each, values)), None)
-        if met is None:
+        met = next((index for index, each in enumerate(denies) if not _is_missed(each, values)), len(denies))
+        if met == len(denies):
             return Found(values)
-    assert met is not None  # noqa: S101 - for the type checker: a doubt meets the first
     deny, others = denies[met], (*denies[:met], *denies[met + 1 :])
     for dimension, test in deny:
         if callers.solve(dimension, (*box.get(dimension, ()), test), budget) is None:
@@ -297,13 +294,11 @@ def _pick(callers: Callers, box: Box, budget: Budget) -> Found | Doubt | None:
 
 def _solve(domain: Domain, tests: tuple[Test, ...], budget: Budget) -> Value | Doubt | None:
     absent = _absence(domain, tests)
-    if isinstance(absent, Value) and domain.prefers_absent:
+    if isinstance(absent, Value):
         return absent
     present = None if domain.never else _several(domain, tests, budget) if domain.several else _presence(domain, tests, budget)
     if isinstance(present, Value):
         return present
-    if isinstance(absent, Value):
-        return absent
     doubts = [*(present.constructs if present else ()), *(absent.constructs if absent else ())]
     return Doubt(_unique(doubts)) if doubts else None
 
@@ -361,15 +356,9 @@ def _member(domain: Domain, tests: Iterable[Test], budget: Budget) -> Scalar | N
 
 
 def _find_number(spans: Spans, tests: Iterable[Test]) -> int | None:
-    """The smallest member, or where there is none, the largest below zero."""
-    left = spans
-    for each in tests:
-        left = without(left, each.spans) if each.negated else common(left, each.spans)
-    return _nearest(united(left))
-
-
-def _nearest(spans: Spans) -> int | None:
     """The member that reads best: the lowest bound that there is."""
+    for each in tests:
+        spans = without(spans, each.spans) if each.negated else common(spans, each.spans)
     if not spans:
         return None
     first = spans[0]

@@ -21,6 +21,8 @@ class Span(NamedTuple):
 
 
 Spans = tuple[Span, ...]
+IPV4 = Span(0, (1 << 32) - 1)
+IPV6 = Span(_IPV6, _IPV6 + (1 << 128) - 1)
 EVERYTHING: Spans = (Span(-FAR, FAR),)
 
 
@@ -61,6 +63,12 @@ def common(spans: Spans, others: Spans) -> Spans:
             if low <= high:
                 found.append(Span(low, high))
     return tuple(found)
+
+
+def ipv4_block(beginning: tuple[int, ...], length: int) -> Span:
+    """`(172, 16), 12` is 172.16.0.0/12: for what is known when a module is imported, without the library that reads text."""
+    first = int.from_bytes(bytes((*beginning, 0, 0, 0))[:4])
+    return Span(first, first + (1 << 32 - length) - 1)
 
 
 def network(text: str) -> Span | None:

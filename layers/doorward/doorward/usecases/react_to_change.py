@@ -131,10 +131,11 @@ def _hidden(account_id: str, change: Change, tools: Tools) -> list[tuple[Role, b
 
 def _react_to_role(account_id: str, role_name: str, change: Change, tools: Tools, *, cause_known: bool) -> _Result:
     ref = f"{account_id}/{role_name}"
+    told_hash = None if change.document is None else _hash_of(change.document)
     with _locked(ref, tools) as lock:
         for _ in range(_ROUNDS):
             try:
-                return _RoleReaction(lock, account_id, role_name, change, tools, cause_known).run()
+                return _RoleReaction(lock, account_id, role_name, change, told_hash, tools, cause_known).run()
             except _ChangedMeanwhile:
                 continue
     raise Unavailable(f"{ref}: its trust policy changed {_ROUNDS} times while it was being judged; trying again later")
@@ -146,12 +147,13 @@ class _ChangedMeanwhile(Exception):  # noqa: N818 - never leaves this module
 
 @dataclass(frozen=True, slots=True)
 class _RoleReaction:
-    """One look at one role, under its lock."""
+    """One look at one role, under its lock. `told_hash`: of the document that the event carries."""
 
     lock: Lock
     account_id: str
     role_name: str
     change: Change
+    told_hash: str | None
     tools: Tools
     cause_known: bool
 
@@ -202,8 +204,7 @@ class _RoleReaction:
 
     def _told_of(self, head: Head, found_hash: str) -> bool:
         """Whether this event's own document is what stands, and the event is not older than our last write over it."""
-        change = self.change
-        return change.document is not None and not self._is_before_our_write(head) and _hash_of(change.document) == found_hash
+        return self.told_hash == found_hash and not self._is_before_our_write(head)
 
     def _is_before_our_write(self, head: Head) -> bool:
         if self.change.event_id == head.written_for:
@@ -217,7 +218,7 @@ class _RoleReaction:
             return by_actor
         if case is not None and case.by_pipeline is not None:
             return case.by_pipeline
-        return None if self.change.document is not None else by_actor
+        return None if self.told_hash is not None else by_actor
 
     # Reading
 
@@ -240,7 +241,7 @@ class _RoleReaction:
             return False  # older than our own last write: what it tells of is gone
         if role is None:
             return True
-        return change.document is not None and _hash_of(change.document) != _policy_hash(role)
+        return self.told_hash is not None and self.told_hash != _policy_hash(role)
 
     # Passing
 
@@ -264,8 +265,7 @@ class _RoleReaction:
             at=tools.clock.now(),
         )
         # Only what the pipeline's own request carried: what else stands now may be somebody else's work.
-        wrote_it = self.change.document is not None and _hash_of(self.change.document) == found_hash
-        if self.change.cause is Cause.TRUST and wrote_it and tools.organization.is_pipeline(actor.arn):
+        if self.change.cause is Cause.TRUST and self.told_hash == found_hash and tools.organization.is_pipeline(actor.arn):
             tools.ledger.accept(version)
             return _Result("accepted", "No guardrail is broken, and a known pipeline wrote it: this is the baseline now.")
         tools.ledger.observe(replace(version, because="Seen, and no guardrail is broken."))
