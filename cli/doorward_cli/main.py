@@ -64,9 +64,13 @@ def main(arguments: list[str] | None = None) -> int:
         status = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python would complain once more at exit, when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
+        status = READER_GONE
+    except OSError as error:  # every file that is read or written by name has its own line already
+        status = _say(f"standard output cannot be written: {error.strerror or error}", WRONG_INPUT)
+    else:
+        return status
+    # Python would complain once more at exit, when it flushes.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 
 
@@ -77,7 +81,7 @@ def _run(arguments: list[str]) -> int:
         with command.make_context("doorward", list(arguments)) as context:
             status = command.invoke(context)
         return status if isinstance(status, int) else DONE
-    except BrokenPipeError:
+    except OSError:
         raise
     except UsageFault as fault:
         return _say(str(fault), WRONG_INPUT)
@@ -85,8 +89,6 @@ def _run(arguments: list[str]) -> int:
         return max(_say(each, WRONG_INPUT) for each in str(error).split("\n"))
     except (Unavailable, DoorwardError) as error:
         return _say(str(error), UNAVAILABLE)
-    except OSError as error:  # every file that is read or written by name has its own line already
-        return _say(f"standard output cannot be written: {error.strerror or error}", WRONG_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except typer.Exit as wanted:

@@ -18,6 +18,9 @@ from doorward_cli.main import main
 CASES = Path(__file__).parents[1] / "cases/cli"
 TABLE: list[dict[str, Any]] = json.loads((CASES / "exit_status.json").read_text())
 SEVERAL_LINES = {"no command", "an org file that is none"}  # the help, and a line for each fault of a policy file
+FOREIGN = (
+    "Without --account, it is not known whose role a policy belongs to: every account it names that --org does not list counts as foreign."
+)
 BY_PROCESS = {"nothing to report", "a finding at fail-on", "an unreadable file outweighs findings", "no such option", "no command"}
 
 
@@ -129,8 +132,13 @@ def test_judging_a_json_file_takes_neither_yaml_nor_boto() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
-def test_a_full_disk_is_named_and_no_bug() -> None:
+@pytest.mark.parametrize(
+    ("unbuffered", "before"),
+    [("1", ""), ("", f"doorward: {FOREIGN}\n")],  # buffered, the disk is found to be full only at the end
+)
+def test_a_full_disk_is_named_and_no_bug(unbuffered: str, before: str) -> None:
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "doorward_cli.main", "check", "trust-open.json", "--format", "json"]
-        done = subprocess.run(command, cwd=CASES, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (2, "doorward: standard output cannot be written: No space left on device\n")
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(command, cwd=CASES, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (2, f"{before}doorward: standard output cannot be written: No space left on device\n")
