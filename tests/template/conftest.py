@@ -7,8 +7,6 @@ from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
-from samcli.yamlhelper import yaml_parse
-from samtranslator.translator.transform import transform
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
@@ -24,12 +22,17 @@ def source(name: str) -> str:
 
 @pytest.fixture(scope="session")
 def hub_source() -> dict[str, Any]:
+    from samcli.yamlhelper import yaml_parse  # here and below: tests that only want REPOSITORY need not wait for it
+
     return cast("dict[str, Any]", yaml_parse(source("template.yaml")))
 
 
 @pytest.fixture(scope="session")
 def hub(hub_source: dict[str, Any]) -> dict[str, Any]:
     """The hub template, translated by SAM's own translator."""
+    from samcli.yamlhelper import yaml_parse
+    from samtranslator.translator.transform import transform
+
     fragment = yaml_parse(source("template.yaml"))
     for resource in fragment["Resources"].values():
         for key in ("CodeUri", "ContentUri"):
@@ -41,6 +44,8 @@ def hub(hub_source: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def member() -> dict[str, Any]:
+    from samcli.yamlhelper import yaml_parse
+
     return cast("dict[str, Any]", yaml_parse(source("accounts/member.yaml")))
 
 
