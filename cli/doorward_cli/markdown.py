@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from doorward.findings.escaping import for_html_in_markdown, for_markdown, for_plain_text
-from doorward.findings.model import Finding, Verdict
+from doorward.findings.model import Finding, Severity, Verdict
 from doorward_cli import words
 from doorward_cli.checking import FOREIGN_BY_DEFAULT, Checked, Report
 
@@ -87,7 +87,8 @@ def _row(checked: Checked) -> str:
 
 def _has_details(checked: Checked) -> bool:
     judgement = checked.judgement
-    return bool(judgement.findings or judgement.undecidable or judgement.because)
+    counting = [each for each in judgement.findings if each.severity is not Severity.INFO]
+    return bool(counting or judgement.undecidable or judgement.because)
 
 
 def _details(checked: Checked) -> Iterator[str]:

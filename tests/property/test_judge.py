@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from doorward.findings.model import Judgement, Verdict
+from doorward.findings.model import Judgement, Severity, Verdict
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails
 from doorward.guardrails.remedies import propose
@@ -137,7 +137,9 @@ def test_every_witness_is_allowed_by_the_evaluator_and_lies_in_its_world(policy:
     trusted = {each.id for each in organization.trusted_accounts}
     for finding in result.findings:
         witness = finding.witness
-        assert witness is not None
+        assert (witness is None) is (finding.kind != "world")
+        if witness is None:
+            continue
         request = Request(witness.principal, witness.principal_type, witness.action, witness.context)
         assert evaluate_trust_policy(document, request).outcome == "allowed"
         assert not {each.lower() for each in witness.absent} & {each.lower() for each in witness.context}
@@ -196,7 +198,7 @@ def test_a_remedy_applied_leaves_no_finding_and_proposing_again_changes_nothing(
     for remedy in propose(door, found, None, organization, Guardrails(), now=NOW):
         closed = replace(door, trust_policy=json.dumps(remedy.trust_policy))
         again = judge(closed, organization, Guardrails(), now=NOW, strict=True)
-        assert again.findings == ()
+        assert [each for each in again.findings if each.severity is not Severity.INFO] == []
         assert propose(closed, again, None, organization, Guardrails(), now=NOW) == ()
 
 

@@ -150,7 +150,7 @@ def log(text: str) -> dict[str, Any]:
 
 def test_sarif_is_valid_by_the_published_schema(shown: Callable[..., str]) -> None:
     run = log(shown("sarif", "template.yaml", "plan.json", "list-roles.json", "trust-refused.json", "broken.json", "--account", OURS))
-    assert {each["ruleId"] for each in run["results"]} == {"external-account", "world-assumable", "invalid"}
+    assert {each["ruleId"] for each in run["results"]} == {"external-account", "service-confused-deputy", "world-assumable", "invalid"}
     assert [run["tool"]["driver"]["rules"][each["ruleIndex"]]["id"] for each in run["results"]] == [
         each["ruleId"] for each in run["results"]
     ]

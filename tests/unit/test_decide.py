@@ -8,7 +8,7 @@ import pytest
 from doorward.events.records import Cause
 from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Verdict, Witness
 from doorward.guardrails.decide import Action, Circumstances, decide
-from doorward.guardrails.model import Guardrails, Mode, Role, Rule, Scope
+from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope
 from doorward.organization.model import Account
 
 ROLE = Role("777788889999", "payments", "/", "arn:aws:iam::777788889999:role/payments", "AROAX", "{}")
@@ -100,17 +100,17 @@ def test_a_rule_that_only_alerts_does_not_write_by_its_severity() -> None:
 @pytest.mark.parametrize(
     ("scope", "mode"),
     [
-        (Scope("s", Mode.ENFORCE, ou="/workloads"), Mode.ENFORCE),
-        (Scope("s", Mode.ENFORCE, ou="/workloads/prod"), Mode.ENFORCE),
-        (Scope("s", Mode.ENFORCE, ou="/workloads/pro"), Mode.ALERT),
-        (Scope("s", Mode.ENFORCE, ou="/"), Mode.ENFORCE),
-        (Scope("s", Mode.ENFORCE, accounts=("777788889999",)), Mode.ENFORCE),
-        (Scope("s", Mode.ENFORCE, accounts=("222233334444",)), Mode.ALERT),
-        (Scope("s", Mode.ENFORCE, tags={"environment": "prod"}), Mode.ENFORCE),
-        (Scope("s", Mode.ENFORCE, tags={"environment": "prod", "tier": "1"}), Mode.ALERT),
-        (Scope("s", Mode.ENFORCE, role_path="/ci/"), Mode.ALERT),
-        (Scope("s", Mode.ENFORCE, role_path="/"), Mode.ENFORCE),
-        (Scope("s", Mode.ALERT, rules={"external-account": Mode.APPROVE}), Mode.APPROVE),
+        (Scope("s", Mode.ENFORCE, Match(ou="/workloads")), Mode.ENFORCE),
+        (Scope("s", Mode.ENFORCE, Match(ou="/workloads/prod")), Mode.ENFORCE),
+        (Scope("s", Mode.ENFORCE, Match(ou="/workloads/pro")), Mode.ALERT),
+        (Scope("s", Mode.ENFORCE, Match(ou="/")), Mode.ENFORCE),
+        (Scope("s", Mode.ENFORCE, Match(accounts=("777788889999",))), Mode.ENFORCE),
+        (Scope("s", Mode.ENFORCE, Match(accounts=("222233334444",))), Mode.ALERT),
+        (Scope("s", Mode.ENFORCE, Match(tags={"environment": "prod"})), Mode.ENFORCE),
+        (Scope("s", Mode.ENFORCE, Match(tags={"environment": "prod", "tier": "1"})), Mode.ALERT),
+        (Scope("s", Mode.ENFORCE, Match(role_path="/ci/")), Mode.ALERT),
+        (Scope("s", Mode.ENFORCE, Match(role_path="/")), Mode.ENFORCE),
+        (Scope("s", Mode.ALERT, Match(), rules={"external-account": Mode.APPROVE}), Mode.APPROVE),
     ],
 )
 def test_a_scope_covers_what_fulfils_all_of_its_criteria(scope: Scope, mode: Mode) -> None:
@@ -118,7 +118,7 @@ def test_a_scope_covers_what_fulfils_all_of_its_criteria(scope: Scope, mode: Mod
 
 
 def test_the_first_scope_that_covers_the_role_decides() -> None:
-    scopes = (Scope("one", Mode.OBSERVE), Scope("two", Mode.ENFORCE))
+    scopes = (Scope("one", Mode.OBSERVE, Match()), Scope("two", Mode.ENFORCE, Match()))
     assert Guardrails(scopes=scopes).mode_for("external-account", ROLE, PROD) is Mode.OBSERVE
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from doorward.findings.model import Judgement, Severity, Verdict
-from doorward.guardrails import judge as judge_module
+from doorward.guardrails import holes
 from doorward.guardrails.judge import Disagreement, judge
 from doorward.guardrails.model import Guardrails, Role, Rule
 from doorward.guardrails.protected import is_doorwards_own, protected_because
@@ -115,13 +115,13 @@ def test_a_witness_holds_what_a_replay_needs_and_lists_what_must_be_missing() ->
 
 
 def test_search_and_evaluator_that_disagree_are_never_a_finding_and_never_compliant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge_module, "evaluate_trust_policy", lambda *_: Decision("implicitly_denied", ()))
-    door = role(document(allow(EVERYBODY)))
-    result = judge(door, KNOWN, Guardrails(), now=NOW)
+    monkeypatch.setattr(holes, "evaluate_trust_policy", lambda *_: Decision("implicitly_denied", ()))
+    door, guardrails = role(document(allow(EVERYBODY))), Guardrails(hash="not judged before")
+    result = judge(door, KNOWN, guardrails, now=NOW)
     assert (result.verdict, result.findings) == (Verdict.UNDECIDABLE, ())
     assert [each.construct for each in result.undecidable] == ["a request that the evaluator refuses"]
     with pytest.raises(Disagreement):
-        judge(door, KNOWN, Guardrails(), now=NOW, strict=True)
+        judge(door, KNOWN, guardrails, now=NOW, strict=True)
 
 
 @pytest.mark.parametrize("path", ["/aws-service-role/ec2.amazonaws.com/", "/aws-reserved/sso.amazonaws.com/"])

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
 from doorward.findings.model import Severity
-from doorward.guardrails.model import Guardrails, Mode, Role, Rule, Scope
+from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope
 from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount, TrustedIssuer
 from doorward.ports.ledger import CaseStatus
 from doorward.usecases.react_to_change import Tools, react_to_change
@@ -674,7 +674,7 @@ def test_a_rules_own_mode_and_scope_reach_the_reaction() -> None:
     guardrails = Guardrails(
         mode=Mode.ENFORCE,
         rules={"external-account": Rule("external-account", Severity.LOW, mode=Mode.ALERT)},
-        scopes=(Scope("quiet", Mode.OBSERVE, role_path="/quiet/"),),
+        scopes=(Scope("quiet", Mode.OBSERVE, Match(role_path="/quiet/")),),
     )
     world = World(guardrails)
     world.roles.put(role(BAD))

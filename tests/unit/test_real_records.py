@@ -17,6 +17,8 @@ RECORDS = REPOSITORY.parent / "shared" / "cloudtrail"
 NAMES = sorted(each.name for each in RECORDS.glob("*.json")) if RECORDS.is_dir() else []
 
 # What a hub in mode enforce does with each record about a role's trust; anything else in the folder is skipped or only looked at.
+# A role for any trust anchor of the account, as an attacker made one to stay: told, not written.
+ALERTED = {"CreateRole-invictus-3.json"}
 REVERTED = {"CreateRole-stratus.json", "UpdateAssumeRolePolicy-invictus-2.json", "UpdateAssumeRolePolicy-stratus.json"}
 
 pytestmark = pytest.mark.skipif(not NAMES, reason="no folder of real CloudTrail records beside this repository (../shared/cloudtrail)")
@@ -72,7 +74,7 @@ def test_every_real_record_ends_in_a_recorded_outcome_and_only_the_backdoors_are
 
 
 def test_the_benign_trust_policies_among_them_pass() -> None:
-    for name in (each for each in NAMES if each.startswith(("CreateRole", "UpdateAssumeRolePolicy")) and each not in REVERTED):
+    for name in (each for each in NAMES if each.startswith(("CreateRole", "UpdateAssumeRolePolicy")) and each not in REVERTED | ALERTED):
         outcomes, _ = react(json.loads((RECORDS / name).read_text("utf-8")))
         assert outcomes == ["passed"], name
 

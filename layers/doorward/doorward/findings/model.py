@@ -65,6 +65,14 @@ class Remedy(NamedTuple):
     proved: bool
 
 
+class Waived(NamedTuple):
+    """By whom, why, and until which day (not included) a finding is accepted; `until` as ISO 8601."""
+
+    owner: str
+    reason: str
+    until: str
+
+
 class Finding(NamedTuple):
     """One rule broken. `kind` says how it was decided; only `world` has a witness and only `world` may cause a write."""
 
@@ -75,7 +83,7 @@ class Finding(NamedTuple):
     statement: StatementRef
     witness: Witness | None
     because: str
-    waiver: None = None
+    waiver: "Waived | None" = None
     blast_radius: None = None
 
 

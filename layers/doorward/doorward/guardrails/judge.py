@@ -2,53 +2,45 @@
 
 1. A role that nobody can edit is compliant.
 2. A document that cannot be read, or that IAM would refuse to store, is invalid.
-3. Each Allow statement is asked, principal by principal, whether it lets a forbidden world in.
+3. Each Allow statement is asked for its holes (`holes`), beside the document's Deny statements. A statement that is plainly narrow
+   (`plain`) is not searched: it has none.
 4. Every request found is replayed through the concrete evaluator. One that it refuses is a fault of ours: undecided, never a finding
    and never safe.
-5. Any finding above info: violating. Else anything undecided: undecidable. Else compliant.
+5. Requests that a waiver accepts are left out, and the search goes on outside of them.
+6. Any finding above info that is not waived: violating. Else anything undecided: undecidable. Else waived or compliant.
+
+What was found out about a text or a statement is remembered, for one organization, one configuration and one account, unless it
+depends on the time.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
+from typing import NamedTuple
 
-from doorward.errors import DoorwardError, MalformedInput
-from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Verdict
-from doorward.guardrails.model import Guardrails, Role
+from doorward.errors import MalformedInput
+from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Verdict, Waived
+from doorward.guardrails import plain
+from doorward.guardrails.explaining import Told, explain, named
+from doorward.guardrails.holes import Asked, Disagreement, Hole, Holes, holes_of
+from doorward.guardrails.model import Guardrails, Role, Waiver, Where
 from doorward.guardrails.protected import cannot_be_edited
-from doorward.guardrails.rules import (
-    EXTERNAL_ACCOUNT,
-    OIDC_UNSCOPED_AUDIENCE,
-    OIDC_UNSCOPED_SUBJECT,
-    OUTSIDE_ORGANIZATION,
-    VENDOR_WITHOUT_EXTERNAL_ID,
-    WORLD_ASSUMABLE,
-    RuleText,
-    explain,
-    named,
-    shortened,
-)
-from doorward.guardrails.worlds import Answer, Gate, Shown, is_saml, issuer_of
-from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
-from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
-from doorward.iam.documents import Document, Principal, Statement, parse_document
-from doorward.iam.evaluate import Request, evaluate_trust_policy
-from doorward.iam.search import Doubt, matches_action, read_operator
-from doorward.iam.sets import Budget, OutOfBudget
+from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED, RuleText
+from doorward.guardrails.text_rules import offences
+from doorward.guardrails.worlds import TIME_KEYS, Gate, Ground
+from doorward.iam.documents import Document, Statement, parse_document
+from doorward.iam.invalid import refused_because
+from doorward.iam.sets import Budget
 from doorward.organization.model import Organization
 
-# The quota for a trust policy is 2048 characters and can be raised to 4096; white space does not count.
-LONGEST_TRUST_POLICY = 4096
-# Steps of automata, about a microsecond each at worst: a judgement takes a second or two and then gives up.
-STEPS = 1_500_000
-FEWEST_STEPS = 100_000
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
-_SERVICES = (".amazonaws.com", ".amazonaws.com.cn", ".aws.internal", ".api.aws", ".aws.dev")
-_WHITE_SPACE = re.compile(r"\s+")
+__all__ = ["Disagreement", "forget", "judge"]
 
-
-class Disagreement(DoorwardError):  # noqa: N818 - a fact about us, raised only when asked for
-    """The search found a request and the evaluator refuses it: one of the two is wrong."""
+# Steps of automata, about a microsecond each at worst: after some 50 ms a judgement gives up.
+STEPS = 60_000
+FEWEST_STEPS = 20_000
+_MOST_SETTINGS = 64
+_MOST_REMEMBERED = 4_096
+_LONGEST_REMEMBERED = 8_192
+_WHOLE_POLICY = StatementRef(0, None)
 
 
 def judge(role: Role, organization: Organization, guardrails: Guardrails, *, now: datetime, strict: bool = False) -> Judgement:
@@ -58,233 +50,262 @@ def judge(role: Role, organization: Organization, guardrails: Guardrails, *, now
     """
     if cannot_be_edited(role):
         return Judgement(Verdict.COMPLIANT)
-    try:
-        document = parse_document(role.trust_policy)
-    except MalformedInput as error:
-        return Judgement(Verdict.INVALID, because=f"The trust policy cannot be read: {error}.")
-    refused = refused_because(document, role.trust_policy)
-    if refused is not None:
-        return Judgement(Verdict.INVALID, because=f"IAM would refuse this trust policy: {refused}.")
-    gate = Gate(document, role, organization, now)
-    findings: list[Finding] = []
-    undecided: list[Undecided] = []
-    allows = [each for each in document.statements if each.effect == "Allow"]
-    for statement in allows:
-        # Each has its own share: a statement that is too hard hides no other.
-        gate.budget = Budget(max(STEPS // len(allows), FEWEST_STEPS))
-        for each in _Statement(gate, statement, guardrails, strict=strict).judge():
-            if isinstance(each, Finding):
-                findings.append(each)
-            else:
-                undecided.append(each)
-    findings.sort(key=lambda each: (-each.severity.rank, each.statement.index))
-    if any(each.severity is not Severity.INFO for each in findings):
-        verdict = Verdict.VIOLATING
-    else:
-        verdict = Verdict.UNDECIDABLE if undecided else Verdict.COMPLIANT
-    return Judgement(verdict, tuple(findings), tuple(undecided))
+    setting = _setting(role, organization, guardrails, strict=strict)
+    waivers = tuple(each for each in guardrails.waivers if each.is_for(role)) if guardrails.waivers else ()
+    known = setting.judged.get(role.trust_policy) if not waivers else None
+    if known is None:
+        known = _Judging(setting, role, waivers, now).run()
+    if role.max_session_duration_seconds > guardrails.longest_session_seconds and guardrails.is_enabled(LONG_SESSION.id):
+        known = _with_long_session(known, setting, role)
+    return known
 
 
-class _Statement:
-    """One Allow statement before the worlds. At most one finding a rule."""
+def forget() -> None:
+    """Drop what is remembered."""
+    _settings.clear()
 
-    def __init__(self, gate: Gate, statement: Statement, guardrails: Guardrails, *, strict: bool) -> None:
-        self._gate = gate
-        self._statement = statement
-        self._guardrails = guardrails
-        self._strict = strict
-        self._ref = StatementRef(statement.position, statement.sid)
-        self._findings: dict[str, Finding] = {}
-        self._undecided: dict[str, Undecided] = {}
 
-    def judge(self) -> Iterator[Finding | Undecided]:
-        gate, statement = self._gate, self._statement
-        principals = tuple(dict.fromkeys(statement.principals or ()))
-        try:
-            if matches_action(statement, ASSUME_ROLE):
-                for principal in principals:
-                    self._judge_aws(principal)
-            for principal in principals:
-                if principal.type == "Service" and not principal.value.endswith(_SERVICES):
-                    self._doubt(EXTERNAL_ACCOUNT, f"Service {shortened(principal.value)}", "whom this lets in is not known")
-                self._judge_federated(principal)
-                if principal.value == "*" and principal.type in {"AWS", "*"} and WORLD_ASSUMABLE.id not in self._findings:
-                    self._take(OIDC_UNSCOPED_SUBJECT, principal, gate.unnamed_provider(statement, principal))
-        except OutOfBudget:
-            self._doubt(
-                WORLD_ASSUMABLE, "a policy of this size", "who can come in by it was not decided within the limits of one judgement"
-            )
-        if WORLD_ASSUMABLE.id in self._findings:
-            # Whoever reads "everybody" needs no list of them.
-            self._findings.pop(EXTERNAL_ACCOUNT.id, None)
-            self._findings.pop(OUTSIDE_ORGANIZATION.id, None)
-        yield from self._findings.values()
-        yield from (each for rule, each in self._undecided.items() if rule not in self._findings)
+class _Setting:
+    """All that a judgement depends on besides the policy, and what was found out for it."""
 
-    def _judge_aws(self, principal: Principal) -> None:
-        gate, statement = self._gate, self._statement
-        if principal.type not in {"AWS", "*"} or UNIQUE_ID.fullmatch(principal.value):
-            return
-        arn = parse_arn(principal.value)
-        if arn is not None and arn.partition != gate.role_partition:
-            self._doubt(
-                EXTERNAL_ACCOUNT,
-                f"Principal {shortened(principal.value)}",
-                f"a principal of another partition than {gate.role_partition} cannot come in, so one of the two is not what it seems",
-            )
-            return
-        foreign = gate.foreign(statement, principal)
-        if foreign is not None:
-            world = gate.anybody(statement, principal)
-            self._take(WORLD_ASSUMABLE, principal, world)
-            if isinstance(world, Shown):
-                return
-            if isinstance(foreign, Doubt) and world is not None:
-                return  # one doubt says it all
-            elsewhere = gate.pinned_organization(statement, principal)
-            self._take(OUTSIDE_ORGANIZATION, principal, elsewhere)
-            if elsewhere is not None:
-                return
-            self._take(EXTERNAL_ACCOUNT, principal, foreign)
-        for vendor in gate.organization.trusted_accounts:
-            if vendor.external_id_required and vendor.id in gate.trusted:
-                self._take(VENDOR_WITHOUT_EXTERNAL_ID, principal, gate.vendor(statement, principal, vendor.id))
-
-    def _judge_federated(self, principal: Principal) -> None:
-        gate, statement = self._gate, self._statement
-        issuer = issuer_of(principal)
-        if is_saml(principal):
-            if matches_action(statement, WITH_SAML) and principal.value not in gate.organization.saml:
-                self._doubt(
-                    EXTERNAL_ACCOUNT,
-                    f"SAML provider {shortened(principal.value)}",
-                    "whom this identity provider lets in is not known; list it under trusted.saml if it is yours",
-                )
-        elif issuer == GITHUB:
-            if matches_action(statement, WITH_WEB_IDENTITY):
-                self._take(OIDC_UNSCOPED_SUBJECT, principal, gate.stranger_token(statement, principal.value))
-                self._take(OIDC_UNSCOPED_AUDIENCE, principal, gate.stray_audience(statement, principal.value))
-        elif principal.type == "Federated" and (matches_action(statement, WITH_WEB_IDENTITY) or matches_action(statement, ASSUME_ROLE)):
-            if issuer is None or not matches_action(statement, WITH_WEB_IDENTITY):
-                if issuer is not None and issuer != "cognito-identity.amazonaws.com":
-                    return  # AssumeRole is no call that the bearer of a token can make, but for Cognito's basic flow
-                construct = f"Federated {shortened(principal.value)}"
-                self._doubt(OIDC_UNSCOPED_SUBJECT, construct, "whom this provider lets in is not known")
-            elif (answer := gate.other_issuer(statement, principal.value, issuer)) is not None:
-                self._doubt(
-                    OIDC_UNSCOPED_SUBJECT,
-                    ", ".join(map(shortened, answer.constructs)),
-                    f"whose tokens of {shortened(issuer)} come in is not decided; "
-                    "list the issuer, and the subjects that may come in, under trusted.oidc",
-                )
-
-    def _take(self, rule: RuleText, principal: Principal, answer: Answer) -> None:
-        if answer is None or rule.id in self._findings:
-            return
-        if isinstance(answer, Doubt):
-            constructs = ", ".join(map(shortened, answer.constructs))
-            because = f"it depends on {constructs}, which is not decided, whether this is so: {rule.title[0].lower()}{rule.title[1:]}"
-            self._doubt(rule, constructs, because)
-            return
-        if not self._replayed(answer):
-            self._doubt(
-                rule, "a request that the evaluator refuses", f"search and evaluator disagree, which is a fault of Doorward: {rule.title}"
-            )
-            return
-        configured = self._guardrails.rules.get(rule.id)
-        self._findings[rule.id] = Finding(
-            rule=rule.id,
-            kind="world",
-            severity=rule.severity if configured is None else configured.severity,
-            title=rule.title,
-            statement=self._ref,
-            witness=answer.witness,
-            because=explain(rule, self._statement, principal, answer, self._gate.organization),
+    def __init__(
+        self, role: Role, organization: Organization, guardrails: Guardrails, *, privileged: bool, custom: tuple[int, ...], strict: bool
+    ) -> None:
+        account = organization.account(role.account_id)
+        self.organization = organization
+        self.guardrails = guardrails
+        self.strict = strict
+        self.privileged = privileged
+        self.raised = privileged or role.account_id == organization.management_account
+        self.ground = Ground(role, organization)
+        on = frozenset(
+            each.id for each in ALL_RULES.values() if guardrails.is_enabled(each.id) and (privileged or not each.only_privileged)
         )
+        self.asked = Asked(on, tuple(guardrails.custom_rules[each] for each in custom), privileged)
+        self.scope = guardrails.scope_of(role, account)
+        self.judged: dict[str, Judgement] = {}
+        self.statements: dict[tuple[object, ...], Holes] = {}
 
-    def _replayed(self, shown: Shown) -> bool:
-        witness, role = shown.witness, self._gate.role
-        request = Request(witness.principal, witness.principal_type, witness.action, witness.context, role.arn, role.account_id)
-        decision = evaluate_trust_policy(self._gate.document, request)
-        if decision.outcome == "allowed":
-            return True
-        if self._strict:
-            raise Disagreement(f"{named(self._statement)}: found {request}, and the evaluator says {decision}")
-        return False
+    def severity_of(self, rule_id: str, of_hole: Severity | None = None) -> Severity:
+        """As a scope says, as the rule is set, as the case is, or as the rule has it; one step up where the role matters more."""
+        if self.scope is not None and rule_id in self.scope.severities:
+            return self.scope.severities[rule_id]
+        configured = self.guardrails.rules.get(rule_id)
+        if configured is not None and configured.severity is not None:
+            return configured.severity
+        rule = ALL_RULES.get(rule_id)
+        if rule is None:
+            return next(each.severity for each in self.guardrails.custom_rules if each.id == rule_id)
+        if self.privileged and rule.when_privileged is not None and of_hole is None:
+            return rule.when_privileged
+        severity = of_hole or rule.severity
+        if rule.kind == "world" and self.raised and not rule.only_privileged:
+            return _RAISED.get(severity, severity)
+        return severity
 
-    def _doubt(self, rule: RuleText, construct: str, because: str) -> None:
-        known = self._undecided.get(rule.id)
+
+_RAISED = {Severity.HIGH: Severity.CRITICAL, Severity.MEDIUM: Severity.HIGH, Severity.LOW: Severity.MEDIUM}
+_settings: dict[tuple[object, ...], _Setting] = {}
+
+
+def _setting(role: Role, organization: Organization, guardrails: Guardrails, *, strict: bool) -> _Setting:
+    account = organization.account(role.account_id) if guardrails.scopes or guardrails.privileged or guardrails.custom_rules else None
+    privileged = bool(guardrails.privileged) and guardrails.is_privileged(role, account)
+    custom = tuple(index for index, each in enumerate(guardrails.custom_rules) if each.match.covers(role, account))
+    scope = guardrails.scope_of(role, account)
+    key = (
+        id(organization),
+        id(guardrails),
+        role.account_id,
+        role.arn[:11],
+        privileged,
+        custom,
+        None if scope is None else scope.name,
+        strict,
+    )
+    known = _settings.get(key)
+    # The same object: an id is somebody else's once its owner is gone.
+    if known is None or known.organization is not organization or known.guardrails is not guardrails:
+        if len(_settings) >= _MOST_SETTINGS:
+            _settings.clear()
+        known = _settings[key] = _Setting(role, organization, guardrails, privileged=privileged, custom=custom, strict=strict)
+    return known
+
+
+class _Found(NamedTuple):
+    statement: Statement
+    hole: Hole
+    waiver: Waiver | None
+
+
+class _Judging:
+    """One look at one policy."""
+
+    def __init__(self, setting: _Setting, role: Role, waivers: tuple[Waiver, ...], now: datetime) -> None:
+        self._setting = setting
+        self._role = role
+        self._now = now
+        self._ended = tuple(each for each in waivers if each.has_ended(now))
+        self._waivers = tuple(each for each in waivers if each.has_begun(now) and not each.has_ended(now))
+        self._used: set[Waiver] = set()
+
+    def run(self) -> Judgement:
+        text = self._role.trust_policy
+        try:
+            document = parse_document(text)
+        except MalformedInput as error:
+            return Judgement(Verdict.INVALID, because=f"The trust policy cannot be read: {error}.")
+        refused = refused_because(document, text)
+        if refused is not None:
+            return Judgement(Verdict.INVALID, because=f"IAM would refuse this trust policy: {refused}.")
+        findings, undecided = self._judge(document)
+        findings += self._about_waivers()
+        findings.sort(key=lambda each: (-each.severity.rank, each.statement.index))
+        judgement = Judgement(_verdict(findings, undecided), tuple(findings), tuple(undecided))
+        if not self._waivers and not self._ended and len(text) <= _LONGEST_REMEMBERED and not _asks_for_time(document):
+            _remember(self._setting.judged, text, judgement)
+        return judgement
+
+    def _judge(self, document: Document) -> tuple[list[Finding], list[Undecided]]:
+        findings: list[Finding] = []
+        undecided: list[Undecided] = []
+        denies = tuple(each for each in document.statements if each.effect == "Deny")
+        allows = [each for each in document.statements if each.effect == "Allow"]
+        steps = max(STEPS // (len(allows) or 1), FEWEST_STEPS)  # each has its own share: a statement that is too hard hides no other
+        for statement in allows:
+            ref = StatementRef(statement.position, statement.sid)
+            for rule, because in offences(statement, self._role.account_id):
+                if rule.id in self._setting.asked.on:
+                    findings.append(self._of_text(rule, ref, because))
+            if plain.is_narrow(statement, self._setting.ground, self._setting.asked):
+                continue
+            part = document._replace(statements=(statement, *denies))
+            findings += [self._of_hole(found, ref) for found in self._holes(part, statement, steps, undecided)]
+        return findings, undecided
+
+    def _holes(self, part: Document, statement: Statement, steps: int, undecided: list[Undecided]) -> Iterator[_Found]:
+        """With what waivers accept marked, and what is found outside of them."""
+        holes = self._searched(part, statement, steps)
+        rules = dict.fromkeys([*(hole.rule for hole in holes.found), *(doubt.rule for doubt in holes.undecided)])
+        waived = {rule: self._waivers_of(rule) for rule in rules}
+        for waivers in dict.fromkeys(each for each in waived.values() if each):
+            concerned = frozenset(rule for rule, its in waived.items() if its == waivers)
+            outside = self._searched(part, statement, steps, outside=tuple(each.where for each in waivers), rules=concerned)
+            for waiver in waivers:
+                inside = self._searched(part, statement, steps, inside=waiver.where, rules=concerned)
+                if inside.found or inside.undecided:
+                    self._used.add(waiver)
+            left = {*(hole.rule for hole in outside.found), *(doubt.rule for doubt in outside.undecided)}
+            yield from (_Found(statement, each, waivers[0]) for each in holes.found if each.rule in concerned - left)
+            yield from (_Found(statement, each, None) for each in outside.found)
+            undecided += [self._undecided(statement, each.rule, each.construct, each.because) for each in outside.undecided]
+        yield from (_Found(statement, each, None) for each in holes.found if not waived[each.rule])
+        undecided += [
+            self._undecided(statement, each.rule, each.construct, each.because) for each in holes.undecided if not waived[each.rule]
+        ]
+
+    def _searched(
+        self,
+        part: Document,
+        statement: Statement,
+        steps: int,
+        *,
+        outside: tuple[Where, ...] = (),
+        inside: Where | None = None,
+        rules: frozenset[str] | None = None,
+    ) -> Holes:
+        setting = self._setting
+        asked = setting.asked
+        if rules is not None:
+            asked = Asked(asked.on & rules, tuple(each for each in asked.custom if each.id in rules), asked.privileged)
+        key = None if rules is not None or _asks_for_time(part) else (part.version, *(each[2:] for each in part.statements))
+        known = setting.statements.get(key) if key is not None else None
         if known is None:
-            self._undecided[rule.id] = Undecided(rule.id, self._ref, construct, f"{named(self._statement)}: {because}.")
+            gate = Gate(part, self._role, setting.ground, self._now, Budget(steps), outside_of=outside, inside_of=inside)
+            known = holes_of(gate, statement, asked, strict=setting.strict)
+            if key is not None:
+                _remember(setting.statements, key, known)
+        return known
+
+    def _waivers_of(self, rule_id: str) -> tuple[Waiver, ...]:
+        return tuple(each for each in self._waivers if rule_id in each.rules)
+
+    # What is said of it
+
+    def _of_text(self, rule: RuleText, ref: StatementRef, because: str) -> Finding:
+        waiver = next((each for each in self._waivers_of(rule.id) if not each.where.conditions and not each.where.principals), None)
+        if waiver is not None:
+            self._used.add(waiver)
+        return Finding(rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, ref, None, because, _waived(waiver))
+
+    def _of_hole(self, found: _Found, ref: StatementRef) -> Finding:
+        setting, hole = self._setting, found.hole
+        rule = ALL_RULES.get(hole.rule)
+        if rule is None:
+            custom = next(each for each in setting.asked.custom if each.id == hole.rule)
+            title, because = custom.title, f"{named(found.statement)} {custom.because}"
+        else:
+            title = rule.title
+            because = explain(rule, Told(found.statement, hole.principal, hole.shown, setting.organization))
+        severity = setting.severity_of(hole.rule, hole.severity)
+        return Finding(hole.rule, "world", severity, title, ref, hole.shown.witness, because, _waived(found.waiver))
+
+    @staticmethod
+    def _undecided(statement: Statement, rule: str, construct: str, because: str) -> Undecided:
+        return Undecided(rule, StatementRef(statement.position, statement.sid), construct, f"{named(statement)}: {because}.")
+
+    def _about_waivers(self) -> list[Finding]:
+        said: list[Finding] = []
+        for each in self._ended:
+            because = (
+                f"The waiver of {each.owner} for {', '.join(each.rules)} ended on {each.until}; close the hole, or ask for another waiver."
+            )
+            said.append(self._about_waiver(WAIVER_EXPIRED, because))
+        for each in self._waivers:
+            if each not in self._used:
+                because = f"The waiver of {each.owner} for {', '.join(each.rules)} meets no finding of this role any more; remove it."
+                said.append(self._about_waiver(WAIVER_UNUSED, because))
+        return [each for each in said if each.rule in self._setting.asked.on]
+
+    def _about_waiver(self, rule: RuleText, because: str) -> Finding:
+        return Finding(rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, _WHOLE_POLICY, None, because)
 
 
-# What IAM refuses to store: its grammar and the quota. Checks that need IAM itself (does the principal exist?) are not made.
+def _with_long_session(judgement: Judgement, setting: _Setting, role: Role) -> Judgement:
+    rule = LONG_SESSION
+    longest = setting.guardrails.longest_session_seconds
+    because = (
+        f"A session of this role may last {role.max_session_duration_seconds} seconds, longer than the {longest} "
+        "that the configuration allows; lower MaxSessionDuration, since a session outlives whatever is done to the trust policy."
+    )
+    finding = Finding(rule.id, rule.kind, setting.severity_of(rule.id), rule.title, _WHOLE_POLICY, None, because)
+    findings = sorted((*judgement.findings, finding), key=lambda each: (-each.severity.rank, each.statement.index))
+    verdict = judgement.verdict if judgement.verdict is Verdict.INVALID else _verdict(findings, judgement.undecidable)
+    return judgement._replace(verdict=verdict, findings=tuple(findings))
 
 
-def refused_because(document: Document, text: str) -> str | None:
-    """Why IAM would refuse the document as a trust policy, without a full stop; None where nothing known speaks against it."""
-    if len(text) > LONGEST_TRUST_POLICY and len(_WHITE_SPACE.sub("", text)) > LONGEST_TRUST_POLICY:
-        return f"it has more than {LONGEST_TRUST_POLICY} characters, white space not counted"
-    if not document.statements:
-        return "it has no statement"
-    sids = [each.sid for each in document.statements if each.sid]
-    doubled = next((each for each in sids if sids.count(each) > 1), None)
-    if doubled is not None:
-        return f'Sid "{shortened(doubled)}" is used twice'
-    for statement in document.statements:
-        for check in _CHECKS:
-            reason = check(statement)
-            if reason is not None:
-                return f"{named(statement)} {reason}"
-    return None
+def _verdict(findings: list[Finding], undecided: list[Undecided] | tuple[Undecided, ...]) -> Verdict:
+    counting = [each for each in findings if each.severity is not Severity.INFO]
+    if any(each.waiver is None for each in counting):
+        return Verdict.VIOLATING
+    if undecided:
+        return Verdict.UNDECIDABLE
+    return Verdict.WAIVED if counting else Verdict.COMPLIANT
 
 
-def _principals_refused(statement: Statement) -> str | None:
-    if statement.not_principals is not None:
-        return "uses NotPrincipal, which a trust policy cannot have"
-    if not statement.principals:
-        return "names no Principal"
-    for kind, value in statement.principals:
-        if kind == "CanonicalUser":
-            return "names a CanonicalUser, which a trust policy cannot have"
-        if kind == "Service" and ("*" in value or "?" in value):
-            return f"names {shortened(value)}, which is no service (services are named one by one)"
-        if kind == "AWS" and value != "*" and not _is_aws_principal(value):
-            return f"names {shortened(value)}, which is no AWS principal (a wildcard stands only alone)"
-    return None
+def _waived(waiver: Waiver | None) -> Waived | None:
+    return None if waiver is None else Waived(waiver.owner, waiver.reason, waiver.until.isoformat())
 
 
-def _is_aws_principal(value: str) -> bool:
-    if "*" in value or "?" in value:
-        return False
-    if is_account_id(value) or UNIQUE_ID.fullmatch(value):
-        return True
-    arn = parse_arn(value)
-    if arn is None or not is_account_id(arn.account_id) or arn.region:
-        return False
-    kind, _, rest = arn.resource.partition("/")
-    return arn.resource == "root" or (bool(rest) and (arn.service, kind) in _AWS_PRINCIPALS)
+def _asks_for_time(document: Document) -> bool:
+    return any(
+        condition.key.lower() in TIME_KEYS or any("time}" in value.lower() for value in condition.values)
+        for statement in document.statements
+        for condition in statement.conditions
+    )
 
 
-_AWS_PRINCIPALS = {("iam", "role"), ("iam", "user"), ("sts", "assumed-role"), ("sts", "federated-user")}
-
-
-def _resources_refused(statement: Statement) -> str | None:
-    has_resource = statement.resources is not None or statement.not_resources is not None
-    return "has a Resource, which a trust policy cannot have" if has_resource else None
-
-
-def _actions_refused(statement: Statement) -> str | None:
-    actions = statement.actions if statement.actions is not None else statement.not_actions
-    if not actions:
-        return "names no Action"
-    stranger = next((each for each in actions if not each.lower().startswith("sts:")), None)
-    return None if stranger is None else f"names {shortened(stranger)}; a trust policy may only name actions of sts"
-
-
-def _conditions_refused(statement: Statement) -> str | None:
-    unknown = next((each.operator for each in statement.conditions if read_operator(each.operator) is None), None)
-    return None if unknown is None else f"uses {shortened(unknown)}, which is no condition operator"
-
-
-_CHECKS: tuple[Callable[[Statement], str | None], ...] = (_principals_refused, _resources_refused, _actions_refused, _conditions_refused)
+def _remember[K, V](memory: dict[K, V], key: K, value: V) -> None:
+    if len(memory) >= _MOST_REMEMBERED:
+        memory.clear()
+    memory[key] = value

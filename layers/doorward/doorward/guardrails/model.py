@@ -1,16 +1,19 @@
-"""What the guardrails are told: modes and severities by scope, and the role to judge.
+"""What the guardrails are told: modes and severities by scope, rules of one's own, waivers, and the role to judge.
 
 NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much:
 see docs/performance.md.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from doorward.findings.model import Severity
+from doorward.guardrails.rules import ALL_RULES
+from doorward.iam.documents import Condition, Principal
+from doorward.iam.matching import matches_glob
 from doorward.organization.model import Account
 
 
@@ -43,31 +46,103 @@ class Role(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """How one guardrail is set. `mode` None: the scope's mode counts."""
+    """How one guardrail is set. `severity` None: the rule's own. `mode` None: the scope's mode counts."""
 
     id: str
-    severity: Severity
+    severity: Severity | None = None
     mode: Mode | None = None
+    enabled: bool = True
 
 
-class Scope(NamedTuple):
-    """Which roles a mode is for. Every given criterion must hold; an `ou` includes those below it; `role_path` is a prefix."""
+class Match(NamedTuple):
+    """Which roles. Every given criterion must hold; an `ou` includes those below it; `role_path` is a prefix, `role_name` a glob.
 
-    name: str
-    mode: Mode
-    rules: Mapping[str, Mode] = MappingProxyType({})
+    `tags` are the account's, `role_tags` the role's own.
+    """
+
     accounts: tuple[str, ...] = ()
     ou: str | None = None
     tags: Mapping[str, str] = MappingProxyType({})
     role_path: str | None = None
+    role_name: str | None = None
+    role_tags: Mapping[str, str] = MappingProxyType({})
 
-    def covers(self, role: Role, account: Account) -> bool:
+    def covers(self, role: Role, account: Account | None) -> bool:
+        """`account` None: nobody described it, so nothing of it fits."""
+        if (self.ou is not None or self.tags) and account is None:
+            return False
         return (
             (not self.accounts or role.account_id in self.accounts)
-            and (self.ou is None or account.ou == self.ou or account.ou.startswith(self.ou.rstrip("/") + "/"))
-            and all(account.tags.get(key) == value for key, value in self.tags.items())
+            and (self.ou is None or account is None or account.ou == self.ou or account.ou.startswith(self.ou.rstrip("/") + "/"))
+            and all(account is not None and account.tags.get(key) == value for key, value in self.tags.items())
             and (self.role_path is None or role.path.startswith(self.role_path))
+            and (self.role_name is None or matches_glob(self.role_name, role.name))
+            and all(role.tags.get(key) == value for key, value in self.role_tags.items())
         )
+
+
+class Scope(NamedTuple):
+    """What counts for the roles that it matches: a mode, and modes and severities of single rules."""
+
+    name: str
+    mode: Mode
+    match: Match
+    rules: Mapping[str, Mode] = MappingProxyType({})
+    severities: Mapping[str, Severity] = MappingProxyType({})
+
+    def covers(self, role: Role, account: Account) -> bool:
+        return self.match.covers(role, account)
+
+
+class Where(NamedTuple):
+    """A set of requests in the language of policies: by these principals of a policy, under these conditions. Empty: every request."""
+
+    principals: tuple[Principal, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+class CustomRule(NamedTuple):
+    """A world of one's own: callers of one type (`AWS`, `Service`, `Federated`), of these accounts, whose requests are in `where`.
+
+    `accounts`: `own` (the role's), `organization` (any of ours), `trusted`, or ids. `form`: of AWS callers, role or user. `issuer`: of
+    tokens.
+    """
+
+    id: str
+    severity: Severity
+    title: str
+    because: str
+    callers: Literal["AWS", "Service", "Federated"]
+    accounts: tuple[str, ...] = ()
+    form: Literal["role", "user"] | None = None
+    issuer: str | None = None
+    where: Where = Where()
+    match: Match = Match()
+
+
+class Waiver(NamedTuple):
+    """Requests that a person has accepted for one role, until a day. `role` is `ACCOUNT/NAME`; `role_id` binds it to the role's unique id.
+
+    It counts from `since`, and on `until` no more. `rules` are those that it waives.
+    """
+
+    owner: str
+    reason: str
+    since: date
+    until: date
+    role: str
+    rules: tuple[str, ...]
+    role_id: str | None = None
+    where: Where = Where()
+
+    def is_for(self, role: Role) -> bool:
+        return self.role == role.ref and self.role_id in {None, role.role_id}
+
+    def has_begun(self, now: datetime) -> bool:
+        return now.date() >= self.since
+
+    def has_ended(self, now: datetime) -> bool:
+        return now.date() >= self.until
 
 
 class Guardrails(NamedTuple):
@@ -77,19 +152,37 @@ class Guardrails(NamedTuple):
     undecidable: Mode = Mode.ALERT
     rules: Mapping[str, Rule] = MappingProxyType({})
     scopes: tuple[Scope, ...] = ()
+    privileged: tuple[Match, ...] = ()
+    longest_session_seconds: int = 43_200
+    custom_rules: tuple[CustomRule, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
     hash: str = ""
+
+    def is_privileged(self, role: Role, account: Account | None) -> bool:
+        return any(each.covers(role, account) for each in self.privileged)
+
+    def is_enabled(self, rule_id: str) -> bool:
+        rule = self.rules.get(rule_id)
+        return rule is None or rule.enabled
+
+    def scope_of(self, role: Role, account: Account | None) -> Scope | None:
+        """The first that covers the role."""
+        return None if account is None else next((each for each in self.scopes if each.covers(role, account)), None)
 
     def mode_for(self, rule_id: str, role: Role, account: Account | None) -> Mode:
         """The first scope that covers the role decides; a rule's own mode caps it. An account that nobody described is only observed."""
         if account is None:
             return Mode.OBSERVE
+        scope = self.scope_of(role, account)
+        if scope is not None and rule_id in scope.rules:
+            return scope.rules[rule_id]
         rule = self.rules.get(rule_id)
-        scope = next((each for each in self.scopes if each.covers(role, account)), None)
-        if scope is not None:
-            if rule_id in scope.rules:
-                return scope.rules[rule_id]
-            return milder(scope.mode, rule.mode if rule is not None else None)
-        return milder(self.mode, rule.mode if rule is not None else None)
+        cap = rule.mode if rule is not None and rule.mode is not None else _CAPS.get(rule_id)
+        return milder(self.mode if scope is None else scope.mode, cap)
+
+
+# What is below high is told and not written, unless the configuration names the rule.
+_CAPS = {each.id: Mode.ALERT for each in ALL_RULES.values() if each.severity not in {Severity.CRITICAL, Severity.HIGH}}
 
 
 def milder(one: Mode, other: Mode | None) -> Mode:

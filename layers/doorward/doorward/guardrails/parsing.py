@@ -1,18 +1,25 @@
 """The guardrails file as values, and the hash that stands in every finding."""
 
 import json
+import re
 from collections.abc import Mapping
+from datetime import date
 from hashlib import sha256
 
-from doorward.errors import Misconfigured
+from doorward.errors import MalformedInput, Misconfigured
 from doorward.findings.model import Severity
-from doorward.guardrails.model import Guardrails, Mode, Rule, Scope
-from doorward.guardrails.rules import ALL_RULES
+from doorward.guardrails.model import CustomRule, Guardrails, Match, Mode, Rule, Scope, Waiver, Where
+from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED
+from doorward.iam.arns import is_account_id
+from doorward.iam.documents import Condition, Principal, parse_conditions
 from doorward.organization.parsing import Fields
 
 RULES: Mapping[str, Severity] = {each.id: each.severity for each in ALL_RULES.values()}
 """Every guardrail there is, with the severity it has where the configuration says none."""
 
+LONGEST_WAIVER_DAYS = 90
+_RULE_ID = re.compile(r"custom-[a-z0-9]+(?:-[a-z0-9]+)*")
+_ROLE_REF = re.compile(r"[0-9]{12}/[\w+=,.@-]{1,64}", re.ASCII)
 _UNDECIDABLE = frozenset({Mode.ALERT, Mode.APPROVE})
 
 
@@ -25,18 +32,26 @@ def guardrails_from(data: object) -> Guardrails:
     fields = Fields(data, "")
     if not isinstance(data, Mapping):  # Fields has refused it
         raise TypeError
+    longest = 43_200
+    longest_days = fields.whole_number("longest_waiver_days", LONGEST_WAIVER_DAYS)
     undecidable = _mode(fields, "undecidable", Mode.ALERT)
     if undecidable not in _UNDECIDABLE:
         fields.refuse("undecidable", "must be alert or approve: what cannot be decided is never passed over, and never written")
-    rules = {each: Rule(each, severity) for each, severity in RULES.items()}
+    custom = fields.objects("custom_rules", _custom_rule)
+    known = _known_rules(fields, custom)
+    rules = {}
     written = fields.object("rules")
     for name in written.names:
-        if name not in RULES:
-            written.refuse(name, f"no such rule; known are {', '.join(RULES)}")
+        if name not in known:
+            written.refuse(name, f"no such rule; known are {', '.join(known)}")
         rule = written.object(name)
-        rules[name] = Rule(name, _severity(rule, RULES[name]), _mode(rule, "mode", None))
+        rules[name] = Rule(name, _severity(rule, "severity"), _mode(rule, "mode", None), rule.boolean("enabled", default=True))
+        if name == LONG_SESSION.id:
+            longest = rule.whole_number("longest_seconds", 43_200)
         rule.refuse_others()
-    scopes = fields.objects("scopes", _scope)
+    scopes = fields.objects("scopes", lambda each: _scope(each, known))
+    waivers = fields.objects("waivers", lambda each: _waiver(each, known, longest_days))
+    privileged = fields.objects("privileged", _match)
     mode = _mode(fields, "mode", Mode.ALERT)
     stated = fields.text("hash", "")
     fields.refuse_others()
@@ -44,7 +59,7 @@ def guardrails_from(data: object) -> Guardrails:
     actual = guardrails_hash(data)
     if stated not in {"", actual}:
         raise Misconfigured("hash: is not that of this configuration; it was edited after the build, so build again")
-    return Guardrails(mode or Mode.ALERT, undecidable or Mode.ALERT, rules, scopes, actual)
+    return Guardrails(mode or Mode.ALERT, undecidable or Mode.ALERT, rules, scopes, privileged, longest, custom, waivers, actual)
 
 
 def guardrails_hash(data: Mapping[str, object]) -> str:
@@ -53,32 +68,130 @@ def guardrails_hash(data: Mapping[str, object]) -> str:
     return sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _scope(fields: Fields) -> Scope:
-    match = fields.object("match")
+def _known_rules(fields: Fields, custom: tuple[CustomRule, ...]) -> Mapping[str, Severity]:
+    known = dict(RULES)
+    for position, each in enumerate(custom):
+        if each.id in known:
+            fields.refuse(f"custom_rules[{position}].id", f"{each.id} is the id of another rule, too; choose another")
+        known[each.id] = each.severity
+    return known
+
+
+def _scope(fields: Fields, known: Mapping[str, Severity]) -> Scope:
     scope = Scope(
         name=fields.text("name"),
         mode=_required_mode(fields, "mode"),
+        match=_match(fields.object("match")),
         rules=fields.mapping("rules", _required_mode),
-        accounts=match.accounts("accounts"),
-        ou=match.text_or_none("ou"),
-        tags=match.mapping("tags", Fields.text),
-        role_path=match.text_or_none("role_path"),
+        severities=fields.mapping("severities", _required_severity),
     )
-    match.refuse_others()
-    if not match.names:
+    if scope.match == Match():
         fields.refuse(
             "match", "says nothing, so it would cover every role; name accounts, ou, tags or role_path, or set the mode at the top"
         )
-    for name, value in (("accounts", scope.accounts), ("tags", scope.tags)):
-        if name in match.names and not value:
-            match.refuse(name, "is empty, so it would cover every role; leave it out or fill it")
-    for name, path in (("ou", scope.ou), ("role_path", scope.role_path)):
-        if path is not None and not path.startswith("/"):
-            match.refuse(name, "must begin with a slash")
-    for name in scope.rules:
-        if name not in RULES:
-            fields.object("rules").refuse(name, f"no such rule; known are {', '.join(RULES)}")
+    for part, names in (("rules", scope.rules), ("severities", scope.severities)):
+        for name in names:
+            if name not in known:
+                fields.object(part).refuse(name, f"no such rule; known are {', '.join(known)}")
     return scope
+
+
+def _match(fields: Fields) -> Match:
+    match = Match(
+        accounts=fields.accounts("accounts"),
+        ou=fields.text_or_none("ou"),
+        tags=fields.mapping("tags", Fields.text),
+        role_path=fields.text_or_none("role_path"),
+        role_name=fields.text_or_none("role_name"),
+        role_tags=fields.mapping("role_tags", Fields.text),
+    )
+    fields.refuse_others()
+    for name, value in (("accounts", match.accounts), ("tags", match.tags), ("role_tags", match.role_tags)):
+        if name in fields.names and not value:
+            fields.refuse(name, "is empty, so it would cover every role; leave it out or fill it")
+    for name, path in (("ou", match.ou), ("role_path", match.role_path)):
+        if path is not None and not path.startswith("/"):
+            fields.refuse(name, "must begin with a slash")
+    return match
+
+
+def _custom_rule(fields: Fields) -> CustomRule:
+    callers = fields.object("callers")
+    kind = callers.text("type")
+    if kind not in {"AWS", "Service", "Federated"}:
+        callers.refuse("type", "must be AWS, Service or Federated")
+    form = callers.text_or_none("form")
+    if form not in {None, "role", "user"}:
+        callers.refuse("form", "must be role or user")
+    accounts = callers.texts("accounts")
+    for each in accounts:
+        if each not in {"own", "organization", "trusted"} and not is_account_id(each):
+            callers.refuse("accounts", f"{each} is none of own, organization, trusted and an account id of 12 digits in quotes")
+    rule = CustomRule(
+        id=fields.matching("id", _RULE_ID, "custom- and words in lower case, joined by hyphens", required=True),
+        severity=_required_severity(fields, "severity"),
+        title=fields.text("title"),
+        because=fields.text("because"),
+        callers=kind,  # type: ignore[arg-type]  # one of the three, as just seen
+        accounts=accounts,
+        form=form,  # type: ignore[arg-type]
+        issuer=callers.text_or_none("issuer"),
+        where=Where((), _conditions(callers, "where")),
+        match=_match(fields.object("match")),
+    )
+    callers.refuse_others()
+    return rule
+
+
+def _waiver(fields: Fields, known: Mapping[str, Severity], longest_days: int) -> Waiver:
+    since, until = _day(fields, "from"), _day(fields, "until")
+    if not 0 < (until - since).days <= longest_days:
+        fields.refuse("until", f"must be at most {longest_days} days after from; renew it then, or raise longest_waiver_days")
+    requests = fields.object("requests")
+    waiver = Waiver(
+        owner=fields.text("owner"),
+        reason=fields.text("reason"),
+        since=since,
+        until=until,
+        role=fields.matching("role", _ROLE_REF, "an account id and the role's name, 111122223333/NAME", required=True),
+        rules=fields.texts("rules"),
+        role_id=fields.text_or_none("role_id"),
+        where=Where(_principals(requests), _conditions(requests, "where")),
+    )
+    requests.refuse_others()
+    if not waiver.rules:
+        fields.refuse("rules", "names none; a waiver is for the rules that it names")
+    for each in waiver.rules:
+        if each not in known or (each in ALL_RULES and ALL_RULES[each] in {WAIVER_EXPIRED, WAIVER_UNUSED}):
+            fields.refuse("rules", f"{each} is no rule that can be waived; known are {', '.join(known)}")
+    return waiver
+
+
+def _day(fields: Fields, name: str) -> date:
+    try:
+        return date.fromisoformat(fields.text(name))
+    except ValueError:
+        fields.refuse(name, 'must be a day in quotes, "2027-01-31"')
+
+
+def _conditions(fields: Fields, name: str) -> tuple[Condition, ...]:
+    """A Condition block as in a policy."""
+    if name not in fields.names:
+        fields.take(name)
+        return ()
+    try:
+        return parse_conditions(fields.value(name), name)
+    except MalformedInput as error:
+        fields.refuse(name, f"must be a Condition block as in a policy: {error}")
+
+
+def _principals(fields: Fields) -> tuple[Principal, ...]:
+    found: list[Principal] = []
+    for kind, values in fields.mapping("principals", Fields.texts).items():
+        if kind not in {"AWS", "Service", "Federated"}:
+            fields.refuse("principals", f"{kind} is no type of principal; known are AWS, Service, Federated")
+        found += [Principal(kind, each) for each in values]
+    return tuple(found)
 
 
 def _unique_names(scopes: tuple[Scope, ...]) -> None:
@@ -103,10 +216,16 @@ def _as_mode(fields: Fields, name: str, value: str) -> Mode:
     return Mode(value)
 
 
-def _severity(fields: Fields, default: Severity) -> Severity:
-    value = fields.text_or_none("severity")
-    if value is None:
-        return default
+def _required_severity(fields: Fields, name: str) -> Severity:
+    return _as_severity(fields, name, fields.text(name))
+
+
+def _severity(fields: Fields, name: str) -> Severity | None:
+    value = fields.text_or_none(name)
+    return None if value is None else _as_severity(fields, name, value)
+
+
+def _as_severity(fields: Fields, name: str, value: str) -> Severity:
     if value not in set(Severity):
-        fields.refuse("severity", f"must be {', '.join(Severity)}")
+        fields.refuse(name, f"must be {', '.join(Severity)}")
     return Severity(value)

@@ -21,11 +21,11 @@ from typing import Any
 
 from doorward.errors import MalformedInput
 from doorward.findings.model import Finding, Judgement, Remedy, RemedyKind, Severity, Verdict
+from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.protected import cannot_be_edited
 from doorward.guardrails.rules import OIDC_UNSCOPED_AUDIENCE, OIDC_UNSCOPED_SUBJECT
-from doorward.guardrails.worlds import DEFAULT_AUDIENCE
 from doorward.iam.arns import UNIQUE_ID
 from doorward.iam.callers import GITHUB
 from doorward.iam.documents import Condition, Document, Statement, canonical_hash, load_json, parse_document, render_document

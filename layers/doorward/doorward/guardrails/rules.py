@@ -1,38 +1,82 @@
-"""The rules: what each is called, how bad it is, and how its findings are put into words.
+"""The catalogue: what each rule is called, how it is decided, and how bad it is. Each has a page, docs/rules/<rule>.md.
 
-A sentence says who could come in, by which statement, and what would stop him. It never holds a value of an external ID.
+`world`: a set of requests that the search looks for; its witness is the proof. `text`: told by the policy's text alone; at most medium, and
+never a reason to write. `context`: told by what surrounds the policy.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from doorward.findings.model import Severity
-from doorward.guardrails.worlds import DEFAULT_AUDIENCE, Shown, issuer_of
-from doorward.iam.arns import account_of_principal
-from doorward.iam.callers import EXTERNAL_ID, GITHUB
-from doorward.iam.documents import Principal, Statement
-from doorward.organization.model import Organization
 
-LONGEST_QUOTE = 80
+Kind = Literal["world", "text", "context"]
 
 
 class RuleText(NamedTuple):
-    """`severity` is what counts where the configuration says nothing."""
+    """`severity` is what counts where the configuration says nothing.
+
+    `when_privileged`: the severity on a role that the configuration calls privileged, where that is more than one step up. A rule with
+    `only_privileged` looks at no other role.
+    """
 
     id: str
     severity: Severity
     title: str
+    kind: Kind = "world"
+    when_privileged: Severity | None = None
+    only_privileged: bool = False
 
 
-WORLD_ASSUMABLE = RuleText("world-assumable", Severity.CRITICAL, "Anybody with an AWS account can assume this role")
-EXTERNAL_ACCOUNT = RuleText("external-account", Severity.HIGH, "An account that is neither ours nor trusted can assume this role")
-OUTSIDE_ORGANIZATION = RuleText("outside-organization", Severity.HIGH, "Accounts of another organization can assume this role")
+_CRITICAL, _HIGH, _MEDIUM, _LOW, _INFO = Severity
+
+WORLD_ASSUMABLE = RuleText("world-assumable", _CRITICAL, "Anybody with an AWS account can assume this role")
+EXTERNAL_ACCOUNT = RuleText("external-account", _HIGH, "An account that is neither ours nor trusted can assume this role")
+OUTSIDE_ORGANIZATION = RuleText("outside-organization", _HIGH, "Accounts of another organization can assume this role")
 VENDOR_WITHOUT_EXTERNAL_ID = RuleText(
-    "vendor-without-external-id", Severity.HIGH, "A vendor can be made to assume this role for another of its customers"
+    "vendor-without-external-id", _HIGH, "A vendor can be made to assume this role for another of its customers"
 )
-OIDC_UNSCOPED_SUBJECT = RuleText("oidc-unscoped-subject", Severity.CRITICAL, "Workflows of strangers can assume this role")
+WEAK_EXTERNAL_ID = RuleText("weak-external-id", _LOW, "The external ID can be guessed", "text")
+WHOLE_OWN_ACCOUNT = RuleText(
+    "whole-own-account", _MEDIUM, "Every principal of an own account can be allowed to assume this privileged role", only_privileged=True
+)
+WHOLE_VENDOR_ACCOUNT = RuleText(
+    "whole-vendor-account", _MEDIUM, "Every principal of a trusted account can assume this privileged role", only_privileged=True
+)
+OIDC_UNSCOPED_SUBJECT = RuleText("oidc-unscoped-subject", _CRITICAL, "Workflows of strangers can assume this role")
 OIDC_UNSCOPED_AUDIENCE = RuleText(
-    "oidc-unscoped-audience", Severity.MEDIUM, "Tokens that were made for something else can be used to assume this role"
+    "oidc-unscoped-audience", _MEDIUM, "Tokens that were made for something else can be used to assume this role"
 )
+OIDC_PULL_REQUEST = RuleText(
+    "oidc-pull-request", _MEDIUM, "A pull request can assume this privileged role before anybody has reviewed it", only_privileged=True
+)
+CLUSTER_ANY_SERVICE_ACCOUNT = RuleText("cluster-any-service-account", _HIGH, "Pods of any namespace of the cluster can assume this role")
+COGNITO_UNSCOPED_POOL = RuleText("cognito-unscoped-pool", _CRITICAL, "Identities of anybody's Cognito identity pool can assume this role")
+COGNITO_GUEST = RuleText("cognito-guest", _HIGH, "Guests of an identity pool, who have not signed in, can assume this role")
+SAML_UNSCOPED_AUDIENCE = RuleText(
+    "saml-unscoped-audience", _MEDIUM, "An assertion that was made for another application can be used to assume this role"
+)
+SAML_ANY_USER = RuleText(
+    "saml-any-user", _MEDIUM, "Every user of the identity provider can assume this privileged role", only_privileged=True
+)
+PROVIDER_OF_ANOTHER_ACCOUNT = RuleText(
+    "provider-of-another-account", _LOW, "An identity provider of another account is named, which lets nobody in", "text"
+)
+ROLES_ANYWHERE_ANY_ANCHOR = RuleText(
+    "roles-anywhere-any-anchor", _MEDIUM, "Certificates of any trust anchor of the account can assume this role"
+)
+SERVICE_FOREIGN_SOURCE = RuleText("service-foreign-source", _HIGH, "A service can assume this role on behalf of a stranger's account")
+SERVICE_CONFUSED_DEPUTY = RuleText(
+    "service-confused-deputy", _INFO, "A service can assume this role without saying for whom it acts", when_privileged=_LOW
+)
+ACTION_WILDCARD = RuleText("action-wildcard", _LOW, "The actions are wider than what it takes to assume a role", "text")
+DANGLING_PRINCIPAL = RuleText("dangling-principal", _INFO, "A principal that was deleted is still named", "text")
+LITERAL_WILDCARD = RuleText("literal-wildcard", _INFO, "A wildcard stands where it is a plain character", "text")
+CONSTANT_CONDITION = RuleText("constant-condition", _INFO, "A condition that the role itself decides, whoever calls", "text")
+UNUSABLE_ACTION = RuleText("unusable-action", _INFO, "The statement's principals cannot make the call that it allows", "text")
+MIXED_CALLERS = RuleText("mixed-callers", _INFO, "People and services assume the same role", "text")
+LONG_SESSION = RuleText("long-session", _INFO, "Sessions of this role may last long", "context", when_privileged=_LOW)
+WAIVER_EXPIRED = RuleText("waiver-expired", _LOW, "A waiver for this role has ended", "context")
+WAIVER_UNUSED = RuleText("waiver-unused", _INFO, "A waiver for this role waives nothing", "context")
+
 ALL_RULES = {
     each.id: each
     for each in (
@@ -40,121 +84,29 @@ ALL_RULES = {
         EXTERNAL_ACCOUNT,
         OUTSIDE_ORGANIZATION,
         VENDOR_WITHOUT_EXTERNAL_ID,
+        WEAK_EXTERNAL_ID,
+        WHOLE_OWN_ACCOUNT,
+        WHOLE_VENDOR_ACCOUNT,
         OIDC_UNSCOPED_SUBJECT,
         OIDC_UNSCOPED_AUDIENCE,
+        OIDC_PULL_REQUEST,
+        CLUSTER_ANY_SERVICE_ACCOUNT,
+        COGNITO_UNSCOPED_POOL,
+        COGNITO_GUEST,
+        SAML_UNSCOPED_AUDIENCE,
+        SAML_ANY_USER,
+        PROVIDER_OF_ANOTHER_ACCOUNT,
+        ROLES_ANYWHERE_ANY_ANCHOR,
+        SERVICE_FOREIGN_SOURCE,
+        SERVICE_CONFUSED_DEPUTY,
+        ACTION_WILDCARD,
+        DANGLING_PRINCIPAL,
+        LITERAL_WILDCARD,
+        CONSTANT_CONDITION,
+        UNUSABLE_ACTION,
+        MIXED_CALLERS,
+        LONG_SESSION,
+        WAIVER_EXPIRED,
+        WAIVER_UNUSED,
     )
 }
-
-
-def shortened(text: str) -> str:
-    """Raw text of others, at a length that a sentence can carry. Whoever shows it escapes it."""
-    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
-
-
-def named(statement: Statement) -> str:
-    """`Statement 0 ("AllowCI")`, counted from 0 as in findings."""
-    return f"Statement {statement.position}" + ("" if statement.sid is None else f' ("{shortened(statement.sid)}")')
-
-
-def explain(rule: RuleText, statement: Statement, principal: Principal, shown: Shown, organization: Organization) -> str:
-    """One sentence: who, by which statement, what is missing."""
-    where = named(statement)
-    if rule is WORLD_ASSUMABLE:
-        return (
-            f"{where} lets every AWS account in, {shown.account_id} as well as any other: {_no_tie(statement, principal)}; "
-            "name the principals that need this role, or require aws:PrincipalOrgID to be your organization's."
-        )
-    if rule is EXTERNAL_ACCOUNT:
-        return (
-            f"{where} lets account {shown.account_id} in, which is neither {_ours(organization)} nor trusted: "
-            f"{_tie(statement, principal)}; remove it, or list the account under trusted.accounts if it is meant to come in."
-        )
-    if rule is OUTSIDE_ORGANIZATION:
-        return (
-            f"{where} lets any account of organization {shown.org_id} in, {_not_ours(organization)}: {_tie(statement, principal)}; "
-            "require aws:PrincipalOrgID to be exactly your organization's id."
-        )
-    if rule is VENDOR_WITHOUT_EXTERNAL_ID:
-        return _explain_vendor(where, statement, shown, organization)
-    subject, audience = _claims(principal, shown)
-    if rule is OIDC_UNSCOPED_SUBJECT:
-        return (
-            f"{where} accepts tokens of GitHub repositories that are not trusted, for one {shortened(subject)}: "
-            f"{_about_subjects(statement, principal)}; pin sub to repo:OWNER/REPOSITORY:… of yours under StringLike or StringEquals."
-        )
-    return (
-        f"{where} accepts a trusted workflow's token that was made for another audience, for one {shortened(audience)}: "
-        f"require {issuer_of(principal)}:aud to equal {_audiences(organization)}, so that a token leaked elsewhere is no key to this role."
-    )
-
-
-def _explain_vendor(where: str, statement: Statement, shown: Shown, organization: Organization) -> str:
-    vendor = organization.trusted_account(shown.account_id or "")
-    name = f" ({shortened(vendor.name)})" if vendor is not None and vendor.name else ""
-    conditions = [each for each in statement.conditions if each.key.lower() == EXTERNAL_ID]
-    if not conditions:
-        what = "asks for no sts:ExternalId"
-    elif "sts:ExternalId" in shown.witness.absent:
-        what = f"is content without one ({conditions[0].operator} does not require the key)"
-    else:
-        what = f"accepts others than the one that is yours ({conditions[0].operator})"
-    return (
-        f"{where} lets vendor account {shown.account_id}{name} in and {what}, so another customer of that vendor could have it act on this "
-        "role; require StringEquals sts:ExternalId with the id that the vendor gave to you alone."
-    )
-
-
-def _ours(organization: Organization) -> str:
-    return "of this organization" if organization.id is not None else "the role's own account"
-
-
-def _not_ours(organization: Organization) -> str:
-    if organization.id is None:
-        return "and no organization is known to be yours"
-    return f"which is not yours ({organization.id})"
-
-
-def _tie(statement: Statement, principal: Principal) -> str:
-    """What admits the caller."""
-    if account_of_principal(principal.value) is not None:
-        return f"its Principal names {shortened(principal.value)}"
-    conditions = _about_callers(statement)
-    return "its Principal is everybody, and " + (f"{conditions} admits this caller" if conditions else "nothing excludes this caller")
-
-
-def _no_tie(statement: Statement, principal: Principal) -> str:
-    if not statement.conditions:
-        return f"its Principal is {shortened(principal.value)} and no condition narrows it"
-    return f"its Principal is {shortened(principal.value)}, and a caller of any account can satisfy {_listed(statement)}"
-
-
-def _about_callers(statement: Statement) -> str:
-    keys = [each for each in statement.conditions if each.key.lower().startswith("aws:principal") or each.key.lower() == "aws:userid"]
-    return " and ".join(dict.fromkeys(f"{each.operator} {shortened(each.key)}" for each in keys))
-
-
-def _listed(statement: Statement) -> str:
-    texts = list(dict.fromkeys(f"{each.operator} {shortened(each.key)}" for each in statement.conditions))
-    more = [f"{len(texts) - 3} more"] * (len(texts) > 3)  # noqa: PLR2004 - as many as a sentence can carry
-    return " and ".join(texts[:3] + more)
-
-
-def _claims(principal: Principal, shown: Shown) -> tuple[str, str]:
-    issuer = issuer_of(principal)
-    context = shown.witness.context
-    return str(context.get(f"{issuer}:sub", "")), str(context.get(f"{issuer}:aud", ""))
-
-
-def _about_subjects(statement: Statement, principal: Principal) -> str:
-    issuer = issuer_of(principal)
-    conditions = [each for each in statement.conditions if each.key.lower() == f"{issuer}:sub"]
-    if not conditions:
-        return "no condition asks for the token's sub"
-    values = [shortened(value) for each in conditions for value in each.values]
-    listed = ", ".join(values[:2] + ["…"] * (len(values) > 2))  # noqa: PLR2004 - as many as a sentence can carry
-    return f"its condition on sub, {conditions[0].operator} {listed}, does not pin an owner that is trusted"
-
-
-def _audiences(organization: Organization) -> str:
-    issuer = organization.issuer(GITHUB)
-    return " or ".join(map(shortened, (issuer.audiences if issuer is not None else ()) or (DEFAULT_AUDIENCE,)))

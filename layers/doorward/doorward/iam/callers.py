@@ -31,13 +31,13 @@ ORGANIZATION = "organization"
 PROVIDER = "provider"
 USER_ID = "aws:userid"
 EXTERNAL_ID = "sts:externalid"
-_RUN = Wild(many=True)
+RUN = Wild(many=True)
 
-_DIGITS = "0123456789"
-_LOWER = "abcdefghijklmnopqrstuvwxyz"
-_UPPER = _LOWER.upper()
-_LETTERS = _LOWER + _UPPER
-_NAME = some(Chars(_LETTERS + _DIGITS + "_+=,.@-"))
+DIGITS = "0123456789"
+LOWER = "abcdefghijklmnopqrstuvwxyz"
+_UPPER = LOWER.upper()
+LETTERS = LOWER + _UPPER
+_NAME = some(Chars(LETTERS + DIGITS + "_+=,.@-"))
 # IAM allows any visible ASCII character in a path, a colon too: a path can imitate the text of another account's ARN.
 _PATH = perhaps((some(Chars("".join(map(chr, range(0x21, 0x7F))))), "/"))
 _LONGEST_ARN = 640
@@ -46,15 +46,15 @@ _LONGEST_SESSION_NAME = 64
 _LONGEST_EXTERNAL_ID = 1224
 _UNIQUE_ID_TAIL = 17
 _ACCOUNT_ID_DIGITS = 12
-_SESSION = (Chars(_LETTERS + _DIGITS + "_+=,.@-"), _NAME)
+_SESSION = (Chars(LETTERS + DIGITS + "_+=,.@-"), _NAME)
 _NOBODY = Grammar(Either(()))
-_FEDERATED_USER_ID = Grammar(((Chars(_DIGITS),) * _ACCOUNT_ID_DIGITS, ":", _NAME))
+_FEDERATED_USER_ID = Grammar(((Chars(DIGITS),) * _ACCOUNT_ID_DIGITS, ":", _NAME))
 _TRUE_OR_FALSE = Grammar(Either(("true", "false")))
 _ANY_TEXT = Grammar(Many(ANY))
-_SOME_TEXT = Grammar(some(ANY))
+SOME_TEXT = Grammar(some(ANY))
 _SESSION_NAME = Grammar(_SESSION)
 # `us-east-1`, `us-gov-west-1`, `us-isob-east-1`, `eusc-de-east-1`
-_REGION = Grammar((some(Chars(_LOWER)), some(("-", some(Chars(_LOWER)))), "-", some(Chars(_DIGITS))))
+_REGION = Grammar((some(Chars(LOWER)), some(("-", some(Chars(LOWER)))), "-", some(Chars(DIGITS))))
 
 
 class Text(NamedTuple):
@@ -68,14 +68,14 @@ class Text(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def _constant(value: str) -> Domain:
+def constant(value: str) -> Domain:
     return Domain(optional=False, grammar=Grammar(value), samples=(value,), constant=value)
 
 
-_FREE_TEXT = Domain(optional=True, grammar=_ANY_TEXT, samples=("any",), longest=_LONGEST_TAG_VALUE)
+FREE_TEXT = Domain(optional=True, grammar=_ANY_TEXT, samples=("any",), longest=_LONGEST_TAG_VALUE)
 _SOURCE_IDENTITY = Domain(optional=True, grammar=_SESSION_NAME, samples=("any",), longest=_LONGEST_SESSION_NAME)
 
-_HEX = Chars(_DIGITS + "abcdef")
+_HEX = Chars(DIGITS + "abcdef")
 _LONGEST_SESSION_SECONDS = 43_200
 _LONGEST_MFA_AGE_SECONDS = 129_600
 ALL_ADDRESSES: Spans = united((IPV4, IPV6))
@@ -106,7 +106,7 @@ TIME = "time"
 # The last second that an ISO 8601 date of four digits can tell.
 _LAST_SECOND = 253_402_300_799
 _ANY_TIME = Domain(optional=False, grammar=None, spans=(Span(0, _LAST_SECOND),))
-_SOME_TEXTS = Domain(optional=True, grammar=_SOME_TEXT, samples=("any",), longest=_LONGEST_TAG_VALUE, several=True)
+_SOME_TEXTS = Domain(optional=True, grammar=SOME_TEXT, samples=("any",), longest=_LONGEST_TAG_VALUE, several=True)
 
 
 @lru_cache(maxsize=32)
@@ -122,13 +122,13 @@ def _identified(kind: str, ours: tuple[str, ...]) -> Domain:
 
 
 # The same for whoever calls STS.
-_COMMON = (
-    Text("aws:SecureTransport", _constant("true"), "bool"),
+COMMON = (
+    Text("aws:SecureTransport", constant("true"), "bool"),
     # Nobody says that STS never sees a call that a service makes on somebody's behalf.
     Text("aws:ViaAWSService", Domain(optional=False, grammar=Grammar("false"), samples=("false",), doubtful=_TRUE_OR_FALSE), "bool"),
-    Text("aws:PrincipalIsAWSService", _constant("false"), "bool"),
-    Text("aws:UserAgent", _FREE_TEXT),
-    Text("aws:Referer", _FREE_TEXT),
+    Text("aws:PrincipalIsAWSService", constant("false"), "bool"),
+    Text("aws:UserAgent", FREE_TEXT),
+    Text("aws:Referer", FREE_TEXT),
     Text("aws:RequestedRegion", Domain(optional=False, grammar=_REGION, samples=("us-east-1",))),
     Text("aws:CurrentTime", _ANY_TIME, "instant", iso_time, TIME),
     Text("aws:EpochTime", _ANY_TIME, "instant", str, TIME),
@@ -146,8 +146,8 @@ _COMMON = (
     Text("aws:PrincipalServiceName", NEVER),
     Text("aws:PrincipalServiceNamesList", NEVER),
 )
-_EXTERNAL_ID_CHAR = Chars(_LETTERS + _DIGITS + "_+=,.@:/-")
-_EXTERNAL_ID = Text(
+_EXTERNAL_ID_CHAR = Chars(LETTERS + DIGITS + "_+=,.@:/-")
+EXTERNAL_ID_KEY = Text(
     "sts:ExternalId",
     Domain(
         optional=True,
@@ -157,12 +157,12 @@ _EXTERNAL_ID = Text(
     ),
 )
 _AWS = (
-    *_COMMON,
-    _EXTERNAL_ID,
+    *COMMON,
+    EXTERNAL_ID_KEY,
     Text("aws:SourceIdentity", _SOURCE_IDENTITY),
 )
 # Only principals of IAM have these.
-_NOT_FEDERATED = (
+NOT_FEDERATED = (
     "aws:PrincipalArn",
     "aws:PrincipalAccount",
     "aws:PrincipalOrgID",
@@ -183,7 +183,8 @@ _TYPES = {"role": "AssumedRole", "user": "User", "federated-user": "FederatedUse
 class Resource(NamedTuple):
     """The role whose policy is judged, and the networks of its organization: the same for every request.
 
-    `org_id` None: not known. `addresses`, `vpcs` and `vpc_endpoints` are ours: no stranger calls from there.
+    `org_id` None and `org_path` "": not known. `addresses`, `vpcs`, `vpc_endpoints` and the `accounts` of endpoints are ours: no stranger
+    calls from there.
     """
 
     partition: str
@@ -192,19 +193,47 @@ class Resource(NamedTuple):
     addresses: Spans = ()
     vpcs: tuple[str, ...] = ()
     vpc_endpoints: tuple[str, ...] = ()
+    org_path: str = ""
+    accounts: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=256)
-def _resource_keys(resource: Resource) -> tuple[Text, ...]:
-    organization = UNKNOWN if resource.org_id is None else _constant(resource.org_id)
+def resource_keys(resource: Resource) -> tuple[Text, ...]:
+    organization = UNKNOWN if resource.org_id is None else constant(resource.org_id)
     theirs = without(PUBLIC_ADDRESSES, resource.addresses)
+    if resource.org_path:
+        paths = constant(resource.org_path)._replace(several=True, constant=None)
+    elif resource.org_id is not None:
+        paths = Domain(optional=False, grammar=_NOBODY, doubtful=Grammar((resource.org_id, "/", _ORG_PATH_TAIL)), several=True)
+    else:
+        paths = UNKNOWN
+    # An endpoint of the caller's own, in whichever account and organization of his.
+    elsewhere = organizations_other_than(resource.org_id)
     return (
-        Text("aws:ResourceAccount", _constant(resource.account_id)),
+        Text("aws:ResourceAccount", constant(resource.account_id)),
         Text("aws:ResourceOrgID", organization),
+        Text("aws:ResourceOrgPaths", paths),
+        Text("aws:VpceAccount", _endpoint_account(resource.accounts)),
+        Text("aws:VpceOrgID", Domain(optional=True, grammar=_ORG_ID, samples=("o-q7w8e9rq7w",), excluded=_ids(resource.org_id))),
+        Text("aws:VpceOrgPaths", elsewhere.domain()._replace(several=True, optional=True)),
         Text("aws:SourceIp", Domain(optional=True, grammar=None, spans=theirs), "address", address),
         Text("aws:SourceVpc", _identified("vpc", resource.vpcs)),
         Text("aws:SourceVpce", _identified("vpce", resource.vpc_endpoints)),
     )
+
+
+@lru_cache(maxsize=64)
+def _endpoint_account(ours: frozenset[str]) -> Domain:
+    return Domain(
+        optional=True,
+        grammar=Grammar((Chars(DIGITS),) * _ACCOUNT_ID_DIGITS),
+        samples=_FRESH,
+        rejects=lambda account: literal(account) if account in ours else None,
+    )
+
+
+def _ids(org_id: str | None) -> tuple[Pattern, ...]:
+    return () if org_id is None else (literal(org_id),)
 
 
 # Callers of AWS type
@@ -222,19 +251,17 @@ class Organizations(NamedTuple):
         return Domain(optional=self.absent, grammar=self.grammar, samples=self.samples, excluded=self.excluded, never=self.grammar is None)
 
 
-_LOWER_AND_DIGITS = Chars(_LOWER + _DIGITS)
+_LOWER_AND_DIGITS = Chars(LOWER + DIGITS)
 _SHORT_ID = (_LOWER_AND_DIGITS,) * 4 + (Many(_LOWER_AND_DIGITS),)
-_ORG_PATH = Grammar(
-    (
-        "o-",
-        (_LOWER_AND_DIGITS,) * 10,
-        Many(_LOWER_AND_DIGITS),
-        "/r-",
-        _SHORT_ID,
-        "/",
-        Many(("ou-", _SHORT_ID, "-", (_LOWER_AND_DIGITS,) * 8, Many(_LOWER_AND_DIGITS), "/")),
-    )
+_ORG_PATH_TAIL: Part = (
+    "r-",
+    _SHORT_ID,
+    "/",
+    Many(("ou-", _SHORT_ID, "-", (_LOWER_AND_DIGITS,) * 8, Many(_LOWER_AND_DIGITS), "/")),
 )
+_ORG_ID_PART: Part = ("o-", (_LOWER_AND_DIGITS,) * 10, Many(_LOWER_AND_DIGITS))
+_ORG_ID = Grammar(_ORG_ID_PART)
+_ORG_PATH = Grammar((_ORG_ID_PART, "/", _ORG_PATH_TAIL))
 
 
 @lru_cache(maxsize=8)
@@ -252,12 +279,12 @@ def one_organization(org_id: str) -> Organizations:
     """Callers of one organization whose root and OU ids are nobody else's."""
     tail = org_id[2:6]
     root = f"{org_id}/r-{tail}/"
-    return Organizations(absent=False, grammar=Grammar(Either((root, f"{root}ou-{tail}-{tail}{tail}/"))))
+    return Organizations(absent=False, grammar=Grammar(Either((root, f"{root}ou-{tail}-{tail}{tail}/"))), samples=(root,))
 
 
 @lru_cache(maxsize=16)
 def _caller_grammar(partition: str, form: Form) -> Grammar:
-    account: Part = (Chars(_DIGITS),) * _ACCOUNT_ID_DIGITS
+    account: Part = (Chars(DIGITS),) * _ACCOUNT_ID_DIGITS
     if form == "federated-user":
         return Grammar((f"arn:{partition}:sts::", account, ":federated-user/", _NAME))
     return Grammar((f"arn:{partition}:iam::", account, f":{form}/", _PATH, _NAME))
@@ -266,7 +293,7 @@ def _caller_grammar(partition: str, form: Form) -> Grammar:
 @lru_cache(maxsize=8)
 def _user_id_grammar(form: Form) -> Grammar:
     head = "AROA" if form == "role" else "AIDA"
-    tail = (Chars(_UPPER + _DIGITS),) * _UNIQUE_ID_TAIL
+    tail = (Chars(_UPPER + DIGITS),) * _UNIQUE_ID_TAIL
     return Grammar((head, tail, ":", _SESSION)) if form == "role" else Grammar((head, tail))
 
 
@@ -311,11 +338,11 @@ def aws_callers(
         return ((beginning if beginning.startswith(kind) else kind) + "any",)
 
     def on_account(part: Pattern) -> tuple[Pattern, ...]:
-        return (lifted(part, tuple(before), (":", _RUN), ":"),)
+        return (lifted(part, tuple(before), (":", RUN), ":"),)
 
     def on_user_name(part: Pattern) -> tuple[Pattern, ...]:
         whose = (*before, Wild(many=True, barred=":"), *":user/")
-        return (lifted(part, whose, (), "/"), lifted(part, (*whose, _RUN, "/"), (), "/"))
+        return (lifted(part, whose, (), "/"), lifted(part, (*whose, RUN, "/"), (), "/"))
 
     domains = {
         CALLER: Domain(
@@ -330,8 +357,8 @@ def aws_callers(
     }
     keys = {
         "aws:principalarn": Key(CALLER),
-        "aws:principalaccount": Key(CALLER, lift=on_account),
-        "aws:principalorgid": Key(ORGANIZATION, lift=_on_org_id),
+        "aws:principalaccount": Key(CALLER, lift=on_account, read=lambda arn: arn[len(before) : account_end]),
+        "aws:principalorgid": Key(ORGANIZATION, lift=_on_org_id, read=lambda path: path.partition("/")[0]),
         "aws:principalorgpaths": Key(ORGANIZATION, multivalued=True),
     }
     sample = "AROAANYROLEANYROLEANY:any" if form == "role" else "AIDAANYUSERANYUSERANY"
@@ -349,9 +376,9 @@ def aws_callers(
         )
     texts = [
         *_AWS,
-        *_resource_keys(resource),
+        *resource_keys(resource),
         Text("aws:userid", user_id),
-        Text("aws:PrincipalType", _constant(_TYPES[form])),
+        Text("aws:PrincipalType", constant(_TYPES[form])),
         Text("aws:TokenIssueTime", _ANY_TIME._replace(optional=form == "user"), "instant", iso_time),
         Text(
             "aws:MultiFactorAuthPresent",
@@ -362,24 +389,24 @@ def aws_callers(
         Text("aws:MultiFactorAuthAge", _MFA_AGE, "number", str),
     ]
     if form == "user":
-        keys["aws:username"] = Key(CALLER, lift=on_user_name)
+        keys["aws:username"] = Key(CALLER, lift=on_user_name, read=lambda arn: arn.rpartition("/")[2])
     else:
         texts.append(Text("aws:username", NEVER))
     if external_ids_taken:
         taken = tuple(pattern(ignoring_case(each)) for each in external_ids_taken)
-        texts.append(_EXTERNAL_ID._replace(domain=_EXTERNAL_ID.domain._replace(excluded=taken)))
+        texts.append(EXTERNAL_ID_KEY._replace(domain=EXTERNAL_ID_KEY.domain._replace(excluded=taken)))
 
     def admits(principal: Principal) -> tuple[Placed, ...] | None:
         return _admits_aws(principal, resource.partition, form)
 
-    space = _Space(keys, domains, _by_name(texts), _aws_otherwise)
+    space = Space(keys, domains, by_name(texts), _aws_otherwise)
     required = (CALLER, ORGANIZATION, USER_ID) if form == "role" else (CALLER, ORGANIZATION)
-    whose = () if accounts.only is None else (_is(CALLER, starting_with(f"{before}{accounts.only}:")),)
+    whose = () if accounts.only is None else (stands_at(CALLER, starting_with(f"{before}{accounts.only}:")),)
     return Callers(ASSUME_ROLE, space.key_of, space.domain_of, admits, required=required, base=(*whose, *base))
 
 
 def _on_org_id(part: Pattern) -> tuple[Pattern, ...]:
-    return (lifted(part, (), ("/", _RUN), "/"),)
+    return (lifted(part, (), ("/", RUN), "/"),)
 
 
 def _admits_aws(principal: Principal, partition: str, form: Form) -> tuple[Placed, ...] | None:
@@ -391,30 +418,30 @@ def _admits_aws(principal: Principal, partition: str, form: Form) -> tuple[Place
         return None
     service = "sts" if form == "federated-user" else "iam"
     if is_account_id(value):
-        return (_is(CALLER, starting_with(f"arn:{partition}:{service}::{value}:")),)
+        return (stands_at(CALLER, starting_with(f"arn:{partition}:{service}::{value}:")),)
     arn = parse_arn(value)
     if arn is None or arn.partition != partition:
         return None
     kind_of, _, rest = arn.resource.partition("/")
     if arn.service == "iam" and arn.resource == "root":
-        return (_is(CALLER, starting_with(f"arn:{partition}:{service}::{arn.account_id}:")),)
+        return (stands_at(CALLER, starting_with(f"arn:{partition}:{service}::{arn.account_id}:")),)
     if (arn.service, kind_of) == ("sts", "assumed-role") and form == "role":
         role, _, session = rest.partition("/")
         whose = f"arn:{partition}:iam::{arn.account_id}:role/"
         return (
-            _is(CALLER, literal(whose + role), pattern((*whose, _RUN, "/", *role))),
-            _is(USER_ID, pattern((Wild(many=True, barred=":"), ":", *session))),
+            stands_at(CALLER, literal(whose + role), pattern((*whose, RUN, "/", *role))),
+            stands_at(USER_ID, pattern((Wild(many=True, barred=":"), ":", *session))),
         )
     if (arn.service, kind_of) in {("iam", form), ("sts", form)}:
-        return (_is(CALLER, literal(value)),)
+        return (stands_at(CALLER, literal(value)),)
     return None
 
 
-def _is(dimension: str, *patterns: Pattern) -> Placed:
+def stands_at(dimension: str, *patterns: Pattern) -> Placed:
     return Placed(dimension, Test(absent=False, negated=False, patterns=patterns, unknown=False, construct="Principal"))
 
 
-class _Space:
+class Space:
     """Keys that share dimensions, and what every dimension can be: described ones first, then what `otherwise` says."""
 
     __slots__ = ("_domains", "_keys", "_otherwise", "_texts")
@@ -447,22 +474,26 @@ class _Space:
         return self._otherwise(dimension) if text is None else text.domain
 
 
-def _by_name(texts: Iterable[Text]) -> dict[str, Text]:
+def by_name(texts: Iterable[Text]) -> dict[str, Text]:
     """The last description of a key counts."""
     return {each.name.lower(): each for each in texts}
 
 
 def _aws_otherwise(dimension: str) -> Domain:
-    return _FREE_TEXT if dimension.startswith(("aws:principaltag/", "aws:requesttag/")) else UNKNOWN
+    return FREE_TEXT if dimension.startswith(("aws:principaltag/", "aws:requesttag/")) else UNKNOWN
 
 
 _SPELLING = {
     each.lower(): each
     for each in (
         *(each.name for each in _AWS),
-        *_NOT_FEDERATED,
+        *NOT_FEDERATED,
         "aws:ResourceAccount",
         "aws:ResourceOrgID",
+        "aws:ResourceOrgPaths",
+        "aws:VpceAccount",
+        "aws:VpceOrgID",
+        "aws:VpceOrgPaths",
         "aws:FederatedProvider",
     )
 }
@@ -475,200 +506,3 @@ def spelled(key: str) -> str:
         if name.startswith(family):
             return spelling + key[len(family) :]
     return _SPELLING.get(name, key)
-
-
-# Web identities
-
-
-_OWNER = (Chars(_LETTERS + _DIGITS), Many((perhaps(Chars("-_")), Chars(_LETTERS + _DIGITS))))
-_REPO = some(Chars(_LETTERS + _DIGITS + "._-"))
-_NUMBER = (Chars("123456789"), Many(Chars(_DIGITS)))
-_REPOSITORY = (_OWNER, "/", _REPO)
-_FREE_CLAIMS = (
-    "actor",
-    "actor_id",
-    "base_ref",
-    "environment",
-    "event_name",
-    "head_ref",
-    "job_workflow_ref",
-    "job_workflow_sha",
-    "ref",
-    "ref_type",
-    "repository_visibility",
-    "run_attempt",
-    "run_id",
-    "run_number",
-    "runner_environment",
-    "sha",
-    "workflow",
-    "workflow_ref",
-    "workflow_sha",
-)
-# GitHub writes %3A for a colon within a value, so that no value can imitate a claim.
-_CLAIM: Part = Either(
-    (
-        (Either(_FREE_CLAIMS), ":", some(Chars(":", negated=True))),
-        ("repository:", _REPOSITORY),
-        ("repository_owner:", _OWNER),
-        (Either(("repository_id:", "repository_owner_id:", "enterprise_id:")), _NUMBER),
-    )
-)
-_CONTEXT: Part = Either((":pull_request", some((":", _CLAIM))))
-_BY_NAME = ("repo:", _REPOSITORY, _CONTEXT)
-_IMMUTABLE = ("repo:", _OWNER, "@", _NUMBER, "/", _REPO, "@", _NUMBER, _CONTEXT)
-_CUSTOM = (_CLAIM, Many((":", _CLAIM)), perhaps(":pull_request"))
-
-
-@lru_cache(maxsize=4)
-def _subject_grammar(by_name: bool) -> Grammar:
-    return Grammar(_BY_NAME) if by_name else Grammar(Either((_IMMUTABLE, _CUSTOM)))
-
-
-@lru_cache(maxsize=4)
-def _claim_grammar(claim: str) -> Grammar:
-    return Grammar({"repository": _REPOSITORY, "repository_owner": _OWNER}.get(claim, _NUMBER))
-
-
-_ID_CLAIMS = ("repository_id", "repository_owner_id", "enterprise_id")
-_AUDIENCES = ("sts.amazonaws.com", "https://audience.example/any", "https://audience.example/other")
-
-
-_STRANGERS = ("stranger", "outsider", "unrelated-owner")
-_MAIN = "ref:refs/heads/main"
-_SUBJECTS = tuple(f"repo:{each}/any:{_MAIN}" for each in _STRANGERS)
-
-
-def _imitate_subject(part: Pattern) -> tuple[str, ...]:
-    """What somebody would register to fit a pattern: `repo:acme*` is fitted by `repo:acme-evil/any:ref:refs/heads/main`."""
-    text = "".join(("*" if each.many else "x") if isinstance(each, Wild) else each[0] for each in part.tokens)
-    owner, _, rest = text.removeprefix("repo:").partition("/")
-    repository, _, context = rest.partition(":")
-    owner = _STRANGERS[0] if owner == "*" else owner.replace("*", "-evil")
-    repository = "any" if repository in {"", "*"} else repository.replace("*", "-any")
-    context = _MAIN if context in {"", "*"} else context.replace("refs/*", "refs/heads/main").replace("*", "main")
-    return f"repo:{owner}/{repository}:{context}", f"repo:{owner}@1/{repository}@1:{context}"
-
-
-class Tokens(NamedTuple):
-    """Which tokens of an issuer: subjects that are none of `subjects_excluded`, audiences none of `audiences_excluded`.
-
-    `claims_excluded` are, by claim, values that these tokens never have; `base` restricts further.
-    """
-
-    subjects_excluded: tuple[Pattern, ...] = ()
-    audiences_excluded: tuple[Pattern, ...] = ()
-    claims_excluded: tuple[tuple[str, tuple[Pattern, ...]], ...] = ()
-    owners_excluded: tuple[str, ...] = ()
-    base: Region = ()
-
-
-@lru_cache(maxsize=512)
-def github_callers(resource: Resource, provider: str, tokens: Tokens, *, by_name: bool) -> Callers:
-    """Workflows with a token of GitHub Actions. `by_name`: subjects `repo:OWNER/REPO:…`; else those with ids, and customised ones."""
-    subject = f"{GITHUB}:sub"
-    claims_excluded = dict(tokens.claims_excluded)
-    owners = tuple(pattern((*ignoring_case(each),)) for each in tokens.owners_excluded)
-    their_repositories = tuple(pattern((*ignoring_case(each), "/", _RUN)) for each in tokens.owners_excluded)
-    domains = {
-        subject: Domain(
-            optional=False,
-            grammar=_subject_grammar(by_name),
-            samples=_SUBJECTS,
-            excluded=tokens.subjects_excluded,
-            imitate=_imitate_subject,
-        ),
-        f"{GITHUB}:aud": Domain(
-            optional=False,
-            grammar=_SOME_TEXT,
-            samples=_AUDIENCES,
-            excluded=tokens.audiences_excluded,
-        ),
-    }
-    keys = {subject: Key(subject), f"{GITHUB}:aud": Key(f"{GITHUB}:aud")}
-    for claim in _FREE_CLAIMS:
-        domains[f"{GITHUB}:{claim}"] = Domain(optional=True, grammar=_SOME_TEXT, samples=("any",))
-    for claim in _ID_CLAIMS:
-        domains[f"{GITHUB}:{claim}"] = Domain(
-            optional=True, grammar=_claim_grammar(claim), samples=("987654321",), excluded=claims_excluded.get(claim, ())
-        )
-    for claim, theirs in (("repository", their_repositories), ("repository_owner", owners)):
-        domains[f"{GITHUB}:{claim}"] = Domain(
-            optional=True,
-            grammar=_claim_grammar(claim),
-            excluded=(*theirs, *claims_excluded.get(claim, ())),
-        )
-    if by_name:
-        keys[f"{GITHUB}:repository"] = Key(subject, sometimes=True, lift=_on_repository)
-        keys[f"{GITHUB}:repository_owner"] = Key(subject, sometimes=True, lift=_on_owner)
-    return _web_identities(resource, provider, GITHUB, keys, domains, (subject, f"{GITHUB}:aud"), tokens.base)
-
-
-def _on_repository(part: Pattern) -> tuple[Pattern, ...]:
-    return (lifted(part, tuple("repo:"), (":", _RUN), ":"),)
-
-
-def _on_owner(part: Pattern) -> tuple[Pattern, ...]:
-    return (lifted(part, tuple("repo:"), ("/", _RUN), "/:"),)
-
-
-@lru_cache(maxsize=512)
-def issuer_callers(resource: Resource, provider: str, issuer: str, tokens: Tokens) -> Callers:
-    """Tokens of an issuer whose subjects nobody described here: a subject may be any text, so only emptiness is a proof."""
-    host = issuer.lower()
-    domains = {
-        f"{host}:sub": Domain(optional=False, grammar=_SOME_TEXT, excluded=tokens.subjects_excluded),
-        f"{host}:aud": Domain(optional=False, grammar=_SOME_TEXT, samples=("sts.amazonaws.com",)),
-    }
-    for claim, excluded in tokens.claims_excluded:
-        domains[f"{host}:{claim.lower()}"] = Domain(optional=True, grammar=_SOME_TEXT, excluded=excluded)
-    return _web_identities(resource, provider, host, {}, domains, (f"{host}:sub", f"{host}:aud"), tokens.base)
-
-
-# Whether `{"AWS": "*"}` means the bearers of tokens too is not documented.
-_UNDOCUMENTED = (
-    Placed(PROVIDER, Test(absent=None, negated=False, patterns=(), unknown=True, construct='Principal {"AWS": "*"} for a web identity')),
-)
-
-
-def _web_identities(  # noqa: PLR0917 - one caller each
-    resource: Resource,
-    provider: str,
-    issuer: str,
-    keys: Mapping[str, Key],
-    domains: Mapping[str, Domain],
-    required: tuple[str, ...],
-    base: tuple[Placed, ...],
-) -> Callers:
-    texts = (
-        *_COMMON,
-        *_resource_keys(resource),
-        *(Text(each, NEVER) for each in _NOT_FEDERATED),
-        Text("aws:FederatedProvider", _constant(provider)),
-        Text(f"{GITHUB}:iss", NEVER),  # often written, never sent
-    )
-
-    def admits(principal: Principal) -> tuple[Placed, ...] | None:
-        if principal.type == "*" or principal == Principal("Federated", provider):
-            return ()
-        return _UNDOCUMENTED if principal == Principal("AWS", "*") else None
-
-    def otherwise(dimension: str) -> Domain:
-        host = dimension.rpartition(":")[0]
-        # A token has one issuer: keys of another are not in its request.
-        return NEVER if "." in host and host != issuer else UNKNOWN
-
-    space = _Space(keys, {PROVIDER: _constant(provider), **domains}, _by_name(texts), otherwise)
-    return Callers(WITH_WEB_IDENTITY, space.key_of, space.domain_of, admits, required=required, base=base)
-
-
-@lru_cache(maxsize=64)
-def unnamed_web_identities(resource: Resource, action: str) -> Callers:
-    """Whoever comes by a token or an assertion of a provider that the policy does not name: only for `{"AWS": "*"}`, and only a doubt."""
-
-    def admits(principal: Principal) -> tuple[Placed, ...] | None:
-        return _UNDOCUMENTED if principal in {Principal("AWS", "*"), Principal("*", "*")} else None
-
-    texts = (*_COMMON, *_resource_keys(resource), *(Text(each, NEVER) for each in _NOT_FEDERATED))
-    space = _Space({}, {PROVIDER: _constant("any")}, _by_name(texts), lambda _: UNKNOWN)
-    return Callers(action, space.key_of, space.domain_of, admits)

@@ -206,6 +206,11 @@ def scalar_text(value: object) -> str | None:
     return json.dumps(value, allow_nan=False) if isinstance(value, int | float) else None
 
 
+def parse_conditions(raw: Any, where: str) -> tuple[Condition, ...]:
+    """A `Condition` block, already decoded. Raises MalformedInput; `where` names it there."""
+    return _conditions(raw, where)
+
+
 def _conditions(raw: Any, where: str) -> tuple[Condition, ...]:
     if not isinstance(raw, dict):
         raise MalformedInput(f"{where}: must be an object, not {_kind(raw)}")

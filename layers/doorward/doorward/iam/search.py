@@ -50,7 +50,7 @@ class Key(NamedTuple):
     """Where a condition key stands in the space.
 
     Several keys can share a dimension: `lift` turns a pattern on the key into patterns there. `sometimes`: the key may be missing
-    although its dimension has a value. `write` puts a number of the dimension as this key has it.
+    although its dimension has a value. `write` puts a number of the dimension as this key has it, `read` takes the key's part of a text.
     """
 
     dimension: str
@@ -59,6 +59,7 @@ class Key(NamedTuple):
     sometimes: bool = False
     lift: Callable[[Pattern], tuple[Pattern, ...]] | None = None
     write: Callable[[int], str] | None = None
+    read: Callable[[str], str] | None = None
 
 
 class Domain(NamedTuple):
@@ -424,6 +425,8 @@ def _unique(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 _VARIABLE = re.compile(r"\$\{([^{}$*?,']+)(?:,\s*'([^']*)'\s*)?\}")
+_PLAIN_VARIABLE = re.compile(r"\$\{[^{}$*?,']+(?:,\s*'[^']*'\s*)?\}")
+_ESCAPED = re.compile(r"\$\{[*?$]\}")
 _ESCAPES = str.maketrans({"$": "${$}", "*": "${*}", "?": "${?}"})
 _MOST_ASSIGNMENTS = 32
 
@@ -447,6 +450,8 @@ def _with_variables(  # noqa: PLR0917 - find_request's own
 
     What is found so is a proof. That nothing is found is none, so then the condition is left open.
     """
+    index = document.statements.index(statement)
+    document = _with_own_values(document)
     constants: dict[str, str | None] = {}
     tried: dict[str, list[str | None]] = {}
     for name in variables_of(document):
@@ -457,8 +462,7 @@ def _with_variables(  # noqa: PLR0917 - find_request's own
         elif domain.never:
             constants[name] = None
         elif not key.multivalued and domain.grammar is not None:
-            tried[name] = _likely(document, name, key, domain)
-    index = document.statements.index(statement)
+            tried[name] = _likely(document, name, callers)
     document = _filled(document, constants)
 
     def find(filled: Document, chosen: Iterable[Placed]) -> Found | Doubt | None:
@@ -473,7 +477,38 @@ def _with_variables(  # noqa: PLR0917 - find_request's own
             found = find(_filled(document, chosen), _chosen(chosen, callers))
             if isinstance(found, Found):
                 return found
-    return find(document, ())
+    opened = _opened(document, index)
+    return None if opened is not None and find(opened, ()) is None else find(document, ())
+
+
+def _opened(document: Document, index: int) -> Document | None:
+    """With whatever text in the place of the variables of one Allow statement: it allows more, so that emptiness is a proof.
+
+    None where no variable stands where that can be written.
+    """
+    statement = document.statements[index]
+    conditions = tuple(map(_open_condition, statement.conditions))
+    if conditions == statement.conditions:
+        return None
+    return document._replace(
+        statements=(*document.statements[:index], statement._replace(conditions=conditions), *document.statements[index + 1 :])
+    )
+
+
+def _open_condition(condition: Condition) -> Condition:
+    operator = read_operator(condition.operator)
+    if operator is None or not any("${" in each for each in condition.values):
+        return condition
+    values = [_VARIABLE.sub("*", each) for each in condition.values]
+    if operator.name in {"arnequals", "arnlike"} and all("*" not in head for each in values for head in each.split(":")[:_ARN_COLONS]):
+        return condition._replace(values=tuple(values))
+    if operator.name == "stringlike":
+        return condition._replace(values=tuple(values))
+    if operator.name == "stringequals" and not any(_ESCAPED.search(each) for each in condition.values):
+        like = re.sub("equals", "Like", condition.operator, flags=re.IGNORECASE)
+        literals = ["*".join(part.translate(_ESCAPES) for part in _PLAIN_VARIABLE.split(each)) for each in condition.values]
+        return condition._replace(operator=like, values=tuple(literals))
+    return condition
 
 
 def variables_of(document: Document) -> tuple[str, ...]:
@@ -487,17 +522,59 @@ def variables_of(document: Document) -> tuple[str, ...]:
     )
 
 
-def _likely(document: Document, name: str, key: Key, domain: Domain) -> list[str | None]:
-    mentioned = [
-        value
-        for statement in document.statements
-        for condition in statement.conditions
-        if condition.key.lower() == name
-        for value in condition.values
-        if not any(each in value for each in "*?$")
-    ]
-    ours = [each.split(":")[4] for each in domain.samples if name == "aws:principalaccount"] if key.lift is not None else domain.samples
-    return list(dict.fromkeys((*mentioned, *ours, "any", *([None] if domain.optional else []))))
+def _likely(document: Document, name: str, callers: Callers) -> list[str | None]:
+    """Values that could make a difference: those that are written down for the key, and those of the keys that are compared with it."""
+    mentioned: list[str] = []
+    compared_with: list[str] = []
+    for statement in document.statements:
+        for condition in statement.conditions:
+            key = condition.key.lower()
+            if key == name:
+                mentioned += [each for each in condition.values if not any(char in each for char in "*?$")]
+            elif any(name == found.strip().lower() for each in condition.values for found, _ in _VARIABLE.findall(each)):
+                compared_with.append(key)
+    likely = [value for each in (name, *compared_with) for value in _samples(each, callers)]
+    optional = callers.domain_of(callers.key_of(name).dimension).optional
+    return list(dict.fromkeys((*mentioned, *likely, "any", *([None] if optional else []))))
+
+
+def _samples(name: str, callers: Callers) -> Iterable[str]:
+    key = callers.key_of(name)
+    for each in callers.domain_of(key.dimension).samples:
+        if key.read is None:
+            yield each
+        else:
+            yield key.read(each)
+
+
+def _with_own_values(document: Document) -> Document:
+    """A key compared with itself: whatever value it has, it has; and without one, the comparison fails as any other does."""
+
+    def condition(each: Condition) -> Condition:
+        operator = read_operator(each.operator)
+        if (
+            operator is None
+            or operator.qualifier
+            or operator.name not in _EXACT
+            or not any(_is_own(value, each.key) for value in each.values)
+        ):
+            return each
+        like = re.sub("(?:equals(?:ignorecase)?|like)", "Like", each.operator, flags=re.IGNORECASE)
+        return each._replace(operator=like, values=("*",))
+
+    return document._replace(
+        statements=tuple(each._replace(conditions=tuple(map(condition, each.conditions))) for each in document.statements)
+    )
+
+
+_EXACT = frozenset(
+    {"stringequals", "stringequalsignorecase", "stringlike", "stringnotequals", "stringnotequalsignorecase", "stringnotlike"}
+)
+
+
+def _is_own(value: str, key: str) -> bool:
+    found = _VARIABLE.fullmatch(value)
+    return found is not None and found[1].strip().lower() == key.lower()
 
 
 def _chosen(values: Mapping[str, str | None], callers: Callers) -> Iterable[Placed]:

@@ -53,7 +53,10 @@ class Networks(NamedTuple):
 
 
 class Organization(NamedTuple):
-    """`id` is None in one-account mode: then only `accounts` are ours."""
+    """`id` is None in one-account mode: then only `accounts` are ours.
+
+    `services` may act for whomever; `cognito` are ids of identity pools, `roles_anywhere` ARNs of trust anchors.
+    """
 
     id: str | None = None
     management_account: str | None = None
@@ -63,6 +66,8 @@ class Organization(NamedTuple):
     oidc: tuple[TrustedIssuer, ...] = ()
     saml: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    cognito: tuple[str, ...] = ()
+    roles_anywhere: tuple[str, ...] = ()
     pipelines: tuple[Pipeline, ...] = ()
     networks: Networks = Networks()
 

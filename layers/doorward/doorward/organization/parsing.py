@@ -40,7 +40,6 @@ def organization_from(data: object) -> Organization:
     fields = Fields(data, "")
     accounts = fields.objects("accounts", _account)
     trusted = fields.object("trusted")
-    trusted.take("cognito", "roles_anywhere")  # part of the file's form; no rule reads them yet
     networks = fields.object("networks")
     organization = Organization(
         id=fields.matching("organization", _ORGANIZATION_ID, "the organization's id, o-…") or None,
@@ -51,6 +50,8 @@ def organization_from(data: object) -> Organization:
         oidc=trusted.objects("oidc", _issuer),
         saml=trusted.objects("saml", _saml_provider),
         services=trusted.texts("services"),
+        cognito=trusted.texts("cognito"),
+        roles_anywhere=trusted.texts("roles_anywhere"),
         pipelines=fields.objects("pipelines", _pipeline),
         networks=Networks(networks.texts("cidrs"), networks.texts("vpcs"), networks.texts("vpce")),
     )
@@ -170,6 +171,17 @@ class Fields:
         if not isinstance(value, bool):
             self.refuse(name, "must be true or false")
         return value
+
+    def whole_number(self, name: str, default: int) -> int:
+        """From 1."""
+        value = self._get(name, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            self.refuse(name, "must be a whole number from 1")
+        return value
+
+    def value(self, name: str) -> Any:
+        """As it stands."""
+        return self._get(name, None)
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts; empty where absent."""

@@ -1,0 +1,261 @@
+"""The sentence of each finding: who could come in, by which statement, and what would stop him. It never holds an external ID's value."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from doorward.guardrails import rules
+from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
+from doorward.guardrails.rules import RuleText
+from doorward.guardrails.worlds import Shown
+from doorward.guardrails.written import issuer_of
+from doorward.iam.arns import account_of_principal
+from doorward.iam.callers import EXTERNAL_ID, GITHUB
+from doorward.iam.documents import Principal, Statement
+from doorward.organization.model import Organization
+
+LONGEST_QUOTE = 80
+
+
+def shortened(text: str) -> str:
+    """Raw text of others, at a length that a sentence can carry. Whoever shows it escapes it."""
+    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
+
+
+def named(statement: Statement) -> str:
+    """`Statement 0 ("AllowCI")`, counted from 0 as in findings."""
+    return f"Statement {statement.position}" + ("" if statement.sid is None else f' ("{shortened(statement.sid)}")')
+
+
+class Told(NamedTuple):
+    """What a sentence is made of."""
+
+    statement: Statement
+    principal: Principal
+    shown: Shown
+    organization: Organization
+
+    @property
+    def where(self) -> str:
+        return named(self.statement)
+
+
+def explain(rule: RuleText, told: Told) -> str:
+    """One sentence: who, by which statement, what is missing."""
+    return _SENTENCES[rule.id](told)
+
+
+def _world(told: Told) -> str:
+    return (
+        f"{told.where} lets every AWS account in, {told.shown.account_id} as well as any other: {_no_tie(told.statement, told.principal)}; "
+        "name the principals that need this role, or require aws:PrincipalOrgID to be your organization's."
+    )
+
+
+def _external(told: Told) -> str:
+    return (
+        f"{told.where} lets account {told.shown.account_id} in, which is neither {_ours(told.organization)} nor trusted: "
+        f"{_tie(told.statement, told.principal)}; remove it, or list the account under trusted.accounts if it is meant to come in."
+    )
+
+
+def _elsewhere(told: Told) -> str:
+    return (
+        f"{told.where} lets any account of organization {told.shown.org_id} in, {_not_ours(told.organization)}: "
+        f"{_tie(told.statement, told.principal)}; require aws:PrincipalOrgID to be exactly your organization's id."
+    )
+
+
+def _vendor(told: Told) -> str:
+    return _explain_vendor(told.where, told.statement, told.shown, told.organization)
+
+
+def _whole_account(told: Told) -> str:
+    return (
+        f"{told.where} lets whichever principal of account {told.shown.account_id} in, and this role is privileged: "
+        "name the roles that need it, or require aws:PrincipalArn to be one of them."
+    )
+
+
+def _strangers(told: Told) -> str:
+    issuer = issuer_of(told.principal) or ""
+    subject, _ = _claims(told.principal, told.shown)
+    if issuer == GITHUB:
+        return (
+            f"{told.where} accepts tokens of GitHub repositories that are not trusted, for one {shortened(subject)}: "
+            f"{_about_subjects(told.statement, told.principal)}; "
+            "pin sub to repo:OWNER/REPOSITORY:… of yours under StringLike or StringEquals."
+        )
+    return (
+        f"{told.where} accepts tokens of {shortened(issuer)} that are not trusted, for one {shortened(subject)}: "
+        f"{_about_subjects(told.statement, told.principal)}; "
+        f"pin {shortened(issuer)}:sub to what is yours, up to the separator that ends it."
+    )
+
+
+def _audience(told: Told) -> str:
+    _, audience = _claims(told.principal, told.shown)
+    return (
+        f"{told.where} accepts a trusted workflow's token that was made for another audience, for one {shortened(audience)}: require "
+        f"{issuer_of(told.principal)}:aud to equal {_audiences(told)}, so that a token leaked elsewhere is no key to this role."
+    )
+
+
+def _pull_request(told: Told) -> str:
+    subject, _ = _claims(told.principal, told.shown)
+    return (
+        f"{told.where} accepts {shortened(subject)}, and this role is privileged: whoever may push a branch can open a "
+        "pull request that runs as this role before anybody has read it; pin sub to the branch or the environment that deploys."
+    )
+
+
+def _cluster(told: Told) -> str:
+    subject, _ = _claims(told.principal, told.shown)
+    return (
+        f"{told.where} lets pods of any namespace of the cluster in, for one {shortened(subject)}: "
+        f"{_about_subjects(told.statement, told.principal)}; pin sub to system:serviceaccount:NAMESPACE:NAME."
+    )
+
+
+def _pool(told: Told) -> str:
+    _, audience = _claims(told.principal, told.shown)
+    return (
+        f"{told.where} accepts identities of identity pools that are not yours, for one {shortened(audience)}, and anybody can make such a "
+        "pool: require StringEquals cognito-identity.amazonaws.com:aud to be the id of your pool."
+    )
+
+
+def _guest(told: Told) -> str:
+    return (
+        f"{told.where} lets guests in, who have signed in nowhere: require ForAnyValue:StringLike cognito-identity.amazonaws.com:amr to be "
+        "authenticated."
+    )
+
+
+def _recipient(told: Told) -> str:
+    return (
+        f"{told.where} accepts an assertion that was made for another application, for one {told.shown.witness.context['SAML:aud']}: "
+        "require StringEquals SAML:aud to be AWS's sign-in page, https://signin.aws.amazon.com/saml."
+    )
+
+
+def _any_user(told: Told) -> str:
+    return (
+        f"{told.where} lets every user of {shortened(told.principal.value)} in, and this role is privileged: require an attribute that "
+        "only those have who need it, or a session tag that the provider sets."
+    )
+
+
+def _anchor(told: Told) -> str:
+    return (
+        f"{told.where} lets certificates of every trust anchor of the account in, for one {told.shown.witness.context['aws:SourceArn']}: "
+        "require ArnEquals aws:SourceArn to be the anchor that this role is for."
+    )
+
+
+def _foreign_source(told: Told) -> str:
+    service = shortened(told.principal.value)
+    return (
+        f"{told.where} lets {service} in on behalf of account {told.shown.account_id}, which is neither {_ours(told.organization)} "
+        "nor trusted: require StringEquals aws:SourceAccount to be the account whose resources use this role."
+    )
+
+
+def _deputy(told: Told) -> str:
+    service = shortened(told.principal.value)
+    return (
+        f"{told.where} lets {service} in whomever it acts for; services check that who hands them a role is of its account, so this is a "
+        "second lock: where the service documents that it sends them, require aws:SourceAccount or aws:SourceArn, and nowhere else."
+    )
+
+
+_SENTENCES: dict[str, Callable[[Told], str]] = {
+    rules.WORLD_ASSUMABLE.id: _world,
+    rules.EXTERNAL_ACCOUNT.id: _external,
+    rules.OUTSIDE_ORGANIZATION.id: _elsewhere,
+    rules.VENDOR_WITHOUT_EXTERNAL_ID.id: _vendor,
+    rules.WHOLE_OWN_ACCOUNT.id: _whole_account,
+    rules.WHOLE_VENDOR_ACCOUNT.id: _whole_account,
+    rules.OIDC_UNSCOPED_SUBJECT.id: _strangers,
+    rules.OIDC_UNSCOPED_AUDIENCE.id: _audience,
+    rules.OIDC_PULL_REQUEST.id: _pull_request,
+    rules.CLUSTER_ANY_SERVICE_ACCOUNT.id: _cluster,
+    rules.COGNITO_UNSCOPED_POOL.id: _pool,
+    rules.COGNITO_GUEST.id: _guest,
+    rules.SAML_UNSCOPED_AUDIENCE.id: _recipient,
+    rules.SAML_ANY_USER.id: _any_user,
+    rules.ROLES_ANYWHERE_ANY_ANCHOR.id: _anchor,
+    rules.SERVICE_FOREIGN_SOURCE.id: _foreign_source,
+    rules.SERVICE_CONFUSED_DEPUTY.id: _deputy,
+}
+
+
+def _explain_vendor(where: str, statement: Statement, shown: Shown, organization: Organization) -> str:
+    vendor = organization.trusted_account(shown.account_id or "")
+    name = f" ({shortened(vendor.name)})" if vendor is not None and vendor.name else ""
+    conditions = [each for each in statement.conditions if each.key.lower() == EXTERNAL_ID]
+    if not conditions:
+        what = "asks for no sts:ExternalId"
+    elif "sts:ExternalId" in shown.witness.absent:
+        what = f"is content without one ({conditions[0].operator} does not require the key)"
+    else:
+        what = f"accepts others than the one that is yours ({conditions[0].operator})"
+    return (
+        f"{where} lets vendor account {shown.account_id}{name} in and {what}, so another customer of that vendor could have it act on this "
+        "role; require StringEquals sts:ExternalId with the id that the vendor gave to you alone."
+    )
+
+
+def _ours(organization: Organization) -> str:
+    return "of this organization" if organization.id is not None else "the role's own account"
+
+
+def _not_ours(organization: Organization) -> str:
+    if organization.id is None:
+        return "and no organization is known to be yours"
+    return f"which is not yours ({organization.id})"
+
+
+def _tie(statement: Statement, principal: Principal) -> str:
+    """What admits the caller."""
+    if account_of_principal(principal.value) is not None:
+        return f"its Principal names {shortened(principal.value)}"
+    conditions = _about_callers(statement)
+    return "its Principal is everybody, and " + (f"{conditions} admits this caller" if conditions else "nothing excludes this caller")
+
+
+def _no_tie(statement: Statement, principal: Principal) -> str:
+    if not statement.conditions:
+        return f"its Principal is {shortened(principal.value)} and no condition narrows it"
+    return f"its Principal is {shortened(principal.value)}, and a caller of any account can satisfy {_listed(statement)}"
+
+
+def _about_callers(statement: Statement) -> str:
+    keys = [each for each in statement.conditions if each.key.lower().startswith("aws:principal") or each.key.lower() == "aws:userid"]
+    return " and ".join(dict.fromkeys(f"{each.operator} {shortened(each.key)}" for each in keys))
+
+
+def _listed(statement: Statement) -> str:
+    texts = list(dict.fromkeys(f"{each.operator} {shortened(each.key)}" for each in statement.conditions))
+    more = [f"{len(texts) - 3} more"] * (len(texts) > 3)  # noqa: PLR2004 - as many as a sentence can carry
+    return " and ".join(texts[:3] + more)
+
+
+def _claims(principal: Principal, shown: Shown) -> tuple[str, str]:
+    issuer = issuer_of(principal)
+    context = shown.witness.context
+    return str(context.get(f"{issuer}:sub", "")), str(context.get(f"{issuer}:aud", ""))
+
+
+def _about_subjects(statement: Statement, principal: Principal) -> str:
+    issuer = issuer_of(principal)
+    conditions = [each for each in statement.conditions if each.key.lower() == f"{issuer}:sub"]
+    if not conditions:
+        return "no condition asks for the token's sub"
+    values = [shortened(value) for each in conditions for value in each.values]
+    listed = ", ".join(values[:2] + ["…"] * (len(values) > 2))  # noqa: PLR2004 - as many as a sentence can carry
+    return f"its condition on sub, {conditions[0].operator} {listed}, does not pin an owner that is trusted"
+
+
+def _audiences(told: Told) -> str:
+    issuer = told.organization.issuer(issuer_of(told.principal) or "")
+    return " or ".join(map(shortened, (issuer.audiences if issuer is not None else ()) or (DEFAULT_AUDIENCE,)))

@@ -1,0 +1,219 @@
+"""Worlds of GitHub Actions: workflows of strangers, and tokens that were made for something else."""
+
+from collections.abc import Iterable, Iterator
+
+from doorward.findings.model import Witness
+from doorward.guardrails.worlds import Answer, Gate, Shown, text_of
+from doorward.guardrails.written import is_open, positive_values
+from doorward.iam.callers import GITHUB, WITH_WEB_IDENTITY
+from doorward.iam.documents import Document, Principal, Statement
+from doorward.iam.github import github_callers
+from doorward.iam.search import Callers, Doubt, Found, Placed, Test, glob, ignoring_case
+from doorward.iam.sets import Pattern, Wild, literal, pattern
+from doorward.iam.tokens import Tokens
+from doorward.organization.model import TrustedIssuer
+
+DEFAULT_AUDIENCE = "sts.amazonaws.com"
+_REPO = "repo:"
+_RUN = Wild(many=True)
+
+
+def stranger_token(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """A workflow whose repository belongs to an owner that is not trusted."""
+    issuer = gate.organization.issuer(GITHUB)
+    if issuer is not None:
+        worlds = list(_strangers_of_listed(issuer))
+    else:
+        worlds = [Tokens() if gate.is_unlisted(GITHUB) else _strangers_of_unlisted(statement, gate.document)]
+    return _search(gate, statement, principal.value, worlds)
+
+
+def stray_audience(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """A workflow that is trusted, with a token that was made for another audience."""
+    issuer = gate.organization.issuer(GITHUB)
+    audiences = tuple(map(literal, (issuer.audiences if issuer is not None else ()) or (DEFAULT_AUDIENCE,)))
+    worlds = [Tokens(audiences_excluded=audiences, base=base) for base in _trusted(gate, statement)]
+    return _search(gate, statement, principal.value, worlds)
+
+
+def pull_request(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """A workflow that is trusted and runs for a pull request, which anybody with write access to a branch can open."""
+    asked = _one_of(f"{GITHUB}:sub", (pattern((*_REPO, _RUN, *":pull_request")),))
+    worlds = [Tokens(base=(*base, asked)) for base in _trusted(gate, statement)]
+    return _search(gate, statement, principal.value, worlds)
+
+
+def _trusted(gate: Gate, statement: Statement) -> Iterator[tuple[Placed, ...]]:
+    issuer = gate.organization.issuer(GITHUB)
+    return _trusted_of_listed(issuer) if issuer is not None else _trusted_of_unlisted(statement, gate.document)
+
+
+def _search(gate: Gate, statement: Statement, provider: str, worlds: Iterable[Tokens]) -> Answer:
+    doubts: list[str] = []
+    for tokens in worlds:
+        for by_name in (True, False):
+            callers = github_callers(gate.resource, provider, tokens, by_name=by_name)
+            found = gate.find(statement, Principal("Federated", provider), callers)
+            if isinstance(found, Found):
+                shown = _witness(gate, found, provider, callers)
+                if isinstance(shown, Shown):
+                    return shown
+                found = shown
+            if found is not None:
+                doubts += found.constructs
+    return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
+
+
+def _witness(gate: Gate, found: Found, provider: str, callers: Callers) -> Shown | Doubt:
+    subject = text_of(found, f"{GITHUB}:sub")
+    context: dict[str, str | tuple[str, ...]] = {f"{GITHUB}:aud": text_of(found, f"{GITHUB}:aud"), f"{GITHUB}:sub": subject}
+    missing: list[str] = []
+    owner, repository = _owner_and_repository(subject)
+    derived = {} if owner is None else {f"{GITHUB}:repository": f"{owner}/{repository}", f"{GITHUB}:repository_owner": owner}
+    for claim in [each for each in derived if each in found.values]:
+        told = derived.pop(claim)
+        if found.values[claim] not in {None, told}:
+            return Doubt((f"{claim} together with {GITHUB}:sub",))
+    gate.fill(found, callers, context, missing, derived)
+    return Shown(Witness(provider, "Federated", WITH_WEB_IDENTITY, context, tuple(missing)))
+
+
+def _strangers_of_listed(issuer: TrustedIssuer) -> Iterator[Tokens]:
+    """Tokens trusted neither by subject nor by claims. For each claim that is asked for, those that miss it."""
+    subjects = tuple(pattern for each in issuer.subjects for pattern in subject_patterns(each))
+    owners = tuple(owner for each in issuer.subjects if (owner := _owner(each)) is not None and _whole_owner(each))
+    if not issuer.claims:
+        yield Tokens(subjects, owners_excluded=owners)
+    for claim, values in issuer.claims.items():
+        name = claim.lower()
+        # These two are told by the subject as well.
+        theirs = values if name == "repository_owner" else ()
+        told = tuple(pattern for each in theirs for pattern in _owner_patterns(each))
+        if name == "repository":
+            told = tuple(pattern((*_REPO, *ignoring_case(each), ":", _RUN)) for each in values)
+        yield Tokens(
+            subjects_excluded=(*subjects, *told),
+            claims_excluded=((name, tuple(map(literal, values))),),
+            owners_excluded=(*owners, *theirs),
+        )
+
+
+def _trusted_of_listed(issuer: TrustedIssuer) -> Iterator[tuple[Placed, ...]]:
+    patterns = tuple(pattern for each in issuer.subjects for pattern in subject_patterns(each))
+    if patterns:
+        yield (_one_of(f"{GITHUB}:sub", patterns),)
+    if issuer.claims:
+        yield tuple(_one_of(f"{GITHUB}:{claim.lower()}", tuple(map(literal, values))) for claim, values in issuer.claims.items())
+
+
+def _strangers_of_unlisted(statement: Statement, document: Document) -> Tokens:
+    """Nobody said which owners are trusted: then those are that this statement spells out."""
+    owners, ids = _literal_owners(statement, document)
+    subjects = [pattern for owner in owners for pattern in _owner_patterns(owner)]
+    for claim, values in ids.items():
+        for each in values:
+            if claim == "repository_owner_id":
+                subjects.append(pattern((*_REPO, _RUN, "@", *each, "/", _RUN)))
+            elif claim == "repository_id":
+                subjects.append(pattern((*_REPO, _RUN, "/", _RUN, "@", *each, ":", _RUN)))
+    return Tokens(
+        subjects_excluded=tuple(subjects),
+        claims_excluded=tuple((claim, tuple(map(literal, values))) for claim, values in ids.items()),
+        owners_excluded=owners,
+    )
+
+
+def _trusted_of_unlisted(statement: Statement, document: Document) -> Iterator[tuple[Placed, ...]]:
+    owners, ids = _literal_owners(statement, document)
+    if owners:
+        yield (_one_of(f"{GITHUB}:sub", tuple(pattern for owner in owners for pattern in _owner_patterns(owner))),)
+    for claim, values in ids.items():
+        if values:
+            yield (_one_of(f"{GITHUB}:{claim}", tuple(map(literal, values))),)
+
+
+def _one_of(dimension: str, patterns: tuple[Pattern, ...]) -> Placed:
+    return Placed(dimension, Test(absent=False, negated=False, patterns=patterns, unknown=False, construct="trusted tokens"))
+
+
+def subject_patterns(trusted: str) -> tuple[Pattern, ...]:
+    """A trusted subject as patterns: as written, and where it names an owner without ids, that owner's immutable subjects too.
+
+    GitHub's names compare without case.
+    """
+    head, slash, rest = trusted.removeprefix(_REPO).partition("/")
+    if not trusted.startswith(_REPO) or not slash:
+        return (pattern(glob(trusted)),)
+    repository, colon, context = rest.partition(":")
+    written = pattern((*_REPO, *_without_case(head), "/", *_without_case(repository), *colon, *glob(context)))
+    if "@" in head or "@" in repository:
+        return (written,)
+    an_id = ("@", Wild(many=True, barred="/:"))
+    owner = (*_REPO, *_without_case(head, barred="/:"), *an_id, "/")
+    if not colon:
+        return (written, pattern((*owner, *_without_case(repository))))
+    return (written, pattern((*owner, *_without_case(repository, barred="/:"), *an_id, ":", *glob(context))))
+
+
+def _without_case(text: str, barred: str = "") -> tuple[str | Wild, ...]:
+    return tuple(token for each in text for token in (glob(each, barred=barred) if each in "*?" else ignoring_case(each)))
+
+
+def _owner_patterns(owner: str) -> tuple[Pattern, ...]:
+    name = ignoring_case(owner)
+    return (
+        pattern((*_REPO, *name, "/", _RUN)),
+        pattern((*_REPO, *name, "@", _RUN)),
+        pattern((_RUN, *"repository:", *name, "/", _RUN)),
+        pattern((_RUN, *"repository_owner:", *name)),
+        pattern((_RUN, *"repository_owner:", *name, ":", _RUN)),
+    )
+
+
+def _owner(subject: str) -> str | None:
+    """The owner that a pattern on subjects spells out."""
+    for head, end in ((_REPO, "/"), ("repository_owner:", ":"), ("repository:", "/")):
+        if subject.startswith(head):
+            owner = subject.removeprefix(head).partition(end)[0].partition("@")[0]
+            return owner if owner and not is_open(owner) else None
+    return None
+
+
+def _whole_owner(subject: str) -> bool:
+    """Everything of that owner is trusted, not only some repository or branch."""
+    return subject.partition("/")[2] == "*" or subject.startswith("repository_owner:")
+
+
+def _literal_owners(statement: Statement, document: Document) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """Owners that the statement spells out, and ids of owners and repositories."""
+    owners: list[str] = []
+    ids: dict[str, list[str]] = {"repository_owner_id": [], "repository_id": [], "enterprise_id": []}
+    for key, value in positive_values(statement, document):
+        claim = key.removeprefix(f"{GITHUB}:")
+        if claim == "sub":
+            owner = _owner(value)
+            owners += [owner] if owner is not None else []
+            head, _, rest = value.removeprefix(_REPO).partition("/")
+            if value.startswith(_REPO):
+                ids["repository_owner_id"] += _ids_of(head)
+                ids["repository_id"] += _ids_of(rest.partition(":")[0])
+        elif claim == "repository_owner":
+            owners += [] if is_open(value) else [value]
+        elif claim == "repository":
+            owner = value.partition("/")[0]
+            owners += [] if is_open(owner) else [owner]
+        elif claim in ids and not is_open(value):
+            ids[claim].append(value)
+    return tuple(dict.fromkeys(owners)), {claim: tuple(dict.fromkeys(values)) for claim, values in ids.items()}
+
+
+def _ids_of(part: str) -> list[str]:
+    number = part.partition("@")[2]
+    return [number] if number.isascii() and number.isdigit() else []
+
+
+def _owner_and_repository(subject: str) -> tuple[str | None, str | None]:
+    if not subject.startswith(_REPO):
+        return None, None
+    owner, _, repository = subject.removeprefix(_REPO).partition(":")[0].partition("/")
+    return owner.partition("@")[0], repository.partition("@")[0]

@@ -1,0 +1,123 @@
+"""Worlds of issuers besides GitHub: tenants that nobody trusts, pods of a cluster, identities of Amazon Cognito."""
+
+from collections.abc import Iterator
+
+from doorward.findings.model import Witness
+from doorward.guardrails.worlds import Answer, Gate, Shown, text_of
+from doorward.guardrails.written import positive_values, spelled_out
+from doorward.iam.callers import WITH_SAML, WITH_WEB_IDENTITY
+from doorward.iam.documents import Principal, Statement
+from doorward.iam.issuers import COGNITO, SHARED, cognito_callers, issuer_callers, profile_of
+from doorward.iam.search import Callers, Doubt, Found, Placed, Test, glob, matches_action
+from doorward.iam.sets import Pattern, literal, pattern
+from doorward.iam.tokens import Tokens, unnamed_web_identities
+from doorward.organization.model import TrustedIssuer
+
+
+def strange_subject(gate: Gate, statement: Statement, principal: Principal, issuer: str) -> Answer:
+    """A token whose tenant is not trusted: by the organization's list, or where it has none by what the policy spells out.
+
+    Of issuers that are not described in `iam.issuers`, whose subjects may be any text, this proves only emptiness.
+    """
+    listed = gate.organization.issuer(issuer)
+    if listed is not None:
+        trusted = tuple(pattern(glob(each)) for each in listed.subjects)
+        worlds = [Tokens(subjects_excluded=trusted, claims_excluded=claims) for claims in _claims_missed(listed)]
+        return _search(gate, statement, principal, issuer, worlds)
+    profile = profile_of(issuer)
+    if profile is None:
+        subjects = tuple(map(literal, spelled_out(statement, gate.document, f"{issuer}:sub")))
+    else:
+        values = [value for key, value in positive_values(statement, gate.document) if key == f"{issuer}:sub".lower()]
+        subjects = tuple(each for value in values for each in profile.tenant_of(value))
+    found = _search(gate, statement, principal, issuer, [Tokens(subjects_excluded=subjects)])
+    if found is None and gate.is_unlisted(issuer):
+        # Somebody is admitted, whose tenant the policy spells out and the organization's list does not.
+        admitted = _search(gate, statement, principal, issuer, [Tokens()])
+        return None if admitted is None else Doubt((f"subjects of {issuer} that trusted.oidc does not list",))
+    return found
+
+
+def stray_audience(gate: Gate, statement: Statement, principal: Principal, issuer: str) -> Answer:
+    """A token of a trusted subject that was made for another audience, where the organization lists the audiences."""
+    listed = gate.organization.issuer(issuer)
+    if listed is None or not listed.audiences or not listed.subjects:
+        return None
+    subjects = _one_of(f"{issuer}:sub".lower(), tuple(pattern(glob(each)) for each in listed.subjects))
+    tokens = Tokens(audiences_excluded=tuple(map(literal, listed.audiences)), base=(subjects,))
+    return _search(gate, statement, principal, issuer, [tokens])
+
+
+def strange_pool(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """An identity, signed in or not, of an identity pool that is neither listed nor spelled out."""
+    pools = gate.organization.cognito or spelled_out(statement, gate.document, f"{COGNITO}:aud")
+    return _cognito(gate, statement, principal, pools, guests=(False, True))
+
+
+def guest(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """Somebody who has not signed in anywhere."""
+    return _cognito(gate, statement, principal, (), guests=(True,))
+
+
+def _cognito(gate: Gate, statement: Statement, principal: Principal, pools: tuple[str, ...], guests: tuple[bool, ...]) -> Answer:
+    doubts: list[str] = []
+    for each in guests:
+        callers = cognito_callers(gate.resource, pools, guest=each)
+        found = gate.find(statement, principal, callers)
+        if isinstance(found, Found):
+            keys = (f"{COGNITO}:aud", f"{COGNITO}:sub", f"{COGNITO}:amr")
+            return _shown(gate, found, principal.value, callers, keys)
+        if found is not None:
+            doubts += found.constructs
+    return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
+
+
+def _search(gate: Gate, statement: Statement, principal: Principal, issuer: str, worlds: list[Tokens]) -> Answer:
+    doubts: list[str] = []
+    for tokens in worlds:
+        callers = issuer_callers(gate.resource, principal.value, issuer, tokens)
+        found = gate.find(statement, principal, callers)
+        if isinstance(found, Found):
+            host = issuer.lower()
+            if profile_of(issuer) is not None or (issuer in SHARED and not _is_asked(statement, host)):
+                return _shown(gate, found, principal.value, callers, (f"{host}:aud", f"{host}:sub"))
+            found = Doubt((f"tokens of {issuer}",))
+        if found is not None:
+            doubts += found.constructs
+    return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
+
+
+def _is_asked(statement: Statement, host: str) -> bool:
+    """Whether the statement asks for anything that the issuer says."""
+    return any(each.key.lower().startswith(f"{host}:") for each in statement.conditions)
+
+
+def _shown(gate: Gate, found: Found, provider: str, callers: Callers, keys: tuple[str, ...]) -> Shown:
+    context: dict[str, str | tuple[str, ...]] = {}
+    for each in keys:
+        content = found.values.get(each)
+        context[each] = content if isinstance(content, tuple) else text_of(found, each)
+    missing: list[str] = []
+    gate.fill(found, callers, context, missing, {})
+    return Shown(Witness(provider, "Federated", WITH_WEB_IDENTITY, context, tuple(missing)))
+
+
+def _claims_missed(issuer: TrustedIssuer) -> Iterator[tuple[tuple[str, tuple[Pattern, ...]], ...]]:
+    if not issuer.claims:
+        yield ()
+    for claim, values in issuer.claims.items():
+        yield ((claim.lower(), tuple(map(literal, values))),)
+
+
+def _one_of(dimension: str, patterns: tuple[Pattern, ...]) -> Placed:
+    return Placed(dimension, Test(absent=False, negated=False, patterns=patterns, unknown=False, construct="trusted tokens"))
+
+
+def unnamed_provider(gate: Gate, statement: Statement, principal: Principal) -> Doubt | None:
+    """`{"AWS": "*"}` where the statement also allows the calls that only bearers of tokens and assertions make."""
+    for action in (WITH_WEB_IDENTITY, WITH_SAML):
+        if matches_action(statement, action):
+            found = gate.find(statement, principal, unnamed_web_identities(gate.resource, action))
+            if isinstance(found, Doubt):
+                return Doubt(found.constructs[:1])
+    return None

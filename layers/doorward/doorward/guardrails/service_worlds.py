@@ -1,0 +1,86 @@
+"""Worlds of AWS services that act for somebody else, of Roles Anywhere, and of users of SAML identity providers."""
+
+from doorward.findings.model import Witness
+from doorward.guardrails.worlds import Answer, Gate, Shown, text_of
+from doorward.guardrails.written import spelled_out
+from doorward.iam.assertions import RECIPIENT, saml_callers
+from doorward.iam.callers import ASSUME_ROLE, ORGANIZATION, WITH_SAML
+from doorward.iam.documents import Principal, Statement
+from doorward.iam.search import Callers, Found
+from doorward.iam.services import ROLES_ANYWHERE, SOURCE, acting_for_others, acting_silently, by_trust_anchor
+
+_SOURCE_KEYS = frozenset({"aws:sourcearn", "aws:sourceaccount", "aws:sourceorgid", "aws:sourceorgpaths"})
+
+
+def asks_for_source(gate: Gate, statement: Statement) -> bool:
+    """Whether the statement, or a Deny beside it, asks for whom a service acts."""
+    return any(
+        condition.key.lower() in _SOURCE_KEYS
+        for each in gate.document.statements
+        if each is statement or each.effect == "Deny"
+        for condition in each.conditions
+    )
+
+
+def foreign_source(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """A service that says that it acts for an account which is neither ours nor trusted."""
+    callers = acting_for_others(gate.resource, principal.value, gate.elsewhere, gate.ours | gate.trusted)
+    found = gate.find(statement, principal, callers)
+    return service_shown(gate, found, principal.value, callers) if isinstance(found, Found) else found
+
+
+def silent_source(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """A service that does not say for whom it acts."""
+    callers = acting_silently(gate.resource, principal.value)
+    found = gate.find(statement, principal, callers)
+    return service_shown(gate, found, principal.value, callers) if isinstance(found, Found) else found
+
+
+def service_shown(gate: Gate, found: Found, service: str, callers: Callers) -> Shown:
+    """The request of a service, with what it says of whom it acts for."""
+    context: dict[str, str | tuple[str, ...]] = {}
+    missing: list[str] = []
+    source, path = text_of(found, SOURCE), text_of(found, ORGANIZATION)
+    account = source.split(":", 5)[4] if source else None
+    if account is not None:
+        context |= {"aws:SourceArn": source, "aws:SourceAccount": account}
+    else:
+        missing += ["aws:SourceArn", "aws:SourceAccount"]
+    if path:
+        context |= {"aws:SourceOrgID": path.partition("/")[0], "aws:SourceOrgPaths": (path,)}
+    gate.fill(found, callers, context, missing, {})
+    return Shown(Witness(service, "Service", ASSUME_ROLE, context, tuple(missing)), account, path.partition("/")[0] or None)
+
+
+def any_trust_anchor(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """A certificate of a trust anchor that is neither listed nor spelled out."""
+    anchors = gate.organization.roles_anywhere or spelled_out(statement, gate.document, "aws:SourceArn")
+    callers = by_trust_anchor(gate.resource, anchors)
+    found = gate.find(statement, principal, callers)
+    if not isinstance(found, Found):
+        return found
+    context: dict[str, str | tuple[str, ...]] = {"aws:SourceArn": text_of(found, SOURCE), "aws:SourceAccount": gate.role.account_id}
+    missing: list[str] = []
+    gate.fill(found, callers, context, missing, {})
+    return Shown(Witness(ROLES_ANYWHERE, "Service", ASSUME_ROLE, context, tuple(missing)))
+
+
+def stray_assertion(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """An assertion of our identity provider that was made for somebody else than AWS."""
+    return _assertion(gate, statement, principal, stray=True)
+
+
+def any_user(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """Whichever user of the identity provider, by an assertion for AWS."""
+    return _assertion(gate, statement, principal, stray=False)
+
+
+def _assertion(gate: Gate, statement: Statement, principal: Principal, *, stray: bool) -> Answer:
+    callers = saml_callers(gate.resource, principal.value, stray=stray)
+    found = gate.find(statement, principal, callers)
+    if not isinstance(found, Found):
+        return found
+    context: dict[str, str | tuple[str, ...]] = {"SAML:aud": text_of(found, RECIPIENT), "SAML:sub": text_of(found, "saml:sub")}
+    missing: list[str] = []
+    gate.fill(found, callers, context, missing, {})
+    return Shown(Witness(principal.value, "Federated", WITH_SAML, context, tuple(missing)))

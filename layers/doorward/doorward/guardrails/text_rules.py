@@ -1,0 +1,141 @@
+"""Rules that the text of one Allow statement decides, without any request: each gives what offends and the sentence, or nothing."""
+
+from collections.abc import Callable, Iterator
+
+from doorward.guardrails.explaining import named, shortened
+from doorward.guardrails.rules import (
+    ACTION_WILDCARD,
+    CONSTANT_CONDITION,
+    DANGLING_PRINCIPAL,
+    LITERAL_WILDCARD,
+    MIXED_CALLERS,
+    PROVIDER_OF_ANOTHER_ACCOUNT,
+    UNUSABLE_ACTION,
+    WEAK_EXTERNAL_ID,
+    RuleText,
+)
+from doorward.guardrails.written import is_saml, issuer_of
+from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
+from doorward.iam.callers import ASSUME_ROLE, EXTERNAL_ID, WITH_SAML, WITH_WEB_IDENTITY
+from doorward.iam.documents import Statement
+from doorward.iam.issuers import COGNITO
+from doorward.iam.search import matches_action, read_operator
+
+_FEWEST_CHARACTERS = 8
+_FEWEST_DIFFERENT = 4
+_EXACT = frozenset({"stringequals", "stringnotequals", "stringequalsignorecase", "stringnotequalsignorecase"})
+# The same for every request that reaches the role.
+_CONSTANT = frozenset({"aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths", "aws:securetransport"})
+
+type _Check = Callable[[Statement, str], str | None]
+
+
+def offences(statement: Statement, account_id: str) -> Iterator[tuple[RuleText, str]]:
+    """Each rule that the statement breaks, with a sentence. `account_id` is the role's."""
+    for rule, check in _CHECKS:
+        because = check(statement, account_id)
+        if because is not None:
+            yield rule, f"{named(statement)} {because}"
+
+
+def _wildcard(statement: Statement, _: str) -> str | None:
+    if statement.not_actions is not None:
+        return "allows every action of STS but some; name those that are meant, sts:AssumeRole for one."
+    wide = next((each for each in statement.actions or () if "*" in each or "?" in each), None)
+    if wide is None:
+        return None
+    return (
+        f"allows {shortened(wide)}; name the actions that are meant, sts:AssumeRole for one, "
+        "so that no later action of STS is allowed unseen."
+    )
+
+
+def _weak_external_id(statement: Statement, account_id: str) -> str | None:
+    for condition in statement.conditions:
+        operator = read_operator(condition.operator)
+        if (
+            condition.key.lower() != EXTERNAL_ID
+            or operator is None
+            or operator.name not in {"stringequals", "stringequalsignorecase", "stringlike"}
+        ):
+            continue
+        for value in condition.values:
+            if any(each in value for each in "*?$"):
+                continue
+            if is_account_id(value) or value == account_id:
+                return "asks for an external ID that is an account id, which others know; have the vendor generate one."
+            if len(value) < _FEWEST_CHARACTERS or len(set(value)) < _FEWEST_DIFFERENT:
+                return "asks for an external ID that is short enough to be guessed; have the vendor generate one, a UUID for instance."
+    return None
+
+
+def _foreign_provider(statement: Statement, account_id: str) -> str | None:
+    for principal in statement.principals or ():
+        arn = parse_arn(principal.value) if principal.type == "Federated" else None
+        if arn is not None and is_account_id(arn.account_id) and arn.account_id != account_id:
+            return (
+                f"names {shortened(principal.value)}, a provider of account {arn.account_id}: only providers of the role's own account let "
+                "anybody in; name the provider of this account, or remove it."
+            )
+    return None
+
+
+def _dangling(statement: Statement, _: str) -> str | None:
+    gone = next((each.value for each in statement.principals or () if each.type == "AWS" and UNIQUE_ID.fullmatch(each.value)), None)
+    if gone is None:
+        return None
+    return f"names {shortened(gone)}, a role or user that was deleted: it lets nobody in, and IAM refuses to store it again; remove it."
+
+
+def _literal_wildcard(statement: Statement, _: str) -> str | None:
+    for condition in statement.conditions:
+        operator = read_operator(condition.operator)
+        if operator is not None and operator.name in _EXACT:
+            value = next((each for each in condition.values if "*" in each.replace("${*}", "")), None)
+            if value is not None and condition.key.lower() != EXTERNAL_ID:
+                return (
+                    f"compares {shortened(condition.key)} with {shortened(value)} under {condition.operator}, where * is a plain "
+                    "character; use the Like form if it is meant as a wildcard."
+                )
+    return None
+
+
+def _constant(statement: Statement, _: str) -> str | None:
+    key = next((each.key for each in statement.conditions if each.key.lower() in _CONSTANT), None)
+    if key is None:
+        return None
+    return f"has a condition on {shortened(key)}, which is the same whoever calls: it keeps nobody out."
+
+
+def _unusable(statement: Statement, _: str) -> str | None:
+    """Each kind of caller makes one call: https://docs.aws.amazon.com/STS/latest/APIReference/API_Operations.html."""
+    for principal in statement.principals or ():
+        if principal.type == "Federated":
+            wanted = WITH_SAML if is_saml(principal) else WITH_WEB_IDENTITY
+            known = is_saml(principal) or issuer_of(principal) is not None
+            if known and not matches_action(statement, wanted) and principal.value != COGNITO:
+                return f"lets {shortened(principal.value)} in, and allows no {wanted}, the one call that its users can make."
+        elif principal.type in {"AWS", "Service"} and not matches_action(statement, ASSUME_ROLE):
+            wanted_one = any(matches_action(statement, each) for each in (WITH_SAML, WITH_WEB_IDENTITY))
+            if wanted_one and principal.value != "*":
+                return f"lets {shortened(principal.value)} in, and allows no {ASSUME_ROLE}, the one call that it can make."
+    return None
+
+
+def _mixed(statement: Statement, _: str) -> str | None:
+    kinds = {each.type for each in statement.principals or ()}
+    if "Service" in kinds and kinds & {"AWS", "Federated"}:
+        return "lets people and services in by the same conditions; a statement for each says what is meant, and narrows better."
+    return None
+
+
+_CHECKS: tuple[tuple[RuleText, _Check], ...] = (
+    (ACTION_WILDCARD, _wildcard),
+    (WEAK_EXTERNAL_ID, _weak_external_id),
+    (PROVIDER_OF_ANOTHER_ACCOUNT, _foreign_provider),
+    (DANGLING_PRINCIPAL, _dangling),
+    (LITERAL_WILDCARD, _literal_wildcard),
+    (CONSTANT_CONDITION, _constant),
+    (UNUSABLE_ACTION, _unusable),
+    (MIXED_CALLERS, _mixed),
+)

@@ -1,0 +1,91 @@
+"""What IAM itself would refuse to store as a trust policy: its grammar and the quota.
+
+Checks that need IAM are not made (does the principal exist?).
+Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+"""
+
+import re
+from collections.abc import Callable
+
+from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
+from doorward.iam.documents import Document, Statement
+from doorward.iam.search import read_operator
+
+# The quota for a trust policy is 2048 characters and can be raised to 4096; white space does not count.
+LONGEST_TRUST_POLICY = 4096
+_LONGEST_QUOTE = 80
+_WHITE_SPACE = re.compile(r"\s+")
+
+
+def refused_because(document: Document, text: str) -> str | None:
+    """Why IAM would refuse the document as a trust policy, without a full stop; None where nothing known speaks against it."""
+    if len(text) > LONGEST_TRUST_POLICY and len(_WHITE_SPACE.sub("", text)) > LONGEST_TRUST_POLICY:
+        return f"it has more than {LONGEST_TRUST_POLICY} characters, white space not counted"
+    if not document.statements:
+        return "it has no statement"
+    sids = [each.sid for each in document.statements if each.sid]
+    doubled = next((each for each in sids if sids.count(each) > 1), None)
+    if doubled is not None:
+        return f'Sid "{_shortened(doubled)}" is used twice'
+    for statement in document.statements:
+        for check in _CHECKS:
+            reason = check(statement)
+            if reason is not None:
+                sid = "" if statement.sid is None else f' ("{_shortened(statement.sid)}")'
+                return f"Statement {statement.position}{sid} {reason}"
+    return None
+
+
+def _principals_refused(statement: Statement) -> str | None:
+    if statement.not_principals is not None:
+        return "uses NotPrincipal, which a trust policy cannot have"
+    if not statement.principals:
+        return "names no Principal"
+    for kind, value in statement.principals:
+        if kind == "CanonicalUser":
+            return "names a CanonicalUser, which a trust policy cannot have"
+        if kind == "Service" and ("*" in value or "?" in value):
+            return f"names {_shortened(value)}, which is no service (services are named one by one)"
+        if kind == "AWS" and value != "*" and not _is_aws_principal(value):
+            return f"names {_shortened(value)}, which is no AWS principal (a wildcard stands only alone)"
+    return None
+
+
+def _is_aws_principal(value: str) -> bool:
+    if "*" in value or "?" in value:
+        return False
+    if is_account_id(value) or UNIQUE_ID.fullmatch(value):
+        return True
+    arn = parse_arn(value)
+    if arn is None or not is_account_id(arn.account_id) or arn.region:
+        return False
+    kind, _, rest = arn.resource.partition("/")
+    return arn.resource == "root" or (bool(rest) and (arn.service, kind) in _AWS_PRINCIPALS)
+
+
+_AWS_PRINCIPALS = {("iam", "role"), ("iam", "user"), ("sts", "assumed-role"), ("sts", "federated-user")}
+
+
+def _resources_refused(statement: Statement) -> str | None:
+    has_resource = statement.resources is not None or statement.not_resources is not None
+    return "has a Resource, which a trust policy cannot have" if has_resource else None
+
+
+def _actions_refused(statement: Statement) -> str | None:
+    actions = statement.actions if statement.actions is not None else statement.not_actions
+    if not actions:
+        return "names no Action"
+    stranger = next((each for each in actions if not each.lower().startswith("sts:")), None)
+    return None if stranger is None else f"names {_shortened(stranger)}; a trust policy may only name actions of sts"
+
+
+def _conditions_refused(statement: Statement) -> str | None:
+    unknown = next((each.operator for each in statement.conditions if read_operator(each.operator) is None), None)
+    return None if unknown is None else f"uses {_shortened(unknown)}, which is no condition operator"
+
+
+_CHECKS: tuple[Callable[[Statement], str | None], ...] = (_principals_refused, _resources_refused, _actions_refused, _conditions_refused)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 1]}…"

@@ -1,0 +1,133 @@
+"""AWS services that assume a role, for somebody: for whom is told by the keys `aws:Source…`, by those services that send them.
+
+Keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-sourcearn
+Roles Anywhere: https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html
+"""
+
+from functools import lru_cache
+
+from doorward.iam.callers import (
+    ASSUME_ROLE,
+    COMMON,
+    DIGITS,
+    EXTERNAL_ID_KEY,
+    FREE_TEXT,
+    LOWER,
+    NOT_FEDERATED,
+    ORGANIZATION,
+    RUN,
+    Organizations,
+    Resource,
+    Space,
+    Text,
+    by_name,
+    constant,
+    resource_keys,
+)
+from doorward.iam.documents import Principal
+from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Placed, Test, lifted
+from doorward.iam.sets import Chars, Grammar, Pattern, Wild, literal, pattern, perhaps, some
+
+ROLES_ANYWHERE = "rolesanywhere.amazonaws.com"
+SOURCE = "source"
+"""The dimension of `aws:SourceArn` and `aws:SourceAccount`."""
+
+_ACCOUNT_ID_DIGITS = 12
+_PART = Wild(many=True, barred=":")
+_BEFORE_ACCOUNT = (*"arn:", _PART, ":", _PART, ":", _PART, ":")
+_HEX = Chars(DIGITS + "abcdef")
+_UUID = ((_HEX,) * 8, "-", (_HEX,) * 4, "-", (_HEX,) * 4, "-", (_HEX,) * 4, "-", (_HEX,) * 12)
+_REGION = (some(Chars(LOWER)), some(("-", some(Chars(LOWER)))), "-", some(Chars(DIGITS)))
+_RESOURCE = some(Chars("".join(map(chr, range(0x21, 0x7F)))))
+_NONE: tuple[Placed, ...] = (
+    Placed(ORGANIZATION, Test(absent=None, negated=False, patterns=(), unknown=True, construct='Principal {"AWS": "*"} for a service')),
+)
+
+
+@lru_cache(maxsize=512)
+def acting_for_others(resource: Resource, service: str, organizations: Organizations, ours: frozenset[str]) -> Callers:
+    """A service that says for whom it acts: for a resource in none of our accounts."""
+    account = (Chars(DIGITS),) * _ACCOUNT_ID_DIGITS
+    named = (some(Chars(LOWER + DIGITS + "-")), ":", perhaps(_REGION), ":")
+    prefix = service.partition(".")[0]
+
+    def rejects(arn: str) -> Pattern | None:
+        parts = arn.split(":", 5)
+        return pattern((*_BEFORE_ACCOUNT, *parts[4], ":", RUN)) if len(parts) > 4 and parts[4] in ours else None  # noqa: PLR2004 - the account's
+
+    def imitate(part: Pattern) -> tuple[str, ...]:
+        """What a stranger would name his own resource to fit a pattern."""
+        text = "".join(("*" if each.many else "9") if isinstance(each, Wild) else each[0] for each in part.tokens)
+        given = [*text.split(":", 5), "*", "*", "*", "*", "*"][:6]
+        usual = ("arn", resource.partition, prefix, "eu-west-1", "999988887777", "any")
+        filled = [own if each in {"*", ""} else each.replace("*", "any") for each, own in zip(given, usual, strict=True)]
+        return (":".join(filled),)
+
+    source = Domain(
+        optional=False,
+        grammar=Grammar(("arn:", resource.partition, ":", named, account, ":", _RESOURCE)),
+        samples=(f"arn:{resource.partition}:{prefix}:eu-west-1:999988887777:any",),
+        rejects=rejects,
+        imitate=imitate,
+    )
+    return _service(resource, service, source, organizations.domain(), required=(SOURCE, ORGANIZATION))
+
+
+@lru_cache(maxsize=512)
+def acting_silently(resource: Resource, service: str) -> Callers:
+    """A service that does not say for whom it acts."""
+    return _service(resource, service, NEVER, NEVER, required=())
+
+
+@lru_cache(maxsize=512)
+def by_trust_anchor(resource: Resource, anchors_excluded: tuple[str, ...]) -> Callers:
+    """A certificate of a trust anchor of the role's account, none of `anchors_excluded`: Roles Anywhere names it in `aws:SourceArn`."""
+    anchor = ("arn:", resource.partition, ":rolesanywhere:", _REGION, f":{resource.account_id}:trust-anchor/", _UUID)
+    sample = f"arn:{resource.partition}:rolesanywhere:%s:{resource.account_id}:trust-anchor/9b8a7c6d-1e2f-4a3b-8c9d-5e6f7a8b9c0d"
+    source = Domain(
+        optional=False,
+        grammar=Grammar(anchor),
+        samples=tuple(sample % region for region in ("eu-west-1", "us-east-1")),
+        excluded=tuple(map(literal, anchors_excluded)),
+    )
+    organization = UNKNOWN if resource.org_id is None else NEVER
+    return _service(resource, ROLES_ANYWHERE, source, organization, required=(SOURCE,))
+
+
+def _service(resource: Resource, service: str, source: Domain, organization: Domain, *, required: tuple[str, ...]) -> Callers:
+    keys = {
+        "aws:sourcearn": Key(SOURCE),
+        "aws:sourceaccount": Key(SOURCE, lift=_on_account),
+        "aws:sourceorgid": Key(ORGANIZATION, lift=_on_org_id),
+        "aws:sourceorgpaths": Key(ORGANIZATION, multivalued=True),
+    }
+    texts = (
+        *(each for each in COMMON if not each.name.startswith("aws:Source")),
+        *(each for each in resource_keys(resource) if each.name != "aws:SourceIp"),
+        *(Text(each, NEVER) for each in NOT_FEDERATED),
+        Text("aws:PrincipalIsAWSService", constant("true"), "bool"),
+        Text("aws:PrincipalServiceName", constant(service)),
+        EXTERNAL_ID_KEY,
+        # Whose address a service calls from is not known.
+        Text("aws:SourceIp", UNKNOWN, "address"),
+    )
+
+    def admits(principal: Principal) -> tuple[Placed, ...] | None:
+        if principal.type == "*" or principal == Principal("Service", service):
+            return ()
+        # Whether a Deny of `{"AWS": "*"}` means services too is not documented.
+        return _NONE if principal == Principal("AWS", "*") else None
+
+    def otherwise(dimension: str) -> Domain:
+        return FREE_TEXT if dimension.startswith(("aws:principaltag/", "aws:requesttag/")) else UNKNOWN
+
+    space = Space(keys, {SOURCE: source, ORGANIZATION: organization}, by_name(texts), otherwise)
+    return Callers(ASSUME_ROLE, space.key_of, space.domain_of, admits, required=required)
+
+
+def _on_account(part: Pattern) -> tuple[Pattern, ...]:
+    return (lifted(part, _BEFORE_ACCOUNT, (":", RUN), ":"),)
+
+
+def _on_org_id(part: Pattern) -> tuple[Pattern, ...]:
+    return (lifted(part, (), ("/", RUN), "/"),)

@@ -1,0 +1,87 @@
+"""Callers who come by a token of an OIDC issuer, whoever the issuer is.
+
+Keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from doorward.iam.callers import (
+    COMMON,
+    GITHUB,
+    NOT_FEDERATED,
+    PROVIDER,
+    WITH_WEB_IDENTITY,
+    Resource,
+    Space,
+    Text,
+    by_name,
+    constant,
+    resource_keys,
+)
+from doorward.iam.documents import Principal
+from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Placed, Region, Test
+from doorward.iam.sets import Pattern
+
+
+class Tokens(NamedTuple):
+    """Which tokens of an issuer: subjects that are none of `subjects_excluded`, audiences none of `audiences_excluded`.
+
+    `claims_excluded` are, by claim, values that these tokens never have; `base` restricts further.
+    """
+
+    subjects_excluded: tuple[Pattern, ...] = ()
+    audiences_excluded: tuple[Pattern, ...] = ()
+    claims_excluded: tuple[tuple[str, tuple[Pattern, ...]], ...] = ()
+    owners_excluded: tuple[str, ...] = ()
+    base: Region = ()
+
+
+# Whether `{"AWS": "*"}` means the bearers of tokens too is not documented.
+_UNDOCUMENTED = (
+    Placed(PROVIDER, Test(absent=None, negated=False, patterns=(), unknown=True, construct='Principal {"AWS": "*"} for a web identity')),
+)
+
+
+def web_identities(  # noqa: PLR0917 - one caller each
+    resource: Resource,
+    provider: str,
+    issuer: str,
+    keys: Mapping[str, Key],
+    domains: Mapping[str, Domain],
+    required: tuple[str, ...],
+    base: tuple[Placed, ...],
+) -> Callers:
+    texts = (
+        *COMMON,
+        *resource_keys(resource),
+        *(Text(each, NEVER) for each in NOT_FEDERATED),
+        Text("aws:FederatedProvider", constant(provider)),
+        Text(f"{GITHUB}:iss", NEVER),  # often written, never sent
+    )
+
+    def admits(principal: Principal) -> tuple[Placed, ...] | None:
+        if principal.type == "*" or principal == Principal("Federated", provider):
+            return ()
+        return _UNDOCUMENTED if principal == Principal("AWS", "*") else None
+
+    def otherwise(dimension: str) -> Domain:
+        host = dimension.rpartition(":")[0]
+        # A token has one issuer: keys of another are not in its request.
+        return NEVER if "." in host and host != issuer else UNKNOWN
+
+    space = Space(keys, {PROVIDER: constant(provider), **domains}, by_name(texts), otherwise)
+    return Callers(WITH_WEB_IDENTITY, space.key_of, space.domain_of, admits, required=required, base=base)
+
+
+@lru_cache(maxsize=64)
+def unnamed_web_identities(resource: Resource, action: str) -> Callers:
+    """Whoever comes by a token or an assertion of a provider that the policy does not name: only for `{"AWS": "*"}`, and only a doubt."""
+
+    def admits(principal: Principal) -> tuple[Placed, ...] | None:
+        return _UNDOCUMENTED if principal in {Principal("AWS", "*"), Principal("*", "*")} else None
+
+    texts = (*COMMON, *resource_keys(resource), *(Text(each, NEVER) for each in NOT_FEDERATED))
+    space = Space({}, {PROVIDER: constant("any")}, by_name(texts), lambda _: UNKNOWN)
+    return Callers(action, space.key_of, space.domain_of, admits)
