@@ -51,7 +51,7 @@ def guardrails_from(data: object) -> Guardrails:
         rule.refuse_others()
     scopes = fields.objects("scopes", lambda each: _scope(each, known))
     waivers = fields.objects("waivers", lambda each: _waiver(each, known, longest_days))
-    privileged = fields.objects("privileged", _match)
+    privileged = fields.objects("privileged", _some_match)
     mode = _mode(fields, "mode", Mode.ALERT)
     stated = fields.text("hash", "")
     fields.refuse_others()
@@ -112,6 +112,13 @@ def _match(fields: Fields) -> Match:
     for name, path in (("ou", match.ou), ("role_path", match.role_path)):
         if path is not None and not path.startswith("/"):
             fields.refuse(name, "must begin with a slash")
+    return match
+
+
+def _some_match(fields: Fields) -> Match:
+    match = _match(fields)
+    if match == Match():
+        fields.refuse("role_path", "or another criterion is missing; without any, every role would be privileged")
     return match
 
 
