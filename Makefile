@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Cold imports without .pyc are three to four times slower, in tests, the demo and the layers alike.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test check bench build lint types clean
+.PHONY: help setup demo test check peers bench oracle build lint types clean
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -58,8 +58,21 @@ lint: setup
 types: setup
 	@mypy
 
-bench: build ## measure what docs/performance.md states
-	@python -m bench
+peers: .tools/peers/.ready ## what bench measures Doorward beside, in environments of their own (needs Node 20 or later)
+
+# --no-config: the pins are complete, and the overrides of pyproject.toml are not for them.
+.tools/peers/.ready: bench/peers/requirements-parliament.txt bench/peers/package.json bench/peers/package-lock.json bench/peers/simulate.mjs | setup
+	@echo "peers: parliament and iam-simulate into .tools/peers"
+	@mkdir -p .tools/peers/node
+	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/peers/parliament
+	@$(UV) pip install --no-config --quiet --python .tools/peers/parliament --require-hashes -r bench/peers/requirements-parliament.txt
+	@cp bench/peers/package.json bench/peers/package-lock.json bench/peers/simulate.mjs .tools/peers/node
+	@cd .tools/peers/node && npm ci --no-audit --no-fund --silent \
+	  || { echo "peers: 'npm ci' failed in .tools/peers/node; it needs Node 20 or later and the npm registry. Install Node and run make peers again." >&2; exit 1; }
+	@touch $@
+
+bench: build peers ## measure what docs/performance.md states, beside its peers (ROWS='judging importing' for some, QUICK=1 for less)
+	@python -m bench $(ROWS) $(if $(QUICK),--quick)
 
 clean: ## remove what was built
 	@rm -rf .aws-sam .demo
