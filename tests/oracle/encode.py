@@ -116,7 +116,7 @@ class Key(NamedTuple):
 class Oracle:
     """One per process and batch: terms that do not depend on the policy are kept between questions."""
 
-    def __init__(self, *, limit_ms: int = 250) -> None:
+    def __init__(self, *, limit_ms: int = 120) -> None:
         self._tm = cvc5.TermManager()
         self._limit_ms = limit_ms
         self._kept: dict[str, cvc5.Term] = {}

@@ -165,7 +165,7 @@ def passed(policy: Json, *, is_aws: bool, seed: str, requests: int = _REQUESTS) 
     return None
 
 
-def batch(seed: int, numbers: range, *, limit_ms: int = 250) -> Tally:
+def batch(seed: int, numbers: range, *, limit_ms: int = 120) -> Tally:
     """One question after the other, by one cvc5."""
     oracle = Oracle(limit_ms=limit_ms)
     tally = Tally(Counter(), Counter(), [])
@@ -243,13 +243,14 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the number of the first policy")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--limit-ms", type=int, default=120, help="when cvc5 gives a policy up; more decides more")
     parser.add_argument("--write", type=Path, default=Path("oracle-disagreements.json"))
     arguments = parser.parse_args()
     last = arguments.first + arguments.policies
     batches = [range(start, min(start + _BATCH, last)) for start in range(arguments.first, last, _BATCH)]
     total, began, done = Tally(Counter(), Counter(), []), time.perf_counter(), 0
     with multiprocessing.get_context("spawn").Pool(arguments.workers, maxtasksperchild=8) as pool:
-        for tally in pool.imap_unordered(partial(batch, arguments.seed), batches):
+        for tally in pool.imap_unordered(partial(batch, arguments.seed, limit_ms=arguments.limit_ms), batches):
             total.add(tally)
             done += 1
             if sys.stderr.isatty() or done % 40 == 0:
