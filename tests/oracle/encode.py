@@ -6,11 +6,11 @@ boolean. What AWS does not document is a free boolean: both readings are tried.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cache, cached_property, partial
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_network
 from typing import Any, Final, Literal, NamedTuple
 
 import cvc5
@@ -90,6 +90,10 @@ _RELATIONS: Final = {
 _ARN_COLONS: Final = 5
 
 
+type Content = str | int | tuple[str, ...] | None
+"""A key's value in a request; None: it is absent. A number for addresses, numbers and seconds since 1970."""
+
+
 class World(NamedTuple):
     """Strangers. `kind` aws: of one form, in one account (`only`) or any that is neither ours nor trusted; else GitHub's tokens."""
 
@@ -114,25 +118,28 @@ class Key(NamedTuple):
 
 
 class Oracle:
-    """One per process and batch: terms that do not depend on the policy are kept between questions."""
+    """One per process and batch: terms that do not depend on the policy are kept between questions.
 
-    def __init__(self, *, limit_ms: int = 120) -> None:
+    `limit`: when cvc5 gives a question up, in its own units of work (10,000 are about 0.1 s), so that every machine gives up the same.
+    """
+
+    def __init__(self, *, limit: int = 10_000) -> None:
         self._tm = cvc5.TermManager()
-        self._limit_ms = limit_ms
+        self._limit = limit
         self._kept: dict[str, cvc5.Term] = {}
         self._counter = 0
         self._string = self._tm.getStringSort()
         self._all = self._tm.mkTerm(Kind.REGEXP_ALL)
         self._char = self._tm.mkTerm(Kind.REGEXP_ALLCHAR)
 
-    def is_allowed(self, document: Document, world: World) -> bool | None:
-        """None where cvc5 gave up."""
+    def is_allowed(self, document: Document, world: World, witness: Mapping[str, Content] | None = None) -> bool | None:
+        """None where cvc5 gave up. A `witness` gives keys their values, and only such requests are asked about: a quicker question."""
         solver = cvc5.Solver(self._tm)
         solver.setOption("strings-exp", "true")
         solver.setOption("strings-eager-reg", "false")  # a fifth quicker on what is drawn here
-        solver.setOption("tlimit-per", str(self._limit_ms))
+        solver.setOption("rlimit-per", str(self._limit))
         solver.setLogic("QF_SLIA")
-        for each in _Question(self, document, world).formula():
+        for each in _Question(self, document, world).formula(witness or {}):
             solver.assertFormula(each)
         result = solver.checkSat()
         return None if result.isUnknown() else bool(result.isSat())
@@ -305,10 +312,27 @@ class _Question:
         else:
             self._token()
 
-    def formula(self) -> list[cvc5.Term]:
+    def formula(self, witness: Mapping[str, Content]) -> list[cvc5.Term]:
+        given = [self._is(name, content) for name, content in witness.items()]
         allows = [self._covers(each) for each in self._document.statements if each.effect == "Allow"]
         denies = [self._covers(each) for each in self._document.statements if each.effect == "Deny"]
-        return [*self._asserted, self._o.any_of(allows), *(self._o.no(each) for each in denies)]
+        return [*self._asserted, *given, self._o.any_of(allows), *(self._o.no(each) for each in denies)]
+
+    def _is(self, name: str, content: Content) -> cvc5.Term:
+        o, before = self._o, len(self._asserted)
+        key = self._key(name)
+        if content is None:
+            del self._asserted[before:]  # what values it could have costs cvc5 time, and it has none
+            return o.no(key.present)
+        if isinstance(content, tuple):
+            one_of = [o.any_of(o.same(each, text) for text in content) for each in key.values]
+            return o.all_of([key.present, *one_of, *(o.any_of(o.same(each, text) for each in key.values) for text in content)])
+        if isinstance(content, str):
+            return o.all_of([key.present, *(o.same(each, content) for each in key.values)])
+        if key.kind == "address":
+            (address,) = key.values
+            return o.all_of([key.present, self._in_block(address, ip_network(_written(content)))])
+        return o.all_of([key.present, *(o.same(each, o.number(content)) for each in key.values)])
 
     # The caller
 
@@ -657,6 +681,11 @@ class _Question:
         if not ignore_case or not text:
             return o.literal(text)
         return o.sequence([o.either([o.literal(each) for each in dict.fromkeys((char.lower(), char.upper()))]) for char in text])
+
+
+def _written(number: int) -> str:
+    """The engine counts addresses of IPv6 from 2**64 on."""
+    return str(IPv4Address(number) if number < 1 << 32 else IPv6Address(number - (1 << 64)))
 
 
 def _names_action(statement: Statement, action: str) -> bool:

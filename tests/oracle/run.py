@@ -4,6 +4,7 @@ A disagreement is one of these, and each is shrunk to a small policy and written
 
 * `missed`: cvc5 has a request, and the search claims to have proved that there is none;
 * `invented`: the search has a request, and cvc5 has proved that there is none;
+* `another witness`: cvc5 agrees that there is a request, but the search's is none;
 * `passed`: the evaluator lets a stranger in, and the judge says neither violating nor undecidable.
 
 A Doubt of the search is no answer and counts as none; so does cvc5 where it gives up.
@@ -27,7 +28,10 @@ from doorward.findings.model import Verdict
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.iam.callers import (
+    CALLER,
     NO_ORGANIZATION,
+    ORGANIZATION,
+    TIME,
     Accounts,
     Resource,
     Tokens,
@@ -35,6 +39,9 @@ from doorward.iam.callers import (
     github_callers,
     one_organization,
     organizations_other_than,
+)
+from doorward.iam.callers import (
+    PROVIDER as PROVIDER_DIMENSION,
 )
 from doorward.iam.documents import parse_document
 from doorward.iam.evaluate import evaluate_trust_policy
@@ -53,6 +60,7 @@ from tests.oracle.encode import (
     OURS,
     PROVIDER,
     TRUSTED,
+    Content,
     Oracle,
     World,
 )
@@ -78,9 +86,6 @@ _ORGANIZATION: Final = organization_from(
 )
 _OURS_ON_THE_NETWORK: Final = tuple(each for each in (network(OUR_ADDRESSES),) if each is not None)
 _RESOURCE: Final = Resource("aws", OURS[0], OUR_ORGANIZATION, _OURS_ON_THE_NETWORK)
-
-type Answer = str
-"""`found`, `none`, `undecided` with the constructs that it depends on, or `gave up`."""
 
 
 class Disagreement(NamedTuple):
@@ -122,8 +127,8 @@ def callers_of(world: World) -> Callers:
     return github_callers(_RESOURCE, PROVIDER, tokens, by_name=world.by_name)
 
 
-def search(policy: Json, world: World) -> tuple[Answer, tuple[str, ...]]:
-    """What the search says of the whole policy, and on which constructs it depends where it says nothing."""
+def search(policy: Json, world: World) -> Found | Doubt | None:
+    """What the search says of the whole policy: somebody, or a proof that there is nobody, or on what it depends."""
     document = parse_document(policy)
     callers = callers_of(world)
     doubts: list[str] = []
@@ -134,23 +139,36 @@ def search(policy: Json, world: World) -> tuple[Answer, tuple[str, ...]]:
             except OutOfBudget:
                 answer = Doubt(("the budget",))
             if isinstance(answer, Found):
-                return "found", ()
+                return answer
             if answer is not None:
                 doubts += answer.constructs
-    return ("undecided", tuple(dict.fromkeys(doubts))) if doubts else ("none", ())
+    return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
+
+
+def witness_of(found: Found) -> dict[str, Content]:
+    """By condition key, as far as one key alone tells its dimension."""
+    known = {
+        CALLER: "aws:principalarn",
+        ORGANIZATION: "aws:principalorgpaths",
+        TIME: "aws:epochtime",
+        PROVIDER_DIMENSION: "aws:federatedprovider",
+    }
+    named = {known.get(dimension, dimension): content for dimension, content in found.values.items()}
+    return {name: content for name, content in named.items() if ":" in name}
 
 
 def compare(oracle: Oracle, policy: Json, world: World) -> tuple[str, tuple[str, ...]]:
-    """`agreed: …`, `undecided`, `gave up`, `missed` or `invented`; and the constructs of a doubt."""
-    told, constructs = search(policy, world)
-    if told == "undecided":
-        return told, constructs
-    allowed = oracle.is_allowed(parse_document(policy), world)
+    """What came of it, a word of the report; and the constructs of a doubt. A request of the search is tried as it is before any other."""
+    told, document = search(policy, world), parse_document(policy)
+    if isinstance(told, Doubt):
+        return "undecided", told.constructs
+    as_found = None if told is None else oracle.is_allowed(document, world, witness_of(told))
+    allowed = as_found or oracle.is_allowed(document, world)
     if allowed is None:
         return "gave up", ()
-    if allowed is (told == "found"):
-        return f"agreed: {told}", ()
-    return ("missed" if allowed else "invented"), ()
+    if told is None:
+        return ("missed" if allowed else "agreed: none"), ()
+    return ("invented" if not allowed else "another witness" if as_found is False else "agreed: found"), ()
 
 
 def passed(policy: Json, *, is_aws: bool, seed: str, requests: int = _REQUESTS) -> str | None:
@@ -165,16 +183,16 @@ def passed(policy: Json, *, is_aws: bool, seed: str, requests: int = _REQUESTS) 
     return None
 
 
-def batch(seed: int, numbers: range, *, limit_ms: int = 120) -> Tally:
+def batch(seed: int, numbers: range, *, limit: int = 10_000) -> Tally:
     """One question after the other, by one cvc5."""
-    oracle = Oracle(limit_ms=limit_ms)
+    oracle = Oracle(limit=limit)
     tally = Tally(Counter(), Counter(), [])
     for number in numbers:
         policy, world = draw_case(seed, number)
         outcome, constructs = compare(oracle, policy, world)
         tally.answers[outcome] += 1
         tally.doubts.update(constructs)
-        if outcome in {"missed", "invented"}:
+        if outcome in {"missed", "invented", "another witness"}:
             small = smallest(policy, lambda each: compare(oracle, each, world)[0] == outcome)  # noqa: B023 - used at once
             tally.disagreements.append(Disagreement(outcome, small, world, f"policy {number} of seed {seed}"))
         sampled = partial(passed, is_aws=world.kind == "aws", seed=f"{seed}-{number}")
@@ -243,14 +261,14 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the number of the first policy")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--limit-ms", type=int, default=120, help="when cvc5 gives a policy up; more decides more")
+    parser.add_argument("--limit", type=int, default=10_000, help="when cvc5 gives a policy up; more decides more")
     parser.add_argument("--write", type=Path, default=Path("oracle-disagreements.json"))
     arguments = parser.parse_args()
     last = arguments.first + arguments.policies
     batches = [range(start, min(start + _BATCH, last)) for start in range(arguments.first, last, _BATCH)]
     total, began, done = Tally(Counter(), Counter(), []), time.perf_counter(), 0
     with multiprocessing.get_context("spawn").Pool(arguments.workers, maxtasksperchild=8) as pool:
-        for tally in pool.imap_unordered(partial(batch, arguments.seed, limit_ms=arguments.limit_ms), batches):
+        for tally in pool.imap_unordered(partial(batch, arguments.seed, limit=arguments.limit), batches):
             total.add(tally)
             done += 1
             if sys.stderr.isatty() or done % 40 == 0:
