@@ -48,6 +48,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="The policy files of an installation.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config_app, name="config")
+guardrails_app = typer.Typer(help="The guardrails themselves.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(guardrails_app, name="guardrails")
 
 
 class UsageFault(Exception):  # noqa: N818 - a fault of the call, told in one line
@@ -232,6 +234,59 @@ def config_check_command(
         f"{directory} is valid: {len(organization.accounts)} accounts, {len(guardrails.scopes)} scopes, guardrails {guardrails.hash[:12]}",
         DONE,
     )
+
+
+@guardrails_app.command("export")
+def guardrails_export_command(  # noqa: PLR0917 - typer passes them by name
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="DIR", help="A folder with organization.yaml and guardrails.yaml; ./config if not given."),
+    ] = None,
+    org: Annotated[Path | None, typer.Option("--org", metavar="FILE", help="The organization, and whom it trusts (YAML or JSON).")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write rcp.json and scp.json there, ready for AWS; only if all is proved.")
+    ] = None,
+    scp: Annotated[bool, typer.Option("--scp", help="Also who may write trust policies at all, and Doorward's own roles.")] = False,
+    deployers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--deployer", metavar="ARN", help="A role that deploys Doorward, wildcards allowed; the StackSets' role if not given."
+        ),
+    ] = None,
+    with_rules: Annotated[list[str] | None, typer.Option("--with", metavar="RULE", help="Also this one, which is off by default.")] = None,
+    without_rules: Annotated[list[str] | None, typer.Option("--without", metavar="RULE", help="Not this one.")] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+) -> int:
+    """Write guardrails as policies with which AWS itself prevents. Exit status: 0 all proved, 1 one is not, 2 wrong input or usage."""
+    from doorward_cli import exporting
+
+    if format_ not in {"table", "json"}:
+        raise UsageFault(f"--format {format_}: must be table or json")
+    if deployers and not scp:
+        raise UsageFault("--deployer: only an SCP excepts deployers; add --scp")
+    try:
+        choice = exporting.read_choice(with_rules or (), without_rules or (), deployers or (), scp=scp)
+    except ValueError as error:
+        raise UsageFault(str(error)) from None
+    organization, guardrails = _facts(org, Path("config") if config is None and org is None else config)
+    export = exporting.export(organization, guardrails, choice, now=datetime.now(UTC))
+    if format_ == "json":
+        exporting.write_json(export, sys.stdout)
+    else:
+        exporting.print_table(export)
+    unproved = export.unproved
+    if unproved:
+        nothing = "" if out is None else f"; nothing is written to {out}"
+        return _say(f"not proved: {', '.join(unproved)}{nothing}", REPORTED)
+    if out is not None:
+        try:
+            written, stale = exporting.write_policies(export, out)
+        except OSError as error:
+            raise UsageFault(f"--out {out}: cannot be written: {error.strerror or error}") from None
+        _say(f"wrote {', '.join(written) or 'nothing, for no guardrail has a twin'} to {out}", DONE)
+        if stale:
+            _say(f"{out} also holds {', '.join(stale)}, which an earlier export wrote and this one did not", DONE)
+    return DONE
 
 
 def _items(files: list[str], live: bool, account: str | None) -> "Iterator[Item]":

@@ -4,7 +4,7 @@ Every text that comes from an input passes `for_terminal` and becomes a `rich.te
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 from rich.console import Console
@@ -34,9 +34,14 @@ _LABEL_WIDTH = 7
 
 
 def print_report(report: Report, stream: IO[str] | None = None) -> None:
-    """`stream` None: standard output. Colours only on a terminal, and none where NO_COLOR is set; lines are wrapped only there, too."""
+    """`stream` None: standard output."""
+    print_lines(_lines(report), stream)
+
+
+def print_lines(lines: Iterable[tuple[int, Text]], stream: IO[str] | None = None) -> None:
+    """(indent, line) each. Colours only on a terminal, and none where NO_COLOR is set; lines are wrapped only there, too."""
     console = _Console(file=stream or sys.stdout, highlight=False, markup=False, emoji=False)
-    for indent, line in _lines(report):
+    for indent, line in lines:
         if console.is_terminal and line:
             console.print(Padding(line, (0, 0, 0, indent), expand=False))
         else:

@@ -47,11 +47,27 @@ SERVICE_FOR_OTHERS = "service-for-others"
 TRUST_WRITERS = "trust-writers"
 DOORWARD_ROLES = "doorward-roles"
 
+TWINS = (
+    WORLD_ASSUMABLE.id,
+    EXTERNAL_ACCOUNT.id,
+    OUTSIDE_ORGANIZATION.id,
+    VENDOR_WITHOUT_EXTERNAL_ID.id,
+    OIDC_UNSCOPED_SUBJECT.id,
+    OIDC_UNSCOPED_AUDIENCE.id,
+    OIDC_UNLISTED_ISSUER,
+    COGNITO_GUEST,
+    SERVICE_FOR_OTHERS,
+    TRUST_WRITERS,
+    DOORWARD_ROLES,
+)
+"""Every guardrail that can have a twin, in the order in which they are told."""
+ONLY_ON_REQUEST = (OIDC_UNLISTED_ISSUER,)
+
 COGNITO = "cognito-identity.amazonaws.com"
 NOT_COVERED = (
     "RCPs and SCPs do not bind the management account: what stands in it is judged after the fact only.",
     "They do not bind service-linked roles, which nobody can edit either.",
-    "SAML: no statement tells one identity provider from another before a session exists; who may change providers is for the SCP.",
+    "Nothing here restricts sts:AssumeRoleWithSAML; who may change identity providers is for the SCP.",
 )
 
 Statement = Mapping[str, Any]
