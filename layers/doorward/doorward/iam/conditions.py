@@ -38,8 +38,9 @@ _VARIABLE = "${"
 _LAST_HOUR = 23
 _LAST_MINUTE = 59
 _IPV4_BITS = 32
-_LARGEST_OCTET = 255
-_OCTETS = 4
+_IPV6_BITS = 128
+# Without leading zeros: some readers take those for octal.
+_OCTETS = {str(octet): octet for octet in range(256)}
 # Longer digits are left to Decimal, which bounds them.
 _LONGEST_INT = 18
 # Spellings of operators that are kept; IAM itself knows about 150, and no stored document has another.
@@ -308,30 +309,35 @@ def _expand_like(policy_value: str, value: str, context: Context) -> bool:
 
 
 def _arn_like(values: tuple[str, ...]) -> Matcher:
-    alternatives = [_arn_pattern(each) for each in values]
-    if len(alternatives) == 1:
-        return alternatives[0]
-    return lambda value: any(each(value) for each in alternatives)
+    whole: list[str] = []
+    by_parts: list[Matcher] = []
+    for each in values:
+        parts = each.split(":", _ARN_PARTS - 1)
+        if len(parts) < _ARN_PARTS:
+            raise _UnreadableError
+        before = each[: len(each) - len(parts[-1])]
+        if "*" in before or "?" in before:
+            by_parts.append(_arn_pattern(parts))
+        else:
+            whole.append(each)  # no wildcard before the resource: as a whole, it matches the same
+    if not by_parts:
+        return compile_globs(whole)
+    if whole:
+        by_parts.append(compile_globs(whole))
+    return by_parts[0] if len(by_parts) == 1 else lambda value: any(each(value) for each in by_parts)
 
 
-def _arn_pattern(text: str) -> Matcher:
-    parts = text.split(":", _ARN_PARTS - 1)
-    if len(parts) < _ARN_PARTS:
-        raise _UnreadableError
-    before = text[: len(text) - len(parts[-1])]
-    resource = compile_globs(parts[-1:])
-    if "*" not in before and "?" not in before:
-        length = len(before)
-        return lambda value: value.startswith(before) and resource(value[length:])
-    globs = [compile_globs((each,)) for each in parts[:-1]]
+def _arn_pattern(parts: list[str]) -> Matcher:
+    tests = [(number, compile_globs((part,))) for number, part in enumerate(parts) if part != "*"]
 
     def fits(value: str) -> bool:
         given = value.split(":", _ARN_PARTS - 1)
-        return (
-            len(given) == _ARN_PARTS
-            and resource(given[-1])
-            and all(each(part) for each, part in zip(globs, given, strict=False))  # the resource was looked at
-        )
+        if len(given) != _ARN_PARTS:
+            return False
+        for number, test in tests:  # noqa: SIM110 - a generator costs more than the match
+            if not test(given[number]):
+                return False
+        return True
 
     return fits
 
@@ -437,55 +443,46 @@ def _instant(text: str) -> tuple[int, str] | None:
 
 
 def _ip(values: tuple[str, ...]) -> Matcher:
-    networks: list[tuple[int, int, int]] = []
+    # (the bits that count, how many do not)
+    ipv4: list[tuple[int, int]] = []
+    ipv6: list[tuple[int, int]] = []
     for each in values:
-        network = _network(each)
-        if network is None:
+        address, _, length = each.partition("/")
+        bits, networks, written = _IPV4_BITS, ipv4, _ipv4(address)
+        if written is None:
+            bits, networks, written = _IPV6_BITS, ipv6, _ipv6(address)
+        open_bits = 0 if address == each else _open_bits(length, bits)
+        if written is None or open_bits is None:
             raise _UnreadableError
-        version, address, open_bits = network
-        networks.append((version, address >> open_bits, open_bits))
+        networks.append((written >> open_bits, open_bits))
 
     def fits(value: str) -> bool:
-        given = None if "/" in value else _network(value)
+        networks, given = ipv4, _ipv4(value)
         if given is None:
-            return False
-        version, address, _ = given
-        for each in networks:  # noqa: SIM110 - a generator costs more than the match
-            if each[0] == version and address >> each[2] == each[1]:
+            networks, given = ipv6, _ipv6(value)
+            if given is None:
+                return False
+        for prefix, open_bits in networks:  # noqa: SIM110 - a generator costs more than the match
+            if given >> open_bits == prefix:
                 return True
         return False
 
     return fits
 
 
-def _network(text: str) -> tuple[int, int, int] | None:
-    """Family, address, and how many low bits are open. Host bits that are set count for nothing."""
-    written, slash, length = text.partition("/")
-    address = _ipv4(written)
-    version, bits = 4, _IPV4_BITS
-    if address is None:
-        found = _ipv6(written)
-        if found is None:
-            return None
-        version, bits, address = 6, 128, found
-    if not slash:
-        return version, address, 0
+def _open_bits(length: str, bits: int) -> int | None:
+    """How many low bits are open. Host bits that are set count for nothing."""
     if not (length.isascii() and length.isdigit()) or len(length) > len("128") or int(length) > bits:
         return None
-    return version, address, bits - int(length)
+    return bits - int(length)
 
 
 def _ipv4(text: str) -> int | None:
-    parts = text.split(".", _OCTETS)
-    if len(parts) != _OCTETS or not text.isascii():
+    try:
+        first, second, third, fourth = text.split(".")
+        return _OCTETS[first] << 24 | _OCTETS[second] << 16 | _OCTETS[third] << 8 | _OCTETS[fourth]
+    except (ValueError, KeyError):
         return None
-    address = 0
-    for each in parts:
-        # No leading zeros: some readers take them for octal.
-        if not each.isdigit() or len(each) > len("255") or (each[0] == "0" and each != "0") or int(each) > _LARGEST_OCTET:
-            return None
-        address = address << 8 | int(each)
-    return address
 
 
 def _ipv6(text: str) -> int | None:

@@ -40,13 +40,13 @@ https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from doorward.iam.arns import is_account_id, parse_arn
-from doorward.iam.conditions import Context, Test, all_of, any_of, fill_in, read_condition
+from doorward.iam.conditions import Context, Test, any_of, fill_in, read_condition
 from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
-from doorward.iam.matching import Matcher, compile_globs, matches, matches_glob
+from doorward.iam.matching import matches, matches_glob
 
 PrincipalType = Literal["AWS", "Service", "Federated", "Anonymous"]
 Outcome = Literal["allowed", "implicitly_denied", "explicitly_denied"]
@@ -133,6 +133,7 @@ _RCP = "resource_control_policies"
 
 # A NamedTuple's own constructor costs three times as much.
 _new = tuple.__new__
+_ARN_COLONS = 5
 
 
 def _not_allowed_by(policy: str, level: int | None = None) -> Decision:
@@ -143,9 +144,11 @@ _NOT_BY_RESOURCE = _not_allowed_by(_RESOURCE)
 _NOT_BY_IDENTITY = _not_allowed_by(_IDENTITY)
 _NOT_BY_BOUNDARY = _not_allowed_by(_BOUNDARY)
 _NOT_BY_SESSION = _not_allowed_by(_SESSION)
+# An organization has at most a root, five levels of OUs, and the account.
+_NOT_BY_SCP = tuple([_not_allowed_by(_SCP, level) for level in range(7)])
 
-# Actions kept per set of policies: a caller who asks for every action there is must not fill the memory.
-_KEPT_ACTIONS = 64
+# Views kept per set of policies: who asks for every action there is must not fill the memory.
+_KEPT_VIEWS = 256
 _UNIQUE_ID_PREFIXES = ("AROA", "AIDA")
 _SERVICE_LINKED = "role/aws-service-role/"
 _ASSUME = "sts:assume"
@@ -167,38 +170,15 @@ _BOUND_BY_RCPS = frozenset({
 })  # fmt: skip
 
 
-# Who asks. Principals of a policy and of a request meet as tokens: a principal covers a caller if they have one in common.
-
-_EVERYONE = "*"
-_ANY_AWS = "AWS:*"
-_NAMED_EXACTLY = frozenset({"Service", "Federated"})
-
-
-class _Caller:
-    """`direct`: tokens by which a policy grants to him and nobody else, or to everyone. `by_role`: those that mean his role."""
-
-    __slots__ = ("account", "by_role", "direct", "is_federated_user", "is_root", "is_service_linked", "tokens")
-
-    def __init__(self, tokens: tuple[str, ...], direct: tuple[str, ...], by_role: tuple[str, ...], account: str | None) -> None:
-        self.tokens = tokens
-        self.direct = direct
-        self.by_role = by_role
-        self.account = account
-        self.is_root = self.is_federated_user = self.is_service_linked = False
-
-
-# What comes back again and again is read once: keys, callers, and the parts of statements. How much is kept is bounded, since callers
-# and policies choose it. Values are only ever added, or all dropped, so that threads may share them.
+# Kept, within bounds: callers and policies choose how much there is. Values are only ever added, or all dropped, so that threads may
+# share them.
 _KEPT = 4096
 _kept_keys: set[str] = set()
-_kept_callers: "dict[tuple[str, str | None, str | None], _Caller]" = {}
-_kept_names: dict[tuple[Principal, ...], frozenset[str]] = {}
 _kept_tests: dict[tuple[tuple[Condition, ...], bool], tuple[Test, ...]] = {}
-_kept_resources: "dict[tuple[tuple[str, ...], bool], tuple[Matcher | None, _Covers | None]]" = {}
 
 
-def _bound(kept: set[Any] | dict[Any, Any]) -> None:
-    if len(kept) > _KEPT:
+def _bound(kept: set[Any] | dict[Any, Any], most: int = _KEPT) -> None:
+    if len(kept) > most:
         kept.clear()
 
 
@@ -206,170 +186,177 @@ def forget() -> None:
     """Drop everything kept from earlier requests; no decision changes."""
     global _last_compiled  # noqa: PLW0603
     _last_compiled = _NOTHING_COMPILED
-    for kept in (_kept_keys, _kept_callers, _kept_names, _kept_tests, _kept_resources):
-        kept.clear()
+    _kept_keys.clear()
+    _kept_tests.clear()
 
 
 def _folded(given: Mapping[str, str | tuple[str, ...]]) -> Context:
-    if given.keys() <= _kept_keys:
-        return given
+    """With keys in lower case. Those are remembered, and a context that has no other keys needs no copy."""
     context = {key.lower(): value for key, value in given.items()}
     _kept_keys.update(context)
     _bound(_kept_keys)
     return context
 
 
-def _read_caller(principal: str, principal_type: str, context: Context) -> _Caller:
-    if principal_type == "AWS":
-        principal_arn, user_id = context.get("aws:principalarn"), context.get("aws:userid")
-        if principal_arn.__class__ is tuple or user_id.__class__ is tuple:
-            return _read_aws_caller(principal, _only(principal_arn), _only(user_id))
-        key = principal, principal_arn, user_id
-        caller = _kept_callers.get(key)  # type: ignore[arg-type]  # no tuple, as just seen
-        if caller is None:
-            caller = _read_aws_caller(principal, principal_arn, user_id)  # type: ignore[arg-type]
-            _kept_callers[key] = caller  # type: ignore[index]
-            _bound(_kept_callers)
-        return caller
-    if principal_type == "Anonymous":
-        return _Caller((_EVERYONE, _ANY_AWS), (), (), None)
-    if principal_type in _NAMED_EXACTLY:
-        return _Caller((_EVERYONE, f"{principal_type}:{principal}"), (), (), None)
-    return _Caller((_EVERYONE,), (), (), None)
+# Who asks
 
 
-def _read_aws_caller(principal: str, principal_arn: str | None, user_id: str | None) -> _Caller:
-    unique_id = () if user_id is None else (user_id.partition(":")[0],)
-    if unique_id and not user_id.startswith(_UNIQUE_ID_PREFIXES):  # type: ignore[union-attr]  # not None, as just seen
-        unique_id = ()
-    parts = principal.split(":", 5)
-    if len(parts) != 6 or parts[0] != "arn":  # noqa: PLR2004 - an ARN
-        return _Caller((_EVERYONE, _ANY_AWS, *unique_id), (_EVERYONE, _ANY_AWS), unique_id, None)
-    _, partition, service, _, account, resource = parts
-    account_root = f"arn:{partition}:iam::{account}:root"
-    if service == "sts" and resource.startswith("assumed-role/"):
-        role = _role_of_session(partition, account, resource.split("/", 2)[1], principal_arn)
-        caller = _Caller(
-            (_EVERYONE, _ANY_AWS, principal, account_root, account, role, *unique_id),
-            (_EVERYONE, _ANY_AWS, principal),
-            (role, *unique_id),
-            account,
-        )
-        caller.is_service_linked = role == f"session of {principal_arn}" and _is_service_linked_role(principal_arn)
+class _Call:
+    """Who asks for what. `action` in lower case; `arn` and `account` are None unless the caller has an ARN.
+
+    `unique_id`: of his user or role, where known. `is_trust`: the resource's policy is a trust policy.
+    """
+
+    __slots__ = (
+        "account",
+        "account_root",
+        "action",
+        "arn",
+        "is_federated_user",
+        "is_role",
+        "is_root",
+        "is_service_linked",
+        "is_trust",
+        "name",
+        "principal",
+        "resource",
+        "role_arn",
+        "role_prefix",
+        "type",
+        "unique_id",
+    )
+
+    def __init__(self, principal: str, principal_type: str, action: str, resource: str | None, *, is_trust: bool) -> None:
+        self.principal = principal
+        self.type = principal_type
+        self.action = action
+        self.resource = resource
+        self.is_trust = is_trust
+        self.arn: str | None = None
+        self.account: str | None = None
+        self.account_root: str | None = None
+        self.unique_id: str | None = None
+        # Of a session: what its role's ARN begins and ends with, and that ARN itself where aws:PrincipalArn gives it.
+        self.role_prefix: str | None = None
+        self.name = ""
+        self.role_arn: str | None = None
+        self.is_role = self.is_root = self.is_federated_user = self.is_service_linked = False
+
+
+type _Given = str | tuple[str, ...] | None
+
+
+def _read_call(asked: "_Asked", *, is_trust: bool) -> _Call:
+    principal, principal_type, action, resource, _, _, _, given_arn, given_id = asked
+    action = action.lower()
+    is_trust = is_trust or action.startswith(_ASSUME) or action in _BY_TRUST_POLICY
+    caller = _Call(principal, principal_type, action, resource, is_trust=is_trust)
+    if principal_type != "AWS":
         return caller
-    is_role = service == "iam" and resource.startswith("role/")
-    tokens = (_EVERYONE, _ANY_AWS, principal, account_root, account, *unique_id)
-    if is_role:
-        caller = _Caller(tokens, (_EVERYONE, _ANY_AWS), (principal, *unique_id), account)
-        caller.is_service_linked = resource.startswith(_SERVICE_LINKED)
+    if given_id is not None:
+        unique_id = _only(given_id).partition(":")[0]
+        caller.unique_id = unique_id if unique_id.startswith(_UNIQUE_ID_PREFIXES) else None
+    parts = principal.split(":", _ARN_COLONS)
+    if len(parts) <= _ARN_COLONS or parts[0] != "arn":
         return caller
-    caller = _Caller(tokens, (_EVERYONE, _ANY_AWS, principal, *unique_id), (), account)
-    caller.is_root = service == "iam" and resource == "root"
-    caller.is_federated_user = service == "sts" and resource.startswith("federated-user/")
+    _, partition, service, _, account, identity = parts
+    caller.arn = principal
+    caller.account = account
+    caller.account_root = f"arn:{partition}:iam::{account}:root"
+    if service == "iam":
+        caller.is_role = identity.startswith("role/")
+        caller.is_root = identity == "root"
+        caller.is_service_linked = identity.startswith(_SERVICE_LINKED)
+    elif service == "sts":
+        if identity.startswith("assumed-role/"):
+            _read_session(caller, f"arn:{partition}:iam::{account}:role/", identity.split("/", 2)[1], given_arn)
+        else:
+            caller.is_federated_user = identity.startswith("federated-user/")
     return caller
 
 
-def _role_of_session(partition: str, account: str, name: str, principal_arn: str | None) -> str:
+def _read_session(caller: _Call, prefix: str, name: str, given_arn: str | tuple[str, ...] | None) -> None:
     """A session's ARN has its role's account and name, and not its path; `aws:PrincipalArn` tells roles of one name apart.
 
     Where that is given it must be a role of this account and name, or no role covers the session.
     """
-    if principal_arn is None:
-        return f"session:{partition}:{account}:{name}"
-    is_its_role = principal_arn.startswith(f"arn:{partition}:iam::{account}:role/") and principal_arn.endswith(f"/{name}")
-    return f"session of {principal_arn}" if is_its_role else "session of nobody"
+    caller.name = f"/{name}"
+    if given_arn is None:
+        caller.role_prefix = prefix
+        return
+    role_arn = _only(given_arn)
+    if role_arn.startswith(prefix) and role_arn.endswith(caller.name):
+        caller.role_prefix = prefix
+        caller.role_arn = role_arn
+        caller.is_service_linked = role_arn.startswith(_SERVICE_LINKED, len(prefix) - len("role/"))
 
 
-def _only(value: str | tuple[str, ...] | None) -> str | None:
-    """A multivalued key of one value; of several or none, a text that is nobody's."""
-    if value is None or isinstance(value, str):
+def _only(value: str | tuple[str, ...]) -> str:
+    """The one value of a key; of a multivalued one of several or none, a text that is nobody's."""
+    if isinstance(value, str):
         return value
     return value[0] if len(value) == 1 else ""
 
 
-def _read_principals(principals: tuple[Principal, ...]) -> frozenset[str]:
-    names = _kept_names.get(principals)
-    if names is not None:
-        return names
-    tokens: list[str] = []
+# How a policy means a caller: not at all, by his account, by his role, or him (or everyone).
+_NOT, _BY_ACCOUNT, _BY_ROLE, _DIRECTLY = range(4)
+
+
+def _means(principals: tuple[Principal, ...], caller: _Call) -> int:
+    best = _NOT
     for kind, value in principals:
         if kind == "AWS":
             if value == "*":
                 # AWS on `"*"` and this: equivalent for anonymous users.
-                tokens.append(_ANY_AWS)
-            else:
-                _read_aws_principal(value, tokens)
-        elif kind == "*":
-            tokens.append(_EVERYONE)
-        elif kind in _NAMED_EXACTLY:
-            tokens.append(f"{kind}:{value}")
-    names = _kept_names[principals] = frozenset(tokens)
-    _bound(_kept_names)
-    return names
+                if caller.type in _WITH_ARN_OR_ANONYMOUS:
+                    return _DIRECTLY
+                continue
+            means = _means_arn(value, caller)
+            best = max(best, means)
+        elif kind == "*" or (kind == caller.type and value == caller.principal and kind in _NAMED_EXACTLY):
+            return _DIRECTLY
+    return best
 
 
-def _read_aws_principal(value: str, into: list[str]) -> None:
-    parts = value.split(":", 5)
-    if len(parts) != 6 or parts[0] != "arn":  # noqa: PLR2004 - an ARN
-        # A unique id is what is left in a policy of a role or user that was deleted; a role of the same name has another.
-        if is_account_id(value) or (value.startswith(_UNIQUE_ID_PREFIXES) and value.isascii() and value.isalnum()):
-            into.append(value)
-        return
-    _, partition, service, _, account, resource = parts
-    if service != "iam":
-        into.append(value)
-    elif resource == "root":
-        into.append(f"arn:{partition}:iam::{account}:root" if is_account_id(account) else value)
-    else:
-        into.append(value)
-        if resource.startswith("role/"):
-            into += (f"session of {value}", f"session:{partition}:{account}:{resource.rpartition('/')[2]}")
+_WITH_ARN_OR_ANONYMOUS = frozenset({"AWS", "Anonymous"})
+_NAMED_EXACTLY = frozenset({"Service", "Federated"})
 
 
-# What a statement says of a request whose action it covers.
+def _means_arn(value: str, caller: _Call) -> int:
+    if value == caller.unique_id:
+        # What is left in a policy of a role or user that was deleted; a role of the same name has another.
+        return _DIRECTLY if value.startswith("AIDA") else _BY_ROLE
+    if value == caller.account_root or (value == caller.account and is_account_id(value)):
+        return _DIRECTLY if caller.is_root else _BY_ACCOUNT
+    if value == caller.arn:
+        return _BY_ROLE if caller.is_role else _DIRECTLY
+    prefix = caller.role_prefix
+    if prefix is not None and value.startswith(prefix) and value.endswith(caller.name):
+        return _BY_ROLE if caller.role_arn is None or value == caller.role_arn else _NOT
+    return _NOT
+
+
+# What a statement says once everything but the context is known.
 
 
 class _Rule(NamedTuple):
-    """`names` None: no matter who. `fits`: a test of the resource; None: no matter which. `tests` of the context."""
+    """`is_open`: undecided whatever the tests say."""
 
     because: Because
-    names: frozenset[str] | None
-    is_negated: bool
-    fits: Matcher | None
-    covers: "_Covers | None"
     tests: tuple[Test, ...]
     is_open: bool
 
 
-# (the request's resource, context) → whether the statement is about it, where that takes more than the text of the resource.
-type _Covers = Callable[[str | None, Context], bool | None]
-
-
-def _applying(
-    rules: Iterable[_Rule], tokens: tuple[str, ...], resource: str | None, context: Context, *, if_open: bool
-) -> tuple[Because, ...]:
+def _applying(rules: tuple[_Rule, ...], context: Context, if_open: bool) -> tuple[Because, ...]:
     """The statements that apply, and with `if_open` those too that may."""
     found: tuple[Because, ...] = ()
-    for because, names, is_negated, fits, covers, tests, is_open in rules:
-        if names is not None and names.isdisjoint(tokens) is not is_negated:
-            continue
-        if fits is not None:
-            if resource is None:
-                is_open = True  # noqa: PLW2901 - of this turn alone
-            elif not fits(resource):
-                continue
-        if covers is not None:
-            answer = covers(resource, context)
-            if answer is not True:
-                if answer is False:
-                    continue
-                is_open = True  # noqa: PLW2901
+    for because, tests, is_open in rules:
         for test in tests:
             answer = test(context)
             if answer is not True:
                 if answer is False:
                     break
-                is_open = True  # noqa: PLW2901
+                is_open = True  # noqa: PLW2901 - of this turn alone
         else:
             if if_open or not is_open:
                 found += (because,)
@@ -377,42 +364,77 @@ def _applying(
 
 
 class _Layer(NamedTuple):
-    """The statements of one kind of policy, or of one level of it, that cover an action."""
+    """The rules of one kind of policy, or of one level of it. `means`: how each Allow means the caller, where the policy says whom."""
 
     allows: tuple[_Rule, ...]
     denies: tuple[_Rule, ...]
+    means: tuple[int, ...]
 
 
-_EMPTY = _Layer((), ())
+_EMPTY = _Layer((), (), ())
 # Policies that say whom they are about; the others are about those they are attached to.
 _NAMING = frozenset({_RESOURCE, _RCP})
 
 
-def _read_layer(policy: str, level: int | None, documents: Iterable[Document], action: str, *, is_trust: bool = False) -> _Layer:
+def _read_layer(policy: str, level: int | None, documents: Iterable[Document], call: _Call) -> _Layer:
+    """Of each statement, what may apply to this call."""
     allows: tuple[_Rule, ...] = ()
     denies: tuple[_Rule, ...] = ()
-    index = 0
+    all_means: tuple[int, ...] = ()
+    is_naming = policy in _NAMING
+    action = call.action
+    index = -1
     for version, _, statements in documents:
+        index += 1
         for statement in statements:
-            covered = _covers_action(statement, action)
+            position, sid, effect, principals, not_principals, actions, not_actions, _, _, conditions = statement
+            is_open = False
+            if actions is not None:
+                if not _is_one_of(actions, action):
+                    continue
+            elif not_actions is None:
+                is_open = True
+            elif _is_one_of(not_actions, action):
+                continue
+            means = _BY_ACCOUNT
+            if principals is not None:
+                if is_naming:
+                    means = _means(principals, call)
+                    if means == _NOT:
+                        continue
+                else:
+                    is_open = True
+            elif not_principals is not None:
+                if is_naming and _means(not_principals, call) != _NOT:
+                    continue
+                is_open = is_open or not is_naming
+            elif is_naming:
+                is_open = True
+            covered = True if policy == _RESOURCE and call.is_trust else _covers_resource(policy, statement, call.resource, version)
             if covered is False:
                 continue
-            because = _new(Because, (policy, level, index, statement[0], statement[1], statement[2]))
-            rule = _read_rule(statement, because, has_variables=version == VERSION_2012, is_trust=is_trust, is_open=covered is None)
-            if because[5] == "Deny":
+            tests = _read_conditions(conditions, version) if conditions else ()
+            if covered is None:
+                is_open = True
+            elif covered is not True:
+                tests = (covered, *tests)
+            rule = _new(_Rule, (_new(Because, (policy, level, index, position, sid, effect)), tests, is_open))
+            if effect == "Deny":
                 denies += (rule,)
             else:
                 allows += (rule,)
-        index += 1
-    return _new(_Layer, (allows, denies))
+                all_means += (means,)
+    return _new(_Layer, (allows, denies, all_means))
 
 
-def _covers_action(statement: Statement, action: str) -> bool | None:
-    actions = statement[5]
-    if actions is not None:
-        return _is_one_of(actions, action)
-    not_actions = statement[6]
-    return None if not_actions is None else not _is_one_of(not_actions, action)
+def _covers_resource(policy: str, statement: Statement, resource: str | None, version: str) -> bool | Test | None:
+    patterns = statement[7]
+    if patterns is not None:
+        return _covers(patterns, resource, version)
+    patterns = statement[8]
+    if patterns is not None:
+        return _negated(_covers(patterns, resource, version))
+    return True if policy == _RESOURCE else None
 
 
 def _is_one_of(patterns: tuple[str, ...], action: str) -> bool:
@@ -425,33 +447,8 @@ def _is_one_of(patterns: tuple[str, ...], action: str) -> bool:
     return False
 
 
-def _read_rule(statement: Statement, because: Because, *, has_variables: bool, is_trust: bool, is_open: bool) -> _Rule:
-    _, _, _, principals, not_principals, _, _, resources, not_resources, conditions = statement
-    tests = _read_conditions(conditions, has_variables=has_variables) if conditions else ()
-    names = None
-    is_negated = False
-    if because[0] in _NAMING:
-        if principals is not None:
-            names = _read_principals(principals)
-        elif not_principals is not None:
-            names = _read_principals(not_principals)
-            is_negated = True
-        else:
-            is_open = True
-    elif principals is not None or not_principals is not None:
-        is_open = True
-    fits = covers = None
-    if not is_trust:
-        if resources is not None:
-            fits, covers = _read_resources(resources, has_variables=has_variables)
-        elif not_resources is not None:
-            covers = _all_but(*_read_resources(not_resources, has_variables=has_variables))
-        elif because[0] != _RESOURCE:
-            is_open = True
-    return _new(_Rule, (because, names, is_negated, fits, covers, tests, is_open))
-
-
-def _read_conditions(conditions: tuple[Condition, ...], *, has_variables: bool) -> tuple[Test, ...]:
+def _read_conditions(conditions: tuple[Condition, ...], version: str) -> tuple[Test, ...]:
+    has_variables = version == VERSION_2012
     key = conditions, has_variables
     tests = _kept_tests.get(key)
     if tests is None:
@@ -460,66 +457,64 @@ def _read_conditions(conditions: tuple[Condition, ...], *, has_variables: bool) 
     return tests
 
 
-def _all_but(fits: Matcher | None, covers: _Covers | None) -> _Covers:
-    def others(resource: str | None, context: Context) -> bool | None:
-        if fits is not None:
-            answer = None if resource is None else fits(resource)
-        else:
-            answer = True if covers is None else covers(resource, context)
+def _covers(patterns: tuple[str, ...], resource: str | None, version: str) -> bool | Test | None:
+    """Whether one of the patterns means the resource; a test where that hangs on a variable; None where it is open."""
+    if "*" in patterns:
+        return True
+    if resource is None:
+        return None if patterns else False
+    best: bool | None = False
+    with_variables: tuple[str, ...] = ()
+    for pattern in patterns:
+        if "${" in pattern and version == VERSION_2012:
+            with_variables += (pattern,)
+            continue
+        if pattern == resource:
+            return True
+        answer = _covers_literally(pattern, resource)
+        if answer is True:
+            return True
+        best = best if answer is False else None
+    if not with_variables:
+        return best
+    return lambda context: any_of((best, *[_covers_filled_in(each, resource, context) for each in with_variables]))
+
+
+def _negated(answer: bool | Test | None) -> bool | Test | None:
+    if answer is None or isinstance(answer, bool):
         return None if answer is None else not answer
+    covers = answer
+
+    def others(context: Context) -> bool | None:
+        covered = covers(context)
+        return None if covered is None else not covered
 
     return others
 
 
-_ARN_COLONS = 5
+def _completed(pattern: str) -> str:
+    # "If you specify an incomplete ARN … AWS automatically completes" it by wildcards for the parts that are missing.
+    missing = _ARN_COLONS - pattern.count(":")
+    return pattern + ":*" * missing if missing > 0 and pattern.startswith("arn:") else pattern
 
 
-def _read_resources(patterns: tuple[str, ...], *, has_variables: bool) -> tuple[Matcher | None, _Covers | None]:
-    """At most one of the two: neither means every resource."""
-    if "*" in patterns:
-        return None, None
-    key = patterns, has_variables
-    known = _kept_resources.get(key)
-    if known is None:
-        known = _kept_resources[key] = _compile_resources(patterns, has_variables=has_variables)
-        _bound(_kept_resources)
-    return known
+def _covers_literally(pattern: str, resource: str) -> bool | None:
+    pattern = _completed(pattern)
+    if not matches_glob(pattern, resource):
+        return False
+    if not _may_reach_over_colons(pattern):
+        return True
+    parts, given = pattern.split(":", _ARN_COLONS), resource.split(":", _ARN_COLONS)
+    is_within = len(given) == len(parts) and all(matches_glob(each, part) for each, part in zip(parts, given, strict=True))
+    return True if is_within else None
 
 
-def _compile_resources(patterns: tuple[str, ...], *, has_variables: bool) -> tuple[Matcher | None, _Covers | None]:
-    plain: list[str] = []
-    others: list[_Covers] = []
-    for pattern in patterns:
-        completed = pattern
-        if (missing := _ARN_COLONS - pattern.count(":")) > 0 and pattern.startswith("arn:"):
-            completed = pattern + ":*" * missing  # as IAM completes an ARN of fewer parts
-        if has_variables and "${" in completed:
-            others.append(_filled_in(completed))
-        elif "*" in completed and _may_reach_over_colons(completed):
-            others.append(_in_doubt(completed))
-        else:
-            plain.append(completed)
-    fits = compile_globs(plain)
-    if not others:
-        return fits, None
-
-    def covers(resource: str | None, context: Context) -> bool | None:
-        if resource is None:
-            return None
-        return True if fits(resource) else any_of([each(resource, context) for each in others])
-
-    return None, covers
-
-
-def _filled_in(pattern: str) -> _Covers:
-    def covers(resource: str | None, context: Context) -> bool | None:
-        try:
-            tokens = fill_in(pattern, context, is_glob=True)
-        except ValueError:
-            return None
-        return tokens is not None and resource is not None and matches(tokens, resource)
-
-    return covers
+def _covers_filled_in(pattern: str, resource: str, context: Context) -> bool | None:
+    try:
+        tokens = fill_in(_completed(pattern), context, is_glob=True)
+    except ValueError:
+        return None
+    return tokens is not None and matches(tokens, resource)
 
 
 def _may_reach_over_colons(pattern: str) -> bool:
@@ -528,193 +523,164 @@ def _may_reach_over_colons(pattern: str) -> bool:
     return len(parts) > _ARN_COLONS and any("*" in part.rstrip("*") for part in parts[:-1])
 
 
-def _in_doubt(pattern: str) -> _Covers:
-    parts = pattern.split(":", _ARN_COLONS)
-
-    def covers(resource: str | None, _: Context) -> bool | None:
-        if resource is None or not matches_glob(pattern, resource):
-            return False
-        given = resource.split(":", _ARN_COLONS)
-        within = len(given) == len(parts) and all_of(matches_glob(each, part) for each, part in zip(parts, given, strict=True))
-        return True if within else None
-
-    return covers
-
-
 # The decision
 
 
-class _Plan:
-    """What all policies say of one action: who denies, in the order of the layers, and who allows."""
+class _Gate(NamedTuple):
+    """Rules of which one must allow, and the decision where none does. `always`: the reasons where that hangs on no test."""
 
-    __slots__ = (
-        "caller_denies",
-        "denies",
-        "identity_allows",
-        "is_kms",
-        "is_trust",
-        "limits",
-        "rcp_denies",
-        "resource_allows",
-        "resource_denies",
-        "scp_allows",
-        "scp_always",
-        "scp_denies",
-        "takes_unsigned",
-    )
+    allows: tuple[_Rule, ...]
+    denial: Decision
+    always: tuple[Because, ...]
+
+
+def _gate(allows: tuple[_Rule, ...], denial: Decision) -> _Gate:
+    always: tuple[Because, ...] = ()
+    for because, tests, is_open in allows:
+        if tests:
+            return _new(_Gate, (allows, denial, ()))
+        if not is_open:
+            always += (because,)
+    return _new(_Gate, (allows, denial, always))
+
+
+class _View(NamedTuple):
+    """What is left of all policies once everything but the context is known. Layers that cannot bind the caller are not in it."""
 
     denies: tuple[_Rule, ...]
-    rcp_denies: tuple[_Rule, ...]
-    scp_denies: tuple[_Rule, ...]
-    resource_denies: tuple[_Rule, ...]
-    caller_denies: tuple[_Rule, ...]
-    scp_allows: tuple[tuple[_Rule, ...], ...]
-    scp_always: tuple[Because, ...] | None
-    resource_allows: tuple[_Rule, ...]
-    identity_allows: tuple[_Rule, ...] | None
-    limits: tuple[tuple[tuple[_Rule, ...], Decision], ...]
-    is_trust: bool
-    is_kms: bool
-    takes_unsigned: bool
+    organization: tuple[_Gate, ...]
+    grants: tuple[_Rule, ...]
+    """Of the resource's policy."""
+    means: tuple[int, ...] | None
+    """How each of the grants means the caller; None where that counts for nothing: he is of another account, or has no ARN."""
+    must_be_granted: bool
+    identity: tuple[_Gate, ...]
+    limits: tuple[_Gate, ...]
+    """Permissions boundary and session policy."""
 
-    def denying(self, caller: _Caller, resource: str | None, *, is_aws: bool, is_bound: bool, is_managed: bool) -> tuple[_Rule, ...]:
-        """`is_bound`: SCPs bind the caller; `is_managed`: the resource is the management account's."""
-        spares_resource = is_managed or caller.is_service_linked or (self.is_trust and _is_service_linked_role(resource))
-        return (
-            (() if spares_resource else self.rcp_denies)
-            + (self.scp_denies if is_bound else ())
-            + self.resource_denies
-            + (self.caller_denies if is_aws else ())
-        )
+
+# All that a request says but its context, and what that says in the keys aws:PrincipalArn and aws:userid.
+type _Asked = tuple[str, str, str, str | None, str | None, bool, bool, _Given, _Given]
 
 
 class CompiledPolicies:
-    """Safe to share among threads: what is kept is only ever added."""
+    """Safe to share among threads: what is kept is only ever added, or all dropped."""
 
-    __slots__ = ("_is_trust", "_plans", "_policies")
+    __slots__ = ("_is_trust", "_policies", "_views")
 
     def __init__(self, policies: Policies, *, is_trust: bool = False) -> None:
         self._policies = policies
         self._is_trust = is_trust
-        self._plans: dict[str, _Plan] = {}
+        self._views: dict[_Asked, _View | Decision] = {}
 
     def decide(self, request: Request) -> Decision:
         """Total: any request has a decision."""
-        principal, principal_type, action, given, resource, resource_account, caller_manages, resource_managed = request
-        plan = self._plans.get(action) or self._read(action)
-        context = _folded(given)
-        caller = _read_caller(principal, principal_type, context)
-        tokens = caller.tokens
-        is_aws = principal_type == "AWS"
-        is_bound = is_aws and not (caller_manages or caller.is_service_linked)
+        principal, principal_type, action, given, resource, owner, caller_manages, resource_managed = request
+        context = given if given.keys() <= _kept_keys else _folded(given)
+        arn, user_id = context.get("aws:principalarn"), context.get("aws:userid")
+        asked = principal, principal_type, action, resource, owner, caller_manages, resource_managed, arn, user_id
+        view = self._views.get(asked) or self._keep(asked)
+        return view if isinstance(view, Decision) else _decide(view, context)
 
-        # 1. What denies, whoever says it.
-        denies = plan.denies
-        if denies:
-            if not is_bound or resource_managed or plan.is_trust:
-                denies = plan.denying(caller, resource, is_aws=is_aws, is_bound=is_bound, is_managed=resource_managed)
-            because = _applying(denies, tokens, resource, context, if_open=True)
-            if because:
-                return _new(Decision, ("explicitly_denied", because))
+    def _keep(self, asked: _Asked) -> "_View | Decision":
+        view = self._read(asked)
+        kept = view if _hangs_on_context(view) else _decide(view, {})
+        self._views[asked] = kept
+        _bound(self._views, _KEPT_VIEWS)
+        return kept
 
-        # 3. Every level of SCPs; RCPs (2.) allow whatever they do not deny.
-        reasons: tuple[Because, ...] = ()
-        if is_bound:
-            if plan.scp_always is not None:
-                reasons = plan.scp_always
-            else:
-                for level, allows in enumerate(plan.scp_allows):
-                    found = _applying(allows, tokens, resource, context, if_open=False)
-                    if not found:
-                        return _not_allowed_by(_SCP, level)
-                    reasons += found
+    def _read(self, asked: _Asked) -> _View:
+        call = _read_call(asked, is_trust=self._is_trust)
+        _, principal_type, _, resource, owner, caller_manages, resource_managed, _, _ = asked
+        action, is_trust = call.action, call.is_trust
+        service = action.partition(":")[0]
+        identity, policy, boundary, session, scps, rcps = self._policies
+        denies: tuple[_Rule, ...] = ()
+        organization: tuple[_Gate, ...] = ()
+        if rcps and service in _BOUND_BY_RCPS and action not in _NOT_BOUND_BY_RCPS:
+            is_spared = resource_managed or call.is_service_linked or (is_trust and _is_service_linked_role(resource))
+            for level, documents in enumerate(() if is_spared else rcps):
+                denies += _read_layer(_RCP, level, documents, call)[1]
+        has_arn = principal_type == "AWS"
+        if scps and has_arn and not (caller_manages or call.is_service_linked):
+            for level, documents in enumerate(scps):
+                allows, its_denies, _ = _read_layer(_SCP, level, documents, call)
+                organization += (_gate(allows, _NOT_BY_SCP[level] if level < len(_NOT_BY_SCP) else _not_allowed_by(_SCP, level)),)
+                denies += its_denies
+        grants, its_denies, means = _EMPTY if policy is None else _read_layer(_RESOURCE, None, (policy,), call)
+        denies += its_denies
+        if not has_arn:
+            is_heard = principal_type != "Anonymous" or (service in _UNSIGNED and not is_trust)
+            return _new(_View, (denies, organization, grants if is_heard else (), None, True, (), ()))
+        own: tuple[_Gate, ...] = ()
+        limits: tuple[_Gate, ...] = ()
+        if identity is not None:
+            allows, its_denies, _ = _read_layer(_IDENTITY, None, identity, call)
+            denies += its_denies
+            if not call.is_root:
+                own = (_gate(allows, _NOT_BY_IDENTITY),)
+        if boundary is not None:
+            allows, its_denies, _ = _read_layer(_BOUNDARY, None, (boundary,), call)
+            denies += its_denies
+            limits = (_gate(allows, _NOT_BY_BOUNDARY),)
+        if session is not None:
+            allows, its_denies, _ = _read_layer(_SESSION, None, (session,), call)
+            denies += its_denies
+            limits += (_gate(allows, _NOT_BY_SESSION),)
+        elif call.is_federated_user and identity is not None:
+            limits += (_gate((), _NOT_BY_SESSION),)
+        if call.account is None or call.account != (owner or _account_of(resource, call.account)):
+            return _new(_View, (denies, organization, grants, None, True, own, limits))
+        must_be_granted = identity is None or is_trust or (service == "kms" and _may_be_key(resource))
+        return _new(_View, (denies, organization, grants, means, must_be_granted, own, limits))
 
-        # 4. The resource's policy.
-        granted = _applying(plan.resource_allows, tokens, resource, context, if_open=False)
-        if not is_aws:
-            if not granted or (principal_type == "Anonymous" and not plan.takes_unsigned):
-                return _NOT_BY_RESOURCE
-            return _new(Decision, ("allowed", reasons + granted))
-        account = caller.account
-        if resource_account is None:
-            resource_account = _account_of(resource, account)
-        is_same_account = account is not None and account == resource_account
-        identity = plan.identity_allows
-        names_role = False
-        if granted:
-            reasons += granted
-            if is_same_account:
-                names = [rule.names for rule in plan.resource_allows if rule.because in granted and not rule.is_negated]
-                if any(each is not None and not each.isdisjoint(caller.direct) for each in names):
-                    return _new(Decision, ("allowed", reasons))
-                names_role = any(each is not None and not each.isdisjoint(caller.by_role) for each in names)
-        elif identity is None or not is_same_account or plan.is_trust or (plan.is_kms and _may_be_key(resource)):
-            return _NOT_BY_RESOURCE
 
-        # 5. to 7. The caller's own policies.
-        if identity is not None and not names_role and not caller.is_root:
-            found = _applying(identity, tokens, resource, context, if_open=False)
-            if not found:
-                return _NOT_BY_IDENTITY
-            reasons += found
-        for allows, denial in plan.limits:
-            found = _applying(allows, tokens, resource, context, if_open=False)
+def _decide(view: _View, context: Context) -> Decision:
+    denies, organization, grants, means, must_be_granted, identity, limits = view
+    if denies:
+        denied = _applying(denies, context, True)
+        if denied:
+            return _new(Decision, ("explicitly_denied", denied))
+    reasons: tuple[Because, ...] = ()
+    for allows, denial, always in organization:
+        found = always or _applying(allows, context, False)
+        if not found:
+            return denial
+        reasons += found
+    granted = _applying(grants, context, False) if grants else ()
+    if granted:
+        reasons += granted
+        if means is not None:
+            best = means[0] if len(grants) == 1 else _best(grants, means, granted)
+            if best == _DIRECTLY:
+                return _new(Decision, ("allowed", reasons))
+            if best == _BY_ROLE:
+                identity = ()
+    elif must_be_granted:
+        return _NOT_BY_RESOURCE
+    for gates in (identity, limits):
+        for allows, denial, always in gates:
+            found = always or _applying(allows, context, False)
             if not found:
                 return denial
             reasons += found
-        if caller.is_federated_user and identity is not None and self._policies.session is None:
-            return _NOT_BY_SESSION
-        return _new(Decision, ("allowed", reasons))
-
-    def _read(self, asked: str) -> _Plan:
-        action = asked.lower()
-        identity, resource, boundary, session, scps, rcps = self._policies
-        service = action.partition(":")[0]
-        plan = _Plan()
-        plan.is_trust = is_trust = self._is_trust or action.startswith(_ASSUME) or action in _BY_TRUST_POLICY
-        plan.is_kms = service == "kms"
-        plan.takes_unsigned = service in _UNSIGNED and not is_trust
-        plan.resource_allows, plan.resource_denies = (
-            _EMPTY if resource is None else _read_layer(_RESOURCE, None, (resource,), action, is_trust=is_trust)
-        )
-        plan.rcp_denies = ()
-        if rcps and service in _BOUND_BY_RCPS and action not in _NOT_BOUND_BY_RCPS:
-            for level, documents in enumerate(rcps):
-                plan.rcp_denies += _read_layer(_RCP, level, documents, action).denies
-        levels = [_read_layer(_SCP, level, documents, action) for level, documents in enumerate(scps)]
-        plan.scp_allows = tuple([each.allows for each in levels])
-        plan.scp_always = _always(plan.scp_allows)
-        plan.scp_denies = tuple([rule for each in levels for rule in each.denies])
-        plan.identity_allows = None
-        plan.caller_denies = ()
-        plan.limits = ()
-        if identity is not None:
-            plan.identity_allows, plan.caller_denies = _read_layer(_IDENTITY, None, identity, action)
-        if boundary is not None:
-            allows, denies = _read_layer(_BOUNDARY, None, (boundary,), action)
-            plan.caller_denies += denies
-            plan.limits = ((allows, _NOT_BY_BOUNDARY),)
-        if session is not None:
-            allows, denies = _read_layer(_SESSION, None, (session,), action)
-            plan.caller_denies += denies
-            plan.limits += ((allows, _NOT_BY_SESSION),)
-        plan.denies = plan.rcp_denies + plan.scp_denies + plan.resource_denies + plan.caller_denies
-        if len(self._plans) < _KEPT_ACTIONS:
-            self._plans[asked] = plan
-        return plan
+    return _new(Decision, ("allowed", reasons))
 
 
-def _always(levels: tuple[tuple[_Rule, ...], ...]) -> tuple[Because, ...] | None:
-    """The reasons of levels that allow whatever the request is; None where one of them depends on it."""
-    reasons: tuple[Because, ...] = ()
-    for rules in levels:
-        if not rules:
-            return None
-        for rule in rules:
-            if rule.tests or rule.is_open or rule.fits is not None or rule.covers is not None:
-                return None
-            reasons += (rule.because,)
-    return reasons
+def _best(grants: tuple[_Rule, ...], means: tuple[int, ...], granted: tuple[Because, ...]) -> int:
+    return max([each for rule, each in zip(grants, means, strict=True) if rule.because in granted])
+
+
+def _hangs_on_context(view: _View) -> bool:
+    denies, organization, grants, _, _, identity, limits = view
+    for _, tests, _ in denies + grants:
+        if tests:
+            return True
+    for rules, _, _ in organization + identity + limits:
+        for _, tests, _ in rules:
+            if tests:
+                return True
+    return False
 
 
 def _is_service_linked_role(arn: str | None) -> bool:
