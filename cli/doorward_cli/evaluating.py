@@ -43,27 +43,33 @@ def evaluate_file(file: str) -> Iterator[Answer]:
 
 
 def explain(answer: Answer) -> str:
-    """One sentence: what decided."""
+    """One sentence: what decided, by the statements. Everything is counted from 0, as in the result."""
     name = f"{answer.result['id']}: " if answer.result.get("id") is not None else ""
     if answer.error is not None:
         return f"{name}not decided: {answer.error}"
-    parts = [_reason(each) for each in answer.result["because"]]
-    return f"{name}{answer.result['decision'].replace('_', ' ')}: {'; '.join(parts) or 'nothing allowed it'}"
+    reasons = "; ".join(_reason(each) for each in answer.result["because"]) or "the root user of an account needs no policy for it"
+    return f"{name}{answer.result['decision'].replace('_', ' ')}: {reasons}"
+
+
+# Layers by name, and whether there can be several policies in one.
+_LAYERS = {
+    "identity": ("identity policy", True),
+    "resource": ("resource policy", False),
+    "permissions_boundary": ("permissions boundary", False),
+    "session": ("session policy", False),
+    "service_control_policies": ("SCP", True),
+    "resource_control_policies": ("RCP", True),
+}
 
 
 def _reason(because: dict[str, Any]) -> str:
-    layer = str(because["policy"]).replace("_", " ")
-    at_level = f" at level {because['level']}" if because["level"] is not None else ""
+    layer, is_one_of_several = _LAYERS[because["policy"]]
+    at_level = "" if because["level"] is None else f" at level {because['level']}"
     if because["statement"] is None:
-        return (
-            f"no {layer} policy allowed it{at_level}"
-            if layer in {"identity", "resource", "session"}
-            else f"{layer} did not allow it{at_level}"
-        )
+        return f"no {layer}{at_level} allows it"
+    which = f" {because['index']}" if is_one_of_several else ""
     sid = f" ({because['sid']})" if because["sid"] else ""
-    which = f" {because['index']}" if because["index"] is not None else ""
-    verb = "denied" if because["effect"] == "Deny" else "allowed"
-    return f"{layer} policy{which}, statement {because['statement']}{sid}{at_level} {verb} it"
+    return f"{layer}{which}{at_level}, statement {because['statement']}{sid}, {'denies' if because['effect'] == 'Deny' else 'allows'} it"
 
 
 def _answer(text: str, line: int | None) -> Answer:

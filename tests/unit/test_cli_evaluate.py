@@ -68,6 +68,70 @@ def test_explaining_speaks_on_stderr_alone(capsys: pytest.CaptureFixture[str]) -
     assert "(In)" in shown.err
 
 
+def layered(**policies: Any) -> dict[str, Any]:
+    return {
+        "request": {
+            "principal": "arn:aws:sts::111122223333:assumed-role/ci/run-1",
+            "action": "s3:GetObject",
+            "resource": "arn:aws:s3:::data/x",
+            "resource_account": "111122223333",
+        },
+        "policies": policies,
+    }
+
+
+ALL = {"Statement": {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}}
+NOTHING: dict[str, Any] = {"Statement": []}
+
+
+@pytest.mark.parametrize(
+    ("policies", "status", "words"),
+    [
+        ({"identity": [NOTHING, ALL]}, 0, "allowed: identity policy 1, statement 0 (All), allows it"),
+        (
+            {"identity": [ALL], "permissions_boundary": ALL, "service_control_policies": [[NOTHING, ALL]]},
+            0,
+            (
+                "allowed: SCP 1 at level 0, statement 0 (All), allows it; identity policy 0, statement 0 (All), allows it; "
+                "permissions boundary, statement 0 (All), allows it"
+            ),
+        ),
+        ({"identity": [NOTHING]}, 1, "implicitly denied: no identity policy allows it"),
+        ({"identity": [ALL], "session": NOTHING}, 1, "implicitly denied: no session policy allows it"),
+        ({"identity": [ALL], "permissions_boundary": NOTHING}, 1, "implicitly denied: no permissions boundary allows it"),
+        ({"identity": [ALL], "service_control_policies": [[ALL], []]}, 1, "implicitly denied: no SCP at level 1 allows it"),
+        (
+            {
+                "identity": [ALL],
+                "resource_control_policies": [
+                    [{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}}],
+                ],
+            },
+            1,
+            "explicitly denied: RCP 0 at level 0, statement 0, denies it",
+        ),
+    ],
+)
+def test_a_decision_is_explained_by_its_statements(
+    policies: dict[str, Any], status: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps(layered(**policies)))
+    assert main(["evaluate", str(file), "--explain"]) == status
+    shown = capsys.readouterr()
+    SCHEMA.validate(json.loads(shown.out))
+    assert shown.err == f"doorward: {words}\n"
+
+
+def test_the_root_user_is_explained_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = layered(identity=[])
+    asked["request"]["principal"] = "arn:aws:iam::111122223333:root"
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps(asked))
+    assert main(["evaluate", str(file), "--explain"]) == 0
+    assert "allowed: the root user of an account needs no policy for it" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "line",
     ["[]", "3", "null", "NaN", '"x"', "{", '{"id": "\\ud800"}', '{"id": {"a": []}}', "1" * 5000, "[" * 100_000, '{"request": {}}', "\x00"],

@@ -109,8 +109,9 @@ def compile_policies(policies: Policies) -> "CompiledPolicies":
 
 
 def evaluate(policies: Policies, request: Request) -> Decision:
-    """Total: any policies and any request have a decision."""
-    return CompiledPolicies(policies).decide(request)
+    """Total: any policies and any request have a decision. For one request, cheaper than compiling."""
+    asked, context = _asked(request)
+    return _decide(_read_view(policies, asked, is_trust=False), context)
 
 
 def evaluate_trust_policy(document: Document, request: Request) -> Decision:
@@ -339,12 +340,12 @@ def _means_arn(value: str, caller: _Call) -> int:
 # What a statement says once everything but the context is known.
 
 
-class _Rule(NamedTuple):
-    """`is_open`: undecided whatever the tests say."""
-
-    because: Because
-    tests: tuple[Test, ...]
-    is_open: bool
+# Plain tuples: a rule is made of each statement of each request, and a NamedTuple costs three times as much.
+# The statement, what the context must hold, and whether it is undecided whatever that holds.
+type _Rule = tuple[Because, tuple[Test, ...], bool]
+# The Allow and the Deny rules of one kind of policy, or of one level of it; how each Allow means the caller, where the policy says whom.
+type _Layer = tuple[tuple[_Rule, ...], tuple[_Rule, ...], tuple[int, ...]]
+_EMPTY: _Layer = ((), (), ())
 
 
 def _applying(rules: tuple[_Rule, ...], context: Context, if_open: bool) -> tuple[Because, ...]:
@@ -363,15 +364,6 @@ def _applying(rules: tuple[_Rule, ...], context: Context, if_open: bool) -> tupl
     return found
 
 
-class _Layer(NamedTuple):
-    """The rules of one kind of policy, or of one level of it. `means`: how each Allow means the caller, where the policy says whom."""
-
-    allows: tuple[_Rule, ...]
-    denies: tuple[_Rule, ...]
-    means: tuple[int, ...]
-
-
-_EMPTY = _Layer((), (), ())
 # Policies that say whom they are about; the others are about those they are attached to.
 _NAMING = frozenset({_RESOURCE, _RCP})
 
@@ -418,13 +410,13 @@ def _read_layer(policy: str, level: int | None, documents: Iterable[Document], c
                 is_open = True
             elif covered is not True:
                 tests = (covered, *tests)
-            rule = _new(_Rule, (_new(Because, (policy, level, index, position, sid, effect)), tests, is_open))
+            rule = _new(Because, (policy, level, index, position, sid, effect)), tests, is_open
             if effect == "Deny":
                 denies += (rule,)
             else:
                 allows += (rule,)
                 all_means += (means,)
-    return _new(_Layer, (allows, denies, all_means))
+    return allows, denies, all_means
 
 
 def _covers_resource(policy: str, statement: Statement, resource: str | None, version: str) -> bool | Test | None:
@@ -526,22 +518,18 @@ def _may_reach_over_colons(pattern: str) -> bool:
 # The decision
 
 
-class _Gate(NamedTuple):
-    """Rules of which one must allow, and the decision where none does. `always`: the reasons where that hangs on no test."""
-
-    allows: tuple[_Rule, ...]
-    denial: Decision
-    always: tuple[Because, ...]
+# Rules of which one must allow, the decision where none does, and the reasons where one does whatever the context holds.
+type _Gate = tuple[tuple[_Rule, ...], Decision, tuple[Because, ...]]
 
 
 def _gate(allows: tuple[_Rule, ...], denial: Decision) -> _Gate:
     always: tuple[Because, ...] = ()
     for because, tests, is_open in allows:
         if tests:
-            return _new(_Gate, (allows, denial, ()))
+            return allows, denial, ()
         if not is_open:
             always += (because,)
-    return _new(_Gate, (allows, denial, always))
+    return allows, denial, always
 
 
 class _View(NamedTuple):
@@ -575,64 +563,69 @@ class CompiledPolicies:
 
     def decide(self, request: Request) -> Decision:
         """Total: any request has a decision."""
-        principal, principal_type, action, given, resource, owner, caller_manages, resource_managed = request
-        context = given if given.keys() <= _kept_keys else _folded(given)
-        arn, user_id = context.get("aws:principalarn"), context.get("aws:userid")
-        asked = principal, principal_type, action, resource, owner, caller_manages, resource_managed, arn, user_id
+        asked, context = _asked(request)
         view = self._views.get(asked) or self._keep(asked)
         return view if isinstance(view, Decision) else _decide(view, context)
 
-    def _keep(self, asked: _Asked) -> "_View | Decision":
-        view = self._read(asked)
+    def _keep(self, asked: _Asked) -> _View | Decision:
+        view = _read_view(self._policies, asked, is_trust=self._is_trust)
         kept = view if _hangs_on_context(view) else _decide(view, {})
         self._views[asked] = kept
         _bound(self._views, _KEPT_VIEWS)
         return kept
 
-    def _read(self, asked: _Asked) -> _View:
-        call = _read_call(asked, is_trust=self._is_trust)
-        _, principal_type, _, resource, owner, caller_manages, resource_managed, _, _ = asked
-        action, is_trust = call.action, call.is_trust
-        service = action.partition(":")[0]
-        identity, policy, boundary, session, scps, rcps = self._policies
-        denies: tuple[_Rule, ...] = ()
-        organization: tuple[_Gate, ...] = ()
-        if rcps and service in _BOUND_BY_RCPS and action not in _NOT_BOUND_BY_RCPS:
-            is_spared = resource_managed or call.is_service_linked or (is_trust and _is_service_linked_role(resource))
-            for level, documents in enumerate(() if is_spared else rcps):
-                denies += _read_layer(_RCP, level, documents, call)[1]
-        has_arn = principal_type == "AWS"
-        if scps and has_arn and not (caller_manages or call.is_service_linked):
-            for level, documents in enumerate(scps):
-                allows, its_denies, _ = _read_layer(_SCP, level, documents, call)
-                organization += (_gate(allows, _NOT_BY_SCP[level] if level < len(_NOT_BY_SCP) else _not_allowed_by(_SCP, level)),)
-                denies += its_denies
-        grants, its_denies, means = _EMPTY if policy is None else _read_layer(_RESOURCE, None, (policy,), call)
+
+def _asked(request: Request) -> tuple[_Asked, Context]:
+    principal, principal_type, action, given, resource, owner, caller_manages, resource_managed = request
+    context = given if given.keys() <= _kept_keys else _folded(given)
+    arn, user_id = context.get("aws:principalarn"), context.get("aws:userid")
+    return (principal, principal_type, action, resource, owner, caller_manages, resource_managed, arn, user_id), context
+
+
+def _read_view(policies: Policies, asked: _Asked, *, is_trust: bool) -> _View:
+    call = _read_call(asked, is_trust=is_trust)
+    _, principal_type, _, resource, owner, caller_manages, resource_managed, _, _ = asked
+    action, is_trust = call.action, call.is_trust
+    service = action.partition(":")[0]
+    identity, policy, boundary, session, scps, rcps = policies
+    denies: tuple[_Rule, ...] = ()
+    organization: tuple[_Gate, ...] = ()
+    if rcps and service in _BOUND_BY_RCPS and action not in _NOT_BOUND_BY_RCPS:
+        is_spared = resource_managed or call.is_service_linked or (is_trust and _is_service_linked_role(resource))
+        for level, documents in enumerate(() if is_spared else rcps):
+            denies += _read_layer(_RCP, level, documents, call)[1]
+    has_arn = principal_type == "AWS"
+    if scps and has_arn and not (caller_manages or call.is_service_linked):
+        for level, documents in enumerate(scps):
+            allows, its_denies, _ = _read_layer(_SCP, level, documents, call)
+            organization += (_gate(allows, _NOT_BY_SCP[level] if level < len(_NOT_BY_SCP) else _not_allowed_by(_SCP, level)),)
+            denies += its_denies
+    grants, its_denies, means = _EMPTY if policy is None else _read_layer(_RESOURCE, None, (policy,), call)
+    denies += its_denies
+    if not has_arn:
+        is_heard = principal_type != "Anonymous" or (service in _UNSIGNED and not is_trust)
+        return _new(_View, (denies, organization, grants if is_heard else (), None, True, (), ()))
+    own: tuple[_Gate, ...] = ()
+    limits: tuple[_Gate, ...] = ()
+    if identity is not None:
+        allows, its_denies, _ = _read_layer(_IDENTITY, None, identity, call)
         denies += its_denies
-        if not has_arn:
-            is_heard = principal_type != "Anonymous" or (service in _UNSIGNED and not is_trust)
-            return _new(_View, (denies, organization, grants if is_heard else (), None, True, (), ()))
-        own: tuple[_Gate, ...] = ()
-        limits: tuple[_Gate, ...] = ()
-        if identity is not None:
-            allows, its_denies, _ = _read_layer(_IDENTITY, None, identity, call)
-            denies += its_denies
-            if not call.is_root:
-                own = (_gate(allows, _NOT_BY_IDENTITY),)
-        if boundary is not None:
-            allows, its_denies, _ = _read_layer(_BOUNDARY, None, (boundary,), call)
-            denies += its_denies
-            limits = (_gate(allows, _NOT_BY_BOUNDARY),)
-        if session is not None:
-            allows, its_denies, _ = _read_layer(_SESSION, None, (session,), call)
-            denies += its_denies
-            limits += (_gate(allows, _NOT_BY_SESSION),)
-        elif call.is_federated_user and identity is not None:
-            limits += (_gate((), _NOT_BY_SESSION),)
-        if call.account is None or call.account != (owner or _account_of(resource, call.account)):
-            return _new(_View, (denies, organization, grants, None, True, own, limits))
-        must_be_granted = identity is None or is_trust or (service == "kms" and _may_be_key(resource))
-        return _new(_View, (denies, organization, grants, means, must_be_granted, own, limits))
+        if not call.is_root:
+            own = (_gate(allows, _NOT_BY_IDENTITY),)
+    if boundary is not None:
+        allows, its_denies, _ = _read_layer(_BOUNDARY, None, (boundary,), call)
+        denies += its_denies
+        limits = (_gate(allows, _NOT_BY_BOUNDARY),)
+    if session is not None:
+        allows, its_denies, _ = _read_layer(_SESSION, None, (session,), call)
+        denies += its_denies
+        limits += (_gate(allows, _NOT_BY_SESSION),)
+    elif call.is_federated_user and identity is not None:
+        limits += (_gate((), _NOT_BY_SESSION),)
+    if call.account is None or call.account != (owner or _account_of(resource, call.account)):
+        return _new(_View, (denies, organization, grants, None, True, own, limits))
+    must_be_granted = identity is None or is_trust or (service == "kms" and _may_be_key(resource))
+    return _new(_View, (denies, organization, grants, means, must_be_granted, own, limits))
 
 
 def _decide(view: _View, context: Context) -> Decision:
@@ -668,7 +661,7 @@ def _decide(view: _View, context: Context) -> Decision:
 
 
 def _best(grants: tuple[_Rule, ...], means: tuple[int, ...], granted: tuple[Because, ...]) -> int:
-    return max([each for rule, each in zip(grants, means, strict=True) if rule.because in granted])
+    return max([each for rule, each in zip(grants, means, strict=True) if rule[0] in granted])
 
 
 def _hangs_on_context(view: _View) -> bool:

@@ -29,7 +29,7 @@ def read_plain_document(raw: dict[str, Any]) -> Document | None:
         if statement is None:
             return None
         statements.append(statement)
-    return Document(VERSION_2012, None, tuple(statements))
+    return _new(Document, (VERSION_2012, None, tuple(statements)))
 
 
 def _statement(position: int, raw: dict[str, Any]) -> Statement | None:

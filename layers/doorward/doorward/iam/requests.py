@@ -78,7 +78,7 @@ def parse_question(raw: object) -> Question:
     if request.principal_type != "AWS":
         _refuse_own_policies(given, request.principal_type)
     policies = Policies(
-        _parse_identity(given.get("identity")),
+        None if given.get("identity") is None else _documents(given["identity"], "identity"),
         _parse_policy(given.get("resource"), "resource"),
         _parse_policy(given.get("permissions_boundary"), "permissions_boundary"),
         _parse_policy(given.get("session"), "session"),
@@ -118,41 +118,38 @@ def _require_account(request: Request, policies: Policies) -> None:
 
 
 def _parse_policy(raw: object, layer: str) -> Document | None:
-    return None if raw is None else _document(raw, f"policies.{layer}")
-
-
-def _parse_identity(raw: object) -> tuple[Document, ...] | None:
-    return None if raw is None else _documents(raw, "policies.identity")
+    return None if raw is None else _document(raw, layer)
 
 
 def _parse_levels(raw: object, layer: str) -> tuple[tuple[Document, ...], ...]:
     if raw is None:
         return ()
-    where = f"policies.{layer}"
     if not isinstance(raw, list):
-        raise MalformedInput(f"{where}: must be a list of levels, each a list of policies, not {_kind(raw)}; [] where none apply")
-    return tuple([_documents(each, f"{where}[{level}]") for level, each in enumerate(raw)])
+        raise MalformedInput(f"policies.{layer}: must be a list of levels, each a list of policies, not {_kind(raw)}; [] where none apply")
+    return tuple([_documents(each, layer, level) for level, each in enumerate(raw)])
 
 
-def _documents(raw: object, where: str) -> tuple[Document, ...]:
+def _documents(raw: object, layer: str, *level: int) -> tuple[Document, ...]:
     if not isinstance(raw, list):
-        raise MalformedInput(f"{where}: must be a list of policies, not {_kind(raw)}")
-    return tuple([_document(each, where, index) for index, each in enumerate(raw)])
+        raise MalformedInput(f"{_place(layer, *level)}: must be a list of policies, not {_kind(raw)}")
+    return tuple([_document(each, layer, *level, index) for index, each in enumerate(raw)])
 
 
-def _document(raw: object, where: str, index: int | None = None) -> Document:
+def _document(raw: object, layer: str, *indices: int) -> Document:
     if isinstance(raw, dict):
         plain = read_plain_document(raw)
         if plain is not None:
             return plain
-    if index is not None:
-        where = f"{where}[{index}]"
     if not isinstance(raw, dict):
-        raise MalformedInput(f"{where}: must be a policy as an object, not {_kind(raw)}")
+        raise MalformedInput(f"{_place(layer, *indices)}: must be a policy as an object, not {_kind(raw)}")
     try:
         return parse_document(raw)
     except MalformedInput as error:
-        raise MalformedInput(f"{where}: {error}") from None
+        raise MalformedInput(f"{_place(layer, *indices)}: {error}") from None
+
+
+def _place(layer: str, *indices: int) -> str:
+    return f"policies.{layer}{''.join(f'[{each}]' for each in indices)}"
 
 
 def _parse_asked(asked: dict[str, Any], caller_manages: bool, resource_managed: bool) -> Request:
