@@ -191,6 +191,16 @@ def test_no_pattern_makes_matching_slow(pattern: str) -> None:
     assert time.perf_counter() - started < 1
 
 
+@pytest.mark.parametrize("pattern", ["*a" * 200 + "b", "*?" * 200 + "b", "a*" * 200, "*" * 2000 + "b", "arn:*a*:" * 50, "?" * 2000 + "*"])
+def test_no_pattern_of_a_resource_or_an_action_makes_deciding_slow(pattern: str) -> None:
+    resource, action = "arn:aws:s3:::" + "a" * 20_000, "s3:" + "a" * 20_000
+    statement = {"Effect": "Deny", "Action": [pattern, "*"], "NotResource": [pattern] * 10}
+    document = parse_document({"Statement": [statement] * 5})
+    started = time.perf_counter()
+    evaluate(Policies(identity=(document,)), Request(USER, "AWS", action, {}, resource, "444455556666"))
+    assert time.perf_counter() - started < 2
+
+
 @pytest.mark.parametrize("value", ["${" * 20_000, "${a,'" * 20_000, "${a" + " " * 20_000, "${a, 'b'" + " " * 20_000])
 def test_no_variable_makes_reading_slow(value: str) -> None:
     started = time.perf_counter()

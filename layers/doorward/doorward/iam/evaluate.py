@@ -374,12 +374,13 @@ def _read_layer(policy: str, level: int | None, documents: Iterable[Document], c
     denies: tuple[_Rule, ...] = ()
     all_means: tuple[int, ...] = ()
     is_naming = policy in _NAMING
+    is_trust_policy = call.is_trust and policy == _RESOURCE
     action = call.action
     index = -1
     for version, _, statements in documents:
         index += 1
         for statement in statements:
-            position, sid, effect, principals, not_principals, actions, not_actions, _, _, conditions = statement
+            position, sid, effect, principals, not_principals, actions, not_actions, resources, _, conditions = statement
             is_open = False
             if actions is not None:
                 if not _is_one_of(actions, action):
@@ -402,7 +403,10 @@ def _read_layer(policy: str, level: int | None, documents: Iterable[Document], c
                 is_open = is_open or not is_naming
             elif is_naming:
                 is_open = True
-            covered = True if policy == _RESOURCE and call.is_trust else _covers_resource(policy, statement, call.resource, version)
+            if is_trust_policy or (resources is not None and "*" in resources):
+                covered: bool | Test | None = True
+            else:
+                covered = _covers_resource(policy, statement, call.resource, version)
             if covered is False:
                 continue
             tests = _read_conditions(conditions, version) if conditions else ()
@@ -431,8 +435,10 @@ def _covers_resource(policy: str, statement: Statement, resource: str | None, ve
 
 def _is_one_of(patterns: tuple[str, ...], action: str) -> bool:
     for each in patterns:
+        if each == "*":
+            return True
         if "*" in each or "?" in each:
-            if each == "*" or matches_glob(each.lower(), action):
+            if matches_glob(each.lower(), action):
                 return True
         elif len(each) == len(action) and each.lower() == action:
             return True

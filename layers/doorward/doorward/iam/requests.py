@@ -122,34 +122,35 @@ def _parse_policy(raw: object, layer: str) -> Document | None:
 
 
 def _parse_levels(raw: object, layer: str) -> tuple[tuple[Document, ...], ...]:
-    if raw is None:
-        return ()
+    if not raw:
+        if raw is None or isinstance(raw, list):
+            return ()
+    elif isinstance(raw, list):
+        return tuple([_documents(each, layer, level) for level, each in enumerate(raw)])
+    raise MalformedInput(f"policies.{layer}: must be a list of levels, each a list of policies, not {_kind(raw)}; [] where none apply")
+
+
+def _documents(raw: object, layer: str, level: int | None = None) -> tuple[Document, ...]:
     if not isinstance(raw, list):
-        raise MalformedInput(f"policies.{layer}: must be a list of levels, each a list of policies, not {_kind(raw)}; [] where none apply")
-    return tuple([_documents(each, layer, level) for level, each in enumerate(raw)])
+        raise MalformedInput(f"{_place(layer, level)}: must be a list of policies, not {_kind(raw)}")
+    return tuple([_document(each, layer, level, index) for index, each in enumerate(raw)])
 
 
-def _documents(raw: object, layer: str, *level: int) -> tuple[Document, ...]:
-    if not isinstance(raw, list):
-        raise MalformedInput(f"{_place(layer, *level)}: must be a list of policies, not {_kind(raw)}")
-    return tuple([_document(each, layer, *level, index) for index, each in enumerate(raw)])
-
-
-def _document(raw: object, layer: str, *indices: int) -> Document:
-    if isinstance(raw, dict):
+def _document(raw: object, layer: str, level: int | None = None, index: int | None = None) -> Document:
+    if raw.__class__ is dict:
         plain = read_plain_document(raw)
         if plain is not None:
             return plain
     if not isinstance(raw, dict):
-        raise MalformedInput(f"{_place(layer, *indices)}: must be a policy as an object, not {_kind(raw)}")
+        raise MalformedInput(f"{_place(layer, level, index)}: must be a policy as an object, not {_kind(raw)}")
     try:
         return parse_document(raw)
     except MalformedInput as error:
-        raise MalformedInput(f"{_place(layer, *indices)}: {error}") from None
+        raise MalformedInput(f"{_place(layer, level, index)}: {error}") from None
 
 
-def _place(layer: str, *indices: int) -> str:
-    return f"policies.{layer}{''.join(f'[{each}]' for each in indices)}"
+def _place(layer: str, *indices: int | None) -> str:
+    return f"policies.{layer}{''.join(f'[{each}]' for each in indices if each is not None)}"
 
 
 def _parse_asked(asked: dict[str, Any], caller_manages: bool, resource_managed: bool) -> Request:
