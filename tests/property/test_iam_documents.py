@@ -2,13 +2,16 @@
 
 import json
 import random
+import re
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from doorward.errors import MalformedInput
-from doorward.iam.documents import Document, canonical_hash, parse_document, render_document
+from doorward.iam import documents as reader
+from doorward.iam.documents import Document, canonical_hash, load_json, parse_document, render_document
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=12)  # lone surrogates too, which JSON can carry
 names = st.sampled_from(
@@ -126,3 +129,103 @@ def in_other_words(raw: dict[str, Any], luck: random.Random) -> dict[str, Any]:
 @given(documents, st.randoms(use_true_random=False))
 def test_the_hash_sees_the_policy_and_not_its_spelling(raw: dict[str, Any], luck: random.Random) -> None:
     assert canonical_hash(parse_document(in_other_words(raw, luck))) == canonical_hash(parse_document(raw))
+
+
+# Members as pairs, so that a key can be written twice; colons, quotes and braces within strings, and escapes that hide them.
+_TRICKY = ['"', ":", '":', "\\", "{", '{"Effect":', "Effect", "\\u0022", "\u2028", "k", "Sid", "*"]
+member_names = st.sampled_from(
+    ["Version", "Statement", "Sid", "Effect", "Principal", "Action", "Resource", "Condition", "AWS", "StringEquals", "k", "k:"]
+)
+tricky_text = st.sampled_from(_TRICKY) | st.text('":\\{}, aE', max_size=6)
+
+
+colons = st.sampled_from([":", ":", ": ", " :", "\n:", "\t :", "\r:"])
+
+
+def written_object(pairs: list[tuple[str, str]], colon: str) -> str:
+    return "{" + ",".join(f"{key}{colon}{value}" for key, value in pairs) + "}"
+
+
+@st.composite
+def written_documents(draw: st.DrawFn) -> str:
+    """JSON texts of documents that are well formed but for keys written twice, here and there."""
+
+    def text(value: str) -> str:
+        written = json.dumps(value, ensure_ascii=draw(st.booleans()))
+        if value and draw(st.integers(0, 9)) == 0:  # a key or value in other letters
+            return f'"\\u{ord(value[0]):04x}' + json.dumps(value)[len(json.dumps(value[0])) - 1 :]
+        return written
+
+    def object_of(members: dict[str, str], *, may_repeat: bool = True) -> str:
+        pairs = [(text(key), value) for key, value in members.items()]
+        if may_repeat and pairs and draw(st.integers(0, 11)) == 0:
+            name = draw(st.sampled_from(list(members)))
+            pairs.insert(draw(st.integers(0, len(pairs))), (text(name), members[name]))
+        return written_object(pairs, draw(colons))
+
+    def values() -> str:
+        many = [text(each) for each in draw(st.lists(tricky_text, min_size=1, max_size=2))]
+        return many[0] if len(many) == 1 else f"[{','.join(many)}]"
+
+    def statement() -> str:
+        members = {"Effect": text(draw(st.sampled_from(["Allow", "Deny"]))), draw(st.sampled_from(["Action", "NotAction"])): values()}
+        if draw(st.booleans()):
+            members["Sid"] = text(draw(tricky_text))
+        if draw(st.booleans()):
+            members["Principal"] = draw(st.sampled_from(['"*"', "{}"])) if draw(st.booleans()) else object_of({"AWS": values()})
+        if draw(st.booleans()):
+            keys = object_of(dict.fromkeys(draw(st.lists(tricky_text, max_size=2, unique=True)), values()))
+            members["Condition"] = object_of({"StringEquals": keys})
+        return object_of(members)
+
+    given_statements = [statement() for _ in range(draw(st.integers(1, 2)))]
+    whole = object_of({"Version": '"2012-10-17"', "Statement": f"[{','.join(given_statements)}]"})
+    return (
+        draw(st.sampled_from(["", " ", "\n\t", "\ufeff", "x", "\xa0"])) + whole + draw(st.sampled_from(["", "", "\n", " x", "}", "\x0b"]))
+    )
+
+
+def read_or_reason(read: Any, text: str) -> Document | str:
+    try:
+        document: Document = read(text)
+    except MalformedInput as refused:
+        return str(refused)
+    return document
+
+
+def read_with_every_object_looked_at(text: str) -> Document:
+    """What `parse_document` does where it cannot prove that no key is repeated."""
+    return reader._read(load_json(text))
+
+
+@settings(deadline=None, max_examples=600)
+@given(written_documents() | st.builds(lambda raw, indent: json.dumps(raw, indent=indent), documents, st.sampled_from([None, 2])))
+@example('{"Version":"2012-10-17","Statement":[],"Statement":[]}')
+@example('{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Effect":"Deny","Action":"":"}]}')
+@example('{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:b","Condition":{"Bool":{},"Bool":{"x:":"y"}}}]}')
+@example('{"Statement":[{"Effect":"Allow","Action":NaN}]}')
+@example('{"Statement":[{"Effect":"Deny","Sid" :"a","Sid":"b","Action":"x"}]}')
+@example('{"Statement":[{"Effect":"Deny","Sid"\n:"a","Sid":"b","Action":"x"}]}')
+@example('{"Statement":[{"Effect":"Deny","Sid"\t:"a","Sid":"b","Action":"x"}]}')
+@example('{"Statement":[{"Effect":"Deny","Sid"\r:"a","Sid":"b","Action":"x"}]}')
+def test_a_text_reads_the_same_whether_or_not_every_object_is_looked_at(text: str) -> None:
+    assert read_or_reason(parse_document, text) == read_or_reason(read_with_every_object_looked_at, text)
+
+
+@settings(deadline=None, max_examples=300)
+@given(written_documents(), st.data())
+def test_a_key_written_twice_is_always_refused(text: str, data: st.DataObject) -> None:
+    """Any member of any object of a valid text, written once more right behind itself."""
+    try:
+        parse_document(text)
+    except MalformedInput:
+        return
+    keys = [
+        found for found in re.finditer(r'[{,]\s*("(?:[^"\\]|\\.)*")\s*:', text) if text[: found.start()].count('"') % 2 == 0 or "\\" in text
+    ]
+    if not keys or "\\" in text:
+        return
+    found = data.draw(st.sampled_from(keys))
+    twice = f"{text[: found.end()]}null,{found[1]}:{text[found.end() :]}"
+    with pytest.raises(MalformedInput, match="written twice"):
+        parse_document(twice)

@@ -12,7 +12,6 @@ from doorward.iam.conditions import _OPERATORS
 from doorward.iam.documents import Document, parse_document
 from doorward.iam.evaluate import Decision, Policies, Request, compile_policies, evaluate, evaluate_trust_policy, forget
 from doorward.iam.matching import compile_globs, matches, matches_glob, read_glob
-from doorward.iam.plain_documents import read_plain_document
 from doorward.iam.requests import evaluate_json
 
 KEYS = ["aws:PrincipalOrgID", "AWS:principalorgid", "sts:ExternalId", "aws:SourceIp", "aws:PrincipalArn", "aws:userid", "k"]
@@ -136,32 +135,6 @@ def test_globs_match_as_the_naive_matcher_does(pattern: str, text: str) -> None:
 @given(st.lists(st.text("ab*?", max_size=6), max_size=4), st.text("ab*?", max_size=8))
 def test_several_globs_match_where_one_does(patterns: list[str], text: str) -> None:
     assert compile_globs(patterns)(text) == any(matches(read_glob(each), text) for each in patterns)
-
-
-plain_values: st.SearchStrategy[Any] = st.sampled_from(
-    ["x", "111122223333", "1", "*", 1, True, None, {}, ["a"], ["a", 1], ["a", ["b"]], [], ["1", "22"], "Allow"]
-)
-odd_statements = st.dictionaries(
-    st.sampled_from(["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition", "X"]),
-    plain_values | st.dictionaries(st.sampled_from(["AWS", "Service", "CanonicalUser", "Bool"]), plain_values, max_size=2),
-)
-
-
-@settings(deadline=None, max_examples=400)
-@given(
-    st.dictionaries(
-        st.sampled_from(["Version", "Statement", "Id"]),
-        st.sampled_from(["2012-10-17", "2008-10-17", None])
-        | st.builds(lambda odd, one: {**odd, **one}, odd_statements, st.just({}) | statements())
-        | st.lists(statements() | odd_statements | plain_values, max_size=3),
-        max_size=3,
-    )
-    | documents
-)
-def test_a_plain_document_reads_as_the_grammar_reads_it(raw: dict[str, Any]) -> None:
-    plain = read_plain_document(raw)
-    if plain is not None:
-        assert plain == parse_document(raw)
 
 
 def own_documents(effects: st.SearchStrategy[str] = effects) -> st.SearchStrategy[Document]:

@@ -5,6 +5,7 @@ Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_gra
 """
 
 import json
+from collections.abc import Collection
 from typing import Any, Literal, NamedTuple
 
 from doorward.errors import MalformedInput
@@ -55,8 +56,14 @@ class Document(NamedTuple):
     statements: tuple[Statement, ...]
 
 
+_JSON_SPACE = " \t\r\n"
 _TOP_KEYS = frozenset({"Version", "Id", "Statement"})
-_STATEMENT_KEYS = frozenset({"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"})
+_STATEMENT_KEYS = ("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition")
+_PRINCIPAL_KINDS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
+_EVERYONE = (Principal("*", "*"),)
+_ACCOUNT_ID_DIGITS = 12
+# A NamedTuple's own constructor costs three times as much.
+_new = tuple.__new__
 
 
 def parse_document(text: str | bytes | dict[str, Any]) -> Document:
@@ -65,24 +72,54 @@ def parse_document(text: str | bytes | dict[str, Any]) -> Document:
     Raises MalformedInput, saying what and where, for any text that is no document. Accepting one says nothing about
     whether IAM would store it.
     """
-    raw = text if isinstance(text, dict) else load_json(text)
+    if isinstance(text, dict):
+        return _read(text)
+    if text.__class__ is str:
+        document = _read_plainly_written(text)
+        if document is not None:
+            return document
+    raw = load_json(text)
     if not isinstance(raw, dict):
         raise MalformedInput(f"a policy document must be a JSON object, not {_kind(raw)}: give the document itself")
-    _refuse_unknown_keys(raw, _TOP_KEYS, "the document")
-    version = raw.get("Version", VERSION_2008)
-    if version not in (VERSION_2008, VERSION_2012):  # a tuple: the value may be anything, unhashable too
-        raise MalformedInput(f'Version: must be "{VERSION_2012}" or "{VERSION_2008}", not {_quoted(version)}')
-    identifier = raw.get("Id")
-    if identifier is not None and not isinstance(identifier, str):
-        raise MalformedInput(f"Id: must be text, not {_kind(identifier)}")
-    if "Statement" not in raw:
-        raise MalformedInput("Statement: missing; a policy without statements allows nothing and IAM refuses it")
+    return _read(raw)
+
+
+_decode = json.JSONDecoder().raw_decode
+
+
+def _read_plainly_written(text: str) -> Document | None:
+    """Like `load_json` and `_read`, without the call for each object that finds a repeated key; None where that has to look.
+
+    Where nothing but a quotation mark stands before a colon that ends a key, `":` is written at least once for each key. A repeated key is
+    written more often than it is found: no more `":` than keys found means that none is repeated.
+    """
+    if len(text) > LONGEST_DOCUMENT:
+        return None
+    text = text.strip(_JSON_SPACE)
+    try:
+        raw, end = _decode(text)
+        document = _read(raw) if raw.__class__ is dict and end == len(text) else None
+    except (ValueError, RecursionError, MalformedInput):
+        return None
+    if document is None or " :" in text or ("\n" in text and "\n:" in text) or ("\t" in text and "\t:" in text) or "\r" in text:
+        return None
+    return document if text.count('":') == _count_keys(raw) else None
+
+
+def _count_keys(raw: dict[str, Any]) -> int:
+    """Of a document that was read, and so has objects nowhere else."""
     statements = raw["Statement"]
-    if isinstance(statements, dict):
-        statements = [statements]
-    if not isinstance(statements, list):
-        raise MalformedInput(f"Statement: must be an object or a list of objects, not {_kind(statements)}")
-    return Document(version, identifier, tuple(_statement(index, each) for index, each in enumerate(statements)))
+    found = len(raw)
+    for each in statements if statements.__class__ is list else (statements,):
+        found += len(each)
+        principals, conditions = each.get("Principal"), each.get("Condition")
+        if principals.__class__ is dict:
+            found += len(principals)
+        if conditions:
+            found += len(conditions) + sum(map(len, conditions.values()))
+        if "NotPrincipal" in each and each["NotPrincipal"].__class__ is dict:
+            found += len(each["NotPrincipal"])
+    return found
 
 
 def load_json(text: str | bytes) -> Any:
@@ -91,14 +128,14 @@ def load_json(text: str | bytes) -> Any:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
     except UnicodeDecodeError as error:
         raise MalformedInput(f"not UTF-8 text at byte {error.start}: save the document as UTF-8") from None
-    stripped = decoded.lstrip("\ufeff \t\r\n")
+    stripped = decoded.lstrip("\ufeff" + _JSON_SPACE)
     if len(stripped) > LONGEST_DOCUMENT:
         raise MalformedInput(f"{len(stripped)} characters: IAM accepts at most {LONGEST_DOCUMENT}")
     if stripped.startswith("%"):  # no JSON text begins so; the encoded text may begin with white space
         from urllib.parse import unquote  # here: rarely needed, and import time is bounded
 
         try:
-            stripped = unquote(stripped, errors="strict").lstrip("\ufeff \t\r\n")
+            stripped = unquote(stripped, errors="strict").lstrip("\ufeff" + _JSON_SPACE)
         except UnicodeDecodeError:
             raise MalformedInput("percent-encoded, but not as UTF-8: give the document as IAM returned it") from None
     try:
@@ -126,62 +163,136 @@ def _no_constant(name: str) -> Any:
     raise MalformedInput(f"{name} is not JSON")
 
 
+def _read(raw: dict[str, Any]) -> Document:
+    if not raw.keys() <= _TOP_KEYS:
+        _refuse_unknown_keys(raw, _TOP_KEYS, "the document")
+    version = raw.get("Version", VERSION_2008)
+    if version != VERSION_2012 and version != VERSION_2008:  # noqa: PLR1714 - the value may be anything, unhashable too
+        raise MalformedInput(f'Version: must be "{VERSION_2012}" or "{VERSION_2008}", not {_quoted(version)}')
+    identifier = raw.get("Id")
+    if identifier is not None and not isinstance(identifier, str):
+        raise MalformedInput(f"Id: must be text, not {_kind(identifier)}")
+    if "Statement" not in raw:
+        raise MalformedInput("Statement: missing; a policy without statements allows nothing and IAM refuses it")
+    statements = raw["Statement"]
+    if isinstance(statements, dict):
+        statements = [statements]
+    if not isinstance(statements, list):
+        raise MalformedInput(f"Statement: must be an object or a list of objects, not {_kind(statements)}")
+    return _new(Document, (version, identifier, tuple([_statement(index, each) for index, each in enumerate(statements)])))
+
+
 def _statement(index: int, raw: Any) -> Statement:
-    where = f"Statement[{index}]"
+    # Where something stands is put into words only once it is wrong.
     if not isinstance(raw, dict):
-        raise MalformedInput(f"{where}: must be an object, not {_kind(raw)}")
-    _refuse_unknown_keys(raw, _STATEMENT_KEYS, where)
-    sid = raw.get("Sid")
+        raise MalformedInput(f"Statement[{index}]: must be an object, not {_kind(raw)}")
+    elements = tuple(map(raw.get, _STATEMENT_KEYS))
+    if elements.count(None) + len(raw) != len(elements):
+        _refuse_unknown_and_null(raw, index)
+    sid, effect, principals, not_principals, actions, not_actions, resources, not_resources, conditions = elements
     if sid is not None and not isinstance(sid, str):
-        raise MalformedInput(f"{where}.Sid: must be text, not {_kind(sid)}")
-    effect = raw.get("Effect")
-    if effect not in ("Allow", "Deny"):
-        raise MalformedInput(f'{where}.Effect: must be "Allow" or "Deny", not {_quoted(effect)}')
-    for one, other in (("Principal", "NotPrincipal"), ("Action", "NotAction"), ("Resource", "NotResource")):
-        if one in raw and other in raw:
-            raise MalformedInput(f"{where}: {one} and {other} exclude each other; keep one")
-    return Statement(
-        index,
-        sid,
-        effect,
-        _principals(raw, "Principal", where),
-        _principals(raw, "NotPrincipal", where),
-        _texts(raw, "Action", where),
-        _texts(raw, "NotAction", where),
-        _texts(raw, "Resource", where),
-        _texts(raw, "NotResource", where),
-        _conditions(raw.get("Condition", {}), f"{where}.Condition"),
+        raise MalformedInput(f"Statement[{index}].Sid: must be text, not {_kind(sid)}")
+    if effect != "Allow" and effect != "Deny":  # noqa: PLR1714 - the value may be anything, unhashable too
+        raise MalformedInput(f'Statement[{index}].Effect: must be "Allow" or "Deny", not {_quoted(effect)}')
+    if principals is not None:
+        principals = _principals(principals, index, "Principal")
+    if actions is not None:
+        actions = (actions,) if actions.__class__ is str else _texts(actions, index, "Action")
+    if resources is not None:
+        resources = (resources,) if resources.__class__ is str else _texts(resources, index, "Resource")
+    if not_principals is not None:
+        not_principals = _principals(not_principals, index, "NotPrincipal")
+        _refuse_both(principals, index, "Principal")
+    if not_actions is not None:
+        not_actions = _texts(not_actions, index, "NotAction")
+        _refuse_both(actions, index, "Action")
+    if not_resources is not None:
+        not_resources = _texts(not_resources, index, "NotResource")
+        _refuse_both(resources, index, "Resource")
+    conditions = () if conditions is None else _conditions(conditions, index)
+    return _new(
+        Statement,
+        (index, sid, effect, principals, not_principals, actions, not_actions, resources, not_resources, conditions),
     )
 
 
-def _principals(raw: dict[str, Any], key: str, where: str) -> tuple[Principal, ...] | None:
-    if key not in raw:
-        return None
-    value = raw[key]
+def _refuse_unknown_and_null(raw: dict[str, Any], index: int) -> None:
+    """Only `Sid` may be null."""
+    _refuse_unknown_keys(raw, _STATEMENT_KEYS, f"Statement[{index}]")
+    for element, value in raw.items():
+        if value is not None or element in {"Sid", "Effect"}:
+            continue
+        if element == "Condition":
+            _conditions(value, index)
+        elif element in {"Principal", "NotPrincipal"}:
+            _principals(value, index, element)
+        else:
+            _texts(value, index, element)
+
+
+def _refuse_both(other: object, index: int, element: str) -> None:
+    if other is not None:
+        raise MalformedInput(f"Statement[{index}]: {element} and Not{element} exclude each other; keep one")
+
+
+def _principals(value: Any, index: int, element: str) -> tuple[Principal, ...]:
     if value == "*":
-        return (Principal("*", "*"),)
+        return _EVERYONE
     if not isinstance(value, dict):
-        raise MalformedInput(f'{where}.{key}: must be "*" or an object such as {{"AWS": "…"}}, not {_kind(value)}')
-    found: list[Principal] = []
+        raise MalformedInput(f'Statement[{index}].{element}: must be "*" or an object such as {{"AWS": "…"}}, not {_kind(value)}')
+    found: tuple[Principal, ...] = ()
     for kind, entries in value.items():
-        if kind not in {"AWS", "Service", "Federated", "CanonicalUser"}:
-            raise MalformedInput(f"{where}.{key}: {_quoted(kind)} is no principal type; use AWS, Service or Federated")
-        found += [Principal(kind, _principal_value(kind, text)) for text in _as_texts(entries, f"{where}.{key}.{kind}")]
-    return tuple(found)
+        if kind not in _PRINCIPAL_KINDS:
+            raise MalformedInput(f"Statement[{index}].{element}: {_quoted(kind)} is no principal type; use AWS, Service or Federated")
+        for text in (entries,) if entries.__class__ is str else _texts(entries, index, element, kind):
+            if len(text) < _ACCOUNT_ID_DIGITS and kind == "AWS" and text.isascii() and text.isdigit():
+                text = text.zfill(_ACCOUNT_ID_DIGITS)  # noqa: PLW2901 - a JSON number loses leading zeros
+            found += (_new(Principal, (kind, text)),)
+    return found
 
 
-def _principal_value(kind: str, text: str) -> str:
-    # A JSON number loses leading zeros of an account id.
-    return text.zfill(12) if kind == "AWS" and text.isascii() and text.isdigit() and len(text) < 12 else text  # noqa: PLR2004
+def _conditions(value: Any, index: int) -> tuple[Condition, ...]:
+    if not isinstance(value, dict):
+        raise MalformedInput(f"Statement[{index}].Condition: must be an object, not {_kind(value)}")
+    found: tuple[Condition, ...] = ()
+    for operator, keys in value.items():
+        if not isinstance(operator, str):
+            raise MalformedInput(f"Statement[{index}].Condition: an operator must be text, not {_kind(operator)}")
+        if not isinstance(keys, dict):
+            raise MalformedInput(
+                f"Statement[{index}].Condition, {_quoted(operator)}: must be an object of condition keys, not {_kind(keys)}"
+            )
+        for key, values in keys.items():
+            if not isinstance(key, str):
+                raise MalformedInput(f"Statement[{index}].Condition, {_quoted(operator)}: a condition key must be text, not {_kind(key)}")
+            texts = (values,) if values.__class__ is str else _texts(values, index, "Condition", operator, key)
+            found += (_new(Condition, (operator, key, texts)),)
+    return found
 
 
-def _texts(raw: dict[str, Any], key: str, where: str) -> tuple[str, ...] | None:
-    return None if key not in raw else _as_texts(raw[key], f"{where}.{key}")
+def _texts(value: Any, index: int, *path: str) -> tuple[str, ...]:
+    """`path`: an element; the principal type in it; or the operator and the key in it."""
+    if value.__class__ is str:
+        return (value,)
+    if value.__class__ is list:
+        for each in value:
+            if each.__class__ is not str:
+                break
+        else:
+            return tuple(value)
+    return _as_texts(value, _place(index, *path))
+
+
+def _place(index: int, element: str, inner: str | None = None, key: str | None = None) -> str:
+    where = f"Statement[{index}].{element}"
+    if key is not None:
+        return f"{where}, {_quoted(inner)}, {_quoted(key)}"
+    return where if inner is None else f"{where}.{inner}"
 
 
 def _as_texts(value: Any, where: str) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
-    return tuple(_text(each, f"{where}[{index}]" if isinstance(value, list) else where) for index, each in enumerate(values))
+    return tuple([_text(each, f"{where}[{index}]" if isinstance(value, list) else where) for index, each in enumerate(values)])
 
 
 def _text(value: Any, where: str) -> str:
@@ -206,6 +317,7 @@ def scalar_text(value: object) -> str | None:
     return json.dumps(value, allow_nan=False) if isinstance(value, int | float) else None
 
 
+<<<<<<< HEAD
 def parse_conditions(raw: Any, where: str) -> tuple[Condition, ...]:
     """A `Condition` block, already decoded. Raises MalformedInput; `where` names it there."""
     return _conditions(raw, where)
@@ -228,6 +340,9 @@ def _conditions(raw: Any, where: str) -> tuple[Condition, ...]:
 
 
 def _refuse_unknown_keys(raw: dict[str, Any], known: frozenset[str], where: str) -> None:
+=======
+def _refuse_unknown_keys(raw: dict[str, Any], known: Collection[str], where: str) -> None:
+>>>>>>> 95cdf07 (documents: one reader, and a quick one: keys are looked at one by one only where a repeated one cannot be excluded)
     for key in raw:
         if key not in known:
             raise MalformedInput(f"{where}: unknown element {_quoted(key)}; known are {', '.join(sorted(known))}")

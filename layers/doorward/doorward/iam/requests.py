@@ -9,7 +9,6 @@ from doorward.errors import MalformedInput
 from doorward.iam.arns import is_account_id, parse_arn
 from doorward.iam.documents import Document, parse_document, scalar_text
 from doorward.iam.evaluate import Decision, Policies, PrincipalType, Request, evaluate
-from doorward.iam.plain_documents import read_plain_document
 
 
 class Question(NamedTuple):
@@ -137,10 +136,6 @@ def _documents(raw: object, layer: str, level: int | None = None) -> tuple[Docum
 
 
 def _document(raw: object, layer: str, level: int | None = None, index: int | None = None) -> Document:
-    if raw.__class__ is dict:
-        plain = read_plain_document(raw)
-        if plain is not None:
-            return plain
     if not isinstance(raw, dict):
         raise MalformedInput(f"{_place(layer, level, index)}: must be a policy as an object, not {_kind(raw)}")
     try:
