@@ -162,8 +162,7 @@ def test_what_is_kept_is_bounded(count: int) -> None:
         request = Request(f"arn:aws:iam::{number:012}:user/u", "AWS", f"s3:Get{number}", {f"K{number}": "false"}, "*")
         assert evaluate(Policies(identity=None, resource=allowed), request).outcome == "allowed"
         assert evaluate(Policies(identity=None, resource=denied), request).outcome == "implicitly_denied"
-    kept = [evaluate_module._kept_keys, evaluate_module._kept_tests]
-    assert all(0 < len(each) <= evaluate_module._KEPT + 1 for each in kept)
+    assert 0 < len(evaluate_module._kept_tests) <= evaluate_module._KEPT + 1
 
 
 @pytest.mark.parametrize("principal", ["*", {"AWS": "*"}])

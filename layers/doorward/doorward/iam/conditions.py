@@ -15,6 +15,7 @@ Variables: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_v
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from doorward.iam.documents import Condition
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 
 type Context = Mapping[str, str | tuple[str, ...]]
 """Keys in lower case. A tuple is a multivalued key; an empty one is present and empty."""
+
+
+class FoldedContext(dict[str, str | tuple[str, ...]]):
+    """A context whose keys are in lower case, as `fold_context` makes it: nothing has to look again."""
+
+    __slots__ = ()
+
+
 type Test = Callable[[Context], bool | None]
 
 _ARN_PARTS = 6
@@ -57,7 +66,7 @@ def read_condition(condition: Condition, *, has_variables: bool) -> Test:
     form = _FORMS.get(name) or _read_operator(name)
     if form is None:
         return _undecided
-    key = key.lower()
+    key = fold(key)
     if form.family is None:
         return _null_test(form, key, values)
     when_absent = form.if_exists or form.set_operator == _FOR_ALL or (form.is_negated and form.set_operator is None)
@@ -86,8 +95,13 @@ def _undecided(_: Context) -> bool | None:
 
 
 def fold(key: str) -> str:
-    """Condition keys, and the tag keys in them, differ in nothing by case."""
-    return key.lower()
+    """Condition keys, and the tag keys in them, differ in nothing by case. Interned: what is equal is found without a look at the text."""
+    return intern(key.lower())
+
+
+def fold_context(given: Context) -> FoldedContext:
+    """Where two keys differ by case alone, the last one counts."""
+    return FoldedContext({fold(key): value for key, value in given.items()})
 
 
 def all_of(answers: Iterable[bool | None]) -> bool | None:

@@ -44,7 +44,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from doorward.iam.arns import is_account_id, parse_arn
-from doorward.iam.conditions import Context, Test, any_of, fill_in, read_condition
+from doorward.iam.conditions import Context, FoldedContext, Test, any_of, fill_in, fold_context, read_condition
 from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
 from doorward.iam.matching import matches, matches_glob
 
@@ -56,7 +56,8 @@ class Request(NamedTuple):
     """Who asks for what, and what else is known; nothing is derived from one field into another.
 
     `principal`: an IAM or STS ARN (user, role, assumed-role session, federated user, root), a service principal, or the ARN or name of
-    an identity provider. `context`: keys compare without case; a tuple is a multivalued key, an empty one is present and empty.
+    an identity provider. `context`: keys compare without case, and a FoldedContext saves the look; a tuple is a multivalued
+    key, an empty one is present and empty.
     `resource`: None where it is not known, "*" where the action has none. `resource_account`: None, that of the ARN, else the caller's
     where the action has no resource, else another.
     """
@@ -174,11 +175,10 @@ _BOUND_BY_RCPS = frozenset({
 # Kept, within bounds: callers and policies choose how much there is. Values are only ever added, or all dropped, so that threads may
 # share them.
 _KEPT = 4096
-_kept_keys: set[str] = set()
 _kept_tests: dict[tuple[tuple[Condition, ...], bool], tuple[Test, ...]] = {}
 
 
-def _bound(kept: set[Any] | dict[Any, Any], most: int = _KEPT) -> None:
+def _bound(kept: dict[Any, Any], most: int = _KEPT) -> None:
     if len(kept) > most:
         kept.clear()
 
@@ -187,16 +187,7 @@ def forget() -> None:
     """Drop everything kept from earlier requests; no decision changes."""
     global _last_compiled  # noqa: PLW0603
     _last_compiled = _NOTHING_COMPILED
-    _kept_keys.clear()
     _kept_tests.clear()
-
-
-def _folded(given: Mapping[str, str | tuple[str, ...]]) -> Context:
-    """With keys in lower case. Those are remembered, and a context that has no other keys needs no copy."""
-    context = {key.lower(): value for key, value in given.items()}
-    _kept_keys.update(context)
-    _bound(_kept_keys)
-    return context
 
 
 # Who asks
@@ -583,7 +574,7 @@ class CompiledPolicies:
 
 def _asked(request: Request) -> tuple[_Asked, Context]:
     principal, principal_type, action, given, resource, owner, caller_manages, resource_managed = request
-    context = given if given.keys() <= _kept_keys else _folded(given)
+    context = given if given.__class__ is FoldedContext else fold_context(given)
     arn, user_id = context.get("aws:principalarn"), context.get("aws:userid")
     return (principal, principal_type, action, resource, owner, caller_manages, resource_managed, arn, user_id), context
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, get_args
 
 from doorward.errors import MalformedInput
 from doorward.iam.arns import is_account_id, parse_arn
+from doorward.iam.conditions import FoldedContext, fold
 from doorward.iam.documents import Document, parse_document, scalar_text
 from doorward.iam.evaluate import Decision, Policies, PrincipalType, Request, evaluate
 
@@ -172,21 +173,18 @@ def _parse_asked(asked: dict[str, Any], caller_manages: bool, resource_managed: 
     return Request(principal, principal_type, action, context, resource, account, caller_manages, resource_managed)
 
 
-def _parse_context(raw: object) -> dict[str, str | tuple[str, ...]]:
-    """Keys in lower case."""
+def _parse_context(raw: object) -> FoldedContext:
     if not isinstance(raw, dict):
         raise MalformedInput(f"request.context: must be an object of condition keys, not {_kind(raw)}")
-    context: dict[str, str | tuple[str, ...]] = {}
+    context = FoldedContext()
     for key, value in raw.items():
         if not isinstance(key, str) or not key:
             raise MalformedInput("request.context: a condition key must be text, and not empty")
         if value.__class__ is str:
-            context[key.lower()] = value
+            context[fold(key)] = value
             continue
         where = f"request.context, {_shown(key)}"
-        context[key.lower()] = (
-            tuple([_parse_value(each, where) for each in value]) if isinstance(value, list) else _parse_value(value, where)
-        )
+        context[fold(key)] = tuple([_parse_value(each, where) for each in value]) if isinstance(value, list) else _parse_value(value, where)
     if len(context) != len(raw):
         raise MalformedInput(f"request.context: {_shown(_repeated(raw))} is given twice, in different case; keep one")
     return context
