@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from doorward.errors import MalformedInput
 from doorward.iam.requests import evaluate_json
@@ -43,33 +43,59 @@ def evaluate_file(file: str) -> Iterator[Answer]:
 
 
 def explain(answer: Answer) -> str:
-    """One sentence: what decided, by the statements. Everything is counted from 0, as in the result."""
+    """One line: the decision by IAM's name for it, the statements that made it, and what that means to who meets IAM today."""
     name = f"{answer.result['id']}: " if answer.result.get("id") is not None else ""
     if answer.error is not None:
         return f"{name}not decided: {answer.error}"
-    reasons = "; ".join(_reason(each) for each in answer.result["because"]) or "the root user of an account needs no policy for it"
-    return f"{name}{answer.result['decision'].replace('_', ' ')}: {reasons}"
+    decision, because = answer.result["decision"], answer.result["because"]
+    if decision == "implicitly_denied":
+        [silent] = because
+        return f"{name}implicitly denied: nothing denies it, but {_silence(silent)}, and what nobody allows there is refused"
+    if not because:
+        return f"{name}allowed: the root user of an account needs no policy for it, and nothing denies it"
+    reasons = "; ".join(_statement(each) for each in because)
+    if decision == "allowed":
+        return f"{name}allowed: {reasons}; nothing denies it and no other Allow is needed ({_COUNTED})"
+    return f"{name}explicitly denied: {reasons}; a Deny outweighs every Allow ({_COUNTED})"
 
 
-# Layers by name, and whether there can be several policies in one.
+_COUNTED = "all counted from 0"
+
+
+class _Layer(NamedTuple):
+    name: str
+    what_it_is: str
+    is_one_of_several: bool
+
+
 _LAYERS = {
-    "identity": ("identity policy", True),
-    "resource": ("resource policy", False),
-    "permissions_boundary": ("permissions boundary", False),
-    "session": ("session policy", False),
-    "service_control_policies": ("SCP", True),
-    "resource_control_policies": ("RCP", True),
+    "identity": _Layer("identity policy", "of the caller", True),
+    "resource": _Layer("resource policy", "of what is asked for; of a role, its trust policy", False),
+    "permissions_boundary": _Layer("permissions boundary", "the most the caller may ever do", False),
+    "session": _Layer("session policy", "the most the caller's session may do", False),
+    "service_control_policies": _Layer("SCP", "service control policy: the most the caller's account may do", True),
+    "resource_control_policies": _Layer("RCP", "resource control policy: the most anybody may do in the resource's account", True),
 }
 
 
-def _reason(because: dict[str, Any]) -> str:
-    layer, is_one_of_several = _LAYERS[because["policy"]]
-    at_level = "" if because["level"] is None else f" at level {because['level']}"
-    if because["statement"] is None:
-        return f"no {layer}{at_level} allows it"
-    which = f" {because['index']}" if is_one_of_several else ""
-    sid = f" ({because['sid']})" if because["sid"] else ""
-    return f"{layer}{which}{at_level}, statement {because['statement']}{sid}, {'denies' if because['effect'] == 'Deny' else 'allows'} it"
+def _silence(because: dict[str, Any]) -> str:
+    layer = _LAYERS[because["policy"]]
+    return f"no {layer.name}{_level(because)} allows it ({layer.what_it_is})"
+
+
+def _statement(because: dict[str, Any]) -> str:
+    layer = _LAYERS[because["policy"]]
+    which = f" {because['index']}" if layer.is_one_of_several else ""
+    sid = f' "{because["sid"]}"' if because["sid"] else ""
+    verb = "denies" if because["effect"] == "Deny" else "allows"
+    return f"statement {because['statement']}{sid} of {layer.name}{which}{_level(because)} {verb} it ({layer.what_it_is})"
+
+
+def _level(because: dict[str, Any]) -> str:
+    level = because["level"]
+    if level is None:
+        return ""
+    return f" at level {level}, the organization's root," if level == 0 else f" at level {level} below the organization's root"
 
 
 def _answer(text: str, line: int | None) -> Answer:

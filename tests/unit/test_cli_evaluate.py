@@ -65,7 +65,7 @@ def test_explaining_speaks_on_stderr_alone(capsys: pytest.CaptureFixture[str]) -
     shown = capsys.readouterr()
     assert len(shown.out.splitlines()) == len(shown.err.splitlines()) == 3
     assert "first: allowed: " in shown.err
-    assert "(In)" in shown.err
+    assert 'statement 0 "In" of resource policy' in shown.err
 
 
 def layered(**policies: Any) -> dict[str, Any]:
@@ -82,33 +82,48 @@ def layered(**policies: Any) -> dict[str, Any]:
 
 ALL = {"Statement": {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}}
 NOTHING: dict[str, Any] = {"Statement": []}
+IMPLICITLY = "implicitly denied: nothing denies it, but"
+REFUSED = ", and what nobody allows there is refused"
+LIMIT = "the most the caller may ever do"
+SCP_LIMIT = "service control policy: the most the caller's account may do"
+ENOUGH = "nothing denies it and no other Allow is needed (all counted from 0)"
 
 
 @pytest.mark.parametrize(
     ("policies", "status", "words"),
     [
-        ({"identity": [NOTHING, ALL]}, 0, "allowed: identity policy 1, statement 0 (All), allows it"),
+        (
+            {"identity": [NOTHING, ALL]},
+            0,
+            f'allowed: statement 0 "All" of identity policy 1 allows it (of the caller); {ENOUGH}',
+        ),
         (
             {"identity": [ALL], "permissions_boundary": ALL, "service_control_policies": [[NOTHING, ALL]]},
             0,
-            (
-                "allowed: SCP 1 at level 0, statement 0 (All), allows it; identity policy 0, statement 0 (All), allows it; "
-                "permissions boundary, statement 0 (All), allows it"
-            ),
+            f"""allowed: statement 0 "All" of SCP 1 at level 0, the organization's root, allows it ({SCP_LIMIT}); \
+statement 0 "All" of identity policy 0 allows it (of the caller); \
+statement 0 "All" of permissions boundary allows it ({LIMIT}); {ENOUGH}""",
         ),
-        ({"identity": [NOTHING]}, 1, "implicitly denied: no identity policy allows it"),
-        ({"identity": [ALL], "session": NOTHING}, 1, "implicitly denied: no session policy allows it"),
-        ({"identity": [ALL], "permissions_boundary": NOTHING}, 1, "implicitly denied: no permissions boundary allows it"),
-        ({"identity": [ALL], "service_control_policies": [[ALL], []]}, 1, "implicitly denied: no SCP at level 1 allows it"),
+        ({"identity": [NOTHING]}, 1, f"{IMPLICITLY} no identity policy allows it (of the caller){REFUSED}"),
+        (
+            {"identity": [ALL], "session": NOTHING},
+            1,
+            f"{IMPLICITLY} no session policy allows it (the most the caller's session may do){REFUSED}",
+        ),
+        ({"identity": [ALL], "permissions_boundary": NOTHING}, 1, f"{IMPLICITLY} no permissions boundary allows it ({LIMIT}){REFUSED}"),
+        (
+            {"identity": [ALL], "service_control_policies": [[ALL], []]},
+            1,
+            f"{IMPLICITLY} no SCP at level 1 below the organization's root allows it ({SCP_LIMIT}){REFUSED}",
+        ),
         (
             {
                 "identity": [ALL],
-                "resource_control_policies": [
-                    [{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}}],
-                ],
+                "resource_control_policies": [[{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}}]],
             },
             1,
-            "explicitly denied: RCP 0 at level 0, statement 0, denies it",
+            """explicitly denied: statement 0 of RCP 0 at level 0, the organization's root, denies it \
+(resource control policy: the most anybody may do in the resource's account); a Deny outweighs every Allow (all counted from 0)""",
         ),
     ],
 )
