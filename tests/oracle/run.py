@@ -34,9 +34,7 @@ from doorward.iam.callers import (
     TIME,
     Accounts,
     Resource,
-    Tokens,
     aws_callers,
-    github_callers,
     one_organization,
     organizations_other_than,
 )
@@ -45,9 +43,11 @@ from doorward.iam.callers import (
 )
 from doorward.iam.documents import parse_document
 from doorward.iam.evaluate import evaluate_trust_policy
+from doorward.iam.github import github_callers
 from doorward.iam.search import Callers, Doubt, Found, find_request, ignoring_case
 from doorward.iam.sets import Budget, OutOfBudget, Wild, literal, pattern
 from doorward.iam.spans import network
+from doorward.iam.tokens import Tokens
 from doorward.organization.parsing import organization_from
 from tests.oracle.draw import Json, draw_case, draw_request
 from tests.oracle.encode import (

@@ -182,7 +182,7 @@ class _Search:
             return
         if principal.value in gate.organization.services:
             return
-        if service_worlds.asks_for_source(gate, statement):
+        if service_worlds.asks_for_source(statement):
             self._ask(rules.SERVICE_FOREIGN_SOURCE, principal, lambda: service_worlds.foreign_source(gate, statement, principal))
         if self._is_on(rules.SERVICE_CONFUSED_DEPUTY) and rules.SERVICE_FOREIGN_SOURCE.id not in self._found:
             severity = Severity.LOW if principal.value in SAY_FOR_WHOM else None
@@ -190,6 +190,8 @@ class _Search:
             if known is not None and (severity is None or known.severity is not None):
                 return
             silent = service_worlds.silent_source(gate, statement, principal)
+            if not isinstance(silent, Shown):
+                silent = service_worlds.foreign_source(gate, statement, principal)
             if isinstance(silent, Shown):
                 self._found.pop(rules.SERVICE_CONFUSED_DEPUTY.id, None)
             self._take_rule(rules.SERVICE_CONFUSED_DEPUTY, principal, silent, lenient=True, severity=severity)

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from doorward.errors import Misconfigured
+from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.model import Guardrails, Mode
 from doorward.guardrails.protected import DOORWARD_PATH, REMEDY_ROLE
 from doorward.guardrails.rules import (
@@ -32,7 +33,6 @@ from doorward.guardrails.rules import (
     VENDOR_WITHOUT_EXTERNAL_ID,
     WORLD_ASSUMABLE,
 )
-from doorward.guardrails.worlds import DEFAULT_AUDIENCE
 from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.documents import VERSION_2012
 from doorward.organization.model import Organization, TrustedIssuer

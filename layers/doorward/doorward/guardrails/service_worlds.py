@@ -12,14 +12,9 @@ from doorward.iam.services import ROLES_ANYWHERE, SOURCE, acting_for_others, act
 _SOURCE_KEYS = frozenset({"aws:sourcearn", "aws:sourceaccount", "aws:sourceorgid", "aws:sourceorgpaths"})
 
 
-def asks_for_source(gate: Gate, statement: Statement) -> bool:
-    """Whether the statement, or a Deny beside it, asks for whom a service acts."""
-    return any(
-        condition.key.lower() in _SOURCE_KEYS
-        for each in gate.document.statements
-        if each is statement or each.effect == "Deny"
-        for condition in each.conditions
-    )
+def asks_for_source(statement: Statement) -> bool:
+    """Whether the statement asks for whom a service acts."""
+    return any(each.key.lower() in _SOURCE_KEYS for each in statement.conditions)
 
 
 def foreign_source(gate: Gate, statement: Statement, principal: Principal) -> Answer:

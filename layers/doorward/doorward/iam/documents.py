@@ -317,32 +317,15 @@ def scalar_text(value: object) -> str | None:
     return json.dumps(value, allow_nan=False) if isinstance(value, int | float) else None
 
 
-<<<<<<< HEAD
 def parse_conditions(raw: Any, where: str) -> tuple[Condition, ...]:
     """A `Condition` block, already decoded. Raises MalformedInput; `where` names it there."""
-    return _conditions(raw, where)
+    try:
+        return _conditions(raw, 0)
+    except MalformedInput as error:
+        raise MalformedInput(str(error).replace("Statement[0].Condition", where, 1)) from None
 
 
-def _conditions(raw: Any, where: str) -> tuple[Condition, ...]:
-    if not isinstance(raw, dict):
-        raise MalformedInput(f"{where}: must be an object, not {_kind(raw)}")
-    found: list[Condition] = []
-    for operator, keys in raw.items():
-        if not isinstance(operator, str):
-            raise MalformedInput(f"{where}: an operator must be text, not {_kind(operator)}")
-        if not isinstance(keys, dict):
-            raise MalformedInput(f"{where}, {_quoted(operator)}: must be an object of condition keys, not {_kind(keys)}")
-        for key, values in keys.items():
-            if not isinstance(key, str):
-                raise MalformedInput(f"{where}, {_quoted(operator)}: a condition key must be text, not {_kind(key)}")
-            found.append(Condition(operator, key, _as_texts(values, f"{where}, {_quoted(operator)}, {_quoted(key)}")))
-    return tuple(found)
-
-
-def _refuse_unknown_keys(raw: dict[str, Any], known: frozenset[str], where: str) -> None:
-=======
 def _refuse_unknown_keys(raw: dict[str, Any], known: Collection[str], where: str) -> None:
->>>>>>> 95cdf07 (documents: one reader, and a quick one: keys are looked at one by one only where a repeated one cannot be excluded)
     for key in raw:
         if key not in known:
             raise MalformedInput(f"{where}: unknown element {_quoted(key)}; known are {', '.join(sorted(known))}")
