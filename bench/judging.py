@@ -28,7 +28,8 @@ def measure(extent: Extent) -> list[Row]:
     texts = policies.corpus(extent.policies)
     organization = organization_from(policies.organization())
     roles = [Role(_ACCOUNT, "x", "/", f"arn:aws:iam::{_ACCOUNT}:role/x", "AROAX", each) for each in texts]
-    verdicts = [judge(each, organization, Guardrails(), now=_NOW).verdict for each in roles]
+    guardrails = Guardrails()
+    verdicts = [judge(each, organization, guardrails, now=_NOW).verdict for each in roles]
     groups = {
         "compliant": [each for each, verdict in zip(roles, verdicts, strict=True) if verdict is Verdict.COMPLIANT],
         "violating": [each for each, verdict in zip(roles, verdicts, strict=True) if verdict is Verdict.VIOLATING],
@@ -41,7 +42,7 @@ def measure(extent: Extent) -> list[Row]:
         settle()
         before = time.process_time()
         for each in group:
-            judge(each, organization, Guardrails(), now=_NOW)
+            judge(each, organization, guardrails, now=_NOW)
         return time.process_time() - before
 
     def theirs(group: list[str]) -> float:

@@ -34,44 +34,40 @@ class Told(NamedTuple):
     shown: Shown
     organization: Organization
 
-    @property
-    def where(self) -> str:
-        return named(self.statement)
-
 
 def explain(rule: RuleText, told: Told) -> str:
-    """One sentence: who, by which statement, what is missing."""
+    """What follows `Statement 0 (…)` in the sentence: who comes in, and what is missing."""
     return _SENTENCES[rule.id](told)
 
 
 def _world(told: Told) -> str:
     return (
-        f"{told.where} lets every AWS account in, {told.shown.account_id} as well as any other: {_no_tie(told.statement, told.principal)}; "
+        f"lets every AWS account in, {told.shown.account_id} as well as any other: {_no_tie(told.statement, told.principal)}; "
         "name the principals that need this role, or require aws:PrincipalOrgID to be your organization's."
     )
 
 
 def _external(told: Told) -> str:
     return (
-        f"{told.where} lets account {told.shown.account_id} in, which is neither {_ours(told.organization)} nor trusted: "
+        f"lets account {told.shown.account_id} in, which is neither {_ours(told.organization)} nor trusted: "
         f"{_tie(told.statement, told.principal)}; remove it, or list the account under trusted.accounts if it is meant to come in."
     )
 
 
 def _elsewhere(told: Told) -> str:
     return (
-        f"{told.where} lets any account of organization {told.shown.org_id} in, {_not_ours(told.organization)}: "
+        f"lets any account of organization {told.shown.org_id} in, {_not_ours(told.organization)}: "
         f"{_tie(told.statement, told.principal)}; require aws:PrincipalOrgID to be exactly your organization's id."
     )
 
 
 def _vendor(told: Told) -> str:
-    return _explain_vendor(told.where, told.statement, told.shown, told.organization)
+    return _explain_vendor(told.statement, told.shown, told.organization)
 
 
 def _whole_account(told: Told) -> str:
     return (
-        f"{told.where} lets whichever principal of account {told.shown.account_id} in, and this role is privileged: "
+        f"lets whichever principal of account {told.shown.account_id} in, and this role is privileged: "
         "name the roles that need it, or require aws:PrincipalArn to be one of them."
     )
 
@@ -81,12 +77,12 @@ def _strangers(told: Told) -> str:
     subject, _ = _claims(told.principal, told.shown)
     if issuer == GITHUB:
         return (
-            f"{told.where} accepts tokens of GitHub repositories that are not trusted, for one {shortened(subject)}: "
+            f"accepts tokens of GitHub repositories that are not trusted, for one {shortened(subject)}: "
             f"{_about_subjects(told.statement, told.principal)}; "
             "pin sub to repo:OWNER/REPOSITORY:… of yours under StringLike or StringEquals."
         )
     return (
-        f"{told.where} accepts tokens of {shortened(issuer)} that are not trusted, for one {shortened(subject)}: "
+        f"accepts tokens of {shortened(issuer)} that are not trusted, for one {shortened(subject)}: "
         f"{_about_subjects(told.statement, told.principal)}; "
         f"pin {shortened(issuer)}:sub to what is yours, up to the separator that ends it."
     )
@@ -95,7 +91,7 @@ def _strangers(told: Told) -> str:
 def _audience(told: Told) -> str:
     _, audience = _claims(told.principal, told.shown)
     return (
-        f"{told.where} accepts a trusted workflow's token that was made for another audience, for one {shortened(audience)}: require "
+        f"accepts a trusted workflow's token that was made for another audience, for one {shortened(audience)}: require "
         f"{issuer_of(told.principal)}:aud to equal {_audiences(told)}, so that a token leaked elsewhere is no key to this role."
     )
 
@@ -103,7 +99,7 @@ def _audience(told: Told) -> str:
 def _pull_request(told: Told) -> str:
     subject, _ = _claims(told.principal, told.shown)
     return (
-        f"{told.where} accepts {shortened(subject)}, and this role is privileged: whoever may push a branch can open a "
+        f"accepts {shortened(subject)}, and this role is privileged: whoever may push a branch can open a "
         "pull request that runs as this role before anybody has read it; pin sub to the branch or the environment that deploys."
     )
 
@@ -111,7 +107,7 @@ def _pull_request(told: Told) -> str:
 def _cluster(told: Told) -> str:
     subject, _ = _claims(told.principal, told.shown)
     return (
-        f"{told.where} lets pods of any namespace of the cluster in, for one {shortened(subject)}: "
+        f"lets pods of any namespace of the cluster in, for one {shortened(subject)}: "
         f"{_about_subjects(told.statement, told.principal)}; pin sub to system:serviceaccount:NAMESPACE:NAME."
     )
 
@@ -119,35 +115,34 @@ def _cluster(told: Told) -> str:
 def _pool(told: Told) -> str:
     _, audience = _claims(told.principal, told.shown)
     return (
-        f"{told.where} accepts identities of identity pools that are not yours, for one {shortened(audience)}, and anybody can make such a "
+        f"accepts identities of identity pools that are not yours, for one {shortened(audience)}, and anybody can make such a "
         "pool: require StringEquals cognito-identity.amazonaws.com:aud to be the id of your pool."
     )
 
 
-def _guest(told: Told) -> str:
+def _guest(_: Told) -> str:
     return (
-        f"{told.where} lets guests in, who have signed in nowhere: require ForAnyValue:StringLike cognito-identity.amazonaws.com:amr to be "
-        "authenticated."
+        "lets guests in, who have signed in nowhere: require ForAnyValue:StringLike cognito-identity.amazonaws.com:amr to be authenticated."
     )
 
 
 def _recipient(told: Told) -> str:
     return (
-        f"{told.where} accepts an assertion that was made for another application, for one {told.shown.witness.context['SAML:aud']}: "
+        f"accepts an assertion that was made for another application, for one {told.shown.witness.context['SAML:aud']}: "
         "require StringEquals SAML:aud to be AWS's sign-in page, https://signin.aws.amazon.com/saml."
     )
 
 
 def _any_user(told: Told) -> str:
     return (
-        f"{told.where} lets every user of {shortened(told.principal.value)} in, and this role is privileged: require an attribute that "
+        f"lets every user of {shortened(told.principal.value)} in, and this role is privileged: require an attribute that "
         "only those have who need it, or a session tag that the provider sets."
     )
 
 
 def _anchor(told: Told) -> str:
     return (
-        f"{told.where} lets certificates of every trust anchor of the account in, for one {told.shown.witness.context['aws:SourceArn']}: "
+        f"lets certificates of every trust anchor of the account in, for one {told.shown.witness.context['aws:SourceArn']}: "
         "require ArnEquals aws:SourceArn to be the anchor that this role is for."
     )
 
@@ -155,7 +150,7 @@ def _anchor(told: Told) -> str:
 def _foreign_source(told: Told) -> str:
     service = shortened(told.principal.value)
     return (
-        f"{told.where} lets {service} in on behalf of account {told.shown.account_id}, which is neither {_ours(told.organization)} "
+        f"lets {service} in on behalf of account {told.shown.account_id}, which is neither {_ours(told.organization)} "
         "nor trusted: require StringEquals aws:SourceAccount to be the account whose resources use this role."
     )
 
@@ -163,7 +158,7 @@ def _foreign_source(told: Told) -> str:
 def _deputy(told: Told) -> str:
     service = shortened(told.principal.value)
     return (
-        f"{told.where} lets {service} in whomever it acts for; services check that who hands them a role is of its account, so this is a "
+        f"lets {service} in whomever it acts for; services check that who hands them a role is of its account, so this is a "
         "second lock: where the service documents that it sends them, require aws:SourceAccount or aws:SourceArn, and nowhere else."
     )
 
@@ -189,7 +184,7 @@ _SENTENCES: dict[str, Callable[[Told], str]] = {
 }
 
 
-def _explain_vendor(where: str, statement: Statement, shown: Shown, organization: Organization) -> str:
+def _explain_vendor(statement: Statement, shown: Shown, organization: Organization) -> str:
     vendor = organization.trusted_account(shown.account_id or "")
     name = f" ({shortened(vendor.name)})" if vendor is not None and vendor.name else ""
     conditions = [each for each in statement.conditions if each.key.lower() == EXTERNAL_ID]
@@ -200,7 +195,7 @@ def _explain_vendor(where: str, statement: Statement, shown: Shown, organization
     else:
         what = f"accepts others than the one that is yours ({conditions[0].operator})"
     return (
-        f"{where} lets vendor account {shown.account_id}{name} in and {what}, so another customer of that vendor could have it act on this "
+        f"lets vendor account {shown.account_id}{name} in and {what}, so another customer of that vendor could have it act on this "
         "role; require StringEquals sts:ExternalId with the id that the vendor gave to you alone."
     )
 

@@ -2,8 +2,8 @@
 
 1. A role that nobody can edit is compliant.
 2. A document that cannot be read, or that IAM would refuse to store, is invalid.
-3. Each Allow statement is asked for its holes (`holes`), beside the document's Deny statements. A statement that is plainly narrow
-   (`plain`) is not searched: it has none.
+3. Each Allow statement is asked for its holes (`holes`), beside the document's Deny statements, but for one that is narrow on the face
+   of it (`plain`): it has none.
 4. Every request found is replayed through the concrete evaluator. One that it refuses is a fault of ours: undecided, never a finding
    and never safe.
 5. Requests that a waiver accepts are left out, and the search goes on outside of them.
@@ -21,7 +21,7 @@ from doorward.errors import MalformedInput
 from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Verdict, Waived
 from doorward.guardrails import plain
 from doorward.guardrails.explaining import Told, explain, named
-from doorward.guardrails.holes import Asked, Disagreement, Hole, Holes, holes_of
+from doorward.guardrails.holes import Asked, Disagreement, Hole, Holes, Open, holes_of
 from doorward.guardrails.model import Guardrails, Role, Waiver, Where
 from doorward.guardrails.protected import cannot_be_edited
 from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED, RuleText
@@ -41,6 +41,7 @@ _MOST_SETTINGS = 64
 _MOST_REMEMBERED = 4_096
 _LONGEST_REMEMBERED = 8_192
 _WHOLE_POLICY = StatementRef(0, None)
+_SOMEWHERE = StatementRef(-1, None)
 
 
 def judge(role: Role, organization: Organization, guardrails: Guardrails, *, now: datetime, strict: bool = False) -> Judgement:
@@ -65,6 +66,13 @@ def forget() -> None:
     _settings.clear()
 
 
+class _Looked(NamedTuple):
+    """What was found of one statement. Where it stands is put in by who reports it."""
+
+    findings: tuple[Finding, ...]
+    undecided: tuple[Undecided, ...]
+
+
 class _Setting:
     """All that a judgement depends on besides the policy, and what was found out for it."""
 
@@ -83,8 +91,10 @@ class _Setting:
         )
         self.asked = Asked(on, tuple(guardrails.custom_rules[each] for each in custom), privileged)
         self.scope = guardrails.scope_of(role, account)
+        # Rules of one's own, and those that look at privileged roles only, mind what others do not.
+        self.is_plain_enough = not privileged and not custom
         self.judged: dict[str, Judgement] = {}
-        self.statements: dict[tuple[object, ...], Holes] = {}
+        self.statements: dict[tuple[object, ...], _Looked] = {}
 
     def severity_of(self, rule_id: str, of_hole: Severity | None = None) -> Severity:
         """As a scope says, as the rule is set, as the case is, or as the rule has it; one step up where the role matters more."""
@@ -148,6 +158,8 @@ class _Judging:
         self._ended = tuple(each for each in waivers if each.has_ended(now))
         self._waivers = tuple(each for each in waivers if each.has_begun(now) and not each.has_ended(now))
         self._used: set[Waiver] = set()
+        self._has_waivers = bool(waivers)
+        self._trusts_plain = setting.is_plain_enough and not waivers
 
     def run(self) -> Judgement:
         text = self._role.trust_policy
@@ -162,26 +174,42 @@ class _Judging:
         findings += self._about_waivers()
         findings.sort(key=lambda each: (-each.severity.rank, each.statement.index))
         judgement = Judgement(_verdict(findings, undecided), tuple(findings), tuple(undecided))
-        if not self._waivers and not self._ended and len(text) <= _LONGEST_REMEMBERED and not _asks_for_time(document):
+        if not self._has_waivers and len(text) <= _LONGEST_REMEMBERED and not _asks_for_time(document):
             _remember(self._setting.judged, text, judgement)
         return judgement
 
     def _judge(self, document: Document) -> tuple[list[Finding], list[Undecided]]:
         findings: list[Finding] = []
         undecided: list[Undecided] = []
-        denies = tuple(each for each in document.statements if each.effect == "Deny")
-        allows = [each for each in document.statements if each.effect == "Allow"]
-        steps = max(STEPS // (len(allows) or 1), FEWEST_STEPS)  # each has its own share: a statement that is too hard hides no other
-        for statement in allows:
-            ref = StatementRef(statement.position, statement.sid)
-            for rule, because in offences(statement, self._role.account_id):
-                if rule.id in self._setting.asked.on:
-                    findings.append(self._of_text(rule, ref, because))
-            if plain.is_narrow(statement, self._setting.ground, self._setting.asked):
+        setting = self._setting
+        denies = tuple([each for each in document.statements if each.effect == "Deny"])
+        steps = max(STEPS // len(document.statements), FEWEST_STEPS)  # each has its own share: one that is too hard hides no other
+        for statement in document.statements:
+            if statement.effect == "Deny" or (self._trusts_plain and plain.is_narrow(statement, setting.ground)):
                 continue
-            part = document._replace(statements=(statement, *denies))
-            findings += [self._of_hole(found, ref) for found in self._holes(part, statement, steps, undecided)]
+            looked = self._looked_at(document, statement, denies, steps)
+            where, ref = named(statement), StatementRef(statement.position, statement.sid)
+            findings += [each._replace(statement=ref, because=f"{where} {each.because}") for each in looked.findings]
+            undecided += [each._replace(statement=ref, because=f"{where}: {each.because}.") for each in looked.undecided]
         return findings, undecided
+
+    def _looked_at(self, document: Document, statement: Statement, denies: tuple[Statement, ...], steps: int) -> _Looked:
+        """What is found of one statement beside the Deny statements, wherever it stands."""
+        known = self._setting.statements
+        key = (document.version, statement[2:], *[each[2:] for each in denies])
+        looked = known.get(key)
+        if looked is None or self._has_waivers:
+            part = document._replace(statements=(statement, *denies))
+            undecided: list[Undecided] = []
+            findings = [self._of_text(rule, because) for rule, because in self._offences(statement)]
+            findings += [self._of_hole(found) for found in self._holes(part, statement, steps, undecided)]
+            looked = _Looked(tuple(findings), tuple(undecided))
+            if not self._has_waivers and not _asks_for_time(part):
+                _remember(known, key, looked)
+        return looked
+
+    def _offences(self, statement: Statement) -> Iterator[tuple[RuleText, str]]:
+        return (each for each in offences(statement, self._role.account_id) if each[0].id in self._setting.asked.on)
 
     def _holes(self, part: Document, statement: Statement, steps: int, undecided: list[Undecided]) -> Iterator[_Found]:
         """With what waivers accept marked, and what is found outside of them."""
@@ -198,11 +226,9 @@ class _Judging:
             left = {*(hole.rule for hole in outside.found), *(doubt.rule for doubt in outside.undecided)}
             yield from (_Found(statement, each, waivers[0]) for each in holes.found if each.rule in concerned - left)
             yield from (_Found(statement, each, None) for each in outside.found)
-            undecided += [self._undecided(statement, each.rule, each.construct, each.because) for each in outside.undecided]
+            undecided += map(_undecided, outside.undecided)
         yield from (_Found(statement, each, None) for each in holes.found if not waived[each.rule])
-        undecided += [
-            self._undecided(statement, each.rule, each.construct, each.because) for each in holes.undecided if not waived[each.rule]
-        ]
+        undecided += [_undecided(each) for each in holes.undecided if not waived[each.rule]]
 
     def _searched(
         self,
@@ -218,41 +244,31 @@ class _Judging:
         asked = setting.asked
         if rules is not None:
             asked = Asked(asked.on & rules, tuple(each for each in asked.custom if each.id in rules), asked.privileged)
-        key = None if rules is not None or _asks_for_time(part) else (part.version, *(each[2:] for each in part.statements))
-        known = setting.statements.get(key) if key is not None else None
-        if known is None:
-            gate = Gate(part, self._role, setting.ground, self._now, Budget(steps), outside_of=outside, inside_of=inside)
-            known = holes_of(gate, statement, asked, strict=setting.strict)
-            if key is not None:
-                _remember(setting.statements, key, known)
-        return known
+        gate = Gate(part, self._role, setting.ground, self._now, Budget(steps), outside_of=outside, inside_of=inside)
+        return holes_of(gate, statement, asked, strict=setting.strict)
 
     def _waivers_of(self, rule_id: str) -> tuple[Waiver, ...]:
         return tuple(each for each in self._waivers if rule_id in each.rules)
 
     # What is said of it
 
-    def _of_text(self, rule: RuleText, ref: StatementRef, because: str) -> Finding:
+    def _of_text(self, rule: RuleText, because: str) -> Finding:
         waiver = next((each for each in self._waivers_of(rule.id) if not each.where.conditions and not each.where.principals), None)
         if waiver is not None:
             self._used.add(waiver)
-        return Finding(rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, ref, None, because, _waived(waiver))
+        return Finding(rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, _SOMEWHERE, None, because, _waived(waiver))
 
-    def _of_hole(self, found: _Found, ref: StatementRef) -> Finding:
+    def _of_hole(self, found: _Found) -> Finding:
         setting, hole = self._setting, found.hole
         rule = ALL_RULES.get(hole.rule)
         if rule is None:
             custom = next(each for each in setting.asked.custom if each.id == hole.rule)
-            title, because = custom.title, f"{named(found.statement)} {custom.because}"
+            title, because = custom.title, custom.because
         else:
             title = rule.title
             because = explain(rule, Told(found.statement, hole.principal, hole.shown, setting.organization))
         severity = setting.severity_of(hole.rule, hole.severity)
-        return Finding(hole.rule, "world", severity, title, ref, hole.shown.witness, because, _waived(found.waiver))
-
-    @staticmethod
-    def _undecided(statement: Statement, rule: str, construct: str, because: str) -> Undecided:
-        return Undecided(rule, StatementRef(statement.position, statement.sid), construct, f"{named(statement)}: {because}.")
+        return Finding(hole.rule, "world", severity, title, _SOMEWHERE, hole.shown.witness, because, _waived(found.waiver))
 
     def _about_waivers(self) -> list[Finding]:
         said: list[Finding] = []
@@ -282,6 +298,10 @@ def _with_long_session(judgement: Judgement, setting: _Setting, role: Role) -> J
     findings = sorted((*judgement.findings, finding), key=lambda each: (-each.severity.rank, each.statement.index))
     verdict = judgement.verdict if judgement.verdict is Verdict.INVALID else _verdict(findings, judgement.undecidable)
     return judgement._replace(verdict=verdict, findings=tuple(findings))
+
+
+def _undecided(left_open: Open) -> Undecided:
+    return Undecided(left_open.rule, _SOMEWHERE, left_open.construct, left_open.because)
 
 
 def _verdict(findings: list[Finding], undecided: list[Undecided] | tuple[Undecided, ...]) -> Verdict:

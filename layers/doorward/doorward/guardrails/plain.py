@@ -1,81 +1,144 @@
-"""Statements that are narrow on the face of it, so that no search is needed. Only ever says so where the search would find nothing.
+"""Statements that are narrow on the face of it, so that no search is needed. Only ever says so where nothing at all would be found.
 
-An Allow statement all of whose principals are bound to ours by what is written: conditions besides can only narrow it further, and so can
-every Deny.
+It allows calls that are spelled out, to principals of one type that are bound to ours by what is written, under conditions
+that IAM stores and no rule about text minds: whatever else they ask for can only narrow further.
 
 | principal                                | narrow where                                                                  |
 |------------------------------------------|-------------------------------------------------------------------------------|
 | AWS, of an account of ours               | of the role's partition                                                       |
-| AWS, `*`                                 | aws:PrincipalOrgID equals our organization's id                               |
+| AWS, `*`                                 | aws:PrincipalOrgID equals our organization's id, or aws:PrincipalAccount ours |
 | AWS, of a trusted account                | it needs no external ID, or sts:ExternalId equals one that is written out     |
 | a service                                | aws:SourceAccount equals accounts of ours                                     |
 | GitHub                                   | sub is within owners that are trusted altogether, aud equals a trusted one    |
+| the issuer of a cluster                  | sub equals service accounts that are written out                              |
 | SAML provider of ours                    | SAML:aud equals AWS's sign-in page                                            |
 """
 
+import re
+
 from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
-from doorward.guardrails.holes import SERVICES, Asked
+from doorward.guardrails.holes import SERVICES
+from doorward.guardrails.text_rules import CONSTANT_KEYS, is_guessable
 from doorward.guardrails.worlds import Ground
 from doorward.guardrails.written import is_saml, issuer_of
 from doorward.iam.arns import account_of_principal, parse_arn
 from doorward.iam.assertions import endpoints
-from doorward.iam.callers import GITHUB
+from doorward.iam.callers import ASSUME_ROLE, EXTERNAL_ID, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Principal, Statement
+from doorward.iam.invalid import AWS_PRINCIPAL_KINDS
+from doorward.iam.issuers import is_cluster
 from doorward.iam.services import ROLES_ANYWHERE
 
 type _Values = dict[str, tuple[str, ...]]
-_CALLS = frozenset({"sts:AssumeRole", "sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"})
-_LOWER_CALLS = frozenset(each.lower() for each in _CALLS)
-_BY_TOKEN = frozenset({"sts:assumerolewithwebidentity", "sts:assumerolewithsaml"})
-_WIDE = frozenset("*?$")
+_CALLS = frozenset({ASSUME_ROLE, WITH_WEB_IDENTITY, WITH_SAML, "sts:TagSession", "sts:SetSourceIdentity"})
+_LITERAL = frozenset({"StringEquals", "StringEqualsIfExists", "StringNotEquals"})
+_KNOWN = _LITERAL | {
+    "StringLike",
+    "ArnLike",
+    "ArnEquals",
+    "Bool",
+    "BoolIfExists",
+    "IpAddress",
+    "Null",
+    "NumericLessThan",
+    "ForAnyValue:StringLike",
+}
+_BY_TOKEN = frozenset({WITH_SAML, WITH_WEB_IDENTITY})
+_SERVICE_ACCOUNT = re.compile(r"system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+", re.ASCII)
+_NO_VALUES: _Values = {}
 
 
-def is_narrow(statement: Statement, ground: Ground, asked: Asked) -> bool:
-    """Whether it is plain that none of the asked rules finds anything, or leaves anything undecided."""
-    if asked.custom or asked.privileged or statement.actions is None:
+def is_narrow(statement: Statement, ground: Ground) -> bool:
+    """Whether it is plain that IAM stores the statement, that nothing is found of it, and that it leaves nothing undecided."""
+    _, _, effect, principals, _, actions, _, resources, not_resources, conditions = statement
+    if effect != "Allow" or not principals or not actions or resources is not None or not_resources is not None:
         return False
-    for each in statement.actions:
-        if each not in _CALLS and each.lower() not in _LOWER_CALLS:
+    if not _CALLS.issuperset(actions):
+        return False
+    equal = like = _NO_VALUES
+    if conditions:
+        equal, like = {}, {}
+        for operator, written, values in conditions:
+            key = written.lower()
+            if operator not in _KNOWN or key in CONSTANT_KEYS or (key == EXTERNAL_ID and any(map(is_guessable, values))):
+                return False
+            if operator in _LITERAL and any("*" in each for each in values):
+                return False
+            if operator == "StringEquals":
+                equal[key] = values
+            elif operator == "StringLike":
+                like[key] = values
+    kind = principals[0].type
+    for principal in principals:
+        if principal[0] != kind:
             return False
-    equal: dict[str, tuple[str, ...]] = {}
-    like: dict[str, tuple[str, ...]] = {}
-    for operator, key, values in statement.conditions:
-        if operator == "StringEquals":
-            equal[key.lower()] = values
-        elif operator == "StringLike":
-            like[key.lower()] = values
-    return all(_is_bound(each, statement, ground, equal, like) for each in statement.principals or ())
+        if kind == "AWS":
+            bound = ASSUME_ROLE in actions and _is_of_ours(principal[1], actions, ground, equal)
+        elif kind == "Service":
+            bound = ASSUME_ROLE in actions and _acts_for_us(principal[1], ground, equal)
+        else:
+            bound = kind == "Federated" and _is_signed_in_by_ours(principal, actions, ground, equal, like)
+        if not bound:
+            return False
+    return True
 
 
-def _is_bound(principal: Principal, statement: Statement, ground: Ground, equal: _Values, like: _Values) -> bool:
-    kind, value = principal
-    if kind == "AWS":
-        return _is_bound_to_organization(statement, ground, equal) if value == "*" else _is_of_known_account(value, ground, equal)
-    if kind == "Service":
-        return value.endswith(SERVICES) and value != ROLES_ANYWHERE and _acts_for_us(value, ground, equal)
-    if kind != "Federated":
+def _is_of_ours(value: str, actions: tuple[str, ...], ground: Ground, equal: _Values) -> bool:
+    if value == "*":
+        # Whether `*` means bearers of tokens, too, is not documented.
+        return not _BY_TOKEN.intersection(actions) and (_is_bound_to_organization(ground, equal) or _is_bound_to_accounts(ground, equal))
+    return _is_of_known_account(value, ground, equal)
+
+
+def _is_signed_in_by_ours(principal: Principal, actions: tuple[str, ...], ground: Ground, equal: _Values, like: _Values) -> bool:
+    if account_of_principal(principal.value) != ground.account_id:
         return False
     if is_saml(principal):
         listed = ground.organization.saml
-        known = value in listed if listed else account_of_principal(value) == ground.account_id
         recipients = equal.get("saml:aud", ())
-        return known and bool(recipients) and all(any(each.matches(text) for each in endpoints(ground.partition)) for text in recipients)
-    return issuer_of(principal) == GITHUB and _is_our_workflow(ground, equal, like)
+        return (
+            WITH_SAML in actions
+            and (not listed or principal.value in listed)
+            and bool(recipients)
+            and all(any(each.matches(text) for each in endpoints(ground.partition)) for text in recipients)
+        )
+    issuer = issuer_of(principal)
+    if issuer is None or WITH_WEB_IDENTITY not in actions:
+        return False
+    return _is_our_workflow(ground, equal, like) if issuer == GITHUB else _is_service_account(issuer, ground, equal)
 
 
-def _is_bound_to_organization(statement: Statement, ground: Ground, equal: _Values) -> bool:
-    for each in statement.actions or ():
-        if each.lower() in _BY_TOKEN:
-            return False
+def _is_service_account(issuer: str, ground: Ground, equal: _Values) -> bool:
+    subjects = equal.get(f"{issuer}:sub".lower(), ())
+    return (
+        bool(subjects)
+        and is_cluster(issuer)
+        and ground.organization.issuer(issuer) is None
+        and all(_SERVICE_ACCOUNT.fullmatch(each) for each in subjects)
+    )
+
+
+def _is_bound_to_organization(ground: Ground, equal: _Values) -> bool:
     ids = equal.get("aws:principalorgid", ())
     return bool(ids) and ground.organization.id is not None and all(each == ground.organization.id for each in ids)
+
+
+def _is_bound_to_accounts(ground: Ground, equal: _Values) -> bool:
+    accounts = equal.get("aws:principalaccount", ())
+    return bool(accounts) and all(each in ground.ours for each in accounts)
 
 
 def _is_of_known_account(value: str, ground: Ground, equal: _Values) -> bool:
     arn = parse_arn(value)
     if arn is None:
         account_id = value
-    elif arn.partition == ground.partition:
+    elif (
+        arn.partition == ground.partition
+        and not arn.region
+        and _is_aws_kind(arn.service, arn.resource)
+        and "*" not in value
+        and "?" not in value
+    ):
         account_id = arn.account_id
     else:
         return False
@@ -87,10 +150,17 @@ def _is_of_known_account(value: str, ground: Ground, equal: _Values) -> bool:
     if vendor is not None and not vendor.external_id_required:
         return True
     ids = equal.get("sts:externalid", ())
-    return bool(ids) and _are_written_out(ids)
+    return bool(ids) and not any(each in value for value in ids for each in "*?$")
+
+
+def _is_aws_kind(service: str, resource: str) -> bool:
+    kind, _, rest = resource.partition("/")
+    return resource == "root" or (bool(rest) and (service, kind) in AWS_PRINCIPAL_KINDS)
 
 
 def _acts_for_us(service: str, ground: Ground, equal: _Values) -> bool:
+    if service == ROLES_ANYWHERE or not service.endswith(SERVICES) or "*" in service or "?" in service:
+        return False
     if service in ground.organization.services:
         return True
     accounts = equal.get("aws:sourceaccount", ())
@@ -108,7 +178,3 @@ def _is_our_workflow(ground: Ground, equal: _Values, like: _Values) -> bool:
     owners = tuple([each[:-1] for each in issuer.subjects if each.endswith("/*") and each.count("*") == 1 and "?" not in each])
     subjects = (equal if f"{GITHUB}:sub" in equal else like).get(f"{GITHUB}:sub", ())
     return bool(subjects) and bool(owners) and all("$" not in each and each.startswith(owners) for each in subjects)
-
-
-def _are_written_out(values: tuple[str, ...]) -> bool:
-    return all(_WIDE.isdisjoint(each) for each in values)

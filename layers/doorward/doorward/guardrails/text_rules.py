@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from doorward.guardrails.explaining import named, shortened
+from doorward.guardrails.explaining import shortened
 from doorward.guardrails.rules import (
     ACTION_WILDCARD,
     CONSTANT_CONDITION,
@@ -25,17 +25,17 @@ _FEWEST_CHARACTERS = 8
 _FEWEST_DIFFERENT = 4
 _EXACT = frozenset({"stringequals", "stringnotequals", "stringequalsignorecase", "stringnotequalsignorecase"})
 # The same for every request that reaches the role.
-_CONSTANT = frozenset({"aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths", "aws:securetransport"})
+CONSTANT_KEYS = frozenset({"aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths", "aws:securetransport"})
 
 type _Check = Callable[[Statement, str], str | None]
 
 
 def offences(statement: Statement, account_id: str) -> Iterator[tuple[RuleText, str]]:
-    """Each rule that the statement breaks, with a sentence. `account_id` is the role's."""
+    """Each rule that the statement breaks, with what follows `Statement 0 (…)` in the sentence. `account_id` is the role's."""
     for rule, check in _CHECKS:
         because = check(statement, account_id)
         if because is not None:
-            yield rule, f"{named(statement)} {because}"
+            yield rule, because
 
 
 def _wildcard(statement: Statement, _: str) -> str | None:
@@ -48,6 +48,10 @@ def _wildcard(statement: Statement, _: str) -> str | None:
         f"allows {shortened(wide)}; name the actions that are meant, sts:AssumeRole for one, "
         "so that no later action of STS is allowed unseen."
     )
+
+
+def is_guessable(external_id: str) -> bool:
+    return len(external_id) < _FEWEST_CHARACTERS or len(set(external_id)) < _FEWEST_DIFFERENT or is_account_id(external_id)
 
 
 def _weak_external_id(statement: Statement, account_id: str) -> str | None:
@@ -64,7 +68,7 @@ def _weak_external_id(statement: Statement, account_id: str) -> str | None:
                 continue
             if is_account_id(value) or value == account_id:
                 return "asks for an external ID that is an account id, which others know; have the vendor generate one."
-            if len(value) < _FEWEST_CHARACTERS or len(set(value)) < _FEWEST_DIFFERENT:
+            if is_guessable(value):
                 return "asks for an external ID that is short enough to be guessed; have the vendor generate one, a UUID for instance."
     return None
 
@@ -101,7 +105,7 @@ def _literal_wildcard(statement: Statement, _: str) -> str | None:
 
 
 def _constant(statement: Statement, _: str) -> str | None:
-    key = next((each.key for each in statement.conditions if each.key.lower() in _CONSTANT), None)
+    key = next((each.key for each in statement.conditions if each.key.lower() in CONSTANT_KEYS), None)
     if key is None:
         return None
     return f"has a condition on {shortened(key)}, which is the same whoever calls: it keeps nobody out."

@@ -4,6 +4,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.h
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
@@ -29,6 +30,7 @@ class Arn(NamedTuple):
         return self.resource.rsplit("/", 1)[-1]
 
 
+@lru_cache(maxsize=4096)
 def parse_arn(text: str) -> Arn | None:
     """None where the text has not the six parts of an ARN."""
     parts = text.split(":", _ARN_PARTS - 1)

@@ -6,6 +6,8 @@ Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_gra
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
 from doorward.iam.documents import Document, Statement
@@ -24,16 +26,22 @@ def refused_because(document: Document, text: str) -> str | None:
     if not document.statements:
         return "it has no statement"
     sids = [each.sid for each in document.statements if each.sid]
-    doubled = next((each for each in sids if sids.count(each) > 1), None)
-    if doubled is not None:
+    if len(sids) != len(set(sids)):
+        doubled = next(each for each in sids if sids.count(each) > 1)
         return f'Sid "{_shortened(doubled)}" is used twice'
     for statement in document.statements:
-        for check in _CHECKS:
-            reason = check(statement)
-            if reason is not None:
-                sid = "" if statement.sid is None else f' ("{_shortened(statement.sid)}")'
-                return f"Statement {statement.position}{sid} {reason}"
+        reason = _reason(statement[2:])
+        if reason is not None:
+            sid = "" if statement.sid is None else f' ("{_shortened(statement.sid)}")'
+            return f"Statement {statement.position}{sid} {reason}"
     return None
+
+
+@lru_cache(maxsize=4096)
+def _reason(content: tuple[Any, ...]) -> str | None:
+    """What is wrong with a statement of this content, wherever it stands."""
+    statement = Statement(0, None, *content)
+    return next((reason for check in _CHECKS if (reason := check(statement)) is not None), None)
 
 
 def _principals_refused(statement: Statement) -> str | None:
@@ -60,10 +68,10 @@ def _is_aws_principal(value: str) -> bool:
     if arn is None or not is_account_id(arn.account_id) or arn.region:
         return False
     kind, _, rest = arn.resource.partition("/")
-    return arn.resource == "root" or (bool(rest) and (arn.service, kind) in _AWS_PRINCIPALS)
+    return arn.resource == "root" or (bool(rest) and (arn.service, kind) in AWS_PRINCIPAL_KINDS)
 
 
-_AWS_PRINCIPALS = {("iam", "role"), ("iam", "user"), ("sts", "assumed-role"), ("sts", "federated-user")}
+AWS_PRINCIPAL_KINDS = {("iam", "role"), ("iam", "user"), ("sts", "assumed-role"), ("sts", "federated-user")}
 
 
 def _resources_refused(statement: Statement) -> str | None:
