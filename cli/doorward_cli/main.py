@@ -222,6 +222,37 @@ def evaluate_command(
     return REPORTED if denied else DONE
 
 
+@app.command("diff")
+def diff_command(
+    old: Annotated[str, typer.Argument(metavar="OLD.json", help="The trust policy as it was.")],
+    new: Annotated[str, typer.Argument(metavar="NEW.json", help="The trust policy as it will be; - for standard input.")],
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ID", help="The account that owns the role where the input does not say.")
+    ] = None,
+    org: Annotated[
+        Path | None, typer.Option("--org", metavar="FILE", help="The organization (YAML or JSON); it only shapes requests.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", metavar="table|json", help="How the result is printed; json where it is not a terminal.")
+    ] = None,
+) -> int:
+    """Say what a change of a trust policy newly lets in. Exit status: 0 nobody, 1 somebody or not decided, 2 wrong input or usage."""
+    from doorward.iam.arns import is_account_id
+    from doorward_cli import differing
+
+    if format_ not in {None, "table", "json"}:
+        raise UsageFault(f"--format {format_}: must be table or json")
+    if account is not None and not is_account_id(account):
+        raise UsageFault(f"--account {account}: must be 12 digits")
+    organization, _ = _facts(org, None)
+    difference = differing.diff_files(old, new, account, organization, now=datetime.now(UTC))
+    if format_ == "table" or (format_ is None and sys.stdout.isatty()):
+        differing.print_table(difference)
+    else:
+        differing.write_json(difference, sys.stdout)
+    return DONE if difference.gained.is_there is False else REPORTED
+
+
 @config_app.command("check")
 def config_check_command(
     directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the policy files are.")] = Path("config"),

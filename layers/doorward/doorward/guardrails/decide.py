@@ -9,6 +9,7 @@
 | violating              | approve |                                            | ask     |
 | violating              | enforce | the role must not be edited                | alert   |
 | violating              | enforce | nothing changed who may come in            | alert   |
+| violating              | enforce | lets in nobody whom the baseline keeps out | alert   |
 | violating              | enforce | changed by a known pipeline, critical      | ask     |
 | violating              | enforce | changed by a known pipeline                | alert   |
 | violating              | enforce | no finding with a witness                  | alert   |
@@ -38,13 +39,15 @@ class Action(StrEnum):
 class Circumstances:
     """What besides the verdict counts. `protected_because`: a sentence where this role must never be written, else None.
 
-    `cause_known` is False where it is not sure that this role's trust changed just now (its event hid the name).
+    `cause_known` is False where it is not sure that this role's trust changed just now (its event hid the name). `widens`: whether the
+    policy lets somebody in whom the accepted one keeps out; None where there is none, or where that is not decided.
     """
 
     cause: Cause
     cause_known: bool
     by_pipeline: bool
     protected_because: str | None
+    widens: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
         return Decision(Action.ALERT, mode, "Not written: this change did not touch who may come in; only such a change is put back.")
     if not circumstances.cause_known:
         return Decision(Action.ALERT, mode, "Not written: it is not certain that this role's trust policy was changed just now.")
+    if circumstances.widens is False:
+        return Decision(Action.ALERT, mode, "Not written: this lets in nobody whom the accepted trust policy keeps out; people are told.")
     if circumstances.by_pipeline:
         if any(each.severity is Severity.CRITICAL for each in enforced):
             return Decision(Action.ASK, mode, "Not written: a known pipeline made this change; at this severity a person has to decide.")

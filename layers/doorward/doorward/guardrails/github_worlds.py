@@ -55,7 +55,7 @@ def _search(gate: Gate, statement: Statement, provider: str, worlds: Iterable[To
             callers = github_callers(gate.resource, provider, tokens, by_name=by_name)
             found = gate.find(statement, Principal("Federated", provider), callers)
             if isinstance(found, Found):
-                shown = _witness(gate, found, provider, callers)
+                shown = github_shown(gate, found, provider, callers)
                 if isinstance(shown, Shown):
                     return shown
                 found = shown
@@ -64,7 +64,8 @@ def _search(gate: Gate, statement: Statement, provider: str, worlds: Iterable[To
     return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
 
 
-def _witness(gate: Gate, found: Found, provider: str, callers: Callers) -> Shown | Doubt:
+def github_shown(gate: Gate, found: Found, provider: str, callers: Callers) -> Shown | Doubt:
+    """The request of a workflow. Claims that its subject tells as well agree with it."""
     subject = text_of(found, f"{GITHUB}:sub")
     context: dict[str, str | tuple[str, ...]] = {f"{GITHUB}:aud": text_of(found, f"{GITHUB}:aud"), f"{GITHUB}:sub": subject}
     missing: list[str] = []

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from doorward.findings.model import Witness
-from doorward.guardrails.worlds import Answer, Gate, Shown, text_of
+from doorward.guardrails.worlds import Answer, Gate, federated_shown
 from doorward.guardrails.written import positive_values, spelled_out
 from doorward.iam.callers import WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.issuers import COGNITO, SHARED, cognito_callers, issuer_callers, profile_of
-from doorward.iam.search import Callers, Doubt, Found, Placed, Test, glob, matches_action
+from doorward.iam.search import Doubt, Found, Placed, Test, glob, matches_action
 from doorward.iam.sets import Pattern, literal, pattern
 from doorward.iam.tokens import Tokens, unnamed_web_identities
 from doorward.organization.model import TrustedIssuer
@@ -65,8 +64,7 @@ def _cognito(gate: Gate, statement: Statement, principal: Principal, pools: tupl
         callers = cognito_callers(gate.resource, pools, guest=each)
         found = gate.find(statement, principal, callers)
         if isinstance(found, Found):
-            keys = (f"{COGNITO}:aud", f"{COGNITO}:sub", f"{COGNITO}:amr")
-            return _shown(gate, found, principal.value, callers, keys)
+            return federated_shown(gate, found, principal.value, callers, WITH_WEB_IDENTITY)
         if found is not None:
             doubts += found.constructs
     return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
@@ -80,7 +78,7 @@ def _search(gate: Gate, statement: Statement, principal: Principal, issuer: str,
         if isinstance(found, Found):
             host = issuer.lower()
             if profile_of(issuer) is not None or (issuer in SHARED and not _is_asked(statement, host)):
-                return _shown(gate, found, principal.value, callers, (f"{host}:aud", f"{host}:sub"))
+                return federated_shown(gate, found, principal.value, callers, WITH_WEB_IDENTITY)
             found = Doubt((f"tokens of {issuer}",))
         if found is not None:
             doubts += found.constructs
@@ -90,16 +88,6 @@ def _search(gate: Gate, statement: Statement, principal: Principal, issuer: str,
 def _is_asked(statement: Statement, host: str) -> bool:
     """Whether the statement asks for anything that the issuer says."""
     return any(each.key.lower().startswith(f"{host}:") for each in statement.conditions)
-
-
-def _shown(gate: Gate, found: Found, provider: str, callers: Callers, keys: tuple[str, ...]) -> Shown:
-    context: dict[str, str | tuple[str, ...]] = {}
-    for each in keys:
-        content = found.values.get(each)
-        context[each] = content if isinstance(content, tuple) else text_of(found, each)
-    missing: list[str] = []
-    gate.fill(found, callers, context, missing, {})
-    return Shown(Witness(provider, "Federated", WITH_WEB_IDENTITY, context, tuple(missing)))
 
 
 def _claims_missed(issuer: TrustedIssuer) -> Iterator[tuple[tuple[str, tuple[Pattern, ...]], ...]]:

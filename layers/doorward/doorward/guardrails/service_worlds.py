@@ -1,9 +1,9 @@
 """Worlds of AWS services that act for somebody else, of Roles Anywhere, and of users of SAML identity providers."""
 
 from doorward.findings.model import Witness
-from doorward.guardrails.worlds import Answer, Gate, Shown, text_of
+from doorward.guardrails.worlds import Answer, Gate, Shown, federated_shown, text_of
 from doorward.guardrails.written import spelled_out
-from doorward.iam.assertions import RECIPIENT, saml_callers
+from doorward.iam.assertions import saml_callers
 from doorward.iam.callers import ASSUME_ROLE, ORGANIZATION, WITH_SAML
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.search import Callers, Found
@@ -75,7 +75,4 @@ def _assertion(gate: Gate, statement: Statement, principal: Principal, *, stray:
     found = gate.find(statement, principal, callers)
     if not isinstance(found, Found):
         return found
-    context: dict[str, str | tuple[str, ...]] = {"SAML:aud": text_of(found, RECIPIENT), "SAML:sub": text_of(found, "saml:sub")}
-    missing: list[str] = []
-    gate.fill(found, callers, context, missing, {})
-    return Shown(Witness(principal.value, "Federated", WITH_SAML, context, tuple(missing)))
+    return federated_shown(gate, found, principal.value, callers, WITH_SAML)

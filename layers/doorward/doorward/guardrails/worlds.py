@@ -286,7 +286,7 @@ class Gate:
             )
             found = self.find(statement, principal, callers, () if within is None else region_of(within, callers))
             if isinstance(found, Found):
-                shown = self._aws_witness(found, form, callers, absent) if form != "federated-user" else _FEDERATED_USER
+                shown = self.aws_shown(found, form, callers, absent) if form != "federated-user" else _FEDERATED_USER
                 if isinstance(shown, Shown):
                     return shown
                 found = shown
@@ -294,7 +294,7 @@ class Gate:
                 doubts += found.constructs
         return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
 
-    def _aws_witness(self, found: Found, form: Form, callers: Callers, absent: tuple[str, ...]) -> Shown | Doubt:
+    def aws_shown(self, found: Found, form: Form, callers: Callers, absent: tuple[str, ...]) -> Shown | Doubt:
         arn = text_of(found, CALLER)
         account_id = arn.split(":")[4]
         name = arn.rsplit("/", 1)[-1]
@@ -353,6 +353,18 @@ class Gate:
                 context[spelled(key)] = str(value) if asked.write is None else asked.write(value)
             else:
                 context[spelled(key)] = value
+
+
+def federated_shown(gate: Gate, found: Found, provider: str, callers: Callers, action: str) -> Shown:
+    """The request of somebody whom a provider signs in."""
+    context: dict[str, str | tuple[str, ...]] = {}
+    for key in callers.required:
+        content = found.values.get(key)
+        if isinstance(content, str | tuple):
+            context[spelled(key)] = content
+    missing: list[str] = []
+    gate.fill(found, callers, context, missing, {})
+    return Shown(Witness(provider, "Federated", action, context, tuple(missing)))
 
 
 def region_of(where: Where, callers: Callers) -> Region:

@@ -495,6 +495,10 @@ _SPELLING = {
         "aws:VpceOrgID",
         "aws:VpceOrgPaths",
         "aws:FederatedProvider",
+        "SAML:aud",
+        "SAML:sub",
+        "SAML:iss",
+        "SAML:sub_type",
     )
 }
 

@@ -139,6 +139,14 @@ class Callers:
         self.base = base
         self._solved: dict[tuple[str, tuple[Test, ...]], Value | Doubt | None] = {}
 
+    def making(self, action: str) -> "Callers":
+        """The same callers, making another call."""
+        if action == self.action:
+            return self
+        others = Callers(action, self.key_of, self.domain_of, self.admits, required=self.required, base=self.base)
+        others._solved = self._solved
+        return others
+
     def solve(self, dimension: str, tests: tuple[Test, ...], budget: Budget) -> Value | Doubt | None:
         key = (dimension, tests)
         try:
@@ -451,19 +459,12 @@ def _with_variables(  # noqa: PLR0917 - find_request's own
     What is found so is a proof. That nothing is found is none, so then the condition is left open.
     """
     index = document.statements.index(statement)
-    document = _with_own_values(document)
-    constants: dict[str, str | None] = {}
+    document = with_constants(document, callers)
     tried: dict[str, list[str | None]] = {}
     for name in variables_of(document):
         key = callers.key_of(name)
-        domain = callers.domain_of(key.dimension)
-        if domain.constant is not None and key.lift is None:
-            constants[name] = domain.constant
-        elif domain.never:
-            constants[name] = None
-        elif not key.multivalued and domain.grammar is not None:
+        if not key.multivalued and callers.domain_of(key.dimension).grammar is not None:
             tried[name] = _likely(document, name, callers)
-    document = _filled(document, constants)
 
     def find(filled: Document, chosen: Iterable[Placed]) -> Found | Doubt | None:
         admitted = callers.admits(principal) or ()
@@ -479,6 +480,22 @@ def _with_variables(  # noqa: PLR0917 - find_request's own
                 return found
     opened = _opened(document, index)
     return None if opened is not None and find(opened, ()) is None else find(document, ())
+
+
+def with_constants(document: Document, callers: Callers) -> Document:
+    """The document with variables filled in whose key has one value only, or never any, for these callers."""
+    if not has_variables(document):
+        return document
+    document = _with_own_values(document)
+    constants: dict[str, str | None] = {}
+    for name in variables_of(document):
+        key = callers.key_of(name)
+        domain = callers.domain_of(key.dimension)
+        if domain.constant is not None and key.lift is None:
+            constants[name] = domain.constant
+        elif domain.never:
+            constants[name] = None
+    return _filled(document, constants)
 
 
 def _opened(document: Document, index: int) -> Document | None:

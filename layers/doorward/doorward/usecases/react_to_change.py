@@ -183,6 +183,7 @@ class _RoleReaction:
                 cause_known=self.cause_known and by_pipeline is not None,
                 by_pipeline=by_pipeline is True,
                 protected_because=protected_because(role),
+                widens=self._widens(role) if judgement.verdict is Verdict.VIOLATING else None,
             ),
         )
         judged = head.judged_hash if head.role_id == role.role_id else ""
@@ -219,6 +220,19 @@ class _RoleReaction:
         if case is not None and case.by_pipeline is not None:
             return case.by_pipeline
         return None if self.told_hash is not None else by_actor
+
+    def _widens(self, role: Role) -> bool | None:
+        """Whether the role lets somebody in whom its accepted trust policy keeps out; None where that cannot be said."""
+        accepted = self.tools.ledger.baseline(role.ref, role.role_id)
+        if accepted is None:
+            return None
+        from doorward.guardrails.diff import newly_allowed
+
+        try:
+            before, after = parse_document(accepted.document), parse_document(role.trust_policy)
+        except MalformedInput:
+            return None
+        return newly_allowed(before, after, role, self.tools.organization, now=self.tools.clock.now()).is_there
 
     # Reading
 
