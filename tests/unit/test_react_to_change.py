@@ -165,7 +165,8 @@ class TestPassing:
         world.accepted()
         world.roles.put(role(ALL_BAD, role_id="AROAPAYMENTS0000002"))
         assert world.react(event("CreateRole", ALL_BAD)) == ["reverted"]
-        assert json.loads(world.stands())["Statement"][0]["Effect"] == "Deny"  # closed, not restored from its predecessor
+        # Only ours come in; nothing is restored from its predecessor.
+        assert json.loads(world.stands())["Statement"][0]["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
 
 
 class TestPuttingBack:
@@ -245,9 +246,18 @@ class TestPuttingBack:
         assert STRANGER not in world.stands()
         assert GOOD_PRINCIPAL in world.stands()
 
-    def test_without_anything_to_keep_the_role_is_closed(self, world: World) -> None:
+    def test_without_a_baseline_an_open_door_stays_open_for_ours_alone(self, world: World) -> None:
         world.roles.put(role(ALL_BAD))
         assert world.react(event(document=ALL_BAD)) == ["reverted"]
+        assert json.loads(world.stands())["Statement"][0]["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
+
+    def test_without_anything_to_keep_the_role_is_closed(self, world: World) -> None:
+        statement = {"Effect": "Allow", "Principal": {"AWS": "999988887777"}, "Action": "sts:AssumeRole"}
+        strangers_only = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "999988887777"}, "Action": "sts:AssumeRole"}]}
+        )
+        world.roles.put(role(strangers_only))
+        assert world.react(event(document=strangers_only)) == ["reverted"]
         assert "Allow" not in world.stands()
 
     def test_only_the_role_that_the_change_is_about_is_written(self, world: World) -> None:
@@ -372,7 +382,7 @@ class TestRefusals:
         world.roles.put(role(ALL_BAD))
         world.roles.refuse = ["restore refused: dangling id"]
         assert world.react(event(document=ALL_BAD)) == ["reverted"]
-        assert json.loads(world.stands())["Statement"][0]["Effect"] == "Deny"
+        assert json.loads(world.stands())["Statement"][0]["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
 
     def test_where_every_remedy_is_refused_people_are_told_that_the_hole_stands(self, world: World) -> None:
         world.roles.put(role(BAD))

@@ -1,35 +1,50 @@
 """What could be written to close the holes of a trust policy: a ladder, from the smallest edit to the loss of all trust.
 
 1. drop      offending values of a list, offending principals
-2. tighten   subjects and audiences of GitHub tokens
+2. tighten   a condition added or corrected: what the organization trusts, and nothing else
 3. drop      offending statements, if one that allows something stays
 4. restore   the accepted baseline, exactly as it was
-5. quarantine  nobody may assume the role
+5. tighten   only our organization comes in by the offending statements
+6. deny      a Deny for exactly the calls of strangers, where a condition does not help
+7. quarantine  nobody may assume the role
 
-No step newly allows anything, but for `restore`, whose policy was accepted: values and principals are only taken away, conditions are
-only added, a pattern is only replaced by one that is proved to be narrower, and no Deny is touched. Each candidate is judged again; one
-that leaves a finding, or a doubt that was not there before, is not offered.
+No step newly allows anything, but for `restore`, whose policy was accepted. Each candidate is judged again, and compared with what stands:
+one that leaves a finding, or a doubt that was not there before, or that lets anybody in who was kept out, is not offered.
 """
 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import replace
 from datetime import datetime
 from typing import Any
 
 from doorward.errors import MalformedInput
 from doorward.findings.model import Finding, Judgement, Remedy, RemedyKind, Severity, Verdict
+from doorward.guardrails.diff import newly_allowed
 from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.protected import cannot_be_edited
-from doorward.guardrails.rules import OIDC_UNSCOPED_AUDIENCE, OIDC_UNSCOPED_SUBJECT
+from doorward.guardrails.rules import (
+    ACTION_WILDCARD,
+    COGNITO_GUEST,
+    COGNITO_UNSCOPED_POOL,
+    EXTERNAL_ACCOUNT,
+    OIDC_UNSCOPED_AUDIENCE,
+    OIDC_UNSCOPED_SUBJECT,
+    OUTSIDE_ORGANIZATION,
+    ROLES_ANYWHERE_ANY_ANCHOR,
+    SAML_UNSCOPED_AUDIENCE,
+    SERVICE_FOREIGN_SOURCE,
+    WORLD_ASSUMABLE,
+)
 from doorward.iam.arns import UNIQUE_ID
-from doorward.iam.callers import GITHUB
-from doorward.iam.documents import Condition, Document, Statement, canonical_hash, load_json, parse_document, render_document
-from doorward.iam.search import glob, read_operator
+from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
+from doorward.iam.documents import Condition, Document, Principal, Statement, canonical_hash, load_json, parse_document, render_document
+from doorward.iam.issuers import COGNITO
+from doorward.iam.search import glob, matches_action, read_operator
 from doorward.iam.sets import ANY, Budget, Grammar, Many, OutOfBudget, find_text, pattern
 from doorward.organization.model import Organization
 
@@ -38,6 +53,14 @@ LONGEST_CANDIDATE = 2048
 _WHITE_SPACE = re.compile(r"\s+")
 _SUBJECT = f"{GITHUB}:sub"
 _AUDIENCE = f"{GITHUB}:aud"
+_CALLS = (ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY, "sts:TagSession", "sts:SetSourceIdentity")
+_BY_ORGANIZATION = frozenset({WORLD_ASSUMABLE.id, OUTSIDE_ORGANIZATION.id, EXTERNAL_ACCOUNT.id})
+_DENY_SID = "DoorwardDenyStrangers"
+_SIGN_IN = {
+    "aws": "https://signin.aws.amazon.com/saml",
+    "aws-us-gov": "https://signin.amazonaws-us-gov.com/saml",
+    "aws-cn": "https://signin.amazonaws.cn/saml",
+}
 _LISTS = frozenset({"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"})
 
 QUARANTINE: dict[str, Any] = {
@@ -93,27 +116,31 @@ class _Ladder:
         self._baseline_hash = _hash_of(accepted_baseline)
         self._offending = frozenset(each.statement.index for each in _counting(judgement))
         self._doubts = Counter((each.rule, each.construct) for each in judgement.undecidable)
+        self._tried: set[str] = set()
         self._longest = max(LONGEST_CANDIDATE, _size(json.dumps(load_json(role.trust_policy))))
 
     def climb(self) -> Iterator[Remedy]:
-        offered: set[str] = set()
-        for kind, candidate in self._candidates():
+        yield from self._offered(self._candidates())
+        if self._baseline_hash is not None and self._baseline_hash not in self._tried:
+            yield from self._restore()
+        yield from self._offered(self._last_candidates())
+        if self._closes(json.dumps(QUARANTINE)):
+            yield Remedy("quarantine", QUARANTINE, proved=True)
+
+    def _offered(self, candidates: Iterable[tuple[RemedyKind, Document | None]]) -> Iterator[Remedy]:
+        for kind, candidate in candidates:
             if candidate is None or not any(each.effect == "Allow" for each in candidate.statements):
                 continue
             key = canonical_hash(candidate)
-            if key in offered:
+            if key in self._tried:
                 continue
-            offered.add(key)
+            self._tried.add(key)
             if key == self._baseline_hash:
                 yield from self._restore()
                 continue
             rendered = render_document(candidate)
-            if _size(json.dumps(rendered)) <= self._longest and self._closes(json.dumps(rendered)):
+            if _size(json.dumps(rendered)) <= self._longest and self._closes(json.dumps(rendered)) and self._widens_nothing(rendered):
                 yield Remedy(kind, rendered, proved=True)
-        if self._baseline_hash is not None and self._baseline_hash not in offered:
-            yield from self._restore()
-        if self._closes(json.dumps(QUARANTINE)):
-            yield Remedy("quarantine", QUARANTINE, proved=True)
 
     def _candidates(self) -> Iterator[tuple[RemedyKind, Document | None]]:
         yield "drop", self._edited(self._without_offending_parts)
@@ -121,6 +148,11 @@ class _Ladder:
         yield "tighten", self._edited(lambda each: self._tightened(each) or self._without_offending_parts(each))
         yield "drop", self._edited(lambda each: self._without_offending_parts(each) or self._tightened(each) or _NOTHING)
         yield "drop", self._edited(lambda _: _NOTHING)
+
+    def _last_candidates(self) -> Iterator[tuple[RemedyKind, Document | None]]:
+        """Whoever is ours may still come in: better than closing the role, worse than what a person has accepted."""
+        yield "tighten", self._edited(self._bound_to_organization)
+        yield "deny", self._with_deny()
 
     def _edited(self, edit: _Edit) -> Document | None:
         """The document with every offending statement edited. None where one of them cannot be edited so."""
@@ -167,15 +199,68 @@ class _Ladder:
 
     def _tightened(self, statement: Statement) -> Statement | None:
         """With subjects and audiences that are trusted, and nothing else."""
-        rules = {each.rule for each in self._judgement.findings if each.statement.index == statement.position}
-        if not rules <= {OIDC_UNSCOPED_SUBJECT.id, OIDC_UNSCOPED_AUDIENCE.id}:
-            return None
+        rules = {each.rule for each in _counting(self._judgement) if each.statement.index == statement.position}
         candidates = [statement]
+        for rule in sorted(rules - {OIDC_UNSCOPED_SUBJECT.id, OIDC_UNSCOPED_AUDIENCE.id}):
+            candidates = [narrower for each in candidates if (narrower := self._with_what_is_ours(each, rule)) is not None]
         if OIDC_UNSCOPED_SUBJECT.id in rules:
-            candidates = list(self._narrow_subjects(statement))
+            candidates = [narrower for each in candidates for narrower in self._narrow_subjects(each)]
         if OIDC_UNSCOPED_AUDIENCE.id in rules:
             candidates = [self._with_audience(each) for each in candidates]
         return next((each for each in candidates if self._is_clean(each)), None)
+
+    def _with_what_is_ours(self, statement: Statement, rule: str) -> Statement | None:
+        """With the condition that the rule misses, where it is known what it would have to say."""
+        if rule == ACTION_WILDCARD.id:
+            calls = tuple(each for each in _CALLS if matches_action(statement, each))
+            return statement._replace(actions=calls, not_actions=None) if calls else None
+        condition = self._missing_condition(rule)
+        return None if condition is None else _requiring(statement, condition)
+
+    def _missing_condition(self, rule: str) -> Condition | None:
+        organization = self._organization
+        if rule == COGNITO_GUEST.id:
+            return Condition("ForAnyValue:StringLike", f"{COGNITO}:amr", ("authenticated",))
+        if rule == COGNITO_UNSCOPED_POOL.id and organization.cognito:
+            return Condition("StringEquals", f"{COGNITO}:aud", organization.cognito)
+        if rule == SAML_UNSCOPED_AUDIENCE.id and organization.partition in _SIGN_IN:
+            return Condition("StringEquals", "SAML:aud", (_SIGN_IN[organization.partition],))
+        if rule == SERVICE_FOREIGN_SOURCE.id:
+            return Condition("StringEquals", "aws:SourceAccount", (self._role.account_id,))
+        if rule == ROLES_ANYWHERE_ANY_ANCHOR.id and organization.roles_anywhere:
+            return Condition("ArnEquals", "aws:SourceArn", organization.roles_anywhere)
+        return None
+
+    def _bound_to_organization(self, statement: Statement) -> Statement | None:
+        if self._organization.id is None or not _admits_everybody(statement):
+            return None
+        return self._if_clean(_requiring(statement, Condition("StringEquals", "aws:PrincipalOrgID", (self._organization.id,))))
+
+    # Denying
+
+    def _with_deny(self) -> Document | None:
+        """A Deny of strangers' calls beside what stands. Services are spared: they have no organization."""
+        rules = {each.rule for each in _counting(self._judgement)}
+        open_ones = [each for each in self._document.statements if each.position in self._offending]
+        if (
+            not rules <= _BY_ORGANIZATION
+            or not all(map(_admits_everybody, open_ones))
+            or any(each.sid == _DENY_SID for each in self._document.statements)
+        ):
+            return None
+        organization = self._organization
+        known = sorted(
+            {each.id for each in organization.trusted_accounts} | ({self._role.account_id} if organization.id is None else set())
+        )
+        conditions = [Condition("BoolIfExists", "aws:PrincipalIsAWSService", ("false",))]
+        if organization.id is not None:
+            conditions.append(Condition("StringNotEqualsIfExists", "aws:PrincipalOrgID", (organization.id,)))
+        if known:
+            conditions.append(Condition("StringNotEqualsIfExists", "aws:PrincipalAccount", tuple(sorted(known))))
+        position = len(self._document.statements)
+        everybody = (Principal("AWS", "*"),)
+        deny = Statement(position, _DENY_SID, "Deny", everybody, None, (ASSUME_ROLE,), None, None, None, tuple(conditions))
+        return self._document._replace(statements=(*self._document.statements, deny))
 
     def _narrow_subjects(self, statement: Statement) -> Iterator[Statement]:
         issuer = self._organization.issuer(GITHUB)
@@ -236,6 +321,10 @@ class _Ladder:
             return False
         return Counter((each.rule, each.construct) for each in judged.undecidable) <= self._doubts
 
+    def _widens_nothing(self, rendered: dict[str, Any]) -> bool:
+        candidate = parse_document(rendered)
+        return newly_allowed(self._document, candidate, self._role, self._organization, now=self._now).is_there is False
+
     def _alone(self, statement: Statement) -> Judgement:
         """The statement with every Deny of the document, and no other Allow."""
         denies = [each for each in self._document.statements if each.effect == "Deny"]
@@ -260,6 +349,19 @@ def _counting(judgement: Judgement) -> list[Finding]:
 
 _NOTHING = Statement(-1, None, "Allow", (), None, (), None, None, None, ())
 """Stands for a statement that is taken away."""
+
+
+def _admits_everybody(statement: Statement) -> bool:
+    """Whether some of ours come in by it, whom to keep: of a statement that names strangers alone nothing would be left."""
+    return any(each.type == "AWS" and each.value == "*" for each in statement.principals or ())
+
+
+def _requiring(statement: Statement, condition: Condition) -> Statement:
+    """With the condition, in the place of one that asks the same key by the same operator."""
+    others = tuple(
+        each for each in statement.conditions if (each.operator, each.key.lower()) != (condition.operator, condition.key.lower())
+    )
+    return statement._replace(conditions=(*others, condition))
 
 
 def _with_condition(statement: Statement, position: int, condition: Condition) -> Statement:
