@@ -254,8 +254,6 @@ class TestPuttingBack:
     def test_without_anything_to_keep_the_role_is_closed(self, world: World) -> None:
         statement = {"Effect": "Allow", "Principal": {"AWS": "999988887777"}, "Action": "sts:AssumeRole"}
         strangers_only = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "999988887777"}, "Action": "sts:AssumeRole"}]}
-        )
         world.roles.put(role(strangers_only))
         assert world.react(event(document=strangers_only)) == ["reverted"]
         assert "Allow" not in world.stands()

@@ -250,13 +250,14 @@ class _Ladder:
             return None
         organization = self._organization
         known = sorted(
-            {each.id for each in organization.trusted_accounts} | ({self._role.account_id} if organization.id is None else set())
+            {each.id for each in organization.trusted_accounts if not each.external_id_required}
+            | ({self._role.account_id} if organization.id is None else set())
         )
         conditions = [Condition("BoolIfExists", "aws:PrincipalIsAWSService", ("false",))]
         if organization.id is not None:
             conditions.append(Condition("StringNotEqualsIfExists", "aws:PrincipalOrgID", (organization.id,)))
         if known:
-            conditions.append(Condition("StringNotEqualsIfExists", "aws:PrincipalAccount", tuple(sorted(known))))
+            conditions.append(Condition("StringNotEqualsIfExists", "aws:PrincipalAccount", tuple(known)))
         position = len(self._document.statements)
         everybody = (Principal("AWS", "*"),)
         deny = Statement(position, _DENY_SID, "Deny", everybody, None, (ASSUME_ROLE,), None, None, None, tuple(conditions))
