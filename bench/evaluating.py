@@ -89,7 +89,34 @@ def _beside_the_peer(corpus: Corpus, extent: Extent) -> list[Row]:
 
 
 def _compared(requests: list[dict[str, Any]], ours: list[str], theirs: list[str]) -> str:
-    different = Counter((our, their[:60]) for our, their in zip(ours, theirs, strict=True) if our != _OUTCOMES.get(their))
-    return f"{len(requests) - different.total()} decided alike" + "".join(
-        f"; {count} x {our}, the peer {their}" for (our, their), count in different.items()
+    different = Counter(
+        (our, _OUTCOMES.get(their, their[:60]), _cause(request))
+        for request, our, their in zip(requests, ours, theirs, strict=True)
+        if our != _OUTCOMES.get(their)
     )
+    return f"{len(requests) - different.total()} decided alike" + "".join(
+        f"\n    {count:4} x {our}, the peer {their}: {cause}" for (our, their, cause), count in different.items()
+    )
+
+
+def _cause(question: dict[str, Any]) -> str:
+    """Why the two differ on a request, as docs/performance.md explains it; "not explained" is a fault to look into."""
+    request, policies = question["request"], question["policies"]
+    if request.get("principal_type") == "Federated":
+        return "the provider's ARN as the caller"
+    if request.get("principal_type") == "Service":
+        return 'a Deny of {"AWS": "*"} and a service'
+    if request["principal"].split(":")[4] != request["resource_account"]:
+        return "not explained"
+    named = [value for each in policies["resource"]["Statement"] if each["Effect"] == "Allow" for value in _named(each)]
+    if (policies.get("session") or policies.get("permissions_boundary")) and {"*", request["principal"]} & set(named):
+        return "named by session ARN or * in the same account, and limited by boundary or session policy"
+    arn = request["context"].get("aws:PrincipalArn", "")
+    if any(each != arn and each.rpartition("/")[2] == arn.rpartition("/")[2] for each in named):
+        return "a role of the same name and another path"
+    return "not explained"
+
+
+def _named(statement: dict[str, Any]) -> list[str]:
+    named = statement["Principal"].get("AWS", [])
+    return [named] if isinstance(named, str) else named
