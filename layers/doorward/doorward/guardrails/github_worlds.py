@@ -38,7 +38,7 @@ def stray_audience(gate: Gate, statement: Statement, principal: Principal) -> An
 
 def pull_request(gate: Gate, statement: Statement, principal: Principal) -> Answer:
     """A workflow that is trusted and runs for a pull request, which anybody with write access to a branch can open."""
-    asked = _one_of(f"{GITHUB}:sub", (pattern((*_REPO, _RUN, *":pull_request")),))
+    asked = _one_of(f"{GITHUB}:sub", (pattern((*_REPO, Wild(many=True, barred=":"), *":pull_request")),))
     worlds = [Tokens(base=(*base, asked)) for base in _trusted(gate, statement)]
     return _search(gate, statement, principal.value, worlds)
 

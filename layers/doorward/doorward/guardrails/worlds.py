@@ -14,7 +14,7 @@ from typing import NamedTuple
 from doorward.findings.model import Witness
 from doorward.guardrails.model import CustomRule, Role, Where
 from doorward.guardrails.written import spelled_out
-from doorward.iam.arns import account_of_principal, parse_arn
+from doorward.iam.arns import account_of_principal, parse_arn, role_arn
 from doorward.iam.callers import (
     ASSUME_ROLE,
     CALLER,
@@ -34,7 +34,7 @@ from doorward.iam.callers import (
     organizations_other_than,
     spelled,
 )
-from doorward.iam.documents import VERSION_2012, Document, Principal, Statement
+from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
 from doorward.iam.issuers import is_cluster
 from doorward.iam.search import (
     Callers,
@@ -72,6 +72,9 @@ class Shown(NamedTuple):
     account_id: str | None = None
     org_id: str | None = None
 
+
+# A role of that name stands for every role that no policy has in mind.
+_WHOEVER = "whichever-role-8f3a61"
 
 # A session of GetFederationToken can call nothing of STS but GetCallerIdentity, by what its page says; nobody has proved it here.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
@@ -236,7 +239,8 @@ class Gate:
             return None
         ours = account_id in self.ours and self.organization.id is not None
         organizations = one_organization(self.organization.id or "") if ours else self.elsewhere
-        return self._aws(statement, principal, organizations, account_id=account_id, forms=("role",))
+        whoever = Condition("StringEquals", "aws:PrincipalArn", (role_arn(account_id, _WHOEVER, partition=self.role_partition),))
+        return self._aws(statement, principal, organizations, account_id=account_id, forms=("role",), within=Where((), (whoever,)))
 
     def of_account(self, statement: Statement, principal: Principal, account_id: str, rule: CustomRule) -> Answer:
         """A principal of this account whose request lies in the rule's world."""
