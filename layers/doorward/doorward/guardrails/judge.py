@@ -41,6 +41,8 @@ _MOST_SETTINGS = 64
 _MOST_REMEMBERED = 4_096
 _LONGEST_REMEMBERED = 8_192
 _WHOLE_POLICY = StatementRef(0, None)
+# As much of an ARN as tells its partition.
+_ARN_START = len("arn:aws-us-gov:")
 _SOMEWHERE = StatementRef(-1, None)
 
 
@@ -64,6 +66,7 @@ def judge(role: Role, organization: Organization, guardrails: Guardrails, *, now
 def forget() -> None:
     """Drop what is remembered."""
     _settings.clear()
+    _last.clear()
 
 
 class _Looked(NamedTuple):
@@ -86,6 +89,9 @@ class _Setting:
         self.privileged = privileged
         self.raised = privileged or role.account_id == organization.management_account
         self.ground = Ground(role, organization)
+        self.arn_start = role.arn[:_ARN_START]
+        # Whether the account alone says what counts for a role.
+        self.is_uniform = not (guardrails.scopes or guardrails.privileged or guardrails.custom_rules)
         on = frozenset(
             each.id for each in ALL_RULES.values() if guardrails.is_enabled(each.id) and (privileged or not each.only_privileged)
         )
@@ -116,9 +122,28 @@ class _Setting:
 
 _RAISED = {Severity.HIGH: Severity.CRITICAL, Severity.MEDIUM: Severity.HIGH, Severity.LOW: Severity.MEDIUM}
 _settings: dict[tuple[object, ...], _Setting] = {}
+# The one used last: policies come by the account.
+_last: list[_Setting] = []
 
 
 def _setting(role: Role, organization: Organization, guardrails: Guardrails, *, strict: bool) -> _Setting:
+    last = _last[0] if _last else None
+    if (
+        last is not None
+        and last.is_uniform
+        and last.organization is organization
+        and last.guardrails is guardrails
+        and last.ground.account_id == role.account_id
+        and last.arn_start == role.arn[:_ARN_START]
+        and last.strict is strict
+    ):
+        return last
+    setting = _kept_setting(role, organization, guardrails, strict=strict)
+    _last[:] = (setting,)
+    return setting
+
+
+def _kept_setting(role: Role, organization: Organization, guardrails: Guardrails, *, strict: bool) -> _Setting:
     account = organization.account(role.account_id) if guardrails.scopes or guardrails.privileged or guardrails.custom_rules else None
     privileged = bool(guardrails.privileged) and guardrails.is_privileged(role, account)
     custom = tuple(index for index, each in enumerate(guardrails.custom_rules) if each.match.covers(role, account))
@@ -127,7 +152,7 @@ def _setting(role: Role, organization: Organization, guardrails: Guardrails, *, 
         id(organization),
         id(guardrails),
         role.account_id,
-        role.arn[:11],
+        role.arn[:_ARN_START],
         privileged,
         custom,
         None if scope is None else scope.name,
@@ -155,8 +180,8 @@ class _Judging:
         self._setting = setting
         self._role = role
         self._now = now
-        self._ended = tuple(each for each in waivers if each.has_ended(now))
-        self._waivers = tuple(each for each in waivers if each.has_begun(now) and not each.has_ended(now))
+        self._ended = tuple([each for each in waivers if each.has_ended(now)]) if waivers else ()
+        self._waivers = tuple([each for each in waivers if each.has_begun(now) and not each.has_ended(now)]) if waivers else ()
         self._used: set[Waiver] = set()
         self._has_waivers = bool(waivers)
         self._trusts_plain = setting.is_plain_enough and not waivers
@@ -167,25 +192,36 @@ class _Judging:
             document = parse_document(text)
         except MalformedInput as error:
             return Judgement(Verdict.INVALID, because=f"The trust policy cannot be read: {error}.")
-        refused = refused_because(document, text)
+        narrow = self._narrow_ones(document)
+        refused = refused_because(document, text, narrow)
         if refused is not None:
             return Judgement(Verdict.INVALID, because=f"IAM would refuse this trust policy: {refused}.")
-        findings, undecided = self._judge(document)
-        findings += self._about_waivers()
-        findings.sort(key=lambda each: (-each.severity.rank, each.statement.index))
+        findings, undecided = self._judge(document, narrow)
+        if self._has_waivers:
+            findings += self._about_waivers()
+        if len(findings) > 1:
+            findings.sort(key=lambda each: (-each.severity.rank, each.statement.index))
         judgement = Judgement(_verdict(findings, undecided), tuple(findings), tuple(undecided))
         if not self._has_waivers and len(text) <= _LONGEST_REMEMBERED and not _asks_for_time(document):
             _remember(self._setting.judged, text, judgement)
         return judgement
 
-    def _judge(self, document: Document) -> tuple[list[Finding], list[Undecided]]:
+    def _narrow_ones(self, document: Document) -> frozenset[int]:
+        if not self._trusts_plain:
+            return frozenset()
+        ground = self._setting.ground
+        return frozenset([index for index, each in enumerate(document.statements) if plain.is_narrow(each, ground)])
+
+    def _judge(self, document: Document, narrow: frozenset[int]) -> tuple[list[Finding], list[Undecided]]:
+        """`narrow`: statements of which nothing can be found."""
+        if len(narrow) == len(document.statements):
+            return [], []
         findings: list[Finding] = []
         undecided: list[Undecided] = []
-        setting = self._setting
         denies = tuple([each for each in document.statements if each.effect == "Deny"])
         steps = max(STEPS // len(document.statements), FEWEST_STEPS)  # each has its own share: one that is too hard hides no other
         for statement in document.statements:
-            if statement.effect == "Deny" or (self._trusts_plain and plain.is_narrow(statement, setting.ground)):
+            if statement.effect == "Deny" or statement.position in narrow:
                 continue
             looked = self._looked_at(document, statement, denies, steps)
             where, ref = named(statement), StatementRef(statement.position, statement.sid)
@@ -305,6 +341,8 @@ def _undecided(left_open: Open) -> Undecided:
 
 
 def _verdict(findings: list[Finding], undecided: list[Undecided] | tuple[Undecided, ...]) -> Verdict:
+    if not findings and not undecided:
+        return Verdict.COMPLIANT
     counting = [each for each in findings if each.severity is not Severity.INFO]
     if any(each.waiver is None for each in counting):
         return Verdict.VIOLATING
@@ -318,11 +356,11 @@ def _waived(waiver: Waiver | None) -> Waived | None:
 
 
 def _asks_for_time(document: Document) -> bool:
-    return any(
-        condition.key.lower() in TIME_KEYS or any("time}" in value.lower() for value in condition.values)
-        for statement in document.statements
-        for condition in statement.conditions
-    )
+    for statement in document.statements:
+        for _, key, values in statement.conditions:
+            if key.lower() in TIME_KEYS or any("time}" in each.lower() for each in values if "${" in each):
+                return True
+    return False
 
 
 def _remember[K, V](memory: dict[K, V], key: K, value: V) -> None:

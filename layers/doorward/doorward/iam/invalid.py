@@ -19,8 +19,11 @@ _LONGEST_QUOTE = 80
 _WHITE_SPACE = re.compile(r"\s+")
 
 
-def refused_because(document: Document, text: str) -> str | None:
-    """Why IAM would refuse the document as a trust policy, without a full stop; None where nothing known speaks against it."""
+def refused_because(document: Document, text: str, known: frozenset[int] = frozenset()) -> str | None:
+    """Why IAM would refuse the document as a trust policy, without a full stop; None where nothing known speaks against it.
+
+    `known` are positions of statements that are known to be stored.
+    """
     if len(text) > LONGEST_TRUST_POLICY and len(_WHITE_SPACE.sub("", text)) > LONGEST_TRUST_POLICY:
         return f"it has more than {LONGEST_TRUST_POLICY} characters, white space not counted"
     if not document.statements:
@@ -30,7 +33,7 @@ def refused_because(document: Document, text: str) -> str | None:
         doubled = next(each for each in sids if sids.count(each) > 1)
         return f'Sid "{_shortened(doubled)}" is used twice'
     for statement in document.statements:
-        reason = _reason(statement[2:])
+        reason = None if statement.position in known else _reason(statement[2:])
         if reason is not None:
             sid = "" if statement.sid is None else f' ("{_shortened(statement.sid)}")'
             return f"Statement {statement.position}{sid} {reason}"
