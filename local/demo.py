@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from doorward.findings.escaping import for_terminal
+from doorward.findings.wording import witness_in_words
 from local.cloud.not_emulated import lines as not_emulated_lines
 from local.installation import Installation, People, found_delivery_pipeline, install, trusting, trusting_github
 from local.page import serve
@@ -104,9 +105,10 @@ class Story:
         self.people[PROD.id].developer().update_assume_role_policy(RoleName=_ROLE, PolicyDocument=json.dumps(opened))
         self._until(lambda: STRANGER.id not in json.dumps(self.doorward.trust_policy(PROD, _ROLE)), "the stranger to be out again")
         seconds = time.monotonic() - began
-        self.screen.say(f"{STRANGER.id} is out again after {self.screen.paint(f'{seconds:.2f} s', '1;32')}. What Doorward wrote:")
         case = self._until(lambda: self._closed_case(PROD, _ROLE), "the case to be closed")
         detail = json.loads(case["detail"])
+        self._prove(detail)
+        self.screen.say(f"{STRANGER.id} is out again after {self.screen.paint(f'{seconds:.2f} s', '1;32')}. What Doorward wrote:")
         self.screen.diff(detail["diff"])
         self._ends("An attacker opens prod's payments to a stranger", f"put back ({case['remedy_kind']})", seconds)
 
@@ -119,6 +121,7 @@ class Story:
         )
         case = self._until(lambda: self._closed_case(STAGING, "release-notes"), "the new role to be narrowed or closed")
         seconds = time.monotonic() - began
+        self._prove(json.loads(case["detail"]))
         self.screen.say(f"Not even staging waits for a person with this one: {case['remedy_kind']} after {seconds:.2f} s.")
         self.screen.diff(json.loads(case["detail"])["diff"])
         self._ends(
@@ -134,6 +137,7 @@ class Story:
         trust = json.dumps(trusting(f"arn:aws:iam::{VENDOR.id}:role/collector"))
         pipeline.create_role(RoleName="metrics", AssumeRolePolicyDocument=trust)
         self._expect(self._wait(PROD, "metrics", "CreateRole", 1), "alerted")
+        self._prove(json.loads(self.doorward.cases(f"{PROD.id}/metrics")[0]["detail"]))
         self.screen.say("Known pipelines are not fought: people are told, the policy stands.")
         self._ends("The pipeline admits a vendor without external ID", "alerted, not reverted")
 
@@ -165,6 +169,14 @@ class Story:
         reason = letters[0][1]
         self.screen.say(f"It lies in the dead-letter queue, with the reason: {for_terminal(reason)}")
         self._ends("A malformed event", "put aside with its reason (on AWS an alarm tells people; alarms do not fire here)")
+
+    def _prove(self, detail: Mapping[str, Any]) -> None:
+        """Each finding, and the request that shows it."""
+        for finding in detail["findings"]:
+            if finding["severity"] == "info":
+                continue
+            self.screen.say(f"Found {self.screen.paint(finding['rule'], '1')} ({finding['severity']}): {for_terminal(finding['title'])}.")
+            self.screen.say(f"The request that shows it: {for_terminal(witness_in_words(finding['witness']))}")
 
     # Waiting and looking
 

@@ -35,6 +35,8 @@ from doorward.organization.model import Organization
 # What may go along with taking a role, for every kind of caller.
 _ALONG = ("sts:TagSession", "sts:SetSourceIdentity", "sts:SetContext")
 _STEPS = 400_000
+# Every statement is compared with every other; no policy that IAM stores comes near.
+_MOST_PAIRS = 2_500
 
 
 class Change(NamedTuple):
@@ -61,6 +63,8 @@ def newly_allowed(old: Document, new: Document, role: Role, organization: Organi
         return Change(False)
     doubts: list[str] = []
     try:
+        if len(old.statements) * len(new.statements) > _MOST_PAIRS:
+            raise OutOfBudget
         for answer in _Comparison(old, new, role, organization, now).answers():
             if isinstance(answer, Shown):
                 return Change(True, answer.witness)
