@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from doorward.errors import MalformedInput
-from doorward.findings.model import Judgement, Remedy, Severity
+from doorward.findings.model import Judgement, Remedy
 from doorward.iam.documents import Document, Statement, load_json, parse_document, render_document
 from doorward_cli.inputs import Subject, TemplateOrigin, TerraformOrigin
 from doorward_cli.located import Located, find
@@ -62,7 +62,7 @@ def real_remedy(subject: Subject, judgement: Judgement, remedy: Remedy) -> Remed
     pairs = _pairs(old, new)
     if pairs is None or not isinstance(raw, list) or len(raw) != len(old.statements):
         return None
-    if unknown & {each.statement.index for each in judgement.findings if each.severity is not Severity.INFO}:
+    if unknown & {each.statement.index for each in judgement.findings if each.counts}:
         return None
     rendered = list(render_document(new)["Statement"])
     for position, became in pairs:

@@ -137,7 +137,7 @@ def _finding(checked: Checked, finding: Finding) -> dict[str, Any]:
     proof = words.witness(finding)
     if proof is not None:
         said.append(f"Witness: {proof}")
-    if checked.remedy is not None and finding.severity is not Severity.INFO:
+    if checked.remedy is not None and finding.counts:
         said.append(f"Remedy: {words.remedy(checked.remedy)}.")
         said += [f"Patch: {words.patch_place(each)}." for each in checked.patch]
     result: dict[str, Any] = {

@@ -8,7 +8,7 @@ judge finds is allowed by the real policy, too. That it finds none proves nothin
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from doorward.findings.model import Judgement, Severity, StatementRef, Undecided, Verdict
+from doorward.findings.model import Judgement, StatementRef, Undecided, Verdict
 from doorward.guardrails.explaining import shortened
 from doorward_cli.templates import Unknown
 
@@ -81,7 +81,7 @@ def with_unresolved(judgement: Judgement, unresolved: tuple[Unresolved, ...], st
             for each in unresolved
         ),
     )
-    counts = any(each.severity is not Severity.INFO and each.waiver is None for each in findings)
+    counts = any(each.counts for each in findings)
     return Judgement(Verdict.VIOLATING if counts else Verdict.UNDECIDABLE, findings, undecidable)
 
 

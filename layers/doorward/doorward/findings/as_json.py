@@ -7,7 +7,7 @@ are, so that it can be applied; whoever sends it anywhere masks them first (`esc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from doorward.findings.model import Finding, Judgement, Remedy, Severity, StatementRef, Undecided, Witness
+from doorward.findings.model import Finding, Judgement, Remedy, StatementRef, Undecided, Witness
 
 
 def finding_as_json(finding: Finding, remedy: Remedy | None, patch: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def judgement_as_json(  # noqa: PLR0917 - everything that is said about a role
         "source": source,
         "verdict": judgement.verdict.value,
         "account": account,
-        "findings": [finding_as_json(each, None if each.severity is Severity.INFO else remedy, patch) for each in judgement.findings],
+        "findings": [finding_as_json(each, remedy if each.counts else None, patch) for each in judgement.findings],
         "because": judgement.because,
         "undecidable": [_undecided(each) for each in judgement.undecidable],
     }

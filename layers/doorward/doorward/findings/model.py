@@ -86,6 +86,11 @@ class Finding(NamedTuple):
     waiver: "Waived | None" = None
     blast_radius: None = None
 
+    @property
+    def counts(self) -> bool:
+        """Whether it makes a role violating: it is more than info, and nobody has accepted it."""
+        return self.severity is not Severity.INFO and self.waiver is None
+
 
 class Undecided(NamedTuple):
     """A construct that the judge cannot decide, and what that leaves open."""

@@ -37,6 +37,7 @@ _ALONG = ("sts:TagSession", "sts:SetSourceIdentity", "sts:SetContext")
 _STEPS = 400_000
 # Every statement is compared with every other; no policy that IAM stores comes near.
 _MOST_PAIRS = 2_500
+_UNDECIDED = "It depends on %s, which is not decided."
 
 
 class Change(NamedTuple):
@@ -62,9 +63,9 @@ def newly_allowed(old: Document, new: Document, role: Role, organization: Organi
     if old.statements == new.statements and old.version == new.version:
         return Change(False)
     doubts: list[str] = []
+    if len(old.statements) * len(new.statements) > _MOST_PAIRS:
+        return Change(None, None, _UNDECIDED % "policies of this size")
     try:
-        if len(old.statements) * len(new.statements) > _MOST_PAIRS:
-            raise OutOfBudget
         for answer in _Comparison(old, new, role, organization, now).answers():
             if isinstance(answer, Shown):
                 return Change(True, answer.witness)
@@ -72,7 +73,7 @@ def newly_allowed(old: Document, new: Document, role: Role, organization: Organi
     except OutOfBudget:
         doubts.append("policies of this size")
     if doubts:
-        return Change(None, None, f"It depends on {', '.join(dict.fromkeys(doubts))}, which is not decided.")
+        return Change(None, None, _UNDECIDED % ", ".join(dict.fromkeys(doubts)))
     return Change(False)
 
 

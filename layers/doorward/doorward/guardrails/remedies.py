@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Any
 
 from doorward.errors import MalformedInput
-from doorward.findings.model import Finding, Judgement, Remedy, RemedyKind, Severity, Verdict
+from doorward.findings.model import Finding, Judgement, Remedy, RemedyKind, Verdict
 from doorward.guardrails.diff import newly_allowed
 from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.judge import judge
@@ -345,7 +345,7 @@ class _Ladder:
 
 
 def _counting(judgement: Judgement) -> list[Finding]:
-    return [each for each in judgement.findings if each.severity is not Severity.INFO]
+    return [each for each in judgement.findings if each.counts]
 
 
 _NOTHING = Statement(-1, None, "Allow", (), None, (), None, None, None, ())
