@@ -13,13 +13,18 @@ from doorward.iam.services import acting_for_others, acting_silently
 
 
 def find_custom(gate: Gate, statement: Statement, rule: CustomRule) -> Answer:
-    """A request of the rule's world that the statement lets in."""
+    """A request of the rule's world that the statement lets in. It says what the rule asks for, too."""
     doubts: list[str] = []
-    for answer in _answers(gate, statement, rule):
-        if isinstance(answer, Shown):
-            return answer
-        if answer is not None:
-            doubts += answer.constructs
+    asked = gate.keys
+    gate.keys = tuple(dict.fromkeys((*asked, *(each.key for each in rule.where.conditions))))
+    try:
+        for answer in _answers(gate, statement, rule):
+            if isinstance(answer, Shown):
+                return answer
+            if answer is not None:
+                doubts += answer.constructs
+    finally:
+        gate.keys = asked
     return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
 
 

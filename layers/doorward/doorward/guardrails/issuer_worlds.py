@@ -12,6 +12,8 @@ from doorward.iam.sets import Pattern, literal, pattern
 from doorward.iam.tokens import Tokens, unnamed_web_identities
 from doorward.organization.model import TrustedIssuer
 
+type _Known = tuple[tuple[str, ...], tuple[str, ...]]
+
 
 def strange_subject(gate: Gate, statement: Statement, principal: Principal, issuer: str) -> Answer:
     """A token whose tenant is not trusted: by the organization's list, or where it has none by what the policy spells out.
@@ -50,18 +52,21 @@ def stray_audience(gate: Gate, statement: Statement, principal: Principal, issue
 def strange_pool(gate: Gate, statement: Statement, principal: Principal) -> Answer:
     """An identity, signed in or not, of an identity pool that is neither listed nor spelled out."""
     pools = gate.organization.cognito or spelled_out(statement, gate.document, f"{COGNITO}:aud")
-    return _cognito(gate, statement, principal, pools, guests=(False, True))
+    # An identity belongs to one pool.
+    identities = spelled_out(statement, gate.document, f"{COGNITO}:sub")
+    return _cognito(gate, statement, principal, (pools, identities), guests=(False, True))
 
 
 def guest(gate: Gate, statement: Statement, principal: Principal) -> Answer:
     """Somebody who has not signed in anywhere."""
-    return _cognito(gate, statement, principal, (), guests=(True,))
+    return _cognito(gate, statement, principal, ((), ()), guests=(True,))
 
 
-def _cognito(gate: Gate, statement: Statement, principal: Principal, pools: tuple[str, ...], guests: tuple[bool, ...]) -> Answer:
+def _cognito(gate: Gate, statement: Statement, principal: Principal, known: _Known, guests: tuple[bool, ...]) -> Answer:
+    """`known`: pools and identities that are no stranger's."""
     doubts: list[str] = []
     for each in guests:
-        callers = cognito_callers(gate.resource, pools, guest=each)
+        callers = cognito_callers(gate.resource, *known, guest=each)
         found = gate.find(statement, principal, callers)
         if isinstance(found, Found):
             return federated_shown(gate, found, principal.value, callers, WITH_WEB_IDENTITY)

@@ -1,14 +1,16 @@
 """Worlds of AWS services that act for somebody else, of Roles Anywhere, and of users of SAML identity providers."""
 
 from doorward.findings.model import Witness
-from doorward.guardrails.worlds import Answer, Gate, Shown, federated_shown, text_of
+from doorward.guardrails.model import Where
+from doorward.guardrails.worlds import Answer, Gate, Shown, federated_shown, region_of, text_of
 from doorward.guardrails.written import spelled_out
 from doorward.iam.assertions import saml_callers
 from doorward.iam.callers import ASSUME_ROLE, ORGANIZATION, WITH_SAML
-from doorward.iam.documents import Principal, Statement
+from doorward.iam.documents import Condition, Principal, Statement
 from doorward.iam.search import Callers, Found
 from doorward.iam.services import ROLES_ANYWHERE, SOURCE, acting_for_others, acting_silently, by_trust_anchor
 
+_OF_EVERY_ASSERTION = frozenset({"saml:aud", "saml:iss", "saml:sub", "saml:sub_type"})
 _SOURCE_KEYS = frozenset({"aws:sourcearn", "aws:sourceaccount", "aws:sourceorgid", "aws:sourceorgpaths"})
 
 
@@ -66,13 +68,16 @@ def stray_assertion(gate: Gate, statement: Statement, principal: Principal) -> A
 
 
 def any_user(gate: Gate, statement: Statement, principal: Principal) -> Answer:
-    """Whichever user of the identity provider, by an assertion for AWS."""
-    return _assertion(gate, statement, principal, stray=False)
+    """Whichever user of the identity provider, with no attribute that the policy could have in mind, by an assertion for AWS."""
+    nobody = Condition("StringEquals", "SAML:sub", ("whichever-user-8f3a61",))
+    attributes = [each for each in gate.keys if each.lower().startswith(("saml:", "aws:requesttag/", "aws:principaltag/"))]
+    without = [Condition("Null", each, ("true",)) for each in attributes if each.lower() not in _OF_EVERY_ASSERTION]
+    return _assertion(gate, statement, principal, stray=False, within=Where((), (nobody, *without)))
 
 
-def _assertion(gate: Gate, statement: Statement, principal: Principal, *, stray: bool) -> Answer:
+def _assertion(gate: Gate, statement: Statement, principal: Principal, *, stray: bool, within: Where = Where()) -> Answer:  # noqa: B008 - a constant
     callers = saml_callers(gate.resource, principal.value, stray=stray)
-    found = gate.find(statement, principal, callers)
+    found = gate.find(statement, principal, callers, region_of(within, callers))
     if not isinstance(found, Found):
         return found
     return federated_shown(gate, found, principal.value, callers, WITH_SAML)

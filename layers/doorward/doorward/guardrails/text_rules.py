@@ -21,6 +21,7 @@ from doorward.iam.documents import Statement
 from doorward.iam.issuers import COGNITO
 from doorward.iam.search import matches_action, read_operator
 
+_CALLS = (ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY)
 _FEWEST_CHARACTERS = 8
 _FEWEST_DIFFERENT = 4
 _EXACT = frozenset({"stringequals", "stringnotequals", "stringequalsignorecase", "stringnotequalsignorecase"})
@@ -95,11 +96,13 @@ def _literal_wildcard(statement: Statement, _: str) -> str | None:
     for condition in statement.conditions:
         operator = read_operator(condition.operator)
         if operator is not None and operator.name in _EXACT:
-            value = next((each for each in condition.values if "*" in each.replace("${*}", "")), None)
+            value = next(
+                (each for each in condition.values if any(wild in each.replace("${*}", "").replace("${?}", "") for wild in "*?")), None
+            )
             if value is not None and condition.key.lower() != EXTERNAL_ID:
                 return (
-                    f"compares {shortened(condition.key)} with {shortened(value)} under {condition.operator}, where * is a plain "
-                    "character; use the Like form if it is meant as a wildcard."
+                    f"compares {shortened(condition.key)} with {shortened(value)} under {condition.operator}, where * and ? are plain "
+                    "characters; use the Like form if it is meant as a wildcard."
                 )
     return None
 
@@ -117,7 +120,8 @@ def _unusable(statement: Statement, _: str) -> str | None:
         if principal.type == "Federated":
             wanted = WITH_SAML if is_saml(principal) else WITH_WEB_IDENTITY
             known = is_saml(principal) or issuer_of(principal) is not None
-            if known and not matches_action(statement, wanted) and principal.value != COGNITO:
+            others = any(matches_action(statement, each) for each in _CALLS if each != wanted)
+            if known and others and not matches_action(statement, wanted) and principal.value != COGNITO:
                 return f"lets {shortened(principal.value)} in, and allows no {wanted}, the one call that its users can make."
         elif principal.type in {"AWS", "Service"} and not matches_action(statement, ASSUME_ROLE):
             wanted_one = any(matches_action(statement, each) for each in (WITH_SAML, WITH_WEB_IDENTITY))

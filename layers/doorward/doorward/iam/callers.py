@@ -69,7 +69,7 @@ class Text(NamedTuple):
 
 @lru_cache(maxsize=512)
 def constant(value: str) -> Domain:
-    return Domain(optional=False, grammar=Grammar(value), samples=(value,), constant=value)
+    return Domain(optional=False, grammar=SOME_TEXT, samples=(value,), constant=value)
 
 
 FREE_TEXT = Domain(optional=True, grammar=_ANY_TEXT, samples=("any",), longest=_LONGEST_TAG_VALUE)
@@ -202,7 +202,7 @@ def resource_keys(resource: Resource) -> tuple[Text, ...]:
     organization = UNKNOWN if resource.org_id is None else constant(resource.org_id)
     theirs = without(PUBLIC_ADDRESSES, resource.addresses)
     if resource.org_path:
-        paths = constant(resource.org_path)._replace(several=True, constant=None)
+        paths = Domain(optional=False, grammar=Grammar(resource.org_path), samples=(resource.org_path,), several=True)
     elif resource.org_id is not None:
         paths = Domain(optional=False, grammar=_NOBODY, doubtful=Grammar((resource.org_id, "/", _ORG_PATH_TAIL)), several=True)
     else:

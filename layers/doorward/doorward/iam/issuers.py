@@ -210,14 +210,16 @@ _LOGINS = Grammar(Either((_SIGNED_IN, (some(Chars(LETTERS + DIGITS + "-")), some
 
 
 @lru_cache(maxsize=256)
-def cognito_callers(resource: Resource, pools_excluded: tuple[str, ...], *, guest: bool) -> Callers:
-    """Identities of pools that are none of `pools_excluded`: signed in by some login, or as a guest whom nobody knows."""
+def cognito_callers(resource: Resource, pools_excluded: tuple[str, ...], excluded: tuple[str, ...] = (), *, guest: bool) -> Callers:
+    """Identities, none of `excluded`, of pools that are none of `pools_excluded`: signed in, or as a guest whom nobody knows."""
     methods = f"{COGNITO}:amr"
     domains = {
         f"{COGNITO}:aud": Domain(
             optional=False, grammar=_POOL, samples=_STRANGE_POOLS, excluded=tuple(map(literal, pools_excluded)), imitate=_imitate_pool
         ),
-        f"{COGNITO}:sub": Domain(optional=False, grammar=_POOL, samples=_STRANGE_POOLS, imitate=_imitate_pool),
+        f"{COGNITO}:sub": Domain(
+            optional=False, grammar=_POOL, samples=_STRANGE_POOLS, excluded=tuple(map(literal, excluded)), imitate=_imitate_pool
+        ),
         methods: Domain(
             optional=False,
             grammar=Grammar(_GUEST) if guest else _LOGINS,

@@ -192,10 +192,18 @@ def find_in(callers: Callers, region: Region, outside: tuple[Region, ...], budge
     box: dict[str, tuple[Test, ...]] = {}
     for dimension, test in region:
         box[dimension] = (*box.get(dimension, ()), test)
-    for dimension, tests in box.items():
+    for dimension, tests in sorted(box.items(), key=_effort):
         if callers.solve(dimension, tests, budget) is None:
             return None
     return _outside(callers, box, outside, budget)
+
+
+def _effort(asked: tuple[str, tuple[Test, ...]]) -> int:
+    """How hard a dimension is, about: in how many ways its patterns with wildcards can be combined."""
+    ways = 1
+    for test in asked[1]:
+        ways *= 1 + sum(each.exact is None for each in test.patterns)
+    return ways
 
 
 def denied_by(document: Document, callers: Callers) -> tuple[Region, ...]:
@@ -377,11 +385,11 @@ def _find_number(spans: Spans, tests: Iterable[Test]) -> int | None:
 def _find(domain: Domain, grammar: Grammar, tests: Iterable[Test], budget: Budget) -> str | None:
     unwanted = [*domain.excluded, *domain.never_had, *(each for test in tests if test.negated for each in test.patterns)]
     choices = [each.patterns for each in tests if not each.negated]
-    for text in _guesses(domain, choices):
+    for text in _guesses(domain, choices) if domain.constant is None else (domain.constant,):
         if (
             all(any(each.matches(text) for each in patterns) for patterns in choices)
             and not any(each.matches(text) for each in unwanted)
-            and grammar.matches(text)
+            and (domain.constant is not None or grammar.matches(text))
             and (domain.rejects is None or domain.rejects(text) is None)
         ):
             return text

@@ -53,13 +53,7 @@ def web_identities(  # noqa: PLR0917 - one caller each
     required: tuple[str, ...],
     base: tuple[Placed, ...],
 ) -> Callers:
-    texts = (
-        *COMMON,
-        *resource_keys(resource),
-        *(Text(each, NEVER) for each in NOT_FEDERATED),
-        Text("aws:FederatedProvider", constant(provider)),
-        Text(f"{GITHUB}:iss", NEVER),  # often written, never sent
-    )
+    provided = Text("aws:FederatedProvider", constant(provider))
 
     def admits(principal: Principal) -> tuple[Placed, ...] | None:
         if principal.type == "*" or principal == Principal("Federated", provider):
@@ -71,8 +65,14 @@ def web_identities(  # noqa: PLR0917 - one caller each
         # A token has one issuer: keys of another are not in its request.
         return NEVER if "." in host and host != issuer else UNKNOWN
 
-    space = Space(keys, {PROVIDER: constant(provider), **domains}, by_name(texts), otherwise)
+    space = Space(keys, {PROVIDER: provided.domain, **domains}, _texts(resource) | by_name((provided,)), otherwise)
     return Callers(WITH_WEB_IDENTITY, space.key_of, space.domain_of, admits, required=required, base=base)
+
+
+@lru_cache(maxsize=64)
+def _texts(resource: Resource) -> dict[str, Text]:
+    """The same for every bearer of a token. `iss` is often asked for, and never sent."""
+    return by_name((*COMMON, *resource_keys(resource), *(Text(each, NEVER) for each in NOT_FEDERATED), Text(f"{GITHUB}:iss", NEVER)))
 
 
 @lru_cache(maxsize=64)
