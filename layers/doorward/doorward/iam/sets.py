@@ -6,7 +6,7 @@ part of the grammars: who uses a found text checks its length.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -72,6 +72,7 @@ class Pattern:
         "exact",
         "head",
         "prefix",
+        "suffix",
         "tokens",
     )
 
@@ -84,6 +85,8 @@ class Pattern:
         end = next((index for index, each in enumerate(kept) if len(each) != 1), len(kept))  # a Wild has two fields
         self.prefix = "".join(kept[:end])  # type: ignore[arg-type]  # single characters, as just seen
         self.exact = self.prefix if end == len(kept) else None
+        start = next((index for index in range(len(kept), 0, -1) if len(kept[index - 1]) != 1), 0)
+        self.suffix = "".join(kept[start:])  # type: ignore[arg-type]  # single characters, as just seen
         # What every text begins with that is accepted, where that alone decides.
         self.head: tuple[str, ...] | None = None
         if end < len(kept) and kept[-1] == _ANYTHING and (end == len(kept) - 1 or all(isinstance(each, str) for each in kept[:-1])):
@@ -132,9 +135,12 @@ class Pattern:
         return all(isinstance(its, str) and all(char in mine for char in its) for mine, its in zip(head, other.tokens, strict=False))
 
     def excludes(self, other: "Pattern") -> bool:
-        """Whether it is plain to see that nothing matches both: they begin differently."""
+        """Whether it is plain to see that nothing matches both: they begin or end differently."""
         mine, its = self.prefix, other.prefix
         if not (mine.startswith(its) or its.startswith(mine)):
+            return True
+        mine, its = self.suffix, other.suffix
+        if not (mine.endswith(its) or its.endswith(mine)):
             return True
         for one, another in zip(self.tokens, other.tokens, strict=False):
             if not (isinstance(one, str) and isinstance(another, str)):
@@ -365,8 +371,15 @@ class Grammar:
             last ^= low
 
 
+def _short_ones(wanted: Sequence[Pattern]) -> Iterator[str]:
+    """Likely members: what a pattern says, with nothing or next to nothing for its wildcards."""
+    for each in wanted:
+        for filling in ("", "x"):
+            yield "".join((filling if token.many else "x") if isinstance(token, Wild) else token[0] for token in each.tokens)
+
+
 def find_text(grammar: Grammar, wanted: Sequence[Pattern], unwanted: Sequence[Pattern], budget: Budget) -> str | None:
-    """A shortest text of the grammar that matches every wanted pattern and no unwanted one, or None where there is none.
+    """A short text of the grammar that matches every wanted pattern and no unwanted one, or None where there is none.
 
     Raises OutOfBudget.
     """
@@ -380,6 +393,9 @@ def find_text(grammar: Grammar, wanted: Sequence[Pattern], unwanted: Sequence[Pa
             return None
     if any(not grammar.begins(each.prefix) for each in wanted):
         return None
+    for text in _short_ones(wanted):
+        if grammar.matches(text) and all(each.matches(text) for each in wanted) and not any(each.matches(text) for each in unwanted):
+            return text
     unwanted = [other for other in unwanted if not any(other.excludes(each) for each in wanted)]
     alphabet = _alphabet(grammar, (*wanted, *unwanted))
     count = len(wanted)
