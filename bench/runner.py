@@ -25,7 +25,7 @@ class Extent(NamedTuple):
     starts: int
 
 
-FULL: Final = Extent(rounds=5, policies=1_000, searched=200, requests=5_000, starts=15)
+FULL: Final = Extent(rounds=5, policies=5_000, searched=200, requests=5_000, starts=15)
 QUICK: Final = Extent(rounds=3, policies=150, searched=40, requests=500, starts=5)
 
 

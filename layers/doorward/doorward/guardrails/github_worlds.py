@@ -1,6 +1,7 @@
 """Worlds of GitHub Actions: workflows of strangers, and tokens that were made for something else."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from doorward.findings.model import Witness
 from doorward.guardrails.worlds import Answer, Gate, Shown, text_of
@@ -137,6 +138,7 @@ def _one_of(dimension: str, patterns: tuple[Pattern, ...]) -> Placed:
     return Placed(dimension, Test(absent=False, negated=False, patterns=patterns, unknown=False, construct="trusted tokens"))
 
 
+@lru_cache(maxsize=1024)
 def subject_patterns(trusted: str) -> tuple[Pattern, ...]:
     """A trusted subject as patterns: as written, and where it names an owner without ids, that owner's immutable subjects too.
 
@@ -160,6 +162,7 @@ def _without_case(text: str, barred: str = "") -> tuple[str | Wild, ...]:
     return tuple(token for each in text for token in (glob(each, barred=barred) if each in "*?" else ignoring_case(each)))
 
 
+@lru_cache(maxsize=1024)
 def _owner_patterns(owner: str) -> tuple[Pattern, ...]:
     name = ignoring_case(owner)
     return (

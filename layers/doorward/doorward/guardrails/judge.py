@@ -38,8 +38,8 @@ __all__ = ["Disagreement", "forget", "judge"]
 STEPS = 60_000
 FEWEST_STEPS = 20_000
 _MOST_SETTINGS = 64
-_MOST_REMEMBERED = 4_096
-_LONGEST_REMEMBERED = 8_192
+_MOST_REMEMBERED = 8_192
+_LONGEST_REMEMBERED = 4_096
 _WHOLE_POLICY = StatementRef(0, None)
 # As much of an ARN as tells its partition.
 _ARN_START = len("arn:aws-us-gov:")

@@ -807,6 +807,7 @@ def _tokens(text: str, *, like: bool, ignore_case: bool, variables: bool) -> lis
     return tokens
 
 
+@lru_cache(maxsize=4096)
 def ignoring_case(text: str) -> tuple[str, ...]:
     """A token for each character, in both cases."""
     return tuple(each + other if len(other := each.swapcase()) == 1 and other != each else each for each in text)
