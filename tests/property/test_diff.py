@@ -16,7 +16,7 @@ from doorward.iam.documents import parse_document
 from doorward.iam.evaluate import Request, evaluate_trust_policy
 from doorward.iam.invalid import refused_because
 from tests.property.test_judge import organizations, policies, stranger_tokens, strangers
-from tests.unit.test_diff import LAMBDA, ROOT, SAML, allow, subject
+from tests.unit.test_diff import LAMBDA, ROOT, SAML, STRANGER, allow, deny, subject
 from tests.unit.test_guardrails_rules import GITHUB, NOW, ORGANIZATIONS, role
 
 KNOWN = ORGANIZATIONS["known"]
@@ -47,6 +47,8 @@ def test_a_statement_less_and_a_deny_more_let_nobody_new_in(policy: Any) -> None
 narrow_looking = st.sampled_from(
     [
         allow(ROOT),
+        allow(STRANGER),
+        allow({"AWS": "*"}),
         allow(LAMBDA, {"StringEquals": {"aws:SourceAccount": "777788889999"}}),
         allow({"AWS": "*"}, {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}),
         allow({"AWS": "*"}, {"StringEquals": {"aws:PrincipalAccount": ["777788889999", "444455556666"]}}),
@@ -54,6 +56,17 @@ narrow_looking = st.sampled_from(
         allow({"AWS": "arn:aws:iam::666677778888:role/partner"}),
         allow(SAML, {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}, "sts:AssumeRoleWithSAML"),
     ]
+)
+
+
+shutting = st.builds(
+    lambda operator, conditions, action, principal: deny(
+        principal, {operator: {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}, **conditions}, action
+    ),
+    st.sampled_from(["StringNotEquals", "StringNotEqualsIfExists", "StringEquals", "ForAnyValue:StringNotEquals"]),
+    st.sampled_from([{}, {"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}, {"Bool": {"aws:PrincipalIsAWSService": "true"}}]),
+    st.sampled_from(["sts:AssumeRole", "sts:*", "sts:TagSession"]),
+    st.sampled_from([{"AWS": "*"}, ROOT]),
 )
 
 
@@ -66,11 +79,15 @@ def test_what_is_called_narrow_has_nothing_that_the_search_finds(
     token = subject("repo:acme/*", "repo:acme/app:*")
     token["Condition"]["StringEquals"] = {f"{GITHUB}:aud": data.draw(st.sampled_from(["sts.amazonaws.com", "x"]))}
     statements = [token if each is None else each for each in plain_ones] + policy["Statement"]
+    if data.draw(st.booleans()):
+        statements.append(data.draw(shutting))
     document = parse_document(json.dumps({"Version": policy["Version"], "Statement": statements}))
     ground = Ground(role("{}"), organization)
+    is_shut = any(plain.shuts_strangers_out(each, ground) for each in document.statements)
+    denies = [each for each in statements if each["Effect"] == "Deny"]
     for statement in document.statements:
-        if plain.is_narrow(statement, ground):
-            alone = json.dumps({"Version": policy["Version"], "Statement": [statements[statement.position]]})
+        if plain.is_narrow(statement, ground, is_shut=is_shut):
+            alone = json.dumps({"Version": policy["Version"], "Statement": [statements[statement.position], *denies]})
             assert refused_because(parse_document(alone), alone) is None
             searched = judge(role(alone), organization, SEARCHED, now=NOW, strict=True)
             assert (searched.verdict, searched.findings, searched.undecidable) == (Verdict.COMPLIANT, (), ())

@@ -210,7 +210,8 @@ class _Judging:
         if not self._trusts_plain:
             return frozenset()
         ground = self._setting.ground
-        return frozenset([index for index, each in enumerate(document.statements) if plain.is_narrow(each, ground)])
+        is_shut = any(plain.shuts_strangers_out(each, ground) for each in document.statements)
+        return frozenset([index for index, each in enumerate(document.statements) if plain.is_narrow(each, ground, is_shut=is_shut)])
 
     def _judge(self, document: Document, narrow: frozenset[int]) -> tuple[list[Finding], list[Undecided]]:
         """`narrow`: statements of which nothing can be found."""

@@ -8,6 +8,7 @@ that IAM stores and no rule about text minds: whatever else they ask for can onl
 | AWS, of an account of ours               | of the role's partition                                                       |
 | AWS, `*`                                 | aws:PrincipalOrgID equals our organization's id, or aws:PrincipalAccount ours |
 | AWS, of a trusted account                | it needs no external ID, or sts:ExternalId equals one that is written out     |
+| AWS, whoever                             | a Deny beside it keeps out who is not of our organization                     |
 | a service                                | aws:SourceAccount equals accounts of ours                                     |
 | GitHub                                   | sub is within owners that are trusted altogether, aud equals a trusted one    |
 | the issuer of a cluster                  | sub equals service accounts that are written out                              |
@@ -21,7 +22,7 @@ from doorward.guardrails.holes import SERVICES
 from doorward.guardrails.text_rules import CONSTANT_KEYS, is_guessable
 from doorward.guardrails.worlds import Ground
 from doorward.guardrails.written import is_saml, issuer_of
-from doorward.iam.arns import account_of_principal, parse_arn
+from doorward.iam.arns import account_of_principal, is_account_id, parse_arn
 from doorward.iam.assertions import endpoints
 from doorward.iam.callers import ASSUME_ROLE, EXTERNAL_ID, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Principal, Statement
@@ -45,11 +46,33 @@ _KNOWN = _LITERAL | {
 }
 _BY_TOKEN = frozenset({WITH_SAML, WITH_WEB_IDENTITY})
 _SERVICE_ACCOUNT = re.compile(r"system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+", re.ASCII)
+_EVERYBODY = Principal("AWS", "*")
+_NOT_OF_ORGANIZATION = frozenset((each, "aws:PrincipalOrgID") for each in ("StringNotEquals", "StringNotEqualsIfExists"))
+_NO_SERVICE = frozenset((each, "aws:PrincipalIsAWSService", ("false",)) for each in ("Bool", "BoolIfExists"))
 _NO_VALUES: _Values = {}
 
 
-def is_narrow(statement: Statement, ground: Ground) -> bool:
-    """Whether it is plain that IAM stores the statement, that nothing is found of it, and that it leaves nothing undecided."""
+def shuts_strangers_out(statement: Statement, ground: Ground) -> bool:
+    """Whether this is a Deny of everybody who is not of our organization: no AWS principal of another one takes the role."""
+    _, _, effect, principals, _, actions, _, _, _, conditions = statement
+    if effect != "Deny" or _EVERYBODY not in (principals or ()) or ground.organization.id is None:
+        return False
+    if not {"sts:AssumeRole", "sts:*"}.intersection(actions or ()):
+        return False
+    by_organization = False
+    for operator, key, values in conditions:
+        if (operator, key) in _NOT_OF_ORGANIZATION and values == (ground.organization.id,):
+            by_organization = True
+        elif (operator, key, values) not in _NO_SERVICE:
+            return False
+    return by_organization
+
+
+def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) -> bool:
+    """Whether it is plain that IAM stores the statement, that nothing is found of it, and that it leaves nothing undecided.
+
+    `is_shut`: a Deny beside it shuts strangers out.
+    """
     _, _, effect, principals, _, actions, _, resources, not_resources, conditions = statement
     if effect != "Allow" or not principals or not actions or resources is not None or not_resources is not None:
         return False
@@ -62,7 +85,7 @@ def is_narrow(statement: Statement, ground: Ground) -> bool:
             key = written.lower()
             if operator not in _KNOWN or key in CONSTANT_KEYS or (key == EXTERNAL_ID and any(map(is_guessable, values))):
                 return False
-            if operator in _LITERAL and any("*" in each for each in values):
+            if operator in _LITERAL and any("*" in each or "?" in each for each in values):
                 return False
             if operator == "StringEquals":
                 equal[key] = values
@@ -73,7 +96,7 @@ def is_narrow(statement: Statement, ground: Ground) -> bool:
         if principal[0] != kind:
             return False
         if kind == "AWS":
-            bound = ASSUME_ROLE in actions and _is_of_ours(principal[1], actions, ground, equal)
+            bound = ASSUME_ROLE in actions and _is_of_ours(principal[1], actions, ground, equal, is_shut=is_shut)
         elif kind == "Service":
             bound = ASSUME_ROLE in actions and _acts_for_us(principal[1], ground, equal)
         else:
@@ -83,11 +106,13 @@ def is_narrow(statement: Statement, ground: Ground) -> bool:
     return True
 
 
-def _is_of_ours(value: str, actions: tuple[str, ...], ground: Ground, equal: _Values) -> bool:
+def _is_of_ours(value: str, actions: tuple[str, ...], ground: Ground, equal: _Values, *, is_shut: bool) -> bool:
     if value == "*":
         # Whether `*` means bearers of tokens, too, is not documented.
-        return not _BY_TOKEN.intersection(actions) and (_is_bound_to_organization(ground, equal) or _is_bound_to_accounts(ground, equal))
-    return _is_of_known_account(value, ground, equal)
+        if _BY_TOKEN.intersection(actions):
+            return False
+        return is_shut or _is_bound_to_organization(ground, equal) or _is_bound_to_accounts(ground, equal)
+    return _is_of_known_account(value, ground, equal, is_shut=is_shut)
 
 
 def _is_signed_in_by_ours(principal: Principal, actions: tuple[str, ...], ground: Ground, equal: _Values, like: _Values) -> bool:
@@ -128,10 +153,12 @@ def _is_bound_to_accounts(ground: Ground, equal: _Values) -> bool:
     return bool(accounts) and all(each in ground.ours for each in accounts)
 
 
-def _is_of_known_account(value: str, ground: Ground, equal: _Values) -> bool:
+def _is_of_known_account(value: str, ground: Ground, equal: _Values, *, is_shut: bool) -> bool:
     arn = parse_arn(value)
     if arn is None:
         account_id = value
+        if not is_account_id(value):
+            return False
     elif (
         arn.partition == ground.partition
         and not arn.region
@@ -142,7 +169,7 @@ def _is_of_known_account(value: str, ground: Ground, equal: _Values) -> bool:
         account_id = arn.account_id
     else:
         return False
-    if account_id in ground.ours:
+    if is_shut or account_id in ground.ours:
         return True
     if account_id not in ground.trusted:
         return False
