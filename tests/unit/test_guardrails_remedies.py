@@ -76,6 +76,14 @@ def test_subjects_and_audiences_are_narrowed_to_what_is_trusted(found: Any, narr
     assert (kind, statements) == ("tighten", [narrowed])
 
 
+def test_another_issuers_subjects_are_narrowed_to_what_is_trusted_of_it() -> None:
+    provider = {"Federated": "arn:aws:iam::777788889999:oidc-provider/gitlab.com"}
+    found = allow(provider, {"StringLike": {"gitlab.com:sub": "project_path:*"}}, action="sts:AssumeRoleWithWebIdentity")
+    narrowed = allow(provider, {"StringLike": {"gitlab.com:sub": "project_path:acme/*"}}, action="sts:AssumeRoleWithWebIdentity")
+    assert first(found, organization=ORGANIZATIONS["gitlab-listed"]) == ("tighten", [narrowed])
+    assert [each.kind for each in ladder(found)] == ["quarantine"]
+
+
 def test_without_trusted_subjects_an_open_list_keeps_its_closed_values() -> None:
     found = pinned(["repo:acme/app:*", "repo:*"])
     assert first(found, organization=ORGANIZATIONS["github-unlisted"]) == ("tighten", [pinned("repo:acme/app:*")])

@@ -40,8 +40,9 @@ from doorward.guardrails.rules import (
     SERVICE_FOREIGN_SOURCE,
     WORLD_ASSUMABLE,
 )
+from doorward.guardrails.written import issuer_of
 from doorward.iam.arns import UNIQUE_ID
-from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
+from doorward.iam.callers import ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Condition, Document, Principal, Statement, canonical_hash, load_json, parse_document, render_document
 from doorward.iam.issuers import COGNITO
 from doorward.iam.search import glob, matches_action, read_operator
@@ -51,8 +52,6 @@ from doorward.organization.model import Organization
 # The quota that no account has to ask for; white space does not count.
 LONGEST_CANDIDATE = 2048
 _WHITE_SPACE = re.compile(r"\s+")
-_SUBJECT = f"{GITHUB}:sub"
-_AUDIENCE = f"{GITHUB}:aud"
 _CALLS = (ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY, "sts:TagSession", "sts:SetSourceIdentity")
 _BY_ORGANIZATION = frozenset({WORLD_ASSUMABLE.id, OUTSIDE_ORGANIZATION.id, EXTERNAL_ACCOUNT.id})
 _DENY_SID = "DoorwardDenyStrangers"
@@ -182,7 +181,7 @@ class _Ladder:
             operator = read_operator(condition.operator)
             if operator is None or operator.name not in _LISTS or len(condition.values) == 1:
                 continue
-            if condition.key.lower() in {_SUBJECT, _AUDIENCE}:
+            if condition.key.lower().endswith((":sub", ":aud")):
                 continue  # what is done to these is called tightening
             kept_values = tuple(
                 each
@@ -264,10 +263,14 @@ class _Ladder:
         return self._document._replace(statements=(*self._document.statements, deny))
 
     def _narrow_subjects(self, statement: Statement) -> Iterator[Statement]:
-        issuer = self._organization.issuer(GITHUB)
+        name = _issuer_of(statement)
+        if name is None:
+            return
+        issuer = self._organization.issuer(name)
         trusted = issuer.subjects if issuer is not None else ()
+        subject = f"{name}:sub"
         for position, condition in enumerate(statement.conditions):
-            if condition.key.lower() != _SUBJECT:
+            if condition.key.lower() != subject.lower():
                 continue
             operator = read_operator(condition.operator)
             if operator is None or operator.name not in _LISTS:
@@ -284,19 +287,22 @@ class _Ladder:
                 narrowed = tuple(dict.fromkeys(each for value in condition.values for each in _intersections(value, trusted)))
                 if narrowed:
                     yield _with_condition(statement, position, condition._replace(values=narrowed))
-        if trusted and not any((each.operator, each.key.lower()) == ("StringLike", _SUBJECT) for each in statement.conditions):
-            yield statement._replace(conditions=(*statement.conditions, Condition("StringLike", _SUBJECT, trusted)))
+        if trusted and not any((each.operator, each.key.lower()) == ("StringLike", subject.lower()) for each in statement.conditions):
+            yield statement._replace(conditions=(*statement.conditions, Condition("StringLike", subject, trusted)))
 
     def _with_audience(self, statement: Statement) -> Statement:
-        issuer = self._organization.issuer(GITHUB)
+        name = _issuer_of(statement)
+        if name is None:
+            return statement
+        audience, issuer = f"{name}:aud", self._organization.issuer(name)
         audiences = (issuer.audiences if issuer is not None else ()) or (DEFAULT_AUDIENCE,)
         for position, condition in enumerate(statement.conditions):
-            if condition.key.lower() == _AUDIENCE and condition.operator in {"StringEquals", "StringLike"}:
+            if condition.key.lower() == audience.lower() and condition.operator in {"StringEquals", "StringLike"}:
                 kept = tuple(each for each in condition.values if each in audiences)
                 if not kept and condition.operator == "StringLike":
                     kept = tuple(each for each in audiences if any(pattern(glob(value)).matches(each) for value in condition.values))
                 return _with_condition(statement, position, condition._replace(values=kept or condition.values))
-        return statement._replace(conditions=(*statement.conditions, Condition("StringEquals", _AUDIENCE, audiences)))
+        return statement._replace(conditions=(*statement.conditions, Condition("StringEquals", audience, audiences)))
 
     # Restoring
 
@@ -350,6 +356,12 @@ def _counting(judgement: Judgement) -> list[Finding]:
 
 _NOTHING = Statement(-1, None, "Allow", (), None, (), None, None, None, ())
 """Stands for a statement that is taken away."""
+
+
+def _issuer_of(statement: Statement) -> str | None:
+    """The issuer whose tokens the statement accepts; None where they are several, or none."""
+    issuers = {issuer_of(each) for each in statement.principals or () if each.type == "Federated"}
+    return issuers.pop() if len(issuers) == 1 else None
 
 
 def _admits_everybody(statement: Statement) -> bool:
