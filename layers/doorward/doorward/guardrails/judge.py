@@ -226,14 +226,17 @@ class _Judging:
                 continue
             looked = self._looked_at(document, statement, denies, steps)
             where, ref = named(statement), StatementRef(statement.position, statement.sid)
-            findings += [each._replace(statement=ref, because=f"{where} {each.because}") for each in looked.findings]
+            for each in looked.findings:
+                rule, kind, severity, title, _, witness, because, waiver, _ = each
+                findings.append(Finding(rule, kind, severity, title, ref, witness, f"{where} {because}", waiver))
             undecided += [each._replace(statement=ref, because=f"{where}: {each.because}.") for each in looked.undecided]
         return findings, undecided
 
     def _looked_at(self, document: Document, statement: Statement, denies: tuple[Statement, ...], steps: int) -> _Looked:
         """What is found of one statement beside the Deny statements, wherever it stands."""
         known = self._setting.statements
-        key = (document.version, statement[2:], *[each[2:] for each in denies])
+        content = statement[2:]
+        key = (document.version, content, *[each[2:] for each in denies]) if denies else (document.version, content)
         looked = known.get(key)
         if looked is None or self._has_waivers:
             part = document._replace(statements=(statement, *denies))
