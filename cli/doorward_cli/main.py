@@ -186,6 +186,11 @@ def check_command(  # noqa: PLR0917 - typer passes them by name
     _print_report(report, format_, output)
     if report.skipped:
         _say(_skipped(report), DONE)
+    judged = {(each.owner, each.name) for each in subjects if each.name}
+    for waiver in guardrails.waivers:
+        account_id, _, name = waiver.role.partition("/")
+        if (account_id, name) not in judged and account_id in {each for each, _ in judged}:
+            _say(f"the waiver of {waiver.owner} for {waiver.role} meets no role of this run; if the role is gone, remove it", DONE)
     for each in report.errors:
         _say(str(each), WRONG_INPUT)
     if report.errors:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from doorward.guardrails.model import Mode
 from doorward.guardrails.parsing import guardrails_from
 from doorward.guardrails.rules import ALL_RULES
 from doorward.organization.model import Account
+from doorward_cli.main import main
 from tests.unit.test_diff import EVERYBODY, LAMBDA, ROOT, STRANGER, allow
 from tests.unit.test_guardrails_rules import NOW, ORGANIZATIONS, REPO, role
 
@@ -97,6 +99,19 @@ def test_a_waiver_is_a_set_of_requests_and_everything_outside_of_it_is_found() -
     assert [each.witness.context["aws:PrincipalAccount"] for each in more.findings if each.witness is not None] == ["888877776666"]
     everybody = judged(WAIVERS, allow(EVERYBODY))
     assert "world-assumable" in severities(everybody)
+
+
+def test_a_waiver_for_a_role_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("organization.yaml", "guardrails.yaml"):
+        (tmp_path / name).write_text((REPO / "config" / name).read_text("utf-8").replace("waivers: []", "waivers:"), "utf-8")
+    with (tmp_path / "guardrails.yaml").open("a", encoding="utf-8") as file:
+        file.write(yaml.safe_dump(WAIVERS["waivers"]))
+    policy = tmp_path / "role.json"
+    trust = {"Version": "2012-10-17", "Statement": [allow(ROOT)]}
+    window = {"RoleName": "window", "Arn": "arn:aws:iam::777788889999:role/window", "AssumeRolePolicyDocument": trust}
+    policy.write_text(json.dumps({"Role": {**window, "Path": "/", "RoleId": "AROAWINDOWWINDOW12345"}}), "utf-8")
+    assert main(["check", str(policy), "--config", str(tmp_path)]) == 0
+    assert "the waiver of jane@acme.example for 777788889999/door meets no role of this run" in capsys.readouterr().err
 
 
 def test_a_waiver_for_some_requests_of_an_account_leaves_the_others() -> None:
