@@ -35,6 +35,10 @@ SAY_FOR_WHOM = frozenset(
 )
 
 
+TOO_LARGE = "a policy of this size"
+"""The construct on which it depends where the limits of one judgement were reached."""
+
+
 class Disagreement(DoorwardError):  # noqa: N818 - a fact about us, raised only when asked for
     """The search found a request and the evaluator refuses it: one of the two is wrong."""
 
@@ -93,7 +97,7 @@ class _Search:
                 self._take(rule.id, rule.title, self._any_principal, find_custom(self._gate, self._statement, rule))
         except OutOfBudget:
             because = "who can come in by it was not decided within the limits of one judgement"
-            self._leave_open(rules.WORLD_ASSUMABLE.id, "a policy of this size", because)
+            self._leave_open(rules.WORLD_ASSUMABLE.id, TOO_LARGE, because)
         if rules.WORLD_ASSUMABLE.id in self._found:
             # Whoever reads "everybody" needs no list of them.
             for each in (rules.EXTERNAL_ACCOUNT, rules.OUTSIDE_ORGANIZATION):

@@ -21,7 +21,7 @@ from doorward.errors import MalformedInput
 from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Verdict, Waived
 from doorward.guardrails import plain
 from doorward.guardrails.explaining import Told, explain, named
-from doorward.guardrails.holes import Asked, Disagreement, Hole, Holes, Open, holes_of
+from doorward.guardrails.holes import TOO_LARGE, Asked, Disagreement, Hole, Holes, Open, holes_of
 from doorward.guardrails.model import Guardrails, Role, Waiver, Where
 from doorward.guardrails.protected import cannot_be_edited
 from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED, RuleText
@@ -36,7 +36,7 @@ __all__ = ["Disagreement", "forget", "judge"]
 
 # Steps of automata, about a microsecond each at worst: after some 50 ms a judgement gives up.
 STEPS = 60_000
-FEWEST_STEPS = 20_000
+FEWEST_STEPS = 2_500
 _MOST_SETTINGS = 64
 _MOST_REMEMBERED = 8_192
 _LONGEST_REMEMBERED = 4_096
@@ -183,6 +183,7 @@ class _Judging:
         self._ended = tuple([each for each in waivers if each.has_ended(now)]) if waivers else ()
         self._waivers = tuple([each for each in waivers if each.has_begun(now) and not each.has_ended(now)]) if waivers else ()
         self._used: set[Waiver] = set()
+        self._spent = 0
         self._has_waivers = bool(waivers)
         self._trusts_plain = setting.is_plain_enough and not waivers
 
@@ -220,10 +221,10 @@ class _Judging:
         findings: list[Finding] = []
         undecided: list[Undecided] = []
         denies = tuple([each for each in document.statements if each.effect == "Deny"])
-        steps = max(STEPS // len(document.statements), FEWEST_STEPS)  # each has its own share: one that is too hard hides no other
-        for statement in document.statements:
-            if statement.effect == "Deny" or statement.position in narrow:
-                continue
+        searched = [each for each in document.statements if each.effect == "Allow" and each.position not in narrow]
+        for index, statement in enumerate(searched):
+            # Each has its own share of what is left: one that is too hard hides no other.
+            steps = max((STEPS - self._spent) // (len(searched) - index), FEWEST_STEPS)
             looked = self._looked_at(document, statement, denies, steps)
             where, ref = named(statement), StatementRef(statement.position, statement.sid)
             for each in looked.findings:
@@ -244,7 +245,9 @@ class _Judging:
             findings = [self._of_text(rule, because) for rule, because in self._offences(statement)]
             findings += [self._of_hole(found) for found in self._holes(part, statement, steps, undecided)]
             looked = _Looked(tuple(findings), tuple(undecided))
-            if not self._has_waivers and not _asks_for_time(part):
+            # With more left for it, another policy's may be decided.
+            gave_up = any(each.construct == TOO_LARGE for each in undecided)
+            if not (self._has_waivers or gave_up or _asks_for_time(part)):
                 _remember(known, key, looked)
         return looked
 
@@ -284,8 +287,11 @@ class _Judging:
         asked = setting.asked
         if rules is not None:
             asked = Asked(asked.on & rules, tuple(each for each in asked.custom if each.id in rules), asked.privileged)
-        gate = Gate(part, self._role, setting.ground, self._now, Budget(steps), outside_of=outside, inside_of=inside)
-        return holes_of(gate, statement, asked, strict=setting.strict)
+        budget = Budget(steps)
+        gate = Gate(part, self._role, setting.ground, self._now, budget, outside_of=outside, inside_of=inside)
+        holes = holes_of(gate, statement, asked, strict=setting.strict)
+        self._spent += steps - max(budget.steps, 0)
+        return holes
 
     def _waivers_of(self, rule_id: str) -> tuple[Waiver, ...]:
         return tuple(each for each in self._waivers if rule_id in each.rules)
