@@ -66,6 +66,7 @@ def test_rules_below_high_are_told_and_not_written_unless_they_are_named() -> No
     door, account = role("{}"), Account("777788889999", "prod")
     assert guardrails_from({"mode": "enforce"}).mode_for("saml-unscoped-audience", door, account) is Mode.ALERT
     assert guardrails_from({"mode": "enforce"}).mode_for("external-account", door, account) is Mode.ENFORCE
+    assert guardrails_from({"mode": "enforce", **CUSTOM}).mode_for("custom-people-without-mfa", door, account) is Mode.ALERT
     named = {"mode": "enforce", "rules": {"saml-unscoped-audience": {"mode": "enforce"}}}
     assert guardrails_from(named).mode_for("saml-unscoped-audience", door, account) is Mode.ENFORCE
 

@@ -158,6 +158,11 @@ class Guardrails(NamedTuple):
     waivers: tuple[Waiver, ...] = ()
     hash: str = ""
 
+    def _usual_cap(self, rule_id: str) -> Mode | None:
+        """What is below high is told and not written, unless the configuration gives the rule a mode."""
+        known = ALL_RULES.get(rule_id) or next((each for each in self.custom_rules if each.id == rule_id), None)
+        return None if known is None or known.severity in {Severity.CRITICAL, Severity.HIGH} else Mode.ALERT
+
     def is_privileged(self, role: Role, account: Account | None) -> bool:
         return any(each.covers(role, account) for each in self.privileged)
 
@@ -177,12 +182,8 @@ class Guardrails(NamedTuple):
         if scope is not None and rule_id in scope.rules:
             return scope.rules[rule_id]
         rule = self.rules.get(rule_id)
-        cap = rule.mode if rule is not None and rule.mode is not None else _CAPS.get(rule_id)
+        cap = rule.mode if rule is not None and rule.mode is not None else self._usual_cap(rule_id)
         return milder(self.mode if scope is None else scope.mode, cap)
-
-
-# What is below high is told and not written, unless the configuration names the rule.
-_CAPS = {each.id: Mode.ALERT for each in ALL_RULES.values() if each.severity not in {Severity.CRITICAL, Severity.HIGH}}
 
 
 def milder(one: Mode, other: Mode | None) -> Mode:
