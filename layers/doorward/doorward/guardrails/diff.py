@@ -98,7 +98,8 @@ class _Comparison:
     def _of_callers(self, kind: Kind, callers: Callers, allows: list[Statement]) -> Iterator[Shown | Doubt]:
         old, new = with_constants(self._old, callers), with_constants(self._new, callers)
         denied = denied_by(new, callers)
-        allowed_before = tuple(region for each in old.statements if each.effect == "Allow" for region in _regions(old, each, callers))
+        allows_before = [each for each in old.statements if each.effect == "Allow"]
+        allowed_before = tuple(region for each in allows_before for region in _regions(old, each, callers, taken_out=True))
         denied_before = tuple(region for each in self._gone for region in _regions(old, old.statements[each], callers))
         for statement in allows:
             filled = new.statements[statement.position]
@@ -145,12 +146,12 @@ class _Comparison:
         )
 
 
-def _regions(document: Document, statement: Statement, callers: Callers) -> tuple[Region, ...]:
+def _regions(document: Document, statement: Statement, callers: Callers, *, taken_out: bool = False) -> tuple[Region, ...]:
     """Where the statement applies to these callers: a region for each of its principals that means them."""
     if not matches_action(statement, callers.action):
         return ()
     admitted = [callers.admits(each) for each in statement.principals or ()]
-    conditions = conditions_of(document, statement, callers) if any(each is not None for each in admitted) else ()
+    conditions = conditions_of(document, statement, callers, taken_out=taken_out) if any(each is not None for each in admitted) else ()
     return tuple((*each, *conditions) for each in admitted if each is not None)
 
 

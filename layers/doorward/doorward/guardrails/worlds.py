@@ -165,21 +165,21 @@ class Gate:
         return tuple(_texts(self.document))
 
     @staticmethod
-    def _regions(wheres: tuple[Where, ...], callers: Callers) -> tuple[Region, ...]:
+    def _regions(wheres: tuple[Where, ...], callers: Callers, *, taken_out: bool) -> tuple[Region, ...]:
         """Where these requests lie, for these callers."""
         regions: list[Region] = []
         for where in wheres:
             for principal in where.principals or (Principal("*", "*"),):
                 admitted = callers.admits(principal)
                 if admitted is not None:
-                    regions.append((*admitted, *region_of(where, callers)))
+                    regions.append((*admitted, *region_of(where, callers, taken_out=taken_out)))
         return tuple(regions)
 
     def find(self, statement: Statement, principal: Principal, callers: Callers, within: Region = ()) -> Found | Doubt | None:
         """A request of these callers that the statement lets in by this principal, from now on and in that region. Raises OutOfBudget."""
         doubt: Found | Doubt | None = None
-        outside = self._regions(self._outside_of, callers)
-        for region in ((),) if self._inside_of is None else self._regions((self._inside_of,), callers):
+        outside = self._regions(self._outside_of, callers, taken_out=True)
+        for region in ((),) if self._inside_of is None else self._regions((self._inside_of,), callers, taken_out=False):
             also = (*self.also, *within, *region)
             found = find_request(self.document, statement, principal, callers, self.budget, also, outside)
             if isinstance(found, Found):
@@ -371,10 +371,10 @@ def federated_shown(gate: Gate, found: Found, provider: str, callers: Callers, a
     return Shown(Witness(provider, "Federated", action, context, tuple(missing)))
 
 
-def region_of(where: Where, callers: Callers) -> Region:
+def region_of(where: Where, callers: Callers, *, taken_out: bool = False) -> Region:
     """Where these requests lie, for these callers."""
     statement = Statement(0, None, "Allow", (), None, (), None, None, None, where.conditions)
-    return conditions_of(Document(VERSION_2012, None, (statement,)), statement, callers)
+    return conditions_of(Document(VERSION_2012, None, (statement,)), statement, callers, taken_out=taken_out)
 
 
 def text_of(found: Found, dimension: str) -> str:

@@ -338,11 +338,11 @@ def aws_callers(
         return ((beginning if beginning.startswith(kind) else kind) + "any",)
 
     def on_account(part: Pattern) -> tuple[Pattern, ...]:
-        return (lifted(part, tuple(before), (":", RUN), ":"),)
+        return lifted(part, tuple(before), (":", RUN), ":")
 
     def on_user_name(part: Pattern) -> tuple[Pattern, ...]:
         whose = (*before, Wild(many=True, barred=":"), *":user/")
-        return (lifted(part, whose, (), "/"), lifted(part, (*whose, RUN, "/"), (), "/"))
+        return (*lifted(part, whose, (), "/"), *lifted(part, (*whose, RUN, "/"), (), "/"))
 
     domains = {
         CALLER: Domain(
@@ -406,7 +406,7 @@ def aws_callers(
 
 
 def _on_org_id(part: Pattern) -> tuple[Pattern, ...]:
-    return (lifted(part, (), ("/", RUN), "/"),)
+    return lifted(part, (), ("/", RUN), "/")
 
 
 def _admits_aws(principal: Principal, partition: str, form: Form) -> tuple[Placed, ...] | None:

@@ -122,8 +122,8 @@ def github_callers(resource: Resource, provider: str, tokens: Tokens, *, by_name
 
 
 def _on_repository(part: Pattern) -> tuple[Pattern, ...]:
-    return (lifted(part, tuple("repo:"), (":", RUN), ":"),)
+    return lifted(part, tuple("repo:"), (":", RUN), ":")
 
 
 def _on_owner(part: Pattern) -> tuple[Pattern, ...]:
-    return (lifted(part, tuple("repo:"), ("/", RUN), "/:"),)
+    return lifted(part, tuple("repo:"), ("/", RUN), "/:")

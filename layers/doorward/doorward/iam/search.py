@@ -211,7 +211,7 @@ def denied_by(document: Document, callers: Callers) -> tuple[Region, ...]:
     denies: list[Region] = []
     for each in document.statements:
         if each.effect == "Deny" and matches_action(each, callers.action):
-            conditions = conditions_of(document, each, callers)
+            conditions = conditions_of(document, each, callers, taken_out=True)
             for denied in each.principals or ():
                 admitted = callers.admits(denied)
                 if admitted is not None:
@@ -696,7 +696,8 @@ def read_operator(text: str) -> Operator | None:
     return None
 
 
-def conditions_of(document: Document, statement: Statement, callers: Callers) -> Region:
+def conditions_of(document: Document, statement: Statement, callers: Callers, *, taken_out: bool = False) -> Region:
+    """`taken_out`: the region is one to be outside of. Then a key that may be missing leaves open whether the caller is."""
     placed: list[Placed] = []
     variables = document.version == VERSION_2012
     for operator, written, values in statement.conditions:
@@ -704,7 +705,7 @@ def conditions_of(document: Document, statement: Statement, callers: Callers) ->
         test = _test(operator, written, values, key.kind, key.multivalued, variables)
         if key.lift is not None:
             test = test._replace(patterns=tuple(there for each in test.patterns for there in key.lift(each)))
-        if key.sometimes and test.absent is not False:
+        if key.sometimes and (taken_out or test.absent is not False):
             test = Test(None, negated=False, patterns=(), unknown=True, construct=test.construct)
         placed.append(Placed(key.dimension, test))
         if key.multivalued and not test.negated and (test.patterns or test.spans) and ":" not in operator:
@@ -818,7 +819,15 @@ def glob(text: str, *, barred: str = "") -> tuple[Token, ...]:
     return tuple(Wild(each == "*", barred) if each in "*?" else each for each in text)
 
 
-def lifted(part: Pattern, before: tuple[Token, ...], after: tuple[Token, ...], barred: str) -> Pattern:
-    """The pattern as a part of a longer text, its wildcards kept out of the neighbouring parts."""
-    inner = (Wild(each.many, each.barred + barred) if isinstance(each, Wild) else each for each in part.tokens)
-    return pattern((*before, *inner, *after))
+def lifted(part: Pattern, before: tuple[Token, ...], after: tuple[Token, ...], barred: str) -> tuple[Pattern, ...]:
+    """The pattern as a part of a longer text, kept out of the neighbouring parts; none where it needs what parts them."""
+    inner: list[Token] = []
+    for each in part.tokens:
+        if isinstance(each, Wild):
+            inner.append(Wild(each.many, each.barred + barred))
+        else:
+            kept = "".join(char for char in each if char not in barred)
+            if not kept:
+                return ()
+            inner.append(kept)
+    return (pattern((*before, *inner, *after)),)

@@ -126,8 +126,8 @@ def _service(resource: Resource, service: str, source: Domain, organization: Dom
 
 
 def _on_account(part: Pattern) -> tuple[Pattern, ...]:
-    return (lifted(part, _BEFORE_ACCOUNT, (":", RUN), ":"),)
+    return lifted(part, _BEFORE_ACCOUNT, (":", RUN), ":")
 
 
 def _on_org_id(part: Pattern) -> tuple[Pattern, ...]:
-    return (lifted(part, (), ("/", RUN), "/"),)
+    return lifted(part, (), ("/", RUN), "/")
