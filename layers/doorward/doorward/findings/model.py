@@ -108,3 +108,8 @@ class Judgement(NamedTuple):
     findings: tuple[Finding, ...] = ()
     undecidable: tuple[Undecided, ...] = ()
     because: str | None = None
+
+    @property
+    def counting(self) -> tuple[Finding, ...]:
+        """The findings that make the role violating."""
+        return tuple(each for each in self.findings if each.counts)

@@ -5,27 +5,21 @@ from collections.abc import Iterator
 from doorward.guardrails.everybody import bearers
 from doorward.guardrails.model import CustomRule
 from doorward.guardrails.service_worlds import service_shown
-from doorward.guardrails.worlds import Answer, Gate, Shown, federated_shown, region_of
+from doorward.guardrails.worlds import Answer, Gate, federated_shown, first_shown, region_of
 from doorward.guardrails.written import issuer_of
 from doorward.iam.documents import Principal, Statement
-from doorward.iam.search import Doubt, Found
+from doorward.iam.search import Found
 from doorward.iam.services import acting_for_others, acting_silently
 
 
 def find_custom(gate: Gate, statement: Statement, rule: CustomRule) -> Answer:
     """A request of the rule's world that the statement lets in. It says what the rule asks for, too."""
-    doubts: list[str] = []
     asked = gate.keys
     gate.keys = tuple(dict.fromkeys((*asked, *(each.key for each in rule.where.conditions))))
     try:
-        for answer in _answers(gate, statement, rule):
-            if isinstance(answer, Shown):
-                return answer
-            if answer is not None:
-                doubts += answer.constructs
+        return first_shown(_answers(gate, statement, rule))
     finally:
         gate.keys = asked
-    return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
 
 
 def _answers(gate: Gate, statement: Statement, rule: CustomRule) -> Iterator[Answer]:

@@ -81,7 +81,7 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
             mode,
             "Whether a guardrail is broken could not be decided, so this policy is not called safe; a person should read it.",
         )
-    counting = [each for each in judgement.findings if each.counts]
+    counting = judgement.counting
     modes = [guardrails.mode_for(each.rule, role, account) for each in counting]
     mode = max(modes, key=list(Mode).index)
     if mode is not Mode.ENFORCE:

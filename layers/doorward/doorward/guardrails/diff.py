@@ -92,17 +92,18 @@ class _Comparison:
         principals = tuple(dict.fromkeys(principal for each in allows for principal in each.principals or ()))
         for kind in everybody(self._gate, principals):
             for action in (kind.callers.action, *_ALONG):
-                yield from self._of_callers(kind, kind.callers.making(action), allows)
+                yield from self._of_callers(kind, kind.callers.making(action))
         yield from self._of_the_unknown(allows)
 
-    def _of_callers(self, kind: Kind, callers: Callers, allows: list[Statement]) -> Iterator[Shown | Doubt]:
+    def _of_callers(self, kind: Kind, callers: Callers) -> Iterator[Shown | Doubt]:
         old, new = with_constants(self._old, callers), with_constants(self._new, callers)
         denied = denied_by(new, callers)
         allows_before = [each for each in old.statements if each.effect == "Allow"]
         allowed_before = tuple(region for each in allows_before for region in _regions(old, each, callers, taken_out=True))
         denied_before = tuple(region for each in self._gone for region in _regions(old, old.statements[each], callers))
-        for statement in allows:
-            filled = new.statements[statement.position]
+        for statement, filled in zip(self._new.statements, new.statements, strict=True):
+            if statement.effect != "Allow":
+                continue
             for region in _regions(new, filled, callers):
                 wanted = (*callers.base, *self._gate.also, *region)
                 if not self._is_covered(statement):

@@ -61,7 +61,7 @@ def _aws(gate: Gate) -> Iterator[Kind]:
             organizations = _ANY_ORGANIZATION if org_id is None else one_organization(org_id)
             base = (stands_at(CALLER, *whose),)
             yield _aws_kind(gate, form, organizations, Accounts(None, frozenset(), ours), base)
-        yield _aws_kind(gate, form, organizations_other_than(org_id), Accounts(None, gate.ours, likely), ())
+        yield _aws_kind(gate, form, gate.elsewhere, Accounts(None, gate.ours, likely), ())
 
 
 _ANY_ORGANIZATION = organizations_other_than(None)

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from doorward.findings.model import Witness
-from doorward.guardrails.worlds import Answer, Gate, Shown, text_of
+from doorward.guardrails.worlds import Answer, Gate, Shown, first_shown, shown_by, text_of, trusted_tokens
 from doorward.guardrails.written import is_open, positive_values
 from doorward.iam.callers import GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.documents import Document, Principal, Statement
 from doorward.iam.github import github_callers
-from doorward.iam.search import Callers, Doubt, Found, Placed, Test, glob, ignoring_case
+from doorward.iam.search import Callers, Doubt, Found, Placed, glob, ignoring_case
 from doorward.iam.sets import Pattern, Wild, literal, pattern
 from doorward.iam.tokens import Tokens
 from doorward.organization.model import TrustedIssuer
@@ -39,7 +39,7 @@ def stray_audience(gate: Gate, statement: Statement, principal: Principal) -> An
 
 def pull_request(gate: Gate, statement: Statement, principal: Principal) -> Answer:
     """A workflow that is trusted and runs for a pull request, which anybody with write access to a branch can open."""
-    asked = _one_of(f"{GITHUB}:sub", (pattern((*_REPO, Wild(many=True, barred=":"), *":pull_request")),))
+    asked = trusted_tokens(f"{GITHUB}:sub", (pattern((*_REPO, Wild(many=True, barred=":"), *":pull_request")),))
     worlds = [Tokens(base=(*base, asked)) for base in _trusted(gate, statement)]
     return _search(gate, statement, principal.value, worlds)
 
@@ -50,19 +50,12 @@ def _trusted(gate: Gate, statement: Statement) -> Iterator[tuple[Placed, ...]]:
 
 
 def _search(gate: Gate, statement: Statement, provider: str, worlds: Iterable[Tokens]) -> Answer:
-    doubts: list[str] = []
-    for tokens in worlds:
-        for by_name in (True, False):
-            callers = github_callers(gate.resource, provider, tokens, by_name=by_name)
-            found = gate.find(statement, Principal("Federated", provider), callers)
-            if isinstance(found, Found):
-                shown = github_shown(gate, found, provider, callers)
-                if isinstance(shown, Shown):
-                    return shown
-                found = shown
-            if found is not None:
-                doubts += found.constructs
-    return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
+    def answer(tokens: Tokens, by_name: bool) -> Answer:
+        callers = github_callers(gate.resource, provider, tokens, by_name=by_name)
+        found = gate.find(statement, Principal("Federated", provider), callers)
+        return shown_by(found, lambda found: github_shown(gate, found, provider, callers))
+
+    return first_shown(answer(tokens, by_name) for tokens in worlds for by_name in (True, False))
 
 
 def github_shown(gate: Gate, found: Found, provider: str, callers: Callers) -> Shown | Doubt:
@@ -103,9 +96,9 @@ def _strangers_of_listed(issuer: TrustedIssuer) -> Iterator[Tokens]:
 def _trusted_of_listed(issuer: TrustedIssuer) -> Iterator[tuple[Placed, ...]]:
     patterns = tuple(pattern for each in issuer.subjects for pattern in subject_patterns(each))
     if patterns:
-        yield (_one_of(f"{GITHUB}:sub", patterns),)
+        yield (trusted_tokens(f"{GITHUB}:sub", patterns),)
     if issuer.claims:
-        yield tuple(_one_of(f"{GITHUB}:{claim.lower()}", tuple(map(literal, values))) for claim, values in issuer.claims.items())
+        yield tuple(trusted_tokens(f"{GITHUB}:{claim.lower()}", tuple(map(literal, values))) for claim, values in issuer.claims.items())
 
 
 def _strangers_of_unlisted(statement: Statement, document: Document) -> Tokens:
@@ -128,14 +121,10 @@ def _strangers_of_unlisted(statement: Statement, document: Document) -> Tokens:
 def _trusted_of_unlisted(statement: Statement, document: Document) -> Iterator[tuple[Placed, ...]]:
     owners, ids = _literal_owners(statement, document)
     if owners:
-        yield (_one_of(f"{GITHUB}:sub", tuple(pattern for owner in owners for pattern in _owner_patterns(owner))),)
+        yield (trusted_tokens(f"{GITHUB}:sub", tuple(pattern for owner in owners for pattern in _owner_patterns(owner))),)
     for claim, values in ids.items():
         if values:
-            yield (_one_of(f"{GITHUB}:{claim}", tuple(map(literal, values))),)
-
-
-def _one_of(dimension: str, patterns: tuple[Pattern, ...]) -> Placed:
-    return Placed(dimension, Test(absent=False, negated=False, patterns=patterns, unknown=False, construct="trusted tokens"))
+            yield (trusted_tokens(f"{GITHUB}:{claim}", tuple(map(literal, values))),)
 
 
 @lru_cache(maxsize=1024)

@@ -68,11 +68,10 @@ class Holes(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Which rules look: those of the catalogue that are `on`, and rules of one's own; `privileged`: the role is."""
+    """Which rules look: those of the catalogue that are `on`, and rules of one's own."""
 
     on: frozenset[str]
     custom: tuple[CustomRule, ...] = ()
-    privileged: bool = False
 
 
 def holes_of(gate: Gate, statement: Statement, asked: Asked, *, strict: bool) -> Holes:

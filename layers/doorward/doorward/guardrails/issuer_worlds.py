@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from doorward.guardrails.worlds import Answer, Gate, federated_shown
+from doorward.guardrails.worlds import Answer, Gate, federated_shown, first_shown, shown_by, trusted_tokens
 from doorward.guardrails.written import positive_values, spelled_out
 from doorward.iam.callers import WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.issuers import COGNITO, SHARED, cognito_callers, issuer_callers, profile_of
-from doorward.iam.search import Doubt, Found, Placed, Test, glob, matches_action
+from doorward.iam.search import Doubt, Found, glob, matches_action
 from doorward.iam.sets import Pattern, literal, pattern
 from doorward.iam.tokens import Tokens, unnamed_web_identities
 from doorward.organization.model import TrustedIssuer
@@ -44,7 +44,7 @@ def stray_audience(gate: Gate, statement: Statement, principal: Principal, issue
     listed = gate.organization.issuer(issuer)
     if listed is None or not listed.audiences or not listed.subjects:
         return None
-    subjects = _one_of(f"{issuer}:sub".lower(), tuple(pattern(glob(each)) for each in listed.subjects))
+    subjects = trusted_tokens(f"{issuer}:sub".lower(), tuple(pattern(glob(each)) for each in listed.subjects))
     tokens = Tokens(audiences_excluded=tuple(map(literal, listed.audiences)), base=(subjects,))
     return _search(gate, statement, principal, issuer, [tokens])
 
@@ -64,30 +64,26 @@ def guest(gate: Gate, statement: Statement, principal: Principal) -> Answer:
 
 def _cognito(gate: Gate, statement: Statement, principal: Principal, known: _Known, guests: tuple[bool, ...]) -> Answer:
     """`known`: pools and identities that are no stranger's."""
-    doubts: list[str] = []
-    for each in guests:
-        callers = cognito_callers(gate.resource, *known, guest=each)
+
+    def answer(guest: bool) -> Answer:
+        callers = cognito_callers(gate.resource, *known, guest=guest)
         found = gate.find(statement, principal, callers)
-        if isinstance(found, Found):
-            return federated_shown(gate, found, principal.value, callers, WITH_WEB_IDENTITY)
-        if found is not None:
-            doubts += found.constructs
-    return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
+        return shown_by(found, lambda found: federated_shown(gate, found, principal.value, callers, WITH_WEB_IDENTITY))
+
+    return first_shown(map(answer, guests))
 
 
 def _search(gate: Gate, statement: Statement, principal: Principal, issuer: str, worlds: list[Tokens]) -> Answer:
-    doubts: list[str] = []
-    for tokens in worlds:
+    is_certain = profile_of(issuer) is not None or (issuer in SHARED and not _is_asked(statement, issuer.lower()))
+
+    def answer(tokens: Tokens) -> Answer:
         callers = issuer_callers(gate.resource, principal.value, issuer, tokens)
         found = gate.find(statement, principal, callers)
-        if isinstance(found, Found):
-            host = issuer.lower()
-            if profile_of(issuer) is not None or (issuer in SHARED and not _is_asked(statement, host)):
-                return federated_shown(gate, found, principal.value, callers, WITH_WEB_IDENTITY)
-            found = Doubt((f"tokens of {issuer}",))
-        if found is not None:
-            doubts += found.constructs
-    return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
+        if isinstance(found, Found) and not is_certain:
+            return Doubt((f"tokens of {issuer}",))
+        return shown_by(found, lambda found: federated_shown(gate, found, principal.value, callers, WITH_WEB_IDENTITY))
+
+    return first_shown(map(answer, worlds))
 
 
 def _is_asked(statement: Statement, host: str) -> bool:
@@ -100,10 +96,6 @@ def _claims_missed(issuer: TrustedIssuer) -> Iterator[tuple[tuple[str, tuple[Pat
         yield ()
     for claim, values in issuer.claims.items():
         yield ((claim.lower(), tuple(map(literal, values))),)
-
-
-def _one_of(dimension: str, patterns: tuple[Pattern, ...]) -> Placed:
-    return Placed(dimension, Test(absent=False, negated=False, patterns=patterns, unknown=False, construct="trusted tokens"))
 
 
 def unnamed_provider(gate: Gate, statement: Statement, principal: Principal) -> Doubt | None:

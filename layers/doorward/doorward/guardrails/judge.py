@@ -95,7 +95,7 @@ class _Setting:
         on = frozenset(
             each.id for each in ALL_RULES.values() if guardrails.is_enabled(each.id) and (privileged or not each.only_privileged)
         )
-        self.asked = Asked(on, tuple(guardrails.custom_rules[each] for each in custom), privileged)
+        self.asked = Asked(on, tuple(guardrails.custom_rules[each] for each in custom))
         self.scope = guardrails.scope_of(role, account)
         # Rules of one's own, and those that look at privileged roles only, mind what others do not.
         self.is_plain_enough = not privileged and not custom
@@ -286,7 +286,7 @@ class _Judging:
         setting = self._setting
         asked = setting.asked
         if rules is not None:
-            asked = Asked(asked.on & rules, tuple(each for each in asked.custom if each.id in rules), asked.privileged)
+            asked = Asked(asked.on & rules, tuple(each for each in asked.custom if each.id in rules))
         budget = Budget(steps)
         gate = Gate(part, self._role, setting.ground, self._now, budget, outside_of=outside, inside_of=inside)
         holes = holes_of(gate, statement, asked, strict=setting.strict)

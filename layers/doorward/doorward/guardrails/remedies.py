@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Any
 
 from doorward.errors import MalformedInput
-from doorward.findings.model import Finding, Judgement, Remedy, RemedyKind, Verdict
+from doorward.findings.model import Judgement, Remedy, RemedyKind, Verdict
 from doorward.guardrails.diff import newly_allowed
 from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.judge import judge
@@ -42,6 +42,7 @@ from doorward.guardrails.rules import (
 )
 from doorward.guardrails.written import issuer_of
 from doorward.iam.arns import UNIQUE_ID
+from doorward.iam.assertions import sign_in_page
 from doorward.iam.callers import ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Condition, Document, Principal, Statement, canonical_hash, load_json, parse_document, render_document
 from doorward.iam.issuers import COGNITO
@@ -55,11 +56,6 @@ _WHITE_SPACE = re.compile(r"\s+")
 _CALLS = (ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY, "sts:TagSession", "sts:SetSourceIdentity")
 _BY_ORGANIZATION = frozenset({WORLD_ASSUMABLE.id, OUTSIDE_ORGANIZATION.id, EXTERNAL_ACCOUNT.id})
 _DENY_SID = "DoorwardDenyStrangers"
-_SIGN_IN = {
-    "aws": "https://signin.aws.amazon.com/saml",
-    "aws-us-gov": "https://signin.amazonaws-us-gov.com/saml",
-    "aws-cn": "https://signin.amazonaws.cn/saml",
-}
 _LISTS = frozenset({"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"})
 
 QUARANTINE: dict[str, Any] = {
@@ -87,7 +83,7 @@ def propose(
     now: datetime,
 ) -> tuple[Remedy, ...]:
     """Remedies for the findings of `judgement`, the mildest first; all proved. Empty where nothing was found or nothing may be written."""
-    if not _counting(judgement) or cannot_be_edited(role):
+    if not judgement.counting or cannot_be_edited(role):
         return ()
     return tuple(_Ladder(role, judgement, accepted_baseline, organization, guardrails, now).climb())
 
@@ -113,7 +109,7 @@ class _Ladder:
         self._document = parse_document(role.trust_policy)
         self._baseline = accepted_baseline
         self._baseline_hash = _hash_of(accepted_baseline)
-        self._offending = frozenset(each.statement.index for each in _counting(judgement))
+        self._offending = frozenset(each.statement.index for each in judgement.counting)
         self._doubts = Counter((each.rule, each.construct) for each in judgement.undecidable)
         self._tried: set[str] = set()
         self._longest = max(LONGEST_CANDIDATE, _size(json.dumps(load_json(role.trust_policy))))
@@ -138,7 +134,8 @@ class _Ladder:
                 yield from self._restore()
                 continue
             rendered = render_document(candidate)
-            if _size(json.dumps(rendered)) <= self._longest and self._closes(json.dumps(rendered)) and self._widens_nothing(rendered):
+            text = json.dumps(rendered)
+            if _size(text) <= self._longest and self._closes(text) and self._widens_nothing(text):
                 yield Remedy(kind, rendered, proved=True)
 
     def _candidates(self) -> Iterator[tuple[RemedyKind, Document | None]]:
@@ -197,8 +194,8 @@ class _Ladder:
     # Tightening
 
     def _tightened(self, statement: Statement) -> Statement | None:
-        """With subjects and audiences that are trusted, and nothing else."""
-        rules = {each.rule for each in _counting(self._judgement) if each.statement.index == statement.position}
+        """With what each rule misses: conditions of what is ours or trusted, and nothing else."""
+        rules = {each.rule for each in self._judgement.counting if each.statement.index == statement.position}
         candidates = [statement]
         for rule in sorted(rules - {OIDC_UNSCOPED_SUBJECT.id, OIDC_UNSCOPED_AUDIENCE.id}):
             candidates = [narrower for each in candidates if (narrower := self._with_what_is_ours(each, rule)) is not None]
@@ -222,8 +219,8 @@ class _Ladder:
             return Condition("ForAnyValue:StringLike", f"{COGNITO}:amr", ("authenticated",))
         if rule == COGNITO_UNSCOPED_POOL.id and organization.cognito:
             return Condition("StringEquals", f"{COGNITO}:aud", organization.cognito)
-        if rule == SAML_UNSCOPED_AUDIENCE.id and organization.partition in _SIGN_IN:
-            return Condition("StringEquals", "SAML:aud", (_SIGN_IN[organization.partition],))
+        if rule == SAML_UNSCOPED_AUDIENCE.id and (page := sign_in_page(organization.partition)) is not None:
+            return Condition("StringEquals", "SAML:aud", (page,))
         if rule == SERVICE_FOREIGN_SOURCE.id:
             return Condition("StringEquals", "aws:SourceAccount", (self._role.account_id,))
         if rule == ROLES_ANYWHERE_ANY_ANCHOR.id and organization.roles_anywhere:
@@ -234,33 +231,6 @@ class _Ladder:
         if self._organization.id is None or not _admits_everybody(statement):
             return None
         return self._if_clean(_requiring(statement, Condition("StringEquals", "aws:PrincipalOrgID", (self._organization.id,))))
-
-    # Denying
-
-    def _with_deny(self) -> Document | None:
-        """A Deny of strangers' calls beside what stands. Services are spared: they have no organization."""
-        rules = {each.rule for each in _counting(self._judgement)}
-        open_ones = [each for each in self._document.statements if each.position in self._offending]
-        if (
-            not rules <= _BY_ORGANIZATION
-            or not all(map(_admits_everybody, open_ones))
-            or any(each.sid == _DENY_SID for each in self._document.statements)
-        ):
-            return None
-        organization = self._organization
-        known = sorted(
-            {each.id for each in organization.trusted_accounts if not each.external_id_required}
-            | ({self._role.account_id} if organization.id is None else set())
-        )
-        conditions = [Condition("BoolIfExists", "aws:PrincipalIsAWSService", ("false",))]
-        if organization.id is not None:
-            conditions.append(Condition("StringNotEqualsIfExists", "aws:PrincipalOrgID", (organization.id,)))
-        if known:
-            conditions.append(Condition("StringNotEqualsIfExists", "aws:PrincipalAccount", tuple(known)))
-        position = len(self._document.statements)
-        everybody = (Principal("AWS", "*"),)
-        deny = Statement(position, _DENY_SID, "Deny", everybody, None, (ASSUME_ROLE,), None, None, None, tuple(conditions))
-        return self._document._replace(statements=(*self._document.statements, deny))
 
     def _narrow_subjects(self, statement: Statement) -> Iterator[Statement]:
         name = _issuer_of(statement)
@@ -304,6 +274,33 @@ class _Ladder:
                 return _with_condition(statement, position, condition._replace(values=kept or condition.values))
         return statement._replace(conditions=(*statement.conditions, Condition("StringEquals", audience, audiences)))
 
+    # Denying
+
+    def _with_deny(self) -> Document | None:
+        """A Deny of strangers' calls beside what stands. Services are spared: they have no organization."""
+        rules = {each.rule for each in self._judgement.counting}
+        open_ones = [each for each in self._document.statements if each.position in self._offending]
+        if (
+            not rules <= _BY_ORGANIZATION
+            or not all(map(_admits_everybody, open_ones))
+            or any(each.sid == _DENY_SID for each in self._document.statements)
+        ):
+            return None
+        organization = self._organization
+        known = sorted(
+            {each.id for each in organization.trusted_accounts if not each.external_id_required}
+            | ({self._role.account_id} if organization.id is None else set())
+        )
+        conditions = [Condition("BoolIfExists", "aws:PrincipalIsAWSService", ("false",))]
+        if organization.id is not None:
+            conditions.append(Condition("StringNotEqualsIfExists", "aws:PrincipalOrgID", (organization.id,)))
+        if known:
+            conditions.append(Condition("StringNotEqualsIfExists", "aws:PrincipalAccount", tuple(known)))
+        position = len(self._document.statements)
+        everybody = (Principal("AWS", "*"),)
+        deny = Statement(position, _DENY_SID, "Deny", everybody, None, (ASSUME_ROLE,), None, None, None, tuple(conditions))
+        return self._document._replace(statements=(*self._document.statements, deny))
+
     # Restoring
 
     def _restore(self) -> Iterator[Remedy]:
@@ -324,13 +321,13 @@ class _Ladder:
 
     def _closes(self, text: str) -> bool:
         judged = self._judge(text)
-        if judged.verdict is Verdict.INVALID or _counting(judged):
+        if judged.verdict is Verdict.INVALID or judged.counting:
             return False
         return Counter((each.rule, each.construct) for each in judged.undecidable) <= self._doubts
 
-    def _widens_nothing(self, rendered: dict[str, Any]) -> bool:
-        candidate = parse_document(rendered)
-        return newly_allowed(self._document, candidate, self._role, self._organization, now=self._now).is_there is False
+    def _widens_nothing(self, text: str) -> bool:
+        """Looked at as it would be written."""
+        return newly_allowed(self._document, parse_document(text), self._role, self._organization, now=self._now).is_there is False
 
     def _alone(self, statement: Statement) -> Judgement:
         """The statement with every Deny of the document, and no other Allow."""
@@ -339,7 +336,7 @@ class _Ladder:
 
     def _is_clean(self, statement: Statement) -> bool:
         judged = self._alone(statement)
-        return judged.verdict is not Verdict.INVALID and not _counting(judged)
+        return judged.verdict is not Verdict.INVALID and not judged.counting
 
     def _is_scoped(self, statement: Statement) -> bool:
         judged = self._alone(statement)
@@ -348,10 +345,6 @@ class _Ladder:
 
     def _if_clean(self, statement: Statement) -> Statement | None:
         return statement if self._is_clean(statement) else None
-
-
-def _counting(judgement: Judgement) -> list[Finding]:
-    return [each for each in judgement.findings if each.counts]
 
 
 _NOTHING = Statement(-1, None, "Allow", (), None, (), None, None, None, ())

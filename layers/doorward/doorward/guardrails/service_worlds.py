@@ -2,7 +2,7 @@
 
 from doorward.findings.model import Witness
 from doorward.guardrails.model import Where
-from doorward.guardrails.worlds import Answer, Gate, Shown, federated_shown, region_of, text_of
+from doorward.guardrails.worlds import Answer, Gate, Shown, federated_shown, region_of, shown_by, text_of
 from doorward.guardrails.written import spelled_out
 from doorward.iam.assertions import saml_callers
 from doorward.iam.callers import ASSUME_ROLE, ORGANIZATION, WITH_SAML
@@ -23,14 +23,14 @@ def foreign_source(gate: Gate, statement: Statement, principal: Principal) -> An
     """A service that says that it acts for an account which is neither ours nor trusted."""
     callers = acting_for_others(gate.resource, principal.value, gate.elsewhere, gate.ours | gate.trusted)
     found = gate.find(statement, principal, callers)
-    return service_shown(gate, found, principal.value, callers) if isinstance(found, Found) else found
+    return shown_by(found, lambda found: service_shown(gate, found, principal.value, callers))
 
 
 def silent_source(gate: Gate, statement: Statement, principal: Principal) -> Answer:
     """A service that does not say for whom it acts."""
     callers = acting_silently(gate.resource, principal.value)
     found = gate.find(statement, principal, callers)
-    return service_shown(gate, found, principal.value, callers) if isinstance(found, Found) else found
+    return shown_by(found, lambda found: service_shown(gate, found, principal.value, callers))
 
 
 def service_shown(gate: Gate, found: Found, service: str, callers: Callers) -> Shown:
@@ -78,6 +78,4 @@ def any_user(gate: Gate, statement: Statement, principal: Principal) -> Answer:
 def _assertion(gate: Gate, statement: Statement, principal: Principal, *, stray: bool, within: Where = Where()) -> Answer:  # noqa: B008 - a constant
     callers = saml_callers(gate.resource, principal.value, stray=stray)
     found = gate.find(statement, principal, callers, region_of(within, callers))
-    if not isinstance(found, Found):
-        return found
-    return federated_shown(gate, found, principal.value, callers, WITH_SAML)
+    return shown_by(found, lambda found: federated_shown(gate, found, principal.value, callers, WITH_SAML))

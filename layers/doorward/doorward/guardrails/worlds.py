@@ -5,7 +5,7 @@ The worlds of those who come by a token, an assertion or a service are in `githu
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import product
@@ -49,7 +49,7 @@ from doorward.iam.search import (
     has_variables,
     variables_of,
 )
-from doorward.iam.sets import Budget
+from doorward.iam.sets import Budget, Pattern
 from doorward.iam.spans import FAR, Span, Spans, network, united
 from doorward.organization.model import Organization
 
@@ -82,6 +82,27 @@ _FEDERATED_USER = Doubt(("a federated user's session",))
 
 Answer = Shown | Doubt | None
 """A proof that a world gets in, what that depends on, or a proof that it does not."""
+
+
+def first_shown(answers: Iterable[Answer]) -> Answer:
+    """The first proof; else all that it depends on. Nothing after a proof is looked for."""
+    doubts: list[str] = []
+    for answer in answers:
+        if isinstance(answer, Shown):
+            return answer
+        if answer is not None:
+            doubts += answer.constructs
+    return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
+
+
+def shown_by(found: Found | Doubt | None, show: Callable[[Found], Shown | Doubt]) -> Answer:
+    """What was found, as the request that it is."""
+    return show(found) if isinstance(found, Found) else found
+
+
+def trusted_tokens(dimension: str, patterns: tuple[Pattern, ...]) -> Placed:
+    """Tokens of which this part fits one of the patterns."""
+    return Placed(dimension, Test(absent=False, negated=False, patterns=patterns, unknown=False, construct="trusted tokens"))
 
 
 class Ground:
@@ -237,16 +258,18 @@ class Gate:
         named = account_of_principal(principal.value) if principal.type == "AWS" else None
         if named is not None and named != account_id:
             return None
-        ours = account_id in self.ours and self.organization.id is not None
-        organizations = one_organization(self.organization.id or "") if ours else self.elsewhere
         whoever = Condition("StringEquals", "aws:PrincipalArn", (role_arn(account_id, _WHOEVER, partition=self.role_partition),))
+        organizations = self._organizations_of(account_id)
         return self._aws(statement, principal, organizations, account_id=account_id, forms=("role",), within=Where((), (whoever,)))
+
+    def _organizations_of(self, account_id: str) -> Organizations:
+        is_ours = account_id in self.ours and self.organization.id is not None
+        return one_organization(self.organization.id or "") if is_ours else self.elsewhere
 
     def of_account(self, statement: Statement, principal: Principal, account_id: str, rule: CustomRule) -> Answer:
         """A principal of this account whose request lies in the rule's world."""
-        ours = account_id in self.ours and self.organization.id is not None
-        organizations = one_organization(self.organization.id or "") if ours else self.elsewhere
         forms: tuple[Form, ...] = FORMS[:2] if rule.form is None else (rule.form,)
+        organizations = self._organizations_of(account_id)
         return self._aws(statement, principal, organizations, account_id=account_id, forms=forms, within=rule.where)
 
     def vendor(self, statement: Statement, principal: Principal, account_id: str) -> Answer:
@@ -276,27 +299,21 @@ class Gate:
         forms: tuple[Form, ...] = FORMS,
         within: Where | None = None,
     ) -> Answer:
-        doubts: list[str] = []
-        for form in forms:
+        if account_id is not None:
+            accounts = Accounts(account_id)
+        else:
+            accounts = Accounts(None, self.ours | self.trusted, (*self.fresh_accounts[:1], *self.named))
+
+        def answer(form: Form) -> Answer:
             callers = aws_callers(
-                self.resource,
-                form,
-                organizations,
-                Accounts(account_id)
-                if account_id is not None
-                else Accounts(None, self.ours | self.trusted, (*self.fresh_accounts[:1], *self.named)),
-                unique_ids=self.unique_ids,
-                external_ids_taken=external_ids_taken,
+                self.resource, form, organizations, accounts, unique_ids=self.unique_ids, external_ids_taken=external_ids_taken
             )
             found = self.find(statement, principal, callers, () if within is None else region_of(within, callers))
-            if isinstance(found, Found):
-                shown = self.aws_shown(found, form, callers, absent) if form != "federated-user" else _FEDERATED_USER
-                if isinstance(shown, Shown):
-                    return shown
-                found = shown
-            if found is not None:
-                doubts += found.constructs
-        return Doubt(tuple(dict.fromkeys(doubts))) if doubts else None
+            if form == "federated-user":
+                return shown_by(found, lambda _: _FEDERATED_USER)
+            return shown_by(found, lambda found: self.aws_shown(found, form, callers, absent))
+
+        return first_shown(map(answer, forms))
 
     def aws_shown(self, found: Found, form: Form, callers: Callers, absent: tuple[str, ...]) -> Shown | Doubt:
         arn = text_of(found, CALLER)

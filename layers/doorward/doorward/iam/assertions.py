@@ -53,6 +53,12 @@ _UNDOCUMENTED = (
 )
 
 
+def sign_in_page(partition: str) -> str | None:
+    """Where AWS takes assertions in this partition; None where it is not known here."""
+    hosts = _HOSTS.get(partition)
+    return None if hosts is None else f"https://{hosts[0]}/saml"
+
+
 @lru_cache(maxsize=8)
 def endpoints(partition: str) -> tuple[Pattern, ...]:
     """The recipients that are AWS's own: its sign-in pages, of all regions."""

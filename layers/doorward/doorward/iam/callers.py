@@ -54,7 +54,8 @@ _ANY_TEXT = Grammar(Many(ANY))
 SOME_TEXT = Grammar(some(ANY))
 _SESSION_NAME = Grammar(_SESSION)
 # `us-east-1`, `us-gov-west-1`, `us-isob-east-1`, `eusc-de-east-1`
-_REGION = Grammar((some(Chars(LOWER)), some(("-", some(Chars(LOWER)))), "-", some(Chars(DIGITS))))
+REGION: Part = (some(Chars(LOWER)), some(("-", some(Chars(LOWER)))), "-", some(Chars(DIGITS)))
+_REGION = Grammar(REGION)
 
 
 class Text(NamedTuple):
@@ -76,6 +77,7 @@ FREE_TEXT = Domain(optional=True, grammar=_ANY_TEXT, samples=("any",), longest=_
 _SOURCE_IDENTITY = Domain(optional=True, grammar=_SESSION_NAME, samples=("any",), longest=_LONGEST_SESSION_NAME)
 
 _HEX = Chars(DIGITS + "abcdef")
+UUID: Part = ((_HEX,) * 8, "-", (_HEX,) * 4, "-", (_HEX,) * 4, "-", (_HEX,) * 4, "-", (_HEX,) * 12)
 _LONGEST_SESSION_SECONDS = 43_200
 _LONGEST_MFA_AGE_SECONDS = 129_600
 ALL_ADDRESSES: Spans = united((IPV4, IPV6))
@@ -358,7 +360,7 @@ def aws_callers(
     keys = {
         "aws:principalarn": Key(CALLER),
         "aws:principalaccount": Key(CALLER, lift=on_account, read=lambda arn: arn[len(before) : account_end]),
-        "aws:principalorgid": Key(ORGANIZATION, lift=_on_org_id, read=lambda path: path.partition("/")[0]),
+        "aws:principalorgid": Key(ORGANIZATION, lift=on_org_id, read=lambda path: path.partition("/")[0]),
         "aws:principalorgpaths": Key(ORGANIZATION, multivalued=True),
     }
     sample = "AROAANYROLEANYROLEANY:any" if form == "role" else "AIDAANYUSERANYUSERANY"
@@ -405,7 +407,8 @@ def aws_callers(
     return Callers(ASSUME_ROLE, space.key_of, space.domain_of, admits, required=required, base=(*whose, *base))
 
 
-def _on_org_id(part: Pattern) -> tuple[Pattern, ...]:
+def on_org_id(part: Pattern) -> tuple[Pattern, ...]:
+    """A pattern on an organization's id, as one on paths within organizations."""
     return lifted(part, (), ("/", RUN), "/")
 
 

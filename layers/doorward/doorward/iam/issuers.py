@@ -15,7 +15,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from doorward.iam.callers import DIGITS, LETTERS, LOWER, RUN, SOME_TEXT, Resource
+from doorward.iam.callers import DIGITS, LETTERS, LOWER, REGION, RUN, SOME_TEXT, UUID, Resource
 from doorward.iam.search import Callers, Domain, Key, Placed, Test
 from doorward.iam.sets import Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, pattern, perhaps, some
 from doorward.iam.tokens import Tokens, web_identities
@@ -23,8 +23,6 @@ from doorward.iam.tokens import Tokens, web_identities
 COGNITO = "cognito-identity.amazonaws.com"
 _CLUSTER = re.compile(r"oidc\.eks\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/id/[0-9A-Z]{32}", re.ASCII)
 
-_HEX = Chars(DIGITS + "abcdef")
-_UUID: Part = ((_HEX,) * 8, "-", (_HEX,) * 4, "-", (_HEX,) * 4, "-", (_HEX,) * 4, "-", (_HEX,) * 12)
 _SLUG = (Chars(LETTERS + DIGITS), Many(Chars(LETTERS + DIGITS + "_.-")))
 # A name that people give: it has no separator of its own.
 _TITLE = some(Chars(":", negated=True))
@@ -105,7 +103,7 @@ _VERCEL = _profile(
 _BITBUCKET = _profile(
     "{",
     "}",
-    ("{", _UUID, "}", perhaps((":{", _UUID, "}")), ":{", _UUID, "}"),
+    ("{", UUID, "}", perhaps((":{", UUID, "}")), ":{", UUID, "}"),
     f"{{{_ANY_ID}}}:{{{_ANY_ID}}}:{{{_ANY_ID}}}",
     f"{{{_ANY_ID}}}:{{{_ANY_ID}}}",
 )
@@ -121,13 +119,13 @@ _CLUSTERS = _profile(
 
 def _circleci(organization: str | None) -> Profile:
     """CircleCI's issuers are each for one organization; a project is what tells its tokens apart."""
-    whose: Part = _UUID if organization is None else organization
+    whose: Part = UUID if organization is None else organization
     shown = organization or _ANY_ID
-    user = ("/user/", _UUID)
+    user = ("/user/", UUID)
     return Profile(
         f"org/{organization}/project/" if organization else "org/",
         "/",
-        Grammar(("org/", whose, "/project/", _UUID, user, perhaps(("/vcs-origin/", some(Chars(" ", negated=True)))))),
+        Grammar(("org/", whose, "/project/", UUID, user, perhaps(("/vcs-origin/", some(Chars(" ", negated=True)))))),
         (f"org/{shown}/project/{_ANY_ID}/user/{_ANY_ID}",),
         (shown,),
     )
@@ -201,8 +199,7 @@ def issuer_callers(resource: Resource, provider: str, issuer: str, tokens: Token
 
 # Amazon Cognito identity pools: https://docs.aws.amazon.com/cognito/latest/developerguide/iam-roles.html
 
-_REGION = (some(Chars(LOWER)), some(("-", some(Chars(LOWER)))), "-", some(Chars(DIGITS)))
-_POOL = Grammar((_REGION, ":", _UUID))
+_POOL = Grammar((REGION, ":", UUID))
 _STRANGE_POOLS = ("eu-west-1:9b8a7c6d-1e2f-4a3b-8c9d-5e6f7a8b9c0d", "us-east-1:0f1e2d3c-4b5a-4968-8776-655443322110")
 _GUEST = "unauthenticated"
 _SIGNED_IN = "authenticated"

@@ -15,13 +15,16 @@ from doorward.iam.callers import (
     LOWER,
     NOT_FEDERATED,
     ORGANIZATION,
+    REGION,
     RUN,
+    UUID,
     Organizations,
     Resource,
     Space,
     Text,
     by_name,
     constant,
+    on_org_id,
     resource_keys,
 )
 from doorward.iam.documents import Principal
@@ -35,9 +38,6 @@ SOURCE = "source"
 _ACCOUNT_ID_DIGITS = 12
 _PART = Wild(many=True, barred=":")
 _BEFORE_ACCOUNT = (*"arn:", _PART, ":", _PART, ":", _PART, ":")
-_HEX = Chars(DIGITS + "abcdef")
-_UUID = ((_HEX,) * 8, "-", (_HEX,) * 4, "-", (_HEX,) * 4, "-", (_HEX,) * 4, "-", (_HEX,) * 12)
-_REGION = (some(Chars(LOWER)), some(("-", some(Chars(LOWER)))), "-", some(Chars(DIGITS)))
 _RESOURCE = some(Chars("".join(map(chr, range(0x21, 0x7F)))))
 _NONE: tuple[Placed, ...] = (
     Placed(ORGANIZATION, Test(absent=None, negated=False, patterns=(), unknown=True, construct='Principal {"AWS": "*"} for a service')),
@@ -48,7 +48,7 @@ _NONE: tuple[Placed, ...] = (
 def acting_for_others(resource: Resource, service: str, organizations: Organizations, ours: frozenset[str]) -> Callers:
     """A service that says for whom it acts: for a resource in none of our accounts."""
     account = (Chars(DIGITS),) * _ACCOUNT_ID_DIGITS
-    named = (some(Chars(LOWER + DIGITS + "-")), ":", perhaps(_REGION), ":")
+    named = (some(Chars(LOWER + DIGITS + "-")), ":", perhaps(REGION), ":")
     prefix = service.partition(".")[0]
 
     def rejects(arn: str) -> Pattern | None:
@@ -82,7 +82,7 @@ def acting_silently(resource: Resource, service: str) -> Callers:
 @lru_cache(maxsize=512)
 def by_trust_anchor(resource: Resource, anchors_excluded: tuple[str, ...]) -> Callers:
     """A certificate of a trust anchor of the role's account, none of `anchors_excluded`: Roles Anywhere names it in `aws:SourceArn`."""
-    anchor = ("arn:", resource.partition, ":rolesanywhere:", _REGION, f":{resource.account_id}:trust-anchor/", _UUID)
+    anchor = ("arn:", resource.partition, ":rolesanywhere:", REGION, f":{resource.account_id}:trust-anchor/", UUID)
     sample = f"arn:{resource.partition}:rolesanywhere:%s:{resource.account_id}:trust-anchor/9b8a7c6d-1e2f-4a3b-8c9d-5e6f7a8b9c0d"
     source = Domain(
         optional=False,
@@ -98,7 +98,7 @@ def _service(resource: Resource, service: str, source: Domain, organization: Dom
     keys = {
         "aws:sourcearn": Key(SOURCE),
         "aws:sourceaccount": Key(SOURCE, lift=_on_account),
-        "aws:sourceorgid": Key(ORGANIZATION, lift=_on_org_id),
+        "aws:sourceorgid": Key(ORGANIZATION, lift=on_org_id),
         "aws:sourceorgpaths": Key(ORGANIZATION, multivalued=True),
     }
     texts = (
@@ -127,7 +127,3 @@ def _service(resource: Resource, service: str, source: Domain, organization: Dom
 
 def _on_account(part: Pattern) -> tuple[Pattern, ...]:
     return lifted(part, _BEFORE_ACCOUNT, (":", RUN), ":")
-
-
-def _on_org_id(part: Pattern) -> tuple[Pattern, ...]:
-    return lifted(part, (), ("/", RUN), "/")

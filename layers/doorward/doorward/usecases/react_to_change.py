@@ -172,6 +172,7 @@ class _RoleReaction:
             case = None
         by_pipeline = self._written_by_pipeline(head, case, found_hash)
         judgement = judge(role, tools.organization, tools.guardrails, now=tools.clock.now())
+        accepted = tools.ledger.baseline(role.ref, role.role_id) if judgement.verdict is Verdict.VIOLATING else None
         account = tools.organization.account(role.account_id)
         decision = decide(
             judgement,
@@ -183,7 +184,7 @@ class _RoleReaction:
                 cause_known=self.cause_known and by_pipeline is not None,
                 by_pipeline=by_pipeline is True,
                 protected_because=protected_because(role),
-                widens=self._widens(role) if judgement.verdict is Verdict.VIOLATING else None,
+                widens=None if accepted is None else self._widens(role, accepted),
             ),
         )
         judged = head.judged_hash if head.role_id == role.role_id else ""
@@ -198,7 +199,7 @@ class _RoleReaction:
                 head = self._close_without_write(case, head, "The same trust policy breaks no guardrail any more.")
             return self._pass(role, head, found_hash)
         if decision.action is Action.WRITE:
-            return self._put_back(role, judgement, decision, head, found_hash)
+            return self._put_back(role, judgement, decision, head, found_hash, accepted)
         return self._tell(role, judgement, decision, head, found_hash, case)
 
     # Who wrote what stands
@@ -221,11 +222,8 @@ class _RoleReaction:
             return case.by_pipeline
         return None if self.told_hash is not None else by_actor
 
-    def _widens(self, role: Role) -> bool | None:
+    def _widens(self, role: Role, accepted: Baseline) -> bool | None:
         """Whether the role lets somebody in whom its accepted trust policy keeps out; None where that cannot be said."""
-        accepted = self.tools.ledger.baseline(role.ref, role.role_id)
-        if accepted is None:
-            return None
         from doorward.guardrails.diff import newly_allowed
 
         try:
@@ -322,14 +320,15 @@ class _RoleReaction:
 
     # Putting back
 
-    def _put_back(self, role: Role, judgement: Judgement, decision: Decision, head: Head, found_hash: str) -> _Result:
+    def _put_back(  # noqa: PLR0917 - what was found, and what was known
+        self, role: Role, judgement: Judgement, decision: Decision, head: Head, found_hash: str, accepted: Baseline | None
+    ) -> _Result:
         from doorward.guardrails.remedies import propose
 
         tools = self.tools
         case, announcement = self._case(role, judgement, decision, head, found_hash)
         head = replace(head, case_id=case.id)
         tools.ledger.open_case(self.lock, case, head, announcement)
-        accepted = tools.ledger.baseline(role.ref, role.role_id)
         ladder = propose(
             role,
             judgement,
