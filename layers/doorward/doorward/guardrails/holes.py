@@ -5,6 +5,7 @@ found out about it holds wherever it stands, and is remembered by its content.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from doorward.errors import DoorwardError
@@ -113,7 +114,7 @@ class _Search:
             if matches_action(statement, ASSUME_ROLE):
                 self._look_at_aws(principal)
             if principal.value == "*" and rules.WORLD_ASSUMABLE.id not in self._found:
-                self._ask(rules.OIDC_UNSCOPED_SUBJECT, principal, lambda: issuer_worlds.unnamed_provider(self._gate, statement, principal))
+                self._ask(rules.OIDC_UNSCOPED_SUBJECT, principal, issuer_worlds.unnamed_provider)
         elif principal.type == "Service":
             self._look_at_service(principal)
         elif is_saml(principal):
@@ -181,12 +182,12 @@ class _Search:
         if not matches_action(statement, ASSUME_ROLE):
             return
         if principal.value == ROLES_ANYWHERE:
-            self._ask(rules.ROLES_ANYWHERE_ANY_ANCHOR, principal, lambda: service_worlds.any_trust_anchor(gate, statement, principal))
+            self._ask(rules.ROLES_ANYWHERE_ANY_ANCHOR, principal, service_worlds.any_trust_anchor)
             return
         if principal.value in gate.organization.services:
             return
         if service_worlds.asks_for_source(statement):
-            self._ask(rules.SERVICE_FOREIGN_SOURCE, principal, lambda: service_worlds.foreign_source(gate, statement, principal))
+            self._ask(rules.SERVICE_FOREIGN_SOURCE, principal, service_worlds.foreign_source)
         if self._is_on(rules.SERVICE_CONFUSED_DEPUTY) and rules.SERVICE_FOREIGN_SOURCE.id not in self._found:
             severity = Severity.LOW if principal.value in SAY_FOR_WHOM else None
             known = self._found.get(rules.SERVICE_CONFUSED_DEPUTY.id)
@@ -210,21 +211,19 @@ class _Search:
             because = "whom this identity provider lets in is not known; list it under trusted.saml if it is yours"
             self._leave_open(rules.EXTERNAL_ACCOUNT.id, f"SAML provider {shortened(principal.value)}", because)
             return
-        self._ask(rules.SAML_UNSCOPED_AUDIENCE, principal, lambda: service_worlds.stray_assertion(gate, statement, principal))
-        if self._is_on(rules.SAML_ANY_USER):
-            self._take_rule(rules.SAML_ANY_USER, principal, service_worlds.any_user(gate, statement, principal), lenient=True)
+        self._ask(rules.SAML_UNSCOPED_AUDIENCE, principal, service_worlds.stray_assertion)
+        self._ask(rules.SAML_ANY_USER, principal, service_worlds.any_user, lenient=True)
 
     def _look_at_web_identity(self, principal: Principal) -> None:
-        gate, statement = self._gate, self._statement
+        statement = self._statement
         issuer = issuer_of(principal)
         by_token = matches_action(statement, WITH_WEB_IDENTITY)
         if issuer == GITHUB:
             if by_token:
-                self._ask(rules.OIDC_UNSCOPED_SUBJECT, principal, lambda: github_worlds.stranger_token(gate, statement, principal))
-                self._ask(rules.OIDC_UNSCOPED_AUDIENCE, principal, lambda: github_worlds.stray_audience(gate, statement, principal))
-                if self._is_on(rules.OIDC_PULL_REQUEST) and rules.OIDC_UNSCOPED_SUBJECT.id not in self._found:
-                    answer = github_worlds.pull_request(gate, statement, principal)
-                    self._take_rule(rules.OIDC_PULL_REQUEST, principal, answer, lenient=True)
+                self._ask(rules.OIDC_UNSCOPED_SUBJECT, principal, github_worlds.stranger_token)
+                self._ask(rules.OIDC_UNSCOPED_AUDIENCE, principal, github_worlds.stray_audience)
+                if rules.OIDC_UNSCOPED_SUBJECT.id not in self._found:
+                    self._ask(rules.OIDC_PULL_REQUEST, principal, github_worlds.pull_request, lenient=True)
         elif issuer is None or (issuer == COGNITO and not by_token):
             # Cognito's basic flow may call AssumeRole: https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flow.html
             if by_token or matches_action(statement, ASSUME_ROLE):
@@ -233,8 +232,8 @@ class _Search:
         elif not by_token:
             return  # AssumeRole is no call that the bearer of a token can make
         elif issuer == COGNITO:
-            self._ask(rules.COGNITO_UNSCOPED_POOL, principal, lambda: issuer_worlds.strange_pool(gate, statement, principal))
-            self._ask(rules.COGNITO_GUEST, principal, lambda: issuer_worlds.guest(gate, statement, principal))
+            self._ask(rules.COGNITO_UNSCOPED_POOL, principal, issuer_worlds.strange_pool)
+            self._ask(rules.COGNITO_GUEST, principal, issuer_worlds.guest)
         else:
             rule = rules.CLUSTER_ANY_SERVICE_ACCOUNT if is_cluster(issuer) else rules.OIDC_UNSCOPED_SUBJECT
             self._ask_issuer(rule, principal, issuer)
@@ -251,21 +250,23 @@ class _Search:
                 self._leave_open(rule.id, ", ".join(map(shortened, answer.constructs)), because)
             else:
                 self._take_rule(rule, principal, answer)
-        self._ask(rules.OIDC_UNSCOPED_AUDIENCE, principal, lambda: issuer_worlds.stray_audience(gate, statement, principal, issuer))
+        self._ask(rules.OIDC_UNSCOPED_AUDIENCE, principal, partial(issuer_worlds.stray_audience, issuer=issuer))
 
     # What comes of it
 
     def _is_on(self, rule: RuleText) -> bool:
         return rule.id in self._asked.on
 
-    def _ask(self, rule: RuleText, principal: Principal, find: Callable[[], Answer]) -> None:
+    def _ask(
+        self, rule: RuleText, principal: Principal, find: Callable[[Gate, Statement, Principal], Answer], *, lenient: bool = False
+    ) -> None:
+        """`lenient`: of this rule a doubt is nothing to tell anybody."""
         if self._is_on(rule) and rule.id not in self._found:
-            self._take_rule(rule, principal, find())
+            self._take_rule(rule, principal, find(self._gate, self._statement, principal), lenient=lenient)
 
     def _take_rule(
         self, rule: RuleText, principal: Principal, answer: Answer, *, lenient: bool = False, severity: Severity | None = None
     ) -> None:
-        """`lenient`: of this rule a doubt is nothing to tell anybody."""
         if self._is_on(rule) and not (lenient and isinstance(answer, Doubt)):
             self._take(rule.id, rule.title, principal, answer, severity)
 

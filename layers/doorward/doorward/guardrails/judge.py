@@ -22,7 +22,7 @@ from doorward.findings.model import Finding, Judgement, Severity, StatementRef, 
 from doorward.guardrails import plain
 from doorward.guardrails.explaining import Told, explain, named
 from doorward.guardrails.holes import TOO_LARGE, Asked, Disagreement, Hole, Holes, Open, holes_of
-from doorward.guardrails.model import Guardrails, Role, Waiver, Where
+from doorward.guardrails.model import Guardrails, Role, Scope, Waiver, Where
 from doorward.guardrails.protected import cannot_be_edited
 from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED, RuleText
 from doorward.guardrails.text_rules import offences
@@ -80,9 +80,16 @@ class _Setting:
     """All that a judgement depends on besides the policy, and what was found out for it."""
 
     def __init__(
-        self, role: Role, organization: Organization, guardrails: Guardrails, *, privileged: bool, custom: tuple[int, ...], strict: bool
+        self,
+        role: Role,
+        organization: Organization,
+        guardrails: Guardrails,
+        *,
+        privileged: bool,
+        custom: tuple[int, ...],
+        scope: Scope | None,
+        strict: bool,
     ) -> None:
-        account = organization.account(role.account_id)
         self.organization = organization
         self.guardrails = guardrails
         self.strict = strict
@@ -96,7 +103,7 @@ class _Setting:
             each.id for each in ALL_RULES.values() if guardrails.is_enabled(each.id) and (privileged or not each.only_privileged)
         )
         self.asked = Asked(on, tuple(guardrails.custom_rules[each] for each in custom))
-        self.scope = guardrails.scope_of(role, account)
+        self.scope = scope
         # Rules of one's own, and those that look at privileged roles only, mind what others do not.
         self.is_plain_enough = not privileged and not custom
         self.judged: dict[str, Judgement] = {}
@@ -163,14 +170,8 @@ def _kept_setting(role: Role, organization: Organization, guardrails: Guardrails
     if known is None or known.organization is not organization or known.guardrails is not guardrails:
         if len(_settings) >= _MOST_SETTINGS:
             _settings.clear()
-        known = _settings[key] = _Setting(role, organization, guardrails, privileged=privileged, custom=custom, strict=strict)
+        known = _settings[key] = _Setting(role, organization, guardrails, privileged=privileged, custom=custom, scope=scope, strict=strict)
     return known
-
-
-class _Found(NamedTuple):
-    statement: Statement
-    hole: Hole
-    waiver: Waiver | None
 
 
 class _Judging:
@@ -243,7 +244,7 @@ class _Judging:
             part = document._replace(statements=(statement, *denies))
             undecided: list[Undecided] = []
             findings = [self._of_text(rule, because) for rule, because in self._offences(statement)]
-            findings += [self._of_hole(found) for found in self._holes(part, statement, steps, undecided)]
+            findings += [self._of_hole(statement, hole, waiver) for hole, waiver in self._holes(part, statement, steps, undecided)]
             looked = _Looked(tuple(findings), tuple(undecided))
             # With more left for it, another policy's may be decided.
             gave_up = any(each.construct == TOO_LARGE for each in undecided)
@@ -254,7 +255,7 @@ class _Judging:
     def _offences(self, statement: Statement) -> Iterator[tuple[RuleText, str]]:
         return (each for each in offences(statement, self._role.account_id) if each[0].id in self._setting.asked.on)
 
-    def _holes(self, part: Document, statement: Statement, steps: int, undecided: list[Undecided]) -> Iterator[_Found]:
+    def _holes(self, part: Document, statement: Statement, steps: int, undecided: list[Undecided]) -> Iterator[tuple[Hole, Waiver | None]]:
         """With what waivers accept marked, and what is found outside of them."""
         holes = self._searched(part, statement, steps)
         rules = dict.fromkeys([*(hole.rule for hole in holes.found), *(doubt.rule for doubt in holes.undecided)])
@@ -267,10 +268,10 @@ class _Judging:
                 if inside.found or inside.undecided:
                     self._used.add(waiver)
             left = {*(hole.rule for hole in outside.found), *(doubt.rule for doubt in outside.undecided)}
-            yield from (_Found(statement, each, waivers[0]) for each in holes.found if each.rule in concerned - left)
-            yield from (_Found(statement, each, None) for each in outside.found)
+            yield from ((each, waivers[0]) for each in holes.found if each.rule in concerned - left)
+            yield from ((each, None) for each in outside.found)
             undecided += map(_undecided, outside.undecided)
-        yield from (_Found(statement, each, None) for each in holes.found if not waived[each.rule])
+        yield from ((each, None) for each in holes.found if not waived[each.rule])
         undecided += [_undecided(each) for each in holes.undecided if not waived[each.rule]]
 
     def _searched(
@@ -304,17 +305,17 @@ class _Judging:
             self._used.add(waiver)
         return Finding(rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, _SOMEWHERE, None, because, _waived(waiver))
 
-    def _of_hole(self, found: _Found) -> Finding:
-        setting, hole = self._setting, found.hole
+    def _of_hole(self, statement: Statement, hole: Hole, waiver: Waiver | None) -> Finding:
+        setting = self._setting
         rule = ALL_RULES.get(hole.rule)
         if rule is None:
             custom = next(each for each in setting.asked.custom if each.id == hole.rule)
             title, because = custom.title, custom.because
         else:
             title = rule.title
-            because = explain(rule, Told(found.statement, hole.principal, hole.shown, setting.organization))
+            because = explain(rule, Told(statement, hole.principal, hole.shown, setting.organization))
         severity = setting.severity_of(hole.rule, hole.severity)
-        return Finding(hole.rule, "world", severity, title, _SOMEWHERE, hole.shown.witness, because, _waived(found.waiver))
+        return Finding(hole.rule, "world", severity, title, _SOMEWHERE, hole.shown.witness, because, _waived(waiver))
 
     def _about_waivers(self) -> list[Finding]:
         said: list[Finding] = []
