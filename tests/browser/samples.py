@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from doorward.events.records import Actor, Cause, Change, RoleTarget
+from doorward.events.model import Actor, Cause, Change, RoleTarget
 from doorward.findings.model import Finding, Judgement, Remedy, Severity, StatementRef, Undecided, Verdict, Witness
 from doorward.findings.wording import witness_in_words
 from doorward.guardrails.announcements import describe_case, with_remedy

@@ -111,7 +111,7 @@ def test_outbox_functions_touch_outbox_items_alone(hub: Template) -> None:
 
 def test_only_this_source_can_be_announced(hub: Template) -> None:
     statement = next(each for each in statements_of(hub["Resources"]["PublishOutboxRole"]) if each["Action"] == "events:PutEvents")
-    assert statement["Condition"] == {"StringEquals": {"events:source": "doorward.guardrails"}}
+    assert statement["Condition"] == {"StringEquals": {"events:source": ["doorward.guardrails", "doorward.sessions", "doorward.guard"]}}
 
 
 def test_the_bus_takes_only_forwarded_iam_events_of_the_own_organization(hub: Template) -> None:

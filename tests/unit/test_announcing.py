@@ -1,16 +1,24 @@
 """publish_outbox and notify_people: what was found reaches the bus and people, whatever fails on the way."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
+from doorward.findings.alerts import Alert, AlertEvent, AlertFormat, alert_as_json
+from doorward.findings.model import Severity
 from doorward.ports.ledger import Announcement
+from doorward.slack.cards import render_card
 from doorward.usecases.notify_people import compose_message, notify_people
 from doorward.usecases.publish_outbox import publish_outbox
 from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeLedger
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 DETAIL: dict[str, Any] = {
     "format": "doorward.guardrails/1",
     "announcement_id": "dw-1-found",
@@ -107,3 +115,45 @@ def test_a_message_says_what_where_who_and_what_was_done() -> None:
 def test_an_unread_change_is_told_by_its_account() -> None:
     message = compose_message(envelope("TrustChangeUnread", role_ref=None))
     assert "account 777788889999" in message.subject
+
+
+ALERT = Alert(
+    detection="external-caller",
+    key="shared-1",
+    severity=Severity.CRITICAL,
+    title="somebody from outside came in",
+    because="Account 999988887777 assumed role/x.\u202e",
+    what_to_do="Close the door, then end the session.",
+    account_id="777788889999",
+    at=START,
+    role="arn:aws:iam::777788889999:role/x",
+    events=(AlertEvent("e-1", "AssumeRole", START),),
+)
+
+
+def alerting(kind: AlertFormat = "doorward.sessions/1") -> str:
+    detail = {"announcement_id": ALERT.id, **alert_as_json(ALERT, kind, "prod")}
+    return json.dumps({"source": kind.partition("/")[0], "detail-type": "SuspiciousSessionFound", "detail": detail})
+
+
+@pytest.mark.parametrize("kind", ["doorward.sessions/1", "doorward.guard/1"])
+def test_an_alert_says_what_happened_where_and_what_to_do(kind: AlertFormat) -> None:
+    message = compose_message(alerting(kind))
+    assert "somebody from outside came in: arn:aws:iam::777788889999:role/x" in message.text
+    assert "Account: prod (777788889999)" in message.text
+    assert "What to do: Close the door, then end the session." in message.text
+    assert "\u202e" not in message.text
+    assert "critical" in json.dumps(render_card(message))
+    assert "Close the door" in json.dumps(render_card(message))
+
+
+def test_an_alert_keeps_to_its_schema_and_its_id_is_that_of_the_thing_found() -> None:
+    schema = json.loads((REPOSITORY / "docs" / "schemas" / "doorward.alert.1.json").read_text("utf-8"))
+    Draft202012Validator(schema).validate(alert_as_json(ALERT, "doorward.guard/1", None))
+    assert replace(ALERT, at=START + timedelta(days=1), because="again").id == ALERT.id
+    assert replace(ALERT, key="another").id != ALERT.id
+
+
+def test_an_event_of_another_source_is_not_passed_on_to_people() -> None:
+    with pytest.raises(MalformedInput):
+        compose_message(alerting().replace('"doorward.sessions"', '"my.app"'))

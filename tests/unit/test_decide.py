@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from doorward.events.records import Cause
+from doorward.events.model import Cause
 from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Verdict, Witness
 from doorward.guardrails.decide import Action, Circumstances, decide
 from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope

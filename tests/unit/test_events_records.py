@@ -8,20 +8,8 @@ from typing import Any
 import pytest
 
 from doorward.errors import MalformedInput
-from doorward.events.records import (
-    HANDLED_EVENTS,
-    KNOWN_EVENTS,
-    AccountTarget,
-    Cause,
-    Change,
-    Part,
-    ProviderTarget,
-    RoleTarget,
-    Skipped,
-    SkipReason,
-    parse_envelope,
-    parse_record,
-)
+from doorward.events.model import AccountTarget, Cause, Change, Part, ProviderTarget, RoleTarget, Skipped, SkipReason
+from doorward.events.records import HANDLED_EVENTS, KNOWN_EVENTS, parse_envelope, parse_record
 
 PROD = "777788889999"
 STRANGER = "999988887777"

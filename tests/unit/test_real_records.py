@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from doorward.events.records import Change, ProviderTarget, RoleTarget, parse_envelope
+from doorward.events.model import Change, ProviderTarget, RoleTarget
+from doorward.events.records import parse_envelope
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.organization.model import Account, Organization
 from doorward.usecases.react_to_change import Tools, react_to_change

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-SOURCE = "doorward.guardrails"
 # SQS takes at most 256 KB, attributes included; a reason is one sentence.
 _LONGEST_REASON = 1000
 _LONGEST_BODY_BYTES = 250_000
@@ -30,12 +29,13 @@ class EventBridgeBus:
 
     def publish(self, announcement: Announcement) -> None:
         detail = {"announcement_id": announcement.id, **announcement.detail}
+        source = str(announcement.detail["format"]).partition("/")[0]  # doorward.guardrails/1 comes from doorward.guardrails
         with translated(f"publishing {announcement.id}"):
             answer = self._events.put_events(
                 Entries=[
                     {
                         "EventBusName": self._bus_name,
-                        "Source": SOURCE,
+                        "Source": source,
                         "DetailType": announcement.detail_type,
                         "Detail": json.dumps(detail),
                         "Time": announcement.at,

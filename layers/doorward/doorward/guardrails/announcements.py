@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from doorward.events.records import Actor, Change
+from doorward.events.model import Actor, Change
 from doorward.findings.as_json import finding_as_json
 from doorward.findings.escaping import mask_external_ids
 from doorward.findings.model import Judgement, Remedy, Severity

@@ -19,7 +19,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from doorward.events.records import Cause
+from doorward.events.model import Cause
 from doorward.findings.model import Judgement, Severity, Verdict
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.organization.model import Account

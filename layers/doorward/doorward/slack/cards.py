@@ -19,6 +19,8 @@ _SIGNS = {"critical": ":red_circle:", "high": ":large_orange_circle:", "medium":
 def render_card(message: Message) -> dict[str, Any]:
     """`text` (for notifications and screen readers) and `blocks`."""
     detail = message.detail
+    if "detection" in detail:
+        return _alert_card(message)
     account = detail.get("account") or {}
     actor = detail.get("actor") or {}
     event = detail.get("event") or {}
@@ -37,6 +39,20 @@ def render_card(message: Message) -> dict[str, Any]:
     diff = [for_slack(line) for line in detail.get("diff", []) if not line.startswith("@@")]
     if diff:
         blocks.append(_section(diff))
+    return {"text": for_slack(message.subject), "blocks": blocks}
+
+
+def _alert_card(message: Message) -> dict[str, Any]:
+    detail = message.detail
+    account = detail.get("account") or {}
+    sign = _SIGNS.get(str(detail.get("severity")), ":white_circle:")
+    where = str(detail.get("role") or account.get("name") or account.get("id"))
+    label = f"{detail.get('severity')} {detail.get('detection')}"
+    blocks = [
+        _section([f"{sign} *{for_slack(message.headline)}*", for_slack(where)]),
+        _section([f"*{for_slack(label)}*: {for_slack(str(detail.get('because')))}"]),
+        _section([for_slack(str(detail.get("what_to_do")))]),
+    ]
     return {"text": for_slack(message.subject), "blocks": blocks}
 
 

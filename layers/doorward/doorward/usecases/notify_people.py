@@ -10,6 +10,7 @@ from doorward.findings.wording import closed_by, witness_in_words
 from doorward.ports.announcing import Channel, Message
 from doorward.ports.ledger import Outbox
 
+_SOURCES = frozenset({"doorward.guardrails", "doorward.sessions", "doorward.guard"})
 _HEADLINES = {
     "TrustViolationFound": "a trust policy breaks a guardrail",
     "TrustPolicyUndecidable": "a trust policy could not be judged",
@@ -53,17 +54,19 @@ def compose_message(envelope: str) -> Message:
         raise MalformedInput("the message: not JSON; only events from Doorward's own bus belong into this queue") from None
     if not (
         isinstance(raw, dict)
-        and raw.get("source") == "doorward.guardrails"
+        and raw.get("source") in _SOURCES
         and isinstance(raw.get("detail"), dict)
         and isinstance(raw["detail"].get("announcement_id"), str)
         and isinstance(raw.get("detail-type"), str)
     ):
-        raise MalformedInput("the message: not an event of Doorward's guardrails; only those belong into this queue")
+        raise MalformedInput("the message: not an event of Doorward's own; only those belong into this queue")
     detail: Mapping[str, Any] = raw["detail"]
-    headline = _HEADLINES.get(raw["detail-type"], "something happened")
+    is_alert = "detection" in detail
+    headline = str(detail.get("title")) if is_alert else _HEADLINES.get(raw["detail-type"], "something happened")
     if raw["detail-type"] == "TrustPolicyReverted":
         headline = f"a trust policy was {closed_by(str((detail.get('remedy') or {}).get('kind')))}"
-    where = detail.get("role_ref") or f"account {detail.get('account', {}).get('id')}"
+    where = detail.get("role") if is_alert else detail.get("role_ref")
+    where = where or f"account {detail.get('account', {}).get('id')}"
     severity = str(detail.get("severity", ""))
     return Message(
         announcement_id=detail["announcement_id"],
@@ -71,7 +74,7 @@ def compose_message(envelope: str) -> Message:
         detail=detail,
         headline=headline,
         subject=for_subject(f"Doorward [{severity}] {headline}: {where}"),
-        text="\n".join(for_plain_text(line) for line in _lines(headline, where, detail)),
+        text="\n".join(for_plain_text(line) for line in (_alert_lines if is_alert else _lines)(headline, where, detail)),
     )
 
 
@@ -98,4 +101,18 @@ def _lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[str]:
     if detail.get("diff"):
         lines += ["Change:", *detail["diff"]]
     lines.append(f"Finding: {detail.get('finding_id', '-')}   Guardrails: {str(detail.get('guardrails_hash', ''))[:12]}")
+    return lines
+
+
+def _alert_lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[str]:
+    account = detail.get("account") or {}
+    lines = [
+        f"{headline}: {where}",
+        f"Account: {account.get('name') or 'unknown'} ({account.get('id')})",
+        f"Severity: {detail.get('severity')}   Detection: {detail.get('detection')}",
+        str(detail.get("because")),
+        f"What to do: {detail.get('what_to_do')}",
+    ]
+    lines += [f"Event: {each.get('name')} at {each.get('time')} ({each.get('id')})" for each in detail.get("events", [])]
+    lines.append(f"Finding: {detail.get('finding_id', '-')}")
     return lines

@@ -19,7 +19,8 @@ from datetime import timedelta
 from hashlib import sha256
 
 from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Unavailable
-from doorward.events.records import AccountTarget, Cause, Change, ProviderTarget, RoleTarget, Skipped, parse_envelope
+from doorward.events.model import AccountTarget, Cause, Change, ProviderTarget, RoleTarget, Skipped
+from doorward.events.records import parse_envelope
 from doorward.findings.model import Finding, Judgement, Remedy, Verdict
 from doorward.guardrails.announcements import FORMAT, describe_actor, describe_case, with_remedy
 from doorward.guardrails.decide import Action, Circumstances, Decision, decide
