@@ -214,19 +214,6 @@ def test_the_management_account_is_read_but_never_written(scene: Scene) -> None:
     assert iam.get_role(RoleName="billing")["Role"]["AssumeRolePolicyDocument"] == trusting(STRANGERS)
 
 
-def test_events_for_later_versions_wait_in_a_queue_of_their_own(scene: Scene) -> None:
-    scene.create(PROD, "short-lived", trusting(BATCH))
-    scene.people[PROD.id].developer().delete_role(RoleName="short-lived")
-    sqs = scene.doorward.stack.client("sqs", HUB.id)
-
-    def waiting() -> bool | None:
-        answer = sqs.receive_message(QueueUrl=scene.doorward.outputs["LaterQueueUrl"], MaxNumberOfMessages=10, VisibilityTimeout=0)
-        bodies = [json.loads(each["Body"])["detail"] for each in answer.get("Messages", [])]
-        return any(body["eventName"] == "DeleteRole" for body in bodies) or None
-
-    scene.until(waiting, "DeleteRole in the queue for later")
-
-
 def test_nobody_in_a_member_account_can_make_up_an_event(scene: Scene) -> None:
     sample = json.loads((REPOSITORY / "events" / "iam.UpdateAssumeRolePolicy.stranger.json").read_text("utf-8"))
     events = scene.doorward.stack.client("events", PROD.id)

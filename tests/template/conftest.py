@@ -59,3 +59,13 @@ def as_list(value: Any) -> list[Any]:
 
 def statements_of(role: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [statement for policy in role["Properties"].get("Policies", []) for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def events_of(pattern: Mapping[str, Any]) -> dict[str, set[str]]:
+    """The event names that a rule's pattern asks for, by source; a prefix as `prefix*`."""
+    found: dict[str, set[str]] = {}
+    for branch in pattern.get("$or", [pattern]):
+        names = {f"{each['prefix']}*" if isinstance(each, dict) else each for each in branch.get("detail", {}).get("eventName", [])}
+        for each in branch["source"]:
+            found.setdefault(each, set()).update(names)
+    return found

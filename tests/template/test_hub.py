@@ -9,8 +9,7 @@ import yaml
 from samcli.yamlhelper import yaml_parse
 
 from doorward.aws.ledger import LEASE
-from doorward.events.records import HANDLED_EVENTS
-from tests.template.conftest import REPOSITORY, as_list, resources_of, source, statements_of
+from tests.template.conftest import REPOSITORY, as_list, events_of, resources_of, source, statements_of
 
 type Template = dict[str, Any]
 
@@ -114,37 +113,43 @@ def test_only_this_source_can_be_announced(hub: Template) -> None:
     assert statement["Condition"] == {"StringEquals": {"events:source": ["doorward.guardrails", "doorward.sessions", "doorward.guard"]}}
 
 
-def test_the_bus_takes_only_forwarded_iam_events_of_the_own_organization(hub: Template) -> None:
+CLOUDTRAIL = {"AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Service Event via CloudTrail"}
+"""What EventBridge carries of CloudTrail, without insights: they are no calls."""
+
+
+def test_the_bus_takes_only_forwarded_cloudtrail_events_of_the_own_organization(hub: Template) -> None:
     policy = hub["Resources"]["BusPolicy"]
     assert policy["Condition"] == "InOrganization"
     assert policy["Properties"]["Statement"]["Action"] == "events:PutEvents"
-    assert policy["Properties"]["Statement"]["Condition"] == {
-        "StringEquals": {
-            "aws:PrincipalOrgID": {"Ref": "OrganizationId"},
-            "events:source": "aws.iam",
-            "events:detail-type": "AWS API Call via CloudTrail",
-        },
-        "Bool": {"events:eventBusInvocation": "true"},
+    condition = policy["Properties"]["Statement"]["Condition"]
+    assert set(condition) == {"StringEquals", "Bool"}
+    assert condition["Bool"] == {"events:eventBusInvocation": "true"}
+    assert set(condition["StringEquals"]) == {"aws:PrincipalOrgID", "events:source", "events:detail-type"}
+    assert condition["StringEquals"]["aws:PrincipalOrgID"] == {"Ref": "OrganizationId"}
+    assert set(condition["StringEquals"]["events:detail-type"]) == CLOUDTRAIL
+    assert all(each.startswith("aws.") and "*" not in each for each in condition["StringEquals"]["events:source"])
+
+
+def test_every_rule_on_the_bus_is_about_sources_that_the_bus_takes_or_doorwards_own(hub: Template) -> None:
+    taken = set(hub["Resources"]["BusPolicy"]["Properties"]["Statement"]["Condition"]["StringEquals"]["events:source"])
+    asked = {
+        each
+        for rule in resources_of(hub, "AWS::Events::Rule").values()
+        if "EventBusName" in rule["Properties"]
+        for each in events_of(rule["Properties"]["EventPattern"])
     }
+    assert {each for each in asked if not each.startswith("doorward.")} == taken
 
 
-def test_the_change_rule_names_the_events_that_are_handled_and_the_later_rule_the_rest(hub: Template) -> None:
-    change = hub["Resources"]["ChangeRule"]["Properties"]["EventPattern"]
-    later = hub["Resources"]["LaterRule"]["Properties"]["EventPattern"]
-    assert set(change["detail"]["eventName"]) == HANDLED_EVENTS
-    assert set(later["detail"]["eventName"][0]["anything-but"]) == HANDLED_EVENTS
-    for pattern in (change, later):
-        assert pattern["source"] == ["aws.iam"]  # a forged event cannot have this source
-        assert pattern["detail-type"] == ["AWS API Call via CloudTrail"]
-        assert pattern["detail"]["eventSource"] == ["iam.amazonaws.com"]
-        assert len(json.dumps(pattern, separators=(",", ":"))) <= 2048  # EventBridge's quota
-
-
-def test_every_rule_on_cloudtrail_events_sees_all_management_events(hub: Template) -> None:
-    rules = resources_of(hub, "AWS::Events::Rule")
-    on_cloudtrail = {name for name, rule in rules.items() if "AWS API Call via CloudTrail" in json.dumps(rule)}
-    assert on_cloudtrail == {"ChangeRule", "LaterRule"}
-    assert {rules[name]["Properties"]["State"] for name in on_cloudtrail} == {"ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}
+def test_every_rule_on_cloudtrail_events_sees_all_management_events_and_pins_source_and_name(hub: Template) -> None:
+    on_cloudtrail = {name: rule["Properties"] for name, rule in resources_of(hub, "AWS::Events::Rule").items() if name != "NotifyRule"}
+    assert len(on_cloudtrail) == 7
+    for name, rule in on_cloudtrail.items():
+        assert rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", name
+        assert set(rule["EventPattern"]["detail-type"]) <= CLOUDTRAIL, name
+        assert len(json.dumps(rule["EventPattern"], separators=(",", ":"))) <= 2048, name  # EventBridge's quota
+        if name != "OwnRoleRule":  # whatever IAM call names one of Doorward's own roles
+            assert all(events_of(rule["EventPattern"]).values()), name
 
 
 def test_what_a_rule_cannot_deliver_has_a_queue_that_takes_it_from_that_rule(hub: Template) -> None:
