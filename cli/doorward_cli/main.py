@@ -48,6 +48,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="The policy files of an installation.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config_app, name="config")
+guard_app = typer.Typer(help="Doorward itself.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(guard_app, name="guard")
 guardrails_app = typer.Typer(help="The guardrails themselves.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(guardrails_app, name="guardrails")
 
@@ -282,7 +284,7 @@ def guardrails_export_command(  # noqa: PLR0917 - typer passes them by name
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write rcp.json and scp.json there, ready for AWS; only if all is proved.")
     ] = None,
-    scp: Annotated[bool, typer.Option("--scp", help="Also who may write trust policies at all, and Doorward's own roles.")] = False,
+    scp: Annotated[bool, typer.Option("--scp", help="Also who may write trust policies at all.")] = False,
     deployers: Annotated[
         list[str] | None,
         typer.Option(
@@ -322,6 +324,45 @@ def guardrails_export_command(  # noqa: PLR0917 - typer passes them by name
         _say(f"wrote {', '.join(written) or 'nothing, for no guardrail has a twin'} to {out}", DONE)
         if stale:
             _say(f"{out} also holds {', '.join(stale)}, which an earlier export wrote and this one did not", DONE)
+    return DONE
+
+
+@guard_app.command("export")
+def guard_export_command(  # noqa: PLR0917 - typer passes them by name
+    deployers: Annotated[
+        list[str],
+        typer.Option("--deployer", metavar="ARN", help="A role that deploys Doorward; * only as the account."),
+    ],
+    hub: Annotated[str, typer.Option("--hub", metavar="ID", help="The hub account.")],
+    stack: Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack's name.")] = "doorward",
+    trails: Annotated[list[str] | None, typer.Option("--trail", metavar="ARN", help="A trail that EventBridge depends on.")] = None,
+    secret: Annotated[str | None, typer.Option("--secret", metavar="ARN", help="The secret with Doorward's external ID.")] = None,
+    partition: Annotated[str, typer.Option("--partition", metavar="NAME", help="Of AWS: aws, aws-cn, aws-us-gov.")] = "aws",
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the SCP there, if it is proved.")] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+) -> int:
+    """Write the SCP that keeps everybody's hands off Doorward. Exit status: 0 proved, 1 not, 2 wrong input or usage."""
+    from doorward.guard.protection import Protected
+    from doorward.iam.arns import is_account_id
+    from doorward_cli import guarding
+
+    if format_ not in {"table", "json"}:
+        raise UsageFault(f"--format {format_}: must be table or json")
+    if not is_account_id(hub):
+        raise UsageFault(f"--hub {hub}: must be an account id of 12 digits")
+    exported = guarding.export(Protected(partition, hub, tuple(deployers), stack, tuple(trails or ()), secret))
+    if format_ == "json":
+        guarding.write_json(exported, sys.stdout)
+    else:
+        guarding.print_table(exported)
+    if exported.faults:
+        return _say("not proved" + ("" if out is None else f"; nothing is written to {out}"), REPORTED)
+    if out is not None:
+        try:
+            guarding.write_policy(exported, out)
+        except OSError as error:
+            raise UsageFault(f"--out {out}: cannot be written: {error.strerror or error}") from None
+        _say(f"wrote {out}", DONE)
     return DONE
 
 

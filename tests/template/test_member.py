@@ -5,7 +5,8 @@ from typing import Any
 
 from doorward.events.records import HANDLED_EVENTS, KNOWN_EVENTS
 from doorward.guardrails.model import Role
-from doorward.guardrails.protected import DOORWARD_PATH, READ_ROLE, REMEDY_ROLE, is_doorwards_own, protected_because
+from doorward.guardrails.protected import is_doorwards_own, protected_because
+from doorward.organization.installation import READ_ROLE, REMEDY_ROLE, ROLE_PATH
 from tests.template.conftest import as_list, resources_of, statements_of
 
 type Template = dict[str, Any]
@@ -31,7 +32,7 @@ def test_the_bus_of_another_account_is_reached_by_a_role_that_can_do_nothing_els
 def test_the_names_are_those_that_the_hub_uses(member: Template) -> None:
     for logical_id, name in (("ReadRole", READ_ROLE), ("RemedyRole", REMEDY_ROLE)):
         properties = member["Resources"][logical_id]["Properties"]
-        assert (properties["RoleName"], properties["Path"]) == (name, DOORWARD_PATH)
+        assert (properties["RoleName"], properties["Path"]) == (name, ROLE_PATH)
 
 
 def test_every_role_of_both_templates_is_known_as_doorwards_own(hub: Template, member: Template) -> None:

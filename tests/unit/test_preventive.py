@@ -74,7 +74,7 @@ def test_every_guardrail_has_a_twin_that_is_proved() -> None:
         ("oidc-unscoped-subject", {"StringLike": {f"{GITHUB}:sub": "repo:evil/*"}}, "is not denied"),
         ("cognito-guest", {"Null": {"cognito-identity.amazonaws.com:amr": "true"}}, "is not denied"),
         ("service-for-others", {"StringNotEquals": {"aws:SourceOrgID": "o-a1b2c3d4e5"}}, "does not say for whom it acts: would be denied"),
-        ("doorward-roles", {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}}, "is not denied"),
+        ("trust-writers", {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}}, "is not denied"),
     ],
 )
 def test_a_twin_that_is_too_wide_or_too_narrow_is_not_proved(rule: str, condition: dict[str, Any], says: str) -> None:
@@ -192,7 +192,7 @@ def test_what_is_not_proved_is_named_and_not_written(tmp_path: Path, capsys: pyt
     result = json.loads(printed)
     SCHEMA.validate(result)
     assert (status, result["proved"]) == (1, False)
-    assert "not proved: trust-writers, doorward-roles" in said
+    assert "not proved: trust-writers" in said
     assert not (tmp_path / "new").exists()
 
 

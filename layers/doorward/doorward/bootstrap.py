@@ -15,6 +15,7 @@ from doorward.errors import Misconfigured
 
 if TYPE_CHECKING:
     from doorward.ports.announcing import Bus, Channel, DeadLetters
+    from doorward.usecases import watch_guard
     from doorward.usecases.react_to_change import Tools
 
 
@@ -38,6 +39,22 @@ def reaction_tools() -> "Tools":
         organization=organization,
         guardrails=guardrails_from(configuration("guardrails")),
         read_delays_seconds=_seconds("READ_DELAYS_SECONDS"),
+    )
+
+
+@cache
+def guard_tools() -> "watch_guard.Tools":
+    """For watch_guard."""
+    from doorward.guard.ours import Ours
+    from doorward.organization.parsing import organization_from
+    from doorward.usecases.watch_guard import Tools
+
+    identifiers = frozenset(each for each in os.environ.get("GUARDED_IDENTIFIERS", "").split(",") if each)
+    return Tools(
+        ledger=ledger(),
+        clock=SystemClock(),
+        organization=organization_from(configuration("organization")),
+        ours=Ours(_setting("HUB_ACCOUNT"), _setting("HUB_STACK"), identifiers),
     )
 
 

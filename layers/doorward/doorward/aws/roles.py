@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 
 from doorward.aws.errors import code_of, translated
 from doorward.guardrails.model import Role
-from doorward.guardrails.protected import DOORWARD_PATH, READ_ROLE, REMEDY_ROLE
 from doorward.iam.arns import parse_arn, role_arn
+from doorward.organization.installation import READ_ROLE, REMEDY_ROLE, ROLE_PATH
 from doorward.ports.clock import Clock
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class StsRoles:
         return entered.iam
 
     def _enter(self, account_id: str, role_name: str, session_name: str, **more: Any) -> _Entered:
-        arn = role_arn(account_id, role_name, DOORWARD_PATH, self._partition)
+        arn = role_arn(account_id, role_name, ROLE_PATH, self._partition)
         external_id = self._external_id()
         with translated(f"assuming {arn} (deploy accounts/member.yaml into account {account_id}, with the hub's external ID)"):
             answer = self._sts.assume_role(

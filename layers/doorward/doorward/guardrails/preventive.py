@@ -24,7 +24,6 @@ from typing import Any, Literal, NamedTuple
 from doorward.errors import Misconfigured
 from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.model import Guardrails, Mode
-from doorward.guardrails.protected import DOORWARD_PATH, REMEDY_ROLE
 from doorward.guardrails.rules import (
     EXTERNAL_ACCOUNT,
     OIDC_UNSCOPED_AUDIENCE,
@@ -35,6 +34,7 @@ from doorward.guardrails.rules import (
 )
 from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.documents import VERSION_2012
+from doorward.organization.installation import REMEDY_ROLE, ROLE_PATH
 from doorward.organization.model import Organization, TrustedIssuer
 
 Policy = Literal["rcp", "scp"]
@@ -45,7 +45,6 @@ OIDC_UNLISTED_ISSUER = "oidc-unlisted-issuer"
 COGNITO_GUEST = "cognito-guest"
 SERVICE_FOR_OTHERS = "service-for-others"
 TRUST_WRITERS = "trust-writers"
-DOORWARD_ROLES = "doorward-roles"
 
 TWINS = (
     WORLD_ASSUMABLE.id,
@@ -58,7 +57,6 @@ TWINS = (
     COGNITO_GUEST,
     SERVICE_FOR_OTHERS,
     TRUST_WRITERS,
-    DOORWARD_ROLES,
 )
 """Every guardrail that can have a twin, in the order in which they are told."""
 ONLY_ON_REQUEST = (OIDC_UNLISTED_ISSUER,)
@@ -114,7 +112,7 @@ def twins(organization: Organization, guardrails: Guardrails, choice: Choice) ->
         _services(organization),
     ]
     if choice.scp:
-        found += [_trust_writers(organization, choice.deployers), _own_roles(organization, choice.deployers)]
+        found.append(_trust_writers(organization, choice.deployers))
     return tuple(_as_chosen(each, guardrails, choice) for each in found)
 
 
@@ -324,21 +322,6 @@ OTHER_WRITES = (
     "iam:UpdateSAMLProvider",
 )
 TRUST_WRITES = (_TRUST_POLICY, *OTHER_WRITES)
-OWN_ROLE_WRITES = (
-    "iam:AttachRolePolicy",
-    "iam:CreateRole",
-    "iam:DeleteRole",
-    "iam:DeleteRolePermissionsBoundary",
-    "iam:DeleteRolePolicy",
-    "iam:DetachRolePolicy",
-    "iam:PutRolePermissionsBoundary",
-    "iam:PutRolePolicy",
-    "iam:TagRole",
-    "iam:UntagRole",
-    _TRUST_POLICY,
-    "iam:UpdateRole",
-    "iam:UpdateRoleDescription",
-)
 
 
 def default_deployers(partition: str) -> tuple[str, ...]:
@@ -347,7 +330,7 @@ def default_deployers(partition: str) -> tuple[str, ...]:
 
 
 def remedy_role(organization: Organization) -> str:
-    return f"arn:{organization.partition}:iam::*:role{DOORWARD_PATH}{REMEDY_ROLE}"
+    return f"arn:{organization.partition}:iam::*:role{ROLE_PATH}{REMEDY_ROLE}"
 
 
 def _trust_writers(organization: Organization, deployers: tuple[str, ...]) -> Twin:
@@ -356,18 +339,13 @@ def _trust_writers(organization: Organization, deployers: tuple[str, ...]) -> Tw
     may = [*(each.role for each in organization.pipelines), *deployers]
     # Doorward puts trust policies back, and creates nothing.
     statements = (
-        _deny_writes(sid_of(TRUST_WRITERS), [_TRUST_POLICY], "*", [*may, remedy_role(organization)]),
-        _deny_writes(sid_of(TRUST_WRITERS, 2), list(OTHER_WRITES), "*", may),
+        _deny_writes(sid_of(TRUST_WRITERS), [_TRUST_POLICY], [*may, remedy_role(organization)]),
+        _deny_writes(sid_of(TRUST_WRITERS, 2), list(OTHER_WRITES), may),
     )
     remaining = "Nobody else can create a role either: no administrator, and no landing zone whose role is not among the deployers."
     return Twin(TRUST_WRITERS, "scp", statements, remaining=remaining)
 
 
-def _own_roles(organization: Organization, deployers: tuple[str, ...]) -> Twin:
-    own = f"arn:{organization.partition}:iam::*:role{DOORWARD_PATH}*"
-    return Twin(DOORWARD_ROLES, "scp", (_deny_writes(sid_of(DOORWARD_ROLES), list(OWN_ROLE_WRITES), own, list(deployers)),))
-
-
-def _deny_writes(sid: str, actions: list[str], resource: str, unless: list[str]) -> Statement:
+def _deny_writes(sid: str, actions: list[str], unless: list[str]) -> Statement:
     condition = {"ArnNotLike": {"aws:PrincipalArn": unless}}
-    return {"Sid": sid, "Effect": "Deny", "Action": actions, "Resource": resource, "Condition": condition}
+    return {"Sid": sid, "Effect": "Deny", "Action": actions, "Resource": "*", "Condition": condition}

@@ -20,10 +20,8 @@ from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.preventive import (
     COGNITO,
     COGNITO_GUEST,
-    DOORWARD_ROLES,
     OIDC_UNLISTED_ISSUER,
     OTHER_WRITES,
-    OWN_ROLE_WRITES,
     SERVICE_FOR_OTHERS,
     TRUST_WRITERS,
     TRUST_WRITES,
@@ -36,7 +34,6 @@ from doorward.guardrails.preventive import (
     globs_of,
     remedy_role,
 )
-from doorward.guardrails.protected import DOORWARD_PATH
 from doorward.guardrails.rules import (
     EXTERNAL_ACCOUNT,
     OIDC_UNSCOPED_AUDIENCE,
@@ -207,8 +204,8 @@ class _Bench:
             for issuer in ("gitlab.com", "oidc.issuer.example", GITHUB):
                 if self._organization.issuer(issuer) is None:
                     yield self._token(f"a token of {issuer}, which is not listed", issuer, _STRANGE_SUBJECTS[0], "sts.amazonaws.com")
-        elif rule in {TRUST_WRITERS, DOORWARD_ROLES}:
-            yield from self._bad_writes(rule)
+        elif rule == TRUST_WRITERS:
+            yield from self._bad_writes()
         else:
             for trust_policy in self._broken(rule):
                 yield from self._witnesses(rule, trust_policy)
@@ -348,38 +345,30 @@ class _Bench:
 
     # Writes, for SCPs
 
-    def _bad_writes(self, rule: str) -> Iterator[Probe]:
+    def _bad_writes(self) -> Iterator[Probe]:
         administrator = f"arn:{self._organization.partition}:iam::{self._account}:role/Administrator"
-        if rule == TRUST_WRITERS:
-            yield from (self._write(administrator, each) for each in TRUST_WRITES)
-            yield from (self._write(self._here(remedy_role(self._organization)), each) for each in OTHER_WRITES)
-            return
-        pipelines = [each.role for each in self._organization.pipelines]
-        for writer in (administrator, self._here(remedy_role(self._organization)), *pipelines):
-            yield from (self._write(writer, each, own=True) for each in OWN_ROLE_WRITES)
+        yield from (self._write(administrator, each) for each in TRUST_WRITES)
+        yield from (self._write(self._here(remedy_role(self._organization)), each) for each in OTHER_WRITES)
 
     def _good_writes(self) -> Iterator[Probe]:
-        deployers = [self._here(each) for each in self._deployers]
         if TRUST_WRITERS in self._names:
+            deployers = [self._here(each) for each in self._deployers]
             for writer in (*(each.role for each in self._organization.pipelines), *deployers):
                 yield from (self._write(writer, each) for each in TRUST_WRITES)
             yield self._write(self._here(remedy_role(self._organization)), TRUST_WRITES[0])
-        if DOORWARD_ROLES in self._names:
-            yield from (self._write(writer, each, own=True) for writer in deployers for each in OWN_ROLE_WRITES)
-        yield self._write(f"arn:{self._organization.partition}:iam::{self._account}:role/Auditor", "iam:GetRole", own=True)
+        yield self._write(f"arn:{self._organization.partition}:iam::{self._account}:role/Auditor", "iam:GetRole")
 
     def _here(self, pattern: str) -> str:
         """A role that a pattern on ARNs means, in the account that everything is tried on."""
         return pattern.replace("::*:", f"::{self._account}:").replace("?", "0").replace("*", "any")
 
-    def _write(self, role: str, action: str, *, own: bool = False) -> Probe:
+    def _write(self, role: str, action: str) -> Probe:
         account = role.split(":")[4]
         name = role.rsplit("/", 1)[-1]
-        resource = f"arn:{self._organization.partition}:iam::{account}:role{DOORWARD_PATH if own else '/'}door"
+        resource = f"arn:{self._organization.partition}:iam::{account}:role/door"
         session = f"arn:{self._organization.partition}:sts::{account}:assumed-role/{name}/any"
         context = self._of_aws(role, account, self._organization.id)
-        target = " on a role of Doorward" if own else ""
-        return Probe(f"{action}{target} by {role}", Request(session, "AWS", action, context, resource, account), None)
+        return Probe(f"{action} by {role}", Request(session, "AWS", action, context, resource, account), None)
 
 
 def _accounts() -> Iterator[str]:

@@ -3,12 +3,10 @@
 import re
 
 from doorward.guardrails.model import Role
+from doorward.organization.installation import OWN_ROLES, ROLE_PATH
 
 SERVICE_LINKED_PATH = "/aws-service-role/"
 RESERVED_PATH = "/aws-reserved/"
-DOORWARD_PATH = "/doorward/"
-READ_ROLE = "doorward-read"
-REMEDY_ROLE = "doorward-remedy"
 
 # Each is the name of a role that AWS's own tooling creates again, or fails without. https://docs.aws.amazon.com/controltower/latest/userguide/roles-how.html
 _LANDING_ZONE = {
@@ -33,10 +31,6 @@ _LANDING_ZONE = {
 }
 # The name that AWS gives, to the letter: whoever makes up one like it is not protected by it.
 _STACKSETS = re.compile(r"stacksets-exec-[0-9a-f]{32}", re.ASCII)
-# Every role of template.yaml and accounts/member.yaml (a test compares them).
-_OWN = frozenset(
-    {READ_ROLE, REMEDY_ROLE, "doorward-forward", "doorward-react-to-change", "doorward-publish-outbox", "doorward-notify-people"}
-)
 
 
 def cannot_be_edited(role: Role) -> bool:
@@ -45,7 +39,7 @@ def cannot_be_edited(role: Role) -> bool:
 
 
 def is_doorwards_own(role: Role) -> bool:
-    return role.path == DOORWARD_PATH and role.name in _OWN
+    return role.path == ROLE_PATH and role.name in OWN_ROLES
 
 
 def protected_because(role: Role) -> str | None:

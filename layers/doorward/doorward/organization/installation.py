@@ -1,0 +1,48 @@
+"""What Doorward's own templates make, by name: the roles of every account, and who may assume which.
+
+Names are fixed, so that trust goes by name and survives a new deployment; tests compare them with the templates.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+ROLE_PATH: Final = "/doorward/"
+BUS: Final = "doorward"
+PREFIX: Final = "doorward-"
+"""Every role and rule that the templates name begins so."""
+
+FORWARD_ROLE: Final = "doorward-forward"
+READ_ROLE: Final = "doorward-read"
+CANARY_ROLE: Final = "doorward-canary"
+REMEDY_ROLE: Final = "doorward-remedy"
+
+REACT_TO_CHANGE: Final = "doorward-react-to-change"
+SWEEP_ACCOUNT: Final = "doorward-sweep-account"
+REFRESH_ORGANIZATION: Final = "doorward-refresh-organization"
+SEND_HEARTBEATS: Final = "doorward-send-heartbeats"
+
+ASSUMED_BY: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        READ_ROLE: frozenset({REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION}),
+        REMEDY_ROLE: frozenset({REACT_TO_CHANGE}),
+        CANARY_ROLE: frozenset({SEND_HEARTBEATS}),
+        FORWARD_ROLE: frozenset(),
+    }
+)
+"""By role of a member account: the hub's roles that may assume it. EventBridge assumes the forwarding role."""
+HUB_ROLES: Final = frozenset(
+    {
+        REACT_TO_CHANGE,
+        SWEEP_ACCOUNT,
+        REFRESH_ORGANIZATION,
+        SEND_HEARTBEATS,
+        "doorward-notify-people",
+        "doorward-plan-sweep",
+        "doorward-publish-outbox",
+        "doorward-watch-guard",
+        "doorward-watch-session",
+    }
+)
+"""The roles of the hub's functions; of AWS services alone Lambda assumes them."""
+OWN_ROLES: Final = HUB_ROLES | frozenset(ASSUMED_BY)
