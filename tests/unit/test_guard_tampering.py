@@ -1,0 +1,122 @@
+"""Who touches Doorward itself is told, whoever it is; who touches something else is not."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from doorward.events.model import Actor, Cause, Change, GuardEvent, RoleTarget
+from doorward.findings.alerts import Alert
+from doorward.findings.model import Severity
+from doorward.guard.ours import Ours
+from doorward.guard.tampering import SWITCHES_OFF, tampering
+
+HUB, PROD = "111122223333", "777788889999"
+KEY = "0f0e0d0c-0b0a-4908-8706-050403020100"
+SECRET = f"arn:aws:secretsmanager:us-east-1:{HUB}:secret:ExternalIdSecret-abc123-AbCdEf"
+OURS = Ours(HUB, "security-doorward", frozenset({KEY, SECRET}))
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def actor(arn: str = f"arn:aws:iam::{PROD}:user/jane") -> Actor:
+    return Actor("IAMUser", arn, arn.split(":")[4], "AIDAEXAMPLE", None, None, None, None)
+
+
+def call(name: str, *names: str, source: str = "events.amazonaws.com", account: str = PROD, error: str | None = None) -> GuardEvent:
+    return GuardEvent(
+        "e-1", name, source, NOON, account, "eu-west-1", actor(), names, shared_event_id=None, error_code=error, error_message=None,
+        replay_name=None,
+    )  # fmt: skip
+
+
+def found(event: GuardEvent | Change) -> Alert | None:
+    return tampering(event, OURS, done_by="user jane")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "account", "thing"),
+    [
+        ("DisableRule", "events.amazonaws.com", PROD, "doorward-sts"),
+        ("DeleteRule", "events.amazonaws.com", HUB, "doorward|security-doorward-ChangeRule-1A2B"),
+        ("RemovePermission", "events.amazonaws.com", HUB, "doorward"),
+        (
+            "DeleteStack",
+            "cloudformation.amazonaws.com",
+            PROD,
+            f"arn:aws:cloudformation:eu-west-1:{PROD}:stack/StackSet-doorward-x/1",
+        ),
+        ("DeleteStack", "cloudformation.amazonaws.com", HUB, "security-doorward"),
+        ("UpdateFunctionCode", "lambda.amazonaws.com", HUB, "security-doorward-ReactToChangeFunction-1A2B"),
+        ("DeleteTable", "dynamodb.amazonaws.com", HUB, "security-doorward-LedgerTable-1A2B"),
+        ("ScheduleKeyDeletion", "kms.amazonaws.com", HUB, KEY),
+        ("ScheduleKeyDeletion", "kms.amazonaws.com", HUB, f"arn:aws:kms:us-east-1:{HUB}:key/{KEY}"),
+        ("DeleteSecret", "secretsmanager.amazonaws.com", HUB, SECRET),
+        ("DeleteSecret", "secretsmanager.amazonaws.com", HUB, "ExternalIdSecret-abc123"),
+        ("StopLogging", "cloudtrail.amazonaws.com", PROD, "any-trail"),
+        ("PutEventSelectors", "cloudtrail.amazonaws.com", PROD, ""),
+    ],
+)
+def test_a_call_on_what_is_ours_is_told(name: str, source: str, account: str, thing: str) -> None:
+    names = tuple(each for each in thing.split("|") if each)
+    alert = found(call(name, *names, source=source, account=account))
+    assert alert is not None
+    assert alert.severity is (Severity.CRITICAL if name in SWITCHES_OFF else Severity.HIGH)
+    assert name in alert.because
+    refused = found(call(name, *names, source=source, account=account, error="AccessDenied"))
+    assert refused is not None
+    assert refused.severity.rank == alert.severity.rank - 1
+    assert "refused" in refused.because
+
+
+@pytest.mark.parametrize(
+    ("account", "thing"),
+    [
+        (PROD, "other-rule"),
+        (PROD, "mydoorward-rule"),
+        (PROD, "security-doorward-LedgerTable-1A2B"),  # the hub stack's names mean something in the hub alone
+        (PROD, KEY),
+        (HUB, "security-door"),
+        (HUB, ""),
+        (HUB, "ExternalIdSecret"[:3]),
+    ],
+)
+def test_a_call_on_something_else_is_not(account: str, thing: str) -> None:
+    assert found(call("DisableRule", thing, account=account)) is None
+    assert found(call("DisableRule", account=account)) is None
+
+
+def test_nobody_is_exempt() -> None:
+    for arn in (f"arn:aws:iam::{HUB}:role/ci/deployer", f"arn:aws:iam::{HUB}:role/doorward/doorward-react-to-change"):
+        assert found(replace(call("DisableRule", "doorward-sts"), actor=actor(arn))) is not None
+
+
+def change(event: str, role: str, by: str) -> Change:
+    return Change(
+        "e-1", event, NOON, PROD, "us-east-1", actor(by), Cause.PERMISSIONS, RoleTarget(PROD, role), None, None, None, None, None
+    )  # fmt: skip
+
+
+def test_the_canary_that_tags_itself_is_expected_and_nothing_else_on_our_roles_is() -> None:
+    canary = f"arn:aws:iam::{PROD}:role/doorward/doorward-canary"
+    assert found(change("TagRole", "doorward-canary", canary)) is None
+    for event, role, by in (
+        ("TagRole", "doorward-canary", f"arn:aws:iam::{PROD}:user/jane"),
+        ("TagRole", "doorward-canary", "arn:aws:iam::999988887777:role/doorward/doorward-canary"),
+        ("TagRole", "doorward-canary", f"arn:aws:iam::{PROD}:role/doorward-canary"),
+        ("TagRole", "doorward-read", canary),
+        ("UpdateAssumeRolePolicy", "doorward-canary", canary),
+    ):
+        assert found(change(event, role, by)) is not None, (event, role, by)
+    assert found(change("UpdateAssumeRolePolicy", "payments", canary)) is None
+
+
+def test_one_caller_who_does_the_same_again_within_the_hour_is_told_once() -> None:
+    once = found(call("DisableRule", "doorward-sts"))
+    again = found(replace(call("DisableRule", "doorward-sts"), event_id="e-2", event_time=NOON + timedelta(minutes=5)))
+    other = found(call("DisableRule", "doorward-iam"))
+    later = found(replace(call("DisableRule", "doorward-sts"), event_time=NOON + timedelta(hours=1)))
+    refused = found(call("DisableRule", "doorward-sts", error="AccessDenied"))
+    assert once is not None
+    assert again is not None
+    assert once.id == again.id
+    assert len({each.id for each in (once, other, later, refused) if each is not None}) == 4
