@@ -99,16 +99,7 @@ def _check(subject: Subject, organization: Organization, guardrails: Guardrails,
         return Checked(subject, Judgement(Verdict.INVALID, because=subject.flaw), None)
     if subject.unresolved and not subject.trust_policy:
         return Checked(subject, _as_it_is(subject, Judgement(Verdict.UNDECIDABLE)), None)
-    role = Role(
-        account_id=subject.owner,
-        name=subject.name,
-        path=subject.path,
-        arn=subject.arn or "",
-        role_id=subject.role_id,
-        trust_policy=subject.trust_policy,
-        max_session_duration_seconds=subject.max_session_duration_seconds,
-        tags=subject.tags,
-    )
+    role = role_of_subject(subject)
     try:
         found = judge(role, organization, guardrails, now=now)
     except MalformedInput as error:
@@ -121,6 +112,19 @@ def _check(subject: Subject, organization: Organization, guardrails: Guardrails,
         if real is not None:
             return Checked(subject, judgement, real, patch_hints(subject, remedy))
     return Checked(subject, judgement, None)
+
+
+def role_of_subject(subject: Subject) -> Role:
+    return Role(
+        account_id=subject.owner,
+        name=subject.name,
+        path=subject.path,
+        arn=subject.arn or "",
+        role_id=subject.role_id,
+        trust_policy=subject.trust_policy,
+        max_session_duration_seconds=subject.max_session_duration_seconds,
+        tags=subject.tags,
+    )
 
 
 def _as_it_is(subject: Subject, judgement: Judgement) -> Judgement:

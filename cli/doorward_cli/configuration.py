@@ -20,6 +20,9 @@ from doorward.organization.parsing import organization_from
 
 ORGANIZATION_FILE = "organization.yaml"
 GUARDRAILS_FILE = "guardrails.yaml"
+ADOPTED_FILE = "adopted.yaml"
+"""Written by `doorward adopt`, and not needed: which accounts are adopted, and what was accepted there."""
+_OF_ADOPTED = ("adopted", "waivers")
 
 # Ours, far above any real organization: an account is a line of about 100 bytes, and an organization has at most 10 000 by default quota.
 _LARGEST_BYTES = 4 * 1024 * 1024
@@ -116,15 +119,49 @@ def _guardrails_source(path: Path) -> _Source:
     return _complete(source, guardrails_from)
 
 
+def _adopted_source(path: Path) -> _Source:
+    """The two parts of a guardrails file that are a file of their own, because a program writes them."""
+    source = _read(path)
+    if source.data is not None:
+        _check_schema(source, "doorward.guardrails", "guardrails.schema.json")
+        for name in source.data if isinstance(source.data, dict) else ():
+            if name not in _OF_ADOPTED:
+                source.refuse((name,), f"belongs into {GUARDRAILS_FILE}; here stand only {' and '.join(_OF_ADOPTED)}")
+    return source
+
+
 def _complete(source: _Source, parse: Any) -> _Source:
-    if not source.problems:
-        try:
-            parse(source.data)
-        except Misconfigured as error:  # a rule that only the parser knows
-            source.problems.append(Problem(source.file, None, "", str(error)))
+    _parse(source, parse)
     if source.problems:
         raise InvalidConfiguration(source.problems)
     return source
+
+
+def _parse(source: _Source, parse: Any) -> None:
+    """For the rules that only the parser knows."""
+    if not source.problems:
+        try:
+            parse(source.data)
+        except Misconfigured as error:
+            source.problems.append(Problem(source.file, None, "", str(error)))
+
+
+def _with_adopted(guardrails: dict[str, Any], adopted: dict[str, Any]) -> dict[str, Any]:
+    accounts = dict.fromkeys((*guardrails.get("adopted", ()), *adopted.get("adopted", ())))
+    waivers = [*guardrails.get("waivers", ()), *adopted.get("waivers", ())]
+    merged = {**guardrails, "waivers": waivers}
+    return {**merged, "adopted": list(accounts)} if "adopted" in guardrails or "adopted" in adopted else merged
+
+
+def _check_adopted_are_accounts(organization: _Source, adopted: _Source) -> None:
+    known = _account_ids(organization)
+    for position, account_id in enumerate(_listed(adopted.data, ("adopted",))):
+        if account_id not in known:
+            adopted.refuse(("adopted", position), f"{account_id} is no account of {organization.file.name}; describe it there first")
+
+
+def _account_ids(organization: _Source) -> set[Any]:
+    return {each for _, each in _each(organization.data, ("accounts",), "id")} | {_at(organization.data, ("management_account",))}
 
 
 def _folder_sources(config_dir: Path) -> tuple[_Source, _Source]:
@@ -135,6 +172,14 @@ def _folder_sources(config_dir: Path) -> tuple[_Source, _Source]:
             sources.append(load(config_dir / name))
         except InvalidConfiguration as error:
             problems += error.problems
+    if not problems and (config_dir / ADOPTED_FILE).exists():
+        adopted = _adopted_source(config_dir / ADOPTED_FILE)
+        if not adopted.problems:
+            adopted.data = _with_adopted(sources[1].data, adopted.data)
+            _check_adopted_are_accounts(sources[0], adopted)
+            _parse(adopted, guardrails_from)
+            sources[1].data = adopted.data
+        problems += adopted.problems
     if not problems:
         _check_scopes_name_accounts(sources[0], sources[1])
         _check_scopes_reach_accounts(sources[0], sources[1])
@@ -357,7 +402,7 @@ def _check_scope_names(source: _Source) -> None:
 
 
 def _check_scopes_name_accounts(organization: _Source, guardrails: _Source) -> None:
-    known = {each for _, each in _each(organization.data, ("accounts",), "id")} | {_at(organization.data, ("management_account",))}
+    known = _account_ids(organization)
     for position, scope in enumerate(_listed(guardrails.data, ("scopes",))):
         for index, account_id in enumerate(_listed(scope, ("match", "accounts"))):
             if account_id not in known:

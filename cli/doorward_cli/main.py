@@ -16,7 +16,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
@@ -258,6 +259,79 @@ def diff_command(
     else:
         differing.write_json(difference, sys.stdout)
     return DONE if difference.gained.is_there is False else REPORTED
+
+
+@app.command("adopt")
+def adopt_command(  # noqa: PLR0917 - typer passes them by name
+    files: Annotated[list[str] | None, typer.Argument(metavar="[FILE|DIR|-]...", help="The roles of the accounts, as for check.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="The roles of the account of the current credentials.")] = False,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ID", help="The account that owns the role where the input does not say.")
+    ] = None,
+    config: Annotated[Path, typer.Option("--config", metavar="DIR", help="The configuration; adopted.yaml stands in it.")] = Path("config"),
+    accept: Annotated[
+        list[str] | None, typer.Option("--accept", metavar="GROUP|all", help="Accept what is open in this group, RULE=PRINCIPAL.")
+    ] = None,
+    owner: Annotated[str | None, typer.Option("--owner", metavar="WHO", help="Who answers for what is accepted.")] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")] = "found on the first day",
+    until: Annotated[str | None, typer.Option("--until", metavar="DAY", help="Until when, 2027-01-31; at most 90 days from today.")] = None,
+    take: Annotated[list[str] | None, typer.Option("--take", metavar="ID", help="Adopt this account: its modes count from now on.")] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+) -> int:
+    """First day: what is broken, grouped; accepted in bulk until a day. Exit status: 0 nothing is open, 1 something is, 2 wrong input."""
+    from doorward.iam.arns import is_account_id
+    from doorward_cli import adopting, configuration
+    from doorward_cli.inputs import Subject, Unreadable
+
+    if format_ not in {"table", "json"}:
+        raise UsageFault(f"--format {format_}: must be table or json")
+    for each in (*(take or ()), *(() if account is None else (account,))):
+        if not is_account_id(each):
+            raise UsageFault(f"{each}: must be an account id of 12 digits")
+    if not files and not live and not take:
+        raise UsageFault("nothing to adopt: give a FILE, a folder, - for standard input, --live, or --take ID")
+    now = datetime.now(UTC)
+    last = _day("--until", until) if until is not None else None
+    if accept and (owner is None or last is None):
+        raise UsageFault("--accept needs --owner WHO and --until DAY: nothing is accepted for ever, or by nobody")
+    organization, guardrails = configuration.load_folder(config)
+    read = list(_items(files or [], live, account))
+    unreadable = [each for each in read if isinstance(each, Unreadable)]
+    subjects = [each for each in read if isinstance(each, Subject)]
+    adoption = adopting.survey(subjects, organization, guardrails, now=now)
+    written = None
+    if accept or take:
+        try:
+            waivers = [] if last is None else adopting.accepting(
+                accept or (), adoption, owner=owner or "", reason=reason, since=now.date(), until=last
+            )  # fmt: skip
+            # The first list of adopted accounts must not make the others fall back to observing.
+            before = (each.id for each in organization.accounts) if take and guardrails.adopted is None else ()
+            written = adopting.write(config, waivers, (*before, *(take or ())))
+        except ValueError as error:
+            raise UsageFault(str(error)) from None
+        except OSError as error:
+            raise UsageFault(f"{config}: cannot be written: {error.strerror or error}") from None
+        organization, guardrails = configuration.load_folder(config)
+        adoption = replace(adopting.survey(subjects, organization, guardrails, now=now), written=str(written))
+    if format_ == "json":
+        adopting.write_json(adoption, sys.stdout)
+    else:
+        adopting.print_table(adoption)
+    if written is not None:
+        _say(f"wrote {written}: review it, and deploy it like the rest of {config}", DONE)
+    for each in unreadable:
+        _say(str(each), WRONG_INPUT)
+    if unreadable:
+        return WRONG_INPUT
+    return REPORTED if adoption.open or adoption.undecided else DONE
+
+
+def _day(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageFault(f"{option} {text}: must be a day, such as 2027-01-31") from None
 
 
 @config_app.command("check")

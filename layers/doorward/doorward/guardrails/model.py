@@ -146,7 +146,10 @@ class Waiver(NamedTuple):
 
 
 class Guardrails(NamedTuple):
-    """`hash` is that of the configuration in force; it stands in every finding."""
+    """`hash` is that of the configuration in force; it stands in every finding.
+
+    `adopted`: the accounts in which more may follow than observing; None: every account that the organization's file describes.
+    """
 
     mode: Mode = Mode.ALERT
     undecidable: Mode = Mode.ALERT
@@ -157,6 +160,7 @@ class Guardrails(NamedTuple):
     custom_rules: tuple[CustomRule, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     hash: str = ""
+    adopted: frozenset[str] | None = None
 
     def _usual_cap(self, rule_id: str) -> Mode | None:
         """What is below high is told and not written, unless the configuration gives the rule a mode."""
@@ -175,8 +179,11 @@ class Guardrails(NamedTuple):
         return None if account is None else next((each for each in self.scopes if each.covers(role, account)), None)
 
     def mode_for(self, rule_id: str, role: Role, account: Account | None) -> Mode:
-        """The first scope that covers the role decides; a rule's own mode caps it. An account that nobody described is only observed."""
-        if account is None:
+        """The first scope that covers the role decides; a rule's own mode caps it. Elsewhere it is observed.
+
+        Elsewhere: in an account that nobody described, or that is not adopted.
+        """
+        if account is None or (self.adopted is not None and account.id not in self.adopted):
             return Mode.OBSERVE
         scope = self.scope_of(role, account)
         if scope is not None and rule_id in scope.rules:

@@ -53,13 +53,14 @@ def guardrails_from(data: object) -> Guardrails:
     waivers = fields.objects("waivers", lambda each: _waiver(each, known, longest_days))
     privileged = fields.objects("privileged", _some_match)
     mode = _mode(fields, "mode", Mode.ALERT)
+    adopted = frozenset(fields.accounts("adopted")) if "adopted" in fields.names else None
     stated = fields.text("hash", "")
     fields.refuse_others()
     _unique_names(scopes)
     actual = guardrails_hash(data)
     if stated not in {"", actual}:
         raise Misconfigured("hash: is not that of this configuration; it was edited after the build, so build again")
-    return Guardrails(mode or Mode.ALERT, undecidable or Mode.ALERT, rules, scopes, privileged, longest, custom, waivers, actual)
+    return Guardrails(mode or Mode.ALERT, undecidable or Mode.ALERT, rules, scopes, privileged, longest, custom, waivers, actual, adopted)
 
 
 def guardrails_hash(data: Mapping[str, object]) -> str:
