@@ -327,6 +327,28 @@ def adopt_command(  # noqa: PLR0917 - typer passes them by name
     return REPORTED if adoption.open or adoption.undecided else DONE
 
 
+@app.command("doctor")
+def doctor_command(
+    stack: Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack.")] = "doorward",
+    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+) -> int:
+    """Check an installation, with the hub's credentials. Exit status: 0 all is well, 1 not, 2 wrong usage, 3 AWS failed."""
+    from contextlib import ExitStack
+
+    from doorward_cli import doctoring
+    from doorward_cli.progress import progress
+
+    if format_ not in {"table", "json"}:
+        raise UsageFault(f"--format {format_}: must be table or json")
+    with ExitStack() as bar:
+        diagnosis = doctoring.diagnose(doctoring.asking(stack), lambda total: bar.enter_context(progress(total, "Checking")))
+    if format_ == "json":
+        doctoring.write_json(diagnosis, sys.stdout)
+    else:
+        doctoring.print_table(diagnosis)
+    return DONE if diagnosis.is_healthy else REPORTED
+
+
 def _day(option: str, text: str) -> date:
     try:
         return date.fromisoformat(text)

@@ -46,3 +46,8 @@ HUB_ROLES: Final = frozenset(
 )
 """The roles of the hub's functions; of AWS services alone Lambda assumes them."""
 OWN_ROLES: Final = HUB_ROLES | frozenset(ASSUMED_BY)
+
+RULES: Final = frozenset({"doorward-changes", "doorward-guard", "doorward-identity-center", "doorward-sessions"})
+"""In every enabled region of every account."""
+MANAGEMENT_RULES: Final = RULES | {"doorward-organization"}
+"""In the management account's IAM region."""

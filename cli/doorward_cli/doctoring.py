@@ -1,0 +1,110 @@
+"""`doorward doctor`: an installation's check-up, done by the hub's own function, printed requirement by requirement."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, Any
+
+from rich.text import Text
+
+from doorward.errors import Misconfigured, Unavailable
+from doorward.findings.escaping import for_terminal
+from doorward_cli.tables import print_lines
+
+FORMAT = "doorward.doctor/1"
+_FUNCTION = "CheckInstallationFunction"
+# Lambda answers each within a minute; more at once would only queue at IAM.
+_AT_ONCE = 8
+_STYLES = {"ok": "green", "broken": "bold red", "unknown": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Every check as the function gives it: check, account, region, state, says, cure."""
+
+    checks: tuple[dict[str, Any], ...]
+
+    @property
+    def is_healthy(self) -> bool:
+        return all(each["state"] == "ok" for each in self.checks)
+
+
+def diagnose(ask: Callable[[dict[str, Any]], dict[str, Any]], told: Callable[[int], Callable[[], None]]) -> Diagnosis:
+    """`ask` asks the hub's function. `told` is given how many accounts there are, and what it gives is called after each."""
+    first = ask({})
+    accounts: list[str] = first["accounts"]
+    done = told(len(accounts))
+    checks: list[dict[str, Any]] = list(first["checks"])
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for answer in pool.map(lambda account: ask({"account": account}), accounts):
+            checks += answer["checks"]
+            done()
+    return Diagnosis(tuple(checks))
+
+
+def asking(stack: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The function of the hub stack, found by the stack's name, asked with the current credentials.
+
+    Raises Unavailable where AWS, the network or the credentials fail, Misconfigured where there is no such stack.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    session = boto3.Session()
+    try:
+        resource = session.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=_FUNCTION)
+        name = resource["StackResourceDetail"]["PhysicalResourceId"]
+        functions = session.client("lambda")
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "an error")
+        if code == "ValidationError":
+            raise Misconfigured(
+                f"--stack {stack}: there is no such stack with {_FUNCTION} in this account and region; use the hub's credentials and the"
+                " IAM region"
+            ) from None
+        raise Unavailable(f"reading stack {stack}: AWS answered {code}; it needs cloudformation:DescribeStackResource") from None
+    except BotoCoreError as error:
+        raise Unavailable(f"{' '.join(str(error).split()).rstrip('.')}; check credentials, profile, region and network") from None
+
+    def ask(request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = functions.invoke(FunctionName=name, Payload=json.dumps(request))
+            result = json.loads(answer["Payload"].read())
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "an error")
+            raise Unavailable(f"asking {name}: AWS answered {code}; it needs lambda:InvokeFunction") from None
+        except (BotoCoreError, ValueError) as error:
+            raise Unavailable(f"asking {name}: {' '.join(str(error).split())}") from None
+        if answer.get("FunctionError") or not isinstance(result, dict) or "checks" not in result:
+            raise Unavailable(f"{name} failed; read its log group")
+        return result
+
+    return ask
+
+
+def write_json(diagnosis: Diagnosis, stream: IO[str]) -> None:
+    value = {
+        "format": FORMAT,
+        "healthy": diagnosis.is_healthy,
+        "checks": list(diagnosis.checks),
+        "summary": {state: sum(each["state"] == state for each in diagnosis.checks) for state in _STYLES},
+    }
+    stream.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
+
+
+def print_table(diagnosis: Diagnosis) -> None:
+    print_lines(_lines(diagnosis))
+
+
+def _lines(diagnosis: Diagnosis) -> Iterator[tuple[int, Text]]:
+    width = max((len(each["check"]) for each in diagnosis.checks), default=0)
+    for each in diagnosis.checks:
+        where = " ".join(part for part in (each["account"], each["region"]) if part)
+        line = Text().append(each["state"].ljust(8), style=_STYLES[each["state"]]).append(each["check"].ljust(width + 2))
+        yield 0, line.append(for_terminal(f"{where}  {each['says']}"))
+        if each["cure"]:
+            yield 8, Text(for_terminal(each["cure"]), style="dim")
+    counts = [f"{sum(each['state'] == state for each in diagnosis.checks)} {state}" for state in _STYLES]
+    yield 0, Text()
+    yield 0, Text(", ".join(counts), style="green" if diagnosis.is_healthy else "bold red")
