@@ -13,6 +13,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
+from doorward.aws.members import Members
 from doorward.aws.roles import StsRoles
 from doorward.errors import Conflict, DoorwardError, Misconfigured, Unavailable
 from doorward.guardrails.model import Role
@@ -59,7 +60,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         yield World(FakeRoles(), aws=False)
         return
     with patch.dict(os.environ, ENVIRONMENT), mock_aws():
-        yield World(StsRoles(boto3.client("sts"), lambda: "x" * 48, FakeClock()), aws=True)
+        yield World(StsRoles(Members(boto3.client("sts"), lambda: "x" * 48, FakeClock())), aws=True)
 
 
 def test_a_role_is_read_as_it_stands_with_its_path_and_id(world: World) -> None:
@@ -105,7 +106,7 @@ def test_writing_to_a_role_that_is_gone_is_a_conflict(world: World) -> None:
 
 def test_a_document_that_iam_refuses_is_refused() -> None:
     with patch.dict(os.environ, ENVIRONMENT), mock_aws():
-        world = World(StsRoles(boto3.client("sts"), lambda: "x" * 48, FakeClock()), aws=True)
+        world = World(StsRoles(Members(boto3.client("sts"), lambda: "x" * 48, FakeClock())), aws=True)
         world.exists("x")
         role = world.roles.read(PROD, "x")
         assert role is not None
@@ -140,7 +141,7 @@ def test_reading_enters_by_the_read_role_with_the_external_id_for_the_shortest_t
                 "DurationSeconds": 900,
             },
         )
-        StsRoles(sts, lambda: "own-external-id", FakeClock())._reader(PROD)
+        StsRoles(Members(sts, lambda: "own-external-id", FakeClock()))._reader(PROD)
         stub.assert_no_pending_responses()
 
 
@@ -164,15 +165,15 @@ def test_writing_enters_by_the_remedy_role_scoped_down_to_exactly_this_role_and_
                 ),
             },
         )
-        with patch("doorward.aws.roles.boto3.client") as client:
-            StsRoles(sts, lambda: "own-external-id", FakeClock()).write_trust_policy(role, "{}", finding_id="dw-7")
+        with patch("doorward.aws.members.boto3.client") as client:
+            StsRoles(Members(sts, lambda: "own-external-id", FakeClock())).write_trust_policy(role, "{}", finding_id="dw-7")
             client.return_value.update_assume_role_policy.assert_called_once_with(RoleName="x", PolicyDocument="{}")
         stub.assert_no_pending_responses()
 
 
 def test_credentials_are_used_again_until_they_are_about_to_expire(sts: Any) -> None:
     clock = FakeClock()
-    roles = StsRoles(sts, lambda: "own-external-id", clock)
+    roles = StsRoles(Members(sts, lambda: "own-external-id", clock))
     anything = {"RoleArn": ANY, "RoleSessionName": ANY, "ExternalId": ANY, "DurationSeconds": ANY}
     with Stubber(sts) as stub:
         stub.add_response("assume_role", {"Credentials": _credentials(900)}, anything)
@@ -194,5 +195,5 @@ def test_an_account_that_cannot_be_entered_says_which_and_keeps_the_external_id_
     with Stubber(sts) as stub:
         stub.add_client_error("assume_role", code, "not authorized")
         with pytest.raises(failure, match=f"assuming .*{PROD}.*accounts/member.yaml") as caught:
-            StsRoles(sts, lambda: "own-external-id", FakeClock()).read(PROD, "x")
+            StsRoles(Members(sts, lambda: "own-external-id", FakeClock())).read(PROD, "x")
     assert "own-external-id" not in str(caught.value)

@@ -14,6 +14,7 @@ from doorward.aws.ledger import DynamoLedger
 from doorward.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from doorward.aws.members import Members
     from doorward.ports.announcing import Bus, Channel, DeadLetters
     from doorward.usecases import watch_guard
     from doorward.usecases.react_to_change import Tools
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 def reaction_tools() -> "Tools":
     """For react_to_change."""
     from doorward.aws.roles import StsRoles
-    from doorward.aws.secrets import secret_reader
     from doorward.guardrails.parsing import guardrails_from
     from doorward.organization.parsing import organization_from
     from doorward.usecases.react_to_change import Tools
@@ -31,15 +31,23 @@ def reaction_tools() -> "Tools":
     organization = organization_from(configuration("organization"))
     clock = SystemClock()
     return Tools(
-        roles=StsRoles(
-            client("sts"), secret_reader(lambda: client("secretsmanager"), _setting("EXTERNAL_ID_SECRET")), clock, organization.partition
-        ),
+        roles=StsRoles(members(organization.partition)),
         ledger=ledger(),
         clock=clock,
         organization=organization,
         guardrails=guardrails_from(configuration("guardrails")),
         read_delays_seconds=_seconds("READ_DELAYS_SECONDS"),
     )
+
+
+@cache
+def members(partition: str) -> "Members":
+    """The way into the accounts, for every function that enters them."""
+    from doorward.aws.members import Members
+    from doorward.aws.secrets import secret_reader
+
+    external_id = secret_reader(lambda: client("secretsmanager"), _setting("EXTERNAL_ID_SECRET"))
+    return Members(client("sts"), external_id, SystemClock(), partition)
 
 
 @cache

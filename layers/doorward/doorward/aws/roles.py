@@ -5,47 +5,27 @@ Writing: https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAssumeRol
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from doorward.aws.errors import code_of, translated
+from doorward.aws.members import Members
 from doorward.guardrails.model import Role
-from doorward.iam.arns import parse_arn, role_arn
-from doorward.organization.installation import READ_ROLE, REMEDY_ROLE, ROLE_PATH
-from doorward.ports.clock import Clock
+from doorward.iam.arns import parse_arn
+from doorward.organization.installation import REMEDY_ROLE
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
-    from mypy_boto3_sts import STSClient
-
-# The least that STS grants: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-_SESSION_SECONDS = 900
-# Credentials are not used up to their last moment: a call under way must still end in time.
-_EXPIRY_MARGIN = timedelta(seconds=60)
-# IAM's rates are low and not raisable; the reaction waits rather than fails.
-_CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 6}, connect_timeout=3, read_timeout=10)
-
-
-class _Entered(NamedTuple):
-    iam: "IAMClient"
-    expires_at: datetime
 
 
 class StsRoles:
-    """The Roles port. `external_id` is asked for at the first assumption, and kept in memory only."""
+    """The Roles port."""
 
-    def __init__(self, sts: "STSClient", external_id: Callable[[], str], clock: Clock, partition: str = "aws") -> None:
-        self._sts = sts
-        self._external_id = external_id
-        self._clock = clock
-        self._partition = partition
-        self._readers: dict[str, _Entered] = {}
+    def __init__(self, members: Members) -> None:
+        self._members = members
 
     def read(self, account_id: str, role_name: str) -> Role | None:
         iam = self._reader(account_id)
@@ -70,33 +50,14 @@ class StsRoles:
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Action": "iam:UpdateAssumeRolePolicy", "Resource": role.arn}],
         }
-        iam = self._enter(role.account_id, REMEDY_ROLE, finding_id, Policy=json.dumps(session_policy), SourceIdentity=finding_id).iam
+        scope = json.dumps(session_policy)
+        iam = self._members.client("iam", role.account_id, REMEDY_ROLE, finding_id, Policy=scope, SourceIdentity=finding_id)
         with translated(f"writing the trust policy of role {role.ref}"):
             iam.update_assume_role_policy(RoleName=role.name, PolicyDocument=trust_policy)
 
     def _reader(self, account_id: str) -> "IAMClient":
-        entered = self._readers.get(account_id)
-        if entered is None or entered.expires_at - _EXPIRY_MARGIN <= self._clock.now():
-            entered = self._readers[account_id] = self._enter(account_id, READ_ROLE, "doorward")
-        return entered.iam
-
-    def _enter(self, account_id: str, role_name: str, session_name: str, **more: Any) -> _Entered:
-        arn = role_arn(account_id, role_name, ROLE_PATH, self._partition)
-        external_id = self._external_id()
-        with translated(f"assuming {arn} (deploy accounts/member.yaml into account {account_id}, with the hub's external ID)"):
-            answer = self._sts.assume_role(
-                RoleArn=arn, RoleSessionName=session_name, ExternalId=external_id, DurationSeconds=_SESSION_SECONDS, **more
-            )
-        credentials = answer["Credentials"]
-        with translated(f"preparing to call IAM in account {account_id}"):
-            iam = boto3.client(
-                "iam",
-                aws_access_key_id=credentials["AccessKeyId"],
-                aws_secret_access_key=credentials["SecretAccessKey"],
-                aws_session_token=credentials["SessionToken"],
-                config=_CONFIG,
-            )
-        return _Entered(iam, credentials["Expiration"])
+        iam: IAMClient = self._members.reader("iam", account_id)
+        return iam
 
 
 def _role(account_id: str, raw: Mapping[str, Any]) -> Role:
