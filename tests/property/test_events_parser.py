@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doorward.errors import MalformedInput
-from doorward.events.model import Change, RolesTarget, RoleTarget, Skipped
+from doorward.events.model import Change, Event, GuardEvent, OrganizationEvent, RolesTarget, RoleTarget, SessionEvent, Skipped
 from doorward.events.records import parse_envelope, parse_record
 
 REPO = Path(__file__).parents[2]
@@ -42,14 +42,14 @@ near_misses = st.sampled_from(
 )
 
 
-def outcome(value: Any) -> Change | Skipped | None:
+def outcome(value: Any) -> Event | Skipped | None:
     results = []
     for parse in (parse_envelope, parse_record):
         try:
             parsed = parse(value)
         except MalformedInput:
             continue
-        assert isinstance(parsed, Change | Skipped)
+        assert isinstance(parsed, Change | SessionEvent | OrganizationEvent | GuardEvent | Skipped)
         json.dumps(repr(parsed)).encode()
         assert parsed.account_id.isascii()
         assert len(parsed.account_id) == 12
@@ -60,8 +60,10 @@ def outcome(value: Any) -> Change | Skipped | None:
             repr(parsed).encode()
             (parsed.document or "").encode()
             parsed.actor.name_for_people.encode()
-        else:
+        elif isinstance(parsed, Skipped):
             parsed.because.encode()
+        else:
+            repr(parsed).encode()
         results.append(parsed)
     return results[0] if results else None
 

@@ -9,7 +9,7 @@ import pytest
 
 from doorward.errors import MalformedInput
 from doorward.events.model import AccountTarget, Cause, Change, Part, ProviderTarget, RoleTarget, Skipped, SkipReason
-from doorward.events.records import HANDLED_EVENTS, KNOWN_EVENTS, parse_envelope, parse_record
+from doorward.events.records import CHANGE_EVENTS, GUARD_EVENTS, ORGANIZATION_EVENTS, SESSION_EVENTS, parse_envelope, parse_record
 
 PROD = "777788889999"
 STRANGER = "999988887777"
@@ -260,7 +260,7 @@ def test_the_role_is_named_by_the_request_or_else_by_the_response(request_parame
 
 
 @pytest.mark.parametrize("parameters", [None, {}, OMITTED, {**OMITTED, "omitted": "true"}])
-@pytest.mark.parametrize("event_name", sorted(HANDLED_EVENTS))
+@pytest.mark.parametrize("event_name", sorted(CHANGE_EVENTS["iam.amazonaws.com"]))
 def test_an_event_that_hides_what_it_changed_points_at_the_whole_account(event_name: str, parameters: object) -> None:
     parsed = change(record(event_name, requestParameters=parameters))
     assert parsed.target == AccountTarget(PROD)
@@ -372,10 +372,10 @@ def test_a_flag_that_says_read_only_does_not_hide_a_change() -> None:
     ("event_source", "event_name", "read_only", "reason", "part"),
     [
         ("iam.amazonaws.com", "GetRole", True, SkipReason.READ_ONLY, None),
-        ("iam.amazonaws.com", "DeleteRole", False, SkipReason.LATER_PART, Part.INVENTORY),
+        ("iam.amazonaws.com", "AcceptDelegationRequest", False, SkipReason.LATER_PART, Part.DELEGATION),
+        ("iam.amazonaws.com", "CreateAccessKey", False, SkipReason.LATER_PART, Part.PERSISTENCE),
         ("iam.amazonaws.com", "CreateAccountAlias", False, SkipReason.OF_NO_INTEREST, None),
-        ("sts.amazonaws.com", "AssumeRole", True, SkipReason.LATER_PART, Part.SESSIONS),
-        ("organizations.amazonaws.com", "CreatePolicy", False, SkipReason.LATER_PART, Part.ACCESS_PATHS),
+        ("sts.amazonaws.com", "GetCallerIdentity", True, SkipReason.READ_ONLY, None),
         ("s3.amazonaws.com", "CreateBucket", False, SkipReason.ANOTHER_SERVICE, None),
         ("s3.amazonaws.com", "UpdateAssumeRolePolicy", False, SkipReason.ANOTHER_SERVICE, None),
     ],
@@ -391,15 +391,13 @@ def test_what_this_reaction_is_not_for_is_skipped_with_its_reason(
 
 def test_every_reason_has_a_sentence() -> None:
     for reason in SkipReason:
-        assert Skipped("id", "Event", PROD, reason, handled_by=Part.SESSIONS, error_code="AccessDenied").because.endswith(".")
+        assert Skipped("id", "Event", PROD, reason, handled_by=Part.DELEGATION, error_code="AccessDenied").because.endswith(".")
 
 
-def test_no_event_is_both_handled_and_for_later() -> None:
-    assert not HANDLED_EVENTS & KNOWN_EVENTS
-
-
-def test_every_event_for_later_names_its_part() -> None:
-    assert all(skipped(record(name)).handled_by is not None for name in KNOWN_EVENTS)
+def test_no_event_belongs_to_two_parts() -> None:
+    parts = (CHANGE_EVENTS, SESSION_EVENTS, ORGANIZATION_EVENTS, GUARD_EVENTS)
+    pairs = [(source, name) for part in parts for source, names in part.items() for name in names]
+    assert len(pairs) == len(set(pairs))
 
 
 # The actor.

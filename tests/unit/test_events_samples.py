@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from doorward.errors import MalformedInput
-from doorward.events.model import AccountTarget, Change, Part, ProviderTarget, RoleTarget, Skipped, SkipReason
+from doorward.events.model import (
+    AccountTarget,
+    Change,
+    GuardEvent,
+    OrganizationEvent,
+    ProviderTarget,
+    RoleTarget,
+    SessionEvent,
+    Skipped,
+    SkipReason,
+)
 from doorward.events.records import parse_envelope, parse_record
 from tests.shapes import Shape, differences, differences_from_all, shape_of
 
@@ -32,7 +42,7 @@ EXPECTED: dict[str, object] = {
     "iam.CreateRole.stranger": RoleTarget(STAGING, "support-access"),
     "iam.CreateSAMLProvider.corp": SAML,
     "iam.DeleteOpenIDConnectProvider.github": OIDC,
-    "iam.DeleteRole.cleanup": Part.INVENTORY,
+    "iam.DeleteRole.cleanup": RoleTarget(STAGING, "support-access"),
     "iam.DeleteSAMLProvider.corp": SAML,
     "iam.GetRole.read-only": SkipReason.READ_ONLY,
     "iam.PutRolePolicy.inline": RoleTarget(PROD, "monitoring-vendor"),
@@ -59,9 +69,9 @@ EXPECTED: dict[str, object] = {
     "malformed.no-account": "$.account",
     "malformed.records-file": "$.Records",
     "malformed.role-name": "$.detail.requestParameters.roleName",
-    "sts.AssumeRole.vendor": Part.SESSIONS,
+    "sts.AssumeRole.vendor": SessionEvent,
 }
-"""A target, a reason to skip, the part that an event is for, or the path at which the sample is malformed."""
+"""A target, a reason to skip, the kind of event, or the path at which the sample is malformed."""
 
 
 def outcome(value: Any) -> object:
@@ -69,7 +79,9 @@ def outcome(value: Any) -> object:
         parsed = parse_envelope(value)
     except MalformedInput as refused:
         return str(refused).split(" ", 1)[0]
-    return parsed.target if isinstance(parsed, Change) else parsed.handled_by or parsed.reason
+    if isinstance(parsed, Change):
+        return parsed.target
+    return parsed.handled_by or parsed.reason if isinstance(parsed, Skipped) else type(parsed)
 
 
 @cache
@@ -140,45 +152,47 @@ REAL_CHANGES = {
     "AttachRolePolicy-invictus": "stratus-red-team-usr-data-role",
     "AttachRolePolicy-invictus-2": "stratus-red-team-ec2lui-role-wuzemnoeqa",
     "AttachRolePolicy-stratus": "stratus-red-team-malicious-iam-role",
+    "CreatePolicyVersion-splunk": "PolicyTarget",
+    "CreateProfile-invictus": "RolesTarget",
+    "CreateProfile-stratus": "RolesTarget",
     "CreateRole-invictus": "stratus-red-team-ec2lui-role-wuzemnoeqa",
     "CreateRole-invictus-2": "stratus-red-team-leave-org-role",
     "CreateRole-invictus-3": "stratus-red-team-trust-anchor-role",
     "CreateRole-invictus-4": "stratus-red-team-ec2-steal-credentials-role",
     "CreateRole-invictus-5": "stratus-red-team-olc-lambda-xhfgzaowxc",
     "CreateRole-stratus": "stratus-red-team-malicious-iam-role",
+    "CreateTrustAnchor-invictus": "ServiceTarget",
+    "CreateTrustAnchor-stratus": "ServiceTarget",
+    "DeleteProfile-invictus": "RolesTarget",
+    "DeleteRole-invictus": "stratus-red-team-get-usr-data-role",
+    "DeleteRolePolicy-invictus": "stratus-red-team-ec2-get-password-data-role",
+    "DeleteTrustAnchor-invictus": "ServiceTarget",
+    "DetachRolePolicy-invictus": "stratus-red-team-ec2lui-role-pcccexdthk",
     "PutRolePolicy-invictus": "stratus-red-team-get-usr-data-role",
     "PutRolePolicy-invictus-2": "stratus-red-team-ec2-steal-credentials-role",
+    "SetDefaultPolicyVersion-splunk": "PolicyTarget",
     "UpdateAssumeRolePolicy-invictus": "stratus-red-team-backdoor-r-role",
     "UpdateAssumeRolePolicy-invictus-2": "stratus-red-team-backdoor-r-role",
     "UpdateAssumeRolePolicy-stratus": "stratus-red-team-backdoor-r-role",
-    "UpdateSAMLProvider-splunk": "arn:aws:iam::111111111111:saml-provider/rodsotoonmicrosoft",
+    "UpdateSAMLProvider-splunk": "ProviderTarget",
 }
-"""The role or the provider that each real change names; every other real record is skipped."""
+"""The role that each real change names, or the kind of its target."""
 
-REAL_SKIPPED = {
-    "AddRoleToInstanceProfile": Part.INVENTORY,
-    "AssumeRole": Part.SESSIONS,
-    "AssumeRoleWithSAML": Part.SESSIONS,
-    "CreatePolicyVersion": Part.PERMISSIONS,
-    "CreateProfile": Part.ROLES_ANYWHERE,
-    "CreateTrustAnchor": Part.ROLES_ANYWHERE,
-    "DeleteProfile": Part.ROLES_ANYWHERE,
-    "DeleteRole": Part.INVENTORY,
-    "DeleteRolePolicy": Part.PERMISSIONS,
-    "DeleteTrail": Part.SELF_PROTECTION,
-    "DeleteTrustAnchor": Part.ROLES_ANYWHERE,
-    "DetachRolePolicy": Part.PERMISSIONS,
+REAL_OTHERS = {
+    "AddRoleToInstanceProfile": SkipReason.OF_NO_INTEREST,
+    "AssumeRole": SessionEvent,
+    "AssumeRoleWithSAML": SessionEvent,
+    "DeleteTrail": GuardEvent,
     "GetAccountAuthorizationDetails": SkipReason.READ_ONLY,
-    "GetCallerIdentity": Part.SESSIONS,
-    "GetFederationToken": Part.SESSIONS,
+    "GetCallerIdentity": SkipReason.READ_ONLY,
+    "GetFederationToken": SessionEvent,
     "GetRole": SkipReason.READ_ONLY,
-    "LeaveOrganization": Part.ACCESS_PATHS,
-    "PutEventSelectors": Part.SELF_PROTECTION,
-    "SetDefaultPolicyVersion": Part.PERMISSIONS,
-    "StopLogging": Part.SELF_PROTECTION,
-    "UpdateTrail": Part.SELF_PROTECTION,
+    "LeaveOrganization": OrganizationEvent,
+    "PutEventSelectors": GuardEvent,
+    "StopLogging": GuardEvent,
+    "UpdateTrail": GuardEvent,
 }
-"""By event name: the part that it is for, or why it is skipped."""
+"""By event name: what it is read as, or why it is skipped."""
 
 
 @needs_real_records
@@ -188,14 +202,33 @@ def test_every_real_record_leads_to_what_the_table_says() -> None:
     expected: dict[str, object] = {}
     for name, record in real_records().items():
         parsed = parse_record(record)
-        if isinstance(parsed, Skipped):
-            found[name] = parsed.handled_by or parsed.reason
+        if isinstance(parsed, Change):
+            found[name] = parsed.target.role_name if isinstance(parsed.target, RoleTarget) else type(parsed.target).__name__
         else:
-            assert isinstance(parsed.target, RoleTarget | ProviderTarget)
-            found[name] = parsed.target.role_name if isinstance(parsed.target, RoleTarget) else parsed.target.provider_arn
+            found[name] = parsed.reason if isinstance(parsed, Skipped) else type(parsed)
         assert (parsed.account_id, parsed.event_name) == (record["recipientAccountId"], record["eventName"])
-        expected[name] = REAL_CHANGES.get(name) or REAL_SKIPPED.get(name.split("-")[0])
+        expected[name] = REAL_CHANGES.get(name) or REAL_OTHERS.get(name.split("-")[0])
     assert found == expected
+
+
+@needs_real_records
+def test_no_credential_of_a_real_record_is_in_what_is_read_of_it() -> None:
+    for name, record in real_records().items():
+        credentials = (record.get("responseElements") or {}).get("credentials") or {}
+        secrets = [value for key, value in credentials.items() if key != "expiration"] + [record["userIdentity"].get("accessKeyId")]
+        for secret in filter(None, secrets):
+            assert str(secret) not in repr(parse_record(record)), name
+
+
+@needs_real_records
+def test_real_sessions_name_their_role_also_where_they_were_denied() -> None:
+    for name, record in real_records().items():
+        parsed = parse_record(record)
+        if isinstance(parsed, SessionEvent) and parsed.event_name.startswith("AssumeRole"):
+            assert parsed.role_arn is not None, name
+            assert parsed.role_account_id == parsed.role_arn.split(":")[4], name
+            assert parsed.failed is ("errorCode" in record), name
+            assert (parsed.expires_at is None) is parsed.failed, name
 
 
 @needs_real_records

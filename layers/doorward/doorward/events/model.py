@@ -26,6 +26,8 @@ class Cause(StrEnum):
     """A trust anchor, profile, attribute mapping or revocation list of IAM Roles Anywhere changed."""
     WORKLOAD = "workload"
     """A workload was bound to the role: an EKS pod identity association."""
+    TAGS = "tags"
+    """The role's tags changed: scopes and privileged roles can go by them."""
     DELETED = "deleted"
     """The role is gone, so far as the event knows."""
     FACTS = "facts"
@@ -35,18 +37,10 @@ class Cause(StrEnum):
 
 
 class Part(StrEnum):
-    """The part of Doorward that a record is for, where that is not the reaction to a change of trust."""
+    """The part of Doorward that a record is for, where no part handles it yet."""
 
-    INVENTORY = "role inventory"
-    PERMISSIONS = "permissions"
-    PROVIDERS = "identity providers"
-    ACCOUNT_SETTINGS = "account settings"
     DELEGATION = "delegated access"
     PERSISTENCE = "actor correlation"
-    SESSIONS = "sessions"
-    ACCESS_PATHS = "access paths"
-    ROLES_ANYWHERE = "Roles Anywhere"
-    SELF_PROTECTION = "self-protection"
 
 
 class SkipReason(StrEnum):

@@ -19,8 +19,8 @@ from datetime import timedelta
 from hashlib import sha256
 
 from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Unavailable
+from doorward.events.hints import parse_message
 from doorward.events.model import AccountTarget, Cause, Change, ProviderTarget, RoleTarget, Skipped
-from doorward.events.records import parse_envelope
 from doorward.findings.model import Finding, Judgement, Remedy, Verdict
 from doorward.guardrails.announcements import FORMAT, describe_actor, describe_case, with_remedy
 from doorward.guardrails.decide import Action, Circumstances, Decision, decide
@@ -67,11 +67,10 @@ def react_to_change(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
     Raises MalformedInput for what can never be used, Misconfigured where an account cannot be entered (announced
     before), Unavailable and Conflict where it should be tried again.
     """
-    change = parse_envelope(message)
-    if isinstance(change, Skipped):
-        outcome = EventOutcome(
-            change.account_id, change.event_id, change.event_name, "", "skipped", change.because, None, tools.clock.now()
-        )
+    change = parse_message(message)
+    if not isinstance(change, Change):
+        because = change.because if isinstance(change, Skipped) else f"{change.event_name} does not change who may assume a role."
+        outcome = EventOutcome(change.account_id, change.event_id, change.event_name, "", "skipped", because, None, tools.clock.now())
         tools.ledger.record(outcome)
         return (outcome,)
     try:

@@ -5,8 +5,8 @@ Nothing is read and nothing is put right here: who did it may hold whatever we w
 
 from dataclasses import dataclass
 
+from doorward.events.hints import parse_message
 from doorward.events.model import Change, GuardEvent
-from doorward.events.records import parse_envelope
 from doorward.findings.alerts import alert_as_json
 from doorward.guard.ours import Ours
 from doorward.guard.tampering import tampering
@@ -25,7 +25,7 @@ class Tools:
 
 def watch_guard(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
     """Look at one EventBridge envelope (JSON text). Raises MalformedInput, Unavailable."""
-    event = parse_envelope(message)
+    event = parse_message(message)
     if not isinstance(event, GuardEvent | Change):
         return (_outcome(tools, event.account_id, event.event_id, event.event_name, "skipped", "Not about what Doorward is made of."),)
     alert = tampering(event, tools.ours, done_by=event.actor.name_for_people)

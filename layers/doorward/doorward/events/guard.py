@@ -1,0 +1,101 @@
+"""Calls that can switch off or change what Doorward is made of. Whether they are about what is ours, `doorward.guard` tells."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from doorward.events.actors import read_actor
+from doorward.events.model import GuardEvent
+from doorward.events.reading import MOST_OF_A_MESSAGE, Call, event_time
+
+LAMBDA: Final = "lambda.amazonaws.com"
+GUARD_NAMES: Final[Mapping[str, frozenset[str]]] = {
+    "access-analyzer.amazonaws.com": frozenset({"CreateArchiveRule", "DeleteAnalyzer"}),
+    "cloudformation.amazonaws.com": frozenset(
+        ["DeleteStack", "DeleteStackInstances", "DeleteStackSet", "SetStackPolicy", "UpdateStack", "UpdateStackSet"]
+    ),
+    "cloudtrail.amazonaws.com": frozenset(
+        [
+            "DeleteEventDataStore",
+            "DeleteTrail",
+            "DeregisterOrganizationDelegatedAdmin",
+            "PutEventSelectors",
+            "PutInsightSelectors",
+            "RemoveTags",
+            "StopEventDataStoreIngestion",
+            "StopLogging",
+            "UpdateTrail",
+        ]
+    ),
+    "config.amazonaws.com": frozenset({"StopConfigurationRecorder"}),
+    "dynamodb.amazonaws.com": frozenset({"DeleteTable", "UpdateContinuousBackups", "UpdateTable"}),
+    "events.amazonaws.com": frozenset(
+        [
+            "DeleteArchive",
+            "DeleteEventBus",
+            "DeleteRule",
+            "DisableRule",
+            "PutPermission",
+            "PutRule",
+            "PutTargets",
+            "RemovePermission",
+            "RemoveTargets",
+            "UpdateArchive",
+            "UpdateEventBus",
+        ]
+    ),
+    "kms.amazonaws.com": frozenset({"CreateGrant", "DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion"}),
+    # CloudTrail adds an API date to these names, and a rule asks for them by prefix.
+    LAMBDA: frozenset(
+        [
+            "AddPermission",
+            "DeleteEventSourceMapping",
+            "DeleteFunction",
+            "DeleteFunctionConcurrency",
+            "PublishLayerVersion",
+            "PutFunctionConcurrency",
+            "RemovePermission",
+            "UpdateAlias",
+            "UpdateEventSourceMapping",
+            "UpdateFunctionCode",
+            "UpdateFunctionConfiguration",
+        ]
+    ),
+    "logs.amazonaws.com": frozenset({"DeleteLogGroup", "PutRetentionPolicy"}),
+    "monitoring.amazonaws.com": frozenset({"DeleteAlarms", "DisableAlarmActions"}),
+    "scheduler.amazonaws.com": frozenset({"DeleteSchedule", "UpdateSchedule"}),
+    "secretsmanager.amazonaws.com": frozenset({"DeleteSecret", "PutSecretValue", "UpdateSecret"}),
+    "sns.amazonaws.com": frozenset({"DeleteTopic", "RemovePermission", "SetSubscriptionAttributes", "SetTopicAttributes", "Unsubscribe"}),
+    "sqs.amazonaws.com": frozenset({"DeleteQueue", "PurgeQueue", "RemovePermission", "SetQueueAttributes"}),
+    "ssm.amazonaws.com": frozenset({"DeleteParameter", "PutParameter"}),
+}
+_NAMING: Final = re.compile(r"(?!external).*(?:names?|arns?|ids?|url|uuid|rules?|bus|target|resources?)", re.IGNORECASE)
+"""Parameters that name a thing. Others hold values and documents, which are nobody's business, and so is an external ID."""
+_THING: Final = re.compile(r"[!-~]{1,1024}")
+_DENIED: Final = re.compile(r" on resource: ([!-~]{1,512}?)(?=[\s,;]|$)")
+_MOST_NAMES: Final = 100
+
+
+def read_guard_event(call: Call) -> GuardEvent:
+    record = call.record
+    error_message = record.free("errorMessage")
+    names = dict.fromkeys(
+        text for key, text in record.parameters("requestParameters").texts() if _NAMING.fullmatch(key) and _THING.fullmatch(text)
+    )
+    denied = _DENIED.search(error_message[:MOST_OF_A_MESSAGE]) if error_message else None
+    if denied is not None:
+        names.setdefault(denied[1])
+    return GuardEvent(
+        event_id=call.event_id,
+        event_name=call.event_name,
+        event_source=call.event_source,
+        event_time=event_time(record),
+        account_id=call.account_id,
+        region=call.region,
+        actor=read_actor(record),
+        names=tuple(names)[:_MOST_NAMES],
+        shared_event_id=record.free("sharedEventID"),
+        error_code=record.free("errorCode"),
+        error_message=error_message,
+        replay_name=call.replay_name,
+    )
