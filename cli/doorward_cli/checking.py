@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from doorward.errors import MalformedInput
-from doorward.findings.as_json import judgement_as_json
-from doorward.findings.model import Judgement, Remedy, Severity, Verdict
+from doorward.findings.as_json import judgement_as_json, remedy_as_json
+from doorward.findings.model import Finding, Judgement, Remedy, Severity, Verdict
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.remedies import propose
@@ -22,14 +22,27 @@ FOREIGN_BY_DEFAULT = (
 )
 
 
+class Proposed(NamedTuple):
+    """`patch`: the remedy as edits of the source, where the input is one that people edit."""
+
+    remedy: Remedy
+    patch: tuple[PatchHint, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return remedy_as_json(self.remedy, [each._asdict() for each in self.patch])
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """`patch`: the remedy as edits of the source, where the input is one that people edit."""
+    """`whole` closes every finding of the role at once; `own` has, for each finding in its order, what closes that one alone."""
 
     subject: Subject
     judgement: Judgement
-    remedy: Remedy | None
-    patch: tuple[PatchHint, ...] = ()
+    whole: Proposed | None = None
+    own: tuple[Proposed | None, ...] = ()
+
+    def own_of(self, finding: Finding) -> Proposed | None:
+        return next((own for each, own in zip(self.judgement.findings, self.own, strict=False) if each is finding), None)
 
     def as_json(self) -> dict[str, Any]:
         """One entry of `roles`."""
@@ -38,8 +51,7 @@ class Checked:
             self.subject.source,
             self.subject.account,
             self.judgement,
-            self.remedy,
-            [each._asdict() for each in self.patch],
+            [None if each is None else each.as_json() for each in self.own],
         )
 
 
@@ -96,22 +108,29 @@ def check(
 
 def _check(subject: Subject, organization: Organization, guardrails: Guardrails, now: datetime) -> Checked:
     if subject.flaw is not None:
-        return Checked(subject, Judgement(Verdict.INVALID, because=subject.flaw), None)
+        return Checked(subject, Judgement(Verdict.INVALID, because=subject.flaw))
     if subject.unresolved and not subject.trust_policy:
-        return Checked(subject, _as_it_is(subject, Judgement(Verdict.UNDECIDABLE)), None)
+        return Checked(subject, _as_it_is(subject, Judgement(Verdict.UNDECIDABLE)))
     role = role_of_subject(subject)
     try:
         found = judge(role, organization, guardrails, now=now)
     except MalformedInput as error:
-        return Checked(subject, Judgement(Verdict.INVALID, because=str(error)), None)
+        return Checked(subject, Judgement(Verdict.INVALID, because=str(error)))
     judgement = _as_it_is(subject, found)
     if judgement.verdict is not Verdict.VIOLATING:
-        return Checked(subject, judgement, None)
-    for remedy in propose(role, found, None, organization, guardrails, now=now):
-        real = real_remedy(subject, judgement, remedy)
-        if real is not None:
-            return Checked(subject, judgement, real, patch_hints(subject, remedy))
-    return Checked(subject, judgement, None)
+        return Checked(subject, judgement)
+
+    def proposed(closing: tuple[Finding, ...]) -> Proposed | None:
+        for remedy in propose(role, found, None, organization, guardrails, closing=closing, now=now):
+            real = real_remedy(subject, closing, remedy)
+            if real is not None:
+                return Proposed(real, patch_hints(subject, remedy))
+        return None
+
+    whole = proposed(judgement.counting)
+    alone = len(judgement.counting) == 1
+    own = tuple((whole if alone else proposed((each,))) if each.counts else None for each in judgement.findings)
+    return Checked(subject, judgement, whole, own)
 
 
 def role_of_subject(subject: Subject) -> Role:

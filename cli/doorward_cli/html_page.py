@@ -113,7 +113,7 @@ def _role(checked: Checked, *, is_open: bool) -> Html:
     )
     body = join(
         tag("p", judgement.because, class_="because") if judgement.because is not None else None,
-        *(_finding(each) for each in judgement.findings),
+        *(_finding(checked, each) for each in judgement.findings),
         *(_undecided(each) for each in judgement.undecidable),
         *_remedy(checked),
         None if judgement.findings or judgement.undecidable or judgement.because else tag("p", "No finding.", class_="because"),
@@ -122,7 +122,7 @@ def _role(checked: Checked, *, is_open: bool) -> Html:
     return Html(f"{opened}{head}{tag('div', body, class_='body')}</details>")
 
 
-def _finding(finding: Finding) -> Html:
+def _finding(checked: Checked, finding: Finding) -> Html:
     return tag(
         "article",
         tag(
@@ -136,6 +136,7 @@ def _finding(finding: Finding) -> Html:
             ("Where", words.where(finding.statement)),
             ("Witness", words.witness(finding)),
             ("Waiver", words.waiver(finding)),
+            ("Remedy of this alone", words.own_remedy_if_another(checked, finding)),
             ("Rule", f"{finding.rule} ({words.page(finding.rule)})"),
         ),
     )
@@ -158,13 +159,13 @@ def _facts(*facts: tuple[str, str | None]) -> Html:
 
 
 def _remedy(checked: Checked) -> Iterator[Html]:
-    if checked.remedy is None:
+    if checked.whole is None:
         return
     yield tag("h3", "Remedy")
-    yield tag("p", words.remedy(checked.remedy))
-    if not checked.patch:
+    yield tag("p", words.remedy(checked.whole.remedy))
+    if not checked.whole.patch:
         yield _diff(words.remedy_diff(checked))
-    for hint in checked.patch:
+    for hint in checked.whole.patch:
         yield tag("p", words.patch_place(hint), class_="place")
         yield _diff(words.patch_diff(checked, hint))
 

@@ -103,18 +103,18 @@ def _details(checked: Checked) -> Iterator[str]:
         yield ""
         yield f"IAM would refuse it: {for_markdown(judgement.because)}"
     for finding in judgement.findings:
-        yield from _finding(finding)
+        yield from _finding(checked, finding)
     for each in judgement.undecidable:
         yield ""
         yield f"**undecided** {_link(each.rule)}, {for_markdown(words.where(each.statement))}: {for_markdown(each.construct)}"
         yield ""
         yield f"- Why: {for_markdown(each.because)}"
-    if checked.remedy is not None:
+    if checked.whole is not None:
         yield ""
-        yield f"**Remedy** {for_markdown(words.remedy(checked.remedy))}"
-        if not checked.patch:
+        yield f"**Remedy** {for_markdown(words.remedy(checked.whole.remedy))}"
+        if not checked.whole.patch:
             yield from _fenced(words.remedy_diff(checked))
-        for hint in checked.patch:
+        for hint in checked.whole.patch:
             yield ""
             yield f"In {for_markdown(words.patch_place(hint))}:"
             yield from _fenced(words.patch_diff(checked, hint))
@@ -122,7 +122,7 @@ def _details(checked: Checked) -> Iterator[str]:
     yield "</details>"
 
 
-def _finding(finding: Finding) -> Iterator[str]:
+def _finding(checked: Checked, finding: Finding) -> Iterator[str]:
     yield ""
     yield f"**{finding.severity}** {_link(finding.rule)}, {for_markdown(words.where(finding.statement))}: {for_markdown(finding.title)}"
     yield ""
@@ -132,6 +132,9 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield f"- Witness: {for_markdown(proof)}"
     if waiver is not None:
         yield f"- Waiver: {for_markdown(waiver)}"
+    own = words.own_remedy_if_another(checked, finding)
+    if own is not None:
+        yield f"- Remedy of this alone: {for_markdown(own)}"
 
 
 def _link(rule: str) -> str:

@@ -6,11 +6,11 @@ source that it was made from: there the hint names the block, and gives the stat
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from doorward.errors import MalformedInput
-from doorward.findings.model import Judgement, Remedy
+from doorward.findings.model import Finding, Remedy
 from doorward.iam.documents import Document, Statement, load_json, parse_document, render_document
 from doorward_cli.inputs import Subject, TemplateOrigin, TerraformOrigin
 from doorward_cli.located import Located, find
@@ -47,10 +47,11 @@ def patch_hints(subject: Subject, remedy: Remedy) -> tuple[PatchHint, ...]:
     return ()
 
 
-def real_remedy(subject: Subject, judgement: Judgement, remedy: Remedy) -> Remedy | None:
+def real_remedy(subject: Subject, closing: Iterable[Finding], remedy: Remedy) -> Remedy | None:
     """A remedy of what was judged as one of the real policy, of which parts may be unknown: those stand in it with their functions.
 
-    None where it would have to edit a statement that is not known whole. Not proved, then: what is unknown stays undecided.
+    None where it would have to edit a statement that is not known whole, or closes a finding of one. Not proved, then: what is unknown
+    stays undecided.
     """
     if not subject.unresolved or remedy.kind == "quarantine":
         return remedy
@@ -62,7 +63,7 @@ def real_remedy(subject: Subject, judgement: Judgement, remedy: Remedy) -> Remed
     pairs = _pairs(old, new)
     if pairs is None or not isinstance(raw, list) or len(raw) != len(old.statements):
         return None
-    if unknown & {each.statement.index for each in judgement.findings if each.counts}:
+    if unknown & {each.statement.index for each in closing}:
         return None
     rendered = list(render_document(new)["Statement"])
     for position, became in pairs:

@@ -137,9 +137,10 @@ def _finding(checked: Checked, finding: Finding) -> dict[str, Any]:
     proof = words.witness(finding)
     if proof is not None:
         said.append(f"Witness: {proof}")
-    if checked.remedy is not None and finding.counts:
-        said.append(f"Remedy: {words.remedy(checked.remedy)}.")
-        said += [f"Patch: {words.patch_place(each)}." for each in checked.patch]
+    own = checked.own_of(finding)
+    if own is not None:
+        said.append(f"Remedy: {words.own_remedy(checked, finding)}.")
+        said += [f"Patch: {words.patch_place(each)}." for each in own.patch]
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "level": _LEVELS[finding.severity],

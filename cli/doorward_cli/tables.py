@@ -76,16 +76,16 @@ def _role_lines(checked: Checked, width: int) -> Iterator[tuple[int, Text]]:
     if judgement.because is not None:
         yield 4, _labelled("why", judgement.because)
     for finding in judgement.findings:
-        yield from _finding_lines(finding)
+        yield from _finding_lines(checked, finding)
     for each in judgement.undecidable:
         yield 2, Text().append("undecided ", style="yellow").append(f"{_safe(each.rule)}  {_safe(words.where(each.statement))}")
         yield 4, _labelled("what", each.construct)
         yield 4, _labelled("why", each.because)
-    if checked.remedy is not None:
-        yield 2, Text().append("remedy ", style="bold").append(words.remedy(checked.remedy))
-        if not checked.patch:
+    if checked.whole is not None:
+        yield 2, Text().append("remedy ", style="bold").append(words.remedy(checked.whole.remedy))
+        if not checked.whole.patch:
             yield from _diff_lines(words.remedy_diff(checked))
-        for hint in checked.patch:
+        for hint in checked.whole.patch:
             yield 4, _labelled("patch", words.patch_place(hint))
             yield from _diff_lines(words.patch_diff(checked, hint))
 
@@ -95,7 +95,7 @@ def _diff_lines(lines: list[str]) -> Iterator[tuple[int, Text]]:
         yield 4, Text(_safe_source(line), style={"+": "green", "-": "red"}.get(line[:1], "dim"))
 
 
-def _finding_lines(finding: Finding) -> Iterator[tuple[int, Text]]:
+def _finding_lines(checked: Checked, finding: Finding) -> Iterator[tuple[int, Text]]:
     head = Text().append(f"{finding.severity} ", style=_SEVERITY_STYLES[finding.severity])
     head.append(f"{_safe(finding.rule)}  ", style="bold").append(f"{_safe(words.where(finding.statement))}: {_safe(finding.title)}")
     yield 2, head
@@ -105,6 +105,9 @@ def _finding_lines(finding: Finding) -> Iterator[tuple[int, Text]]:
         yield 4, _labelled("witness", proof)
     if waiver is not None:
         yield 4, _labelled("waiver", waiver)
+    own = words.own_remedy_if_another(checked, finding)
+    if own is not None:
+        yield 4, _labelled("alone", own)
     yield 4, _labelled("page", words.page(finding.rule))
 
 

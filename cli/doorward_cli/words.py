@@ -46,15 +46,31 @@ def waiver(finding: Finding) -> str | None:
 
 
 def remedy(proposed: Remedy) -> str:
-    proved = "proved: judged again, nothing is left" if proposed.proved else "not proved; read it with care"
+    """What closes all findings of a role."""
+    return _offered(proposed, "nothing is left")
+
+
+def own_remedy(checked: Checked, finding: Finding) -> str | None:
+    """What closes this finding, whatever becomes of the others."""
+    own = checked.own_of(finding)
+    return None if own is None else _offered(own.remedy, "this is closed")
+
+
+def own_remedy_if_another(checked: Checked, finding: Finding) -> str | None:
+    """None, too, where it is the remedy of the role."""
+    return None if checked.own_of(finding) == checked.whole else own_remedy(checked, finding)
+
+
+def _offered(proposed: Remedy, shown: str) -> str:
+    proved = f"proved: judged again, {shown}" if proposed.proved else "not proved; read it with care"
     return f"{proposed.kind}: {_REMEDY_SAYS[proposed.kind]} ({proved})"
 
 
 def remedy_diff(checked: Checked) -> list[str]:
     """Lines of a diff from the policy to its remedy, external IDs masked. Empty without a remedy."""
-    if checked.remedy is None:
+    if checked.whole is None:
         return []
-    return diff_documents(json.dumps(_as_written(checked)), json.dumps(checked.remedy.trust_policy))
+    return diff_documents(json.dumps(_as_written(checked)), json.dumps(checked.whole.remedy.trust_policy))
 
 
 def _as_written(checked: Checked) -> Any:

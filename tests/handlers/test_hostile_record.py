@@ -25,7 +25,7 @@ from doorward.slack import cards
 from doorward.usecases import notify_people
 from doorward.usecases.notify_people import compose_message
 from doorward_cli import html_page, markdown, markup, sarif
-from doorward_cli.checking import Checked, Report
+from doorward_cli.checking import Checked, Proposed, Report
 from doorward_cli.inputs import Subject, Unreadable
 from doorward_cli.patch_hints import PatchHint
 from doorward_cli.tables import print_report
@@ -92,7 +92,7 @@ def table(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ca
         made = record(hostile(payload))
         subject = Subject(source=payload, trust_policy=made.role.trust_policy, arn=payload)
         stream = io.StringIO()
-        print_report(Report((Checked(subject, made.judgement, made.remedy),), (), foreign_by_default=False), stream)
+        print_report(Report((Checked(subject, made.judgement, Proposed(made.remedy)),), (), foreign_by_default=False), stream)
         return stream.getvalue()
 
     return show
@@ -131,10 +131,11 @@ def report_of(payload: str) -> Report:
     subject = Subject(source=payload, trust_policy=made.role.trust_policy, arn=payload, name=payload, file=payload)
     line = payload.replace("\n", "")  # in a source, that is where a line of it ends
     hint = PatchHint(payload, 1, 1, payload, f"before\n{line}", f"after\n{line}")
+    patched = Proposed(made.remedy, (hint,))
     roles = (
-        Checked(subject, judgement, made.remedy, (hint,)),
-        Checked(subject, judgement, made.remedy),
-        Checked(subject, Judgement(Verdict.INVALID, because=payload), None),
+        Checked(subject, judgement, patched, (patched, None)),
+        Checked(subject, judgement, Proposed(made.remedy)),
+        Checked(subject, Judgement(Verdict.INVALID, because=payload)),
     )
     return Report(roles, (Unreadable(payload, payload, payload),), foreign_by_default=True)
 

@@ -31,6 +31,11 @@ def judged(file: Path, account: str | None = OURS) -> list[Checked]:
     return list(check(subjects(file, account), (), Organization(), guardrails_from({}), now=NOW).roles)
 
 
+def patch_of(checked: Checked) -> tuple[PatchHint, ...]:
+    assert checked.whole is not None
+    return checked.whole.patch
+
+
 def applied(text: str, hints: tuple[PatchHint, ...]) -> str:
     for hint in reversed(hints):
         assert hint.line is not None
@@ -48,7 +53,7 @@ def document(file: Path) -> Any:
 
 def test_the_hint_is_one_line_where_one_value_goes() -> None:
     [reports, *_] = judged(CASES / "template.yaml")
-    [hint] = reports.patch
+    [hint] = patch_of(reports)
     assert hint == PatchHint(
         str(CASES / "template.yaml"),
         25,
@@ -111,8 +116,8 @@ def test_one_branch_of_a_condition_is_not_edited(tmp_path: Path) -> None:
     resource = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": policy}}
     file.write_text(json.dumps({"Conditions": {"C": {"Fn::Equals": ["a", "a"]}}, "Resources": {"X": resource}}))
     [checked] = judged(file)
-    assert checked.remedy is not None
-    assert checked.patch == ()
+    assert checked.whole is not None
+    assert patch_of(checked) == ()
 
 
 def test_statements_that_an_anchor_brings_in_are_not_edited_where_others_use_them(tmp_path: Path) -> None:
@@ -121,9 +126,9 @@ def test_statements_that_an_anchor_brings_in_are_not_edited_where_others_use_the
     own = "        Statement:\n          - *s\n          - {Effect: Allow, Principal: {AWS: '777788889999'}, Action: 'sts:AssumeRole'}\n"
     file.write_text(f"{shared}{HEAD}        Version: 2012-10-17\n{own}")
     [checked] = judged(file)
-    [hint] = checked.patch
+    [hint] = patch_of(checked)
     assert hint.place == "Resources.X.Properties.AssumeRolePolicyDocument"
-    made = applied(file.read_text(), checked.patch)
+    made = applied(file.read_text(), patch_of(checked))
     assert made.startswith(shared)
 
 
@@ -139,10 +144,10 @@ def test_a_hole_beside_an_unknown_statement_is_closed_and_that_statement_left_as
     template = whole({"Version": "2012-10-17", "Statement": [UNKNOWN, HOLE, OURS_TOO]})
     file.write_text(json.dumps(template, indent=1) if spelling == "json" else yaml.safe_dump(template, sort_keys=False))
     [checked] = judged(file)
-    assert checked.remedy is not None
-    assert checked.remedy.proved is False
-    assert checked.remedy.trust_policy["Statement"] == [UNKNOWN, OURS_TOO]
-    file.write_text(applied(file.read_text(), checked.patch))
+    assert checked.whole is not None
+    assert checked.whole.remedy.proved is False
+    assert checked.whole.remedy.trust_policy["Statement"] == [UNKNOWN, OURS_TOO]
+    file.write_text(applied(file.read_text(), patch_of(checked)))
     assert yaml.safe_load(file.read_text())["Resources"]["X"]["Properties"]["AssumeRolePolicyDocument"]["Statement"] == [UNKNOWN, OURS_TOO]
     assert [str(each.judgement.verdict) for each in judged(file)] == ["undecidable"]
 
@@ -152,7 +157,7 @@ def test_an_external_id_of_an_unknown_statement_is_masked_too(tmp_path: Path) ->
     secret = {**PARTLY, "Condition": {"StringEquals": {"sts:ExternalId": "customer-7-secret"}}}
     file.write_text(json.dumps(whole({"Version": "2012-10-17", "Statement": [secret]}), indent=1))
     [checked] = judged(file)
-    [hint] = checked.patch
+    [hint] = patch_of(checked)
     assert "customer-7-secret" in hint.replace
     assert "customer-7-secret" not in "\n".join(words.patch_diff(checked, hint))
 
@@ -162,8 +167,8 @@ def test_what_stands_in_for_an_unknown_statement_is_never_offered(tmp_path: Path
     file = tmp_path / "t"
     file.write_text(json.dumps(whole({"Version": "2012-10-17", "Statement": statements})))
     [checked] = judged(file)
-    assert checked.remedy is not None
-    assert "AROA" not in json.dumps([checked.remedy.trust_policy, checked.patch])
+    assert checked.whole is not None
+    assert "AROA" not in json.dumps([checked.whole.remedy.trust_policy, checked.whole.patch])
 
 
 def test_a_remedy_without_a_place_shows_what_is_written_and_no_stand_in(tmp_path: Path) -> None:
@@ -173,8 +178,8 @@ def test_a_remedy_without_a_place_shows_what_is_written_and_no_stand_in(tmp_path
     with_anchor = text.replace("Statement:\n", "Statement:\n        - *s\n")
     file.write_text(f"Shared: &s {json.dumps(HOLE)}\n{with_anchor}")
     [checked] = judged(file)
-    assert checked.remedy is not None
-    assert checked.patch == ()
+    assert checked.whole is not None
+    assert patch_of(checked) == ()
     said = "\n".join(words.remedy_diff(checked))
     assert "AROA" not in said
     assert "customer-7-secret" not in said
@@ -185,13 +190,33 @@ def test_a_macro_leaves_no_remedy_but_quarantine(tmp_path: Path) -> None:
     file = tmp_path / "t"
     file.write_text(json.dumps({"Transform": "Ours", **whole({"Version": "2012-10-17", "Statement": [HOLE, OURS_TOO]})}))
     [checked] = judged(file)
-    assert checked.remedy is not None
-    assert checked.remedy.kind == "quarantine"
+    assert checked.whole is not None
+    assert checked.whole.remedy.kind == "quarantine"
+
+
+@pytest.mark.parametrize("spelling", ["json", "yaml"])
+def test_each_findings_own_patch_edits_its_own_statement_and_the_roles_patch_edits_both(tmp_path: Path, spelling: str) -> None:
+    file = tmp_path / "t"
+    another = {**HOLE, "Sid": "Another", "Principal": {"AWS": ["111122223333", "arn:aws:iam::777788889999:root"]}}
+    template = whole({"Version": "2012-10-17", "Statement": [HOLE, another, OURS_TOO]})
+    text = json.dumps(template, indent=1) if spelling == "json" else yaml.safe_dump(template, sort_keys=False)
+    file.write_text(text)
+    [checked] = judged(file)
+    narrowed = {**another, "Principal": {"AWS": ["arn:aws:iam::777788889999:root"]}}
+
+    def written(patch: tuple[PatchHint, ...]) -> list[Any]:
+        made = yaml.safe_load(applied(text, patch))
+        return list(made["Resources"]["X"]["Properties"]["AssumeRolePolicyDocument"]["Statement"])
+
+    own = {finding.statement.sid: each for finding, each in zip(checked.judgement.findings, checked.own, strict=True) if each is not None}
+    assert written(own["Hole"].patch) == [another, OURS_TOO]
+    assert written(own["Another"].patch) == [HOLE, narrowed, OURS_TOO]
+    assert written(patch_of(checked)) == [narrowed, OURS_TOO]
 
 
 def test_a_terraform_hint_names_the_block_beside_the_plan() -> None:
     [x, *_] = judged(CASES / "plan.json")
-    [hint] = x.patch
+    [hint] = patch_of(x)
     assert (hint.file, hint.line, hint.column) == (str(CASES / "role.tf"), 1, 1)
     assert hint.place == "aws_iam_role.x: assume_role_policy, from data.aws_iam_policy_document.x.json, statement 1"
     assert json.loads(hint.replace)["Sid"] == "Partner"
@@ -206,7 +231,7 @@ def test_an_external_id_is_masked_where_a_hint_is_shown(tmp_path: Path) -> None:
     )
     file.write_text(text)
     [checked] = judged(file)
-    [hint] = checked.patch
+    [hint] = patch_of(checked)
     assert "customer-7-secret" in hint.replace
     shown = "\n".join(words.patch_diff(checked, hint))
     assert "customer-7-secret" not in shown

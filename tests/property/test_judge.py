@@ -195,11 +195,11 @@ def test_naming_more_principals_never_hides_a_wildcard(others: list[str], positi
 def test_a_remedy_applied_leaves_no_finding_and_proposing_again_changes_nothing(policy: Any, organization: Any) -> None:
     door = role(policy)
     found = judge(door, organization, Guardrails(), now=NOW, strict=True)
-    for remedy in propose(door, found, None, organization, Guardrails(), now=NOW):
+    for remedy in propose(door, found, None, organization, Guardrails(), closing=found.counting, now=NOW):
         closed = replace(door, trust_policy=json.dumps(remedy.trust_policy))
         again = judge(closed, organization, Guardrails(), now=NOW, strict=True)
         assert [each for each in again.findings if each.severity is not Severity.INFO] == []
-        assert propose(closed, again, None, organization, Guardrails(), now=NOW) == ()
+        assert list(propose(closed, again, None, organization, Guardrails(), closing=again.counting, now=NOW)) == []
 
 
 @st.composite

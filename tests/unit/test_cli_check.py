@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from doorward.findings.as_json import judgement_as_json
-from doorward.findings.model import Finding, Judgement, Remedy, Severity, StatementRef, Undecided, Verdict, Witness
-from doorward_cli.checking import Checked, Report
+from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Verdict, Witness
+from doorward.guardrails.model import Guardrails
+from doorward.organization.model import Organization, TrustedIssuer
+from doorward_cli.checking import Checked, Report, check
 from doorward_cli.inputs import Subject, Unreadable, read_inputs
 from doorward_cli.main import main
 from doorward_cli.tables import print_report
@@ -380,7 +382,7 @@ def test_a_witness_is_a_sentence_without_the_external_id() -> None:
     undecided = Undecided("external-account", StatementRef(0, "\x1b[2J"), "NumericLike", "[blink]")
     judgement = Judgement(Verdict.VIOLATING, (finding,), (undecided,))
     shown = io.StringIO()
-    print_report(Report((Checked(Subject("x.json", "{}"), judgement, None),), (), foreign_by_default=False), shown)
+    print_report(Report((Checked(Subject("x.json", "{}"), judgement),), (), foreign_by_default=False), shown)
     assert shown.getvalue() == (
         "violating  trust policy  (x.json)\n"
         "  high external-account  statement 1: A stranger\n"
@@ -396,14 +398,28 @@ def test_a_witness_is_a_sentence_without_the_external_id() -> None:
     )
 
 
-def test_the_remedy_stands_at_every_finding_that_counts_and_at_no_other() -> None:
-    def finding(severity: Severity) -> Finding:
-        return Finding("external-account", "text", severity, "T", StatementRef(0, None), None, "B.")
-
-    judgement = Judgement(Verdict.VIOLATING, (finding(Severity.HIGH), finding(Severity.LOW), finding(Severity.INFO)))
-    shown = judgement_as_json(None, "x", None, judgement, Remedy("drop", {"Statement": []}, proved=True))
-    remedy = {"kind": "drop", "trust_policy": {"Statement": []}, "proved": True}
-    assert [each["remedy"] for each in shown["findings"]] == [remedy, remedy, None]
+def test_each_finding_that_counts_has_its_own_remedy_and_the_role_one_for_all() -> None:
+    provider = {"Federated": "arn:aws:iam::777788889999:oidc-provider/token.actions.githubusercontent.com"}
+    statements = [
+        {"Effect": "Allow", "Principal": {"AWS": ["777788889999", "999988887777"]}, "Action": "sts:AssumeRole"},
+        {"Effect": "Allow", "Principal": provider, "Action": "sts:AssumeRoleWithWebIdentity"},
+        {"Effect": "Allow", "Principal": {"AWS": "777788889999", "Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    organization = Organization(oidc=(TrustedIssuer("token.actions.githubusercontent.com", ("repo:acme/*",), ("sts.amazonaws.com",)),))
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    [shown] = check([Subject("x.json", policy, account="777788889999")], (), organization, Guardrails(), now=now).roles
+    document = shown.as_json()
+    without_stranger = {**statements[0], "Principal": {"AWS": "777788889999"}}
+    own = {each["rule"]: each["remedy"] for each in document["findings"]}
+    assert own["mixed-callers"] is None
+    assert own["external-account"]["trust_policy"]["Statement"] == [without_stranger, *statements[1:]]
+    assert own["oidc-unscoped-subject"]["kind"] == own["oidc-unscoped-audience"]["kind"] == "tighten"
+    conditions = [own[rule]["trust_policy"]["Statement"][1]["Condition"] for rule in ("oidc-unscoped-subject", "oidc-unscoped-audience")]
+    subject, audience = conditions
+    assert shown.whole is not None
+    stranger, tokens, _ = shown.whole.remedy.trust_policy["Statement"]
+    assert (stranger, tokens["Condition"]) == (without_stranger, subject | audience)
 
 
 def test_json_on_stdout_is_ascii(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

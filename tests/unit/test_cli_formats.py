@@ -92,7 +92,7 @@ def report_of(*judgements: Judgement, errors: tuple[Unreadable, ...] = ()) -> Re
         Subject(f"x.json#r{index}", '{"Statement": []}', arn=f"arn:aws:iam::{OURS}:role/r{index}", account=OURS)
         for index in range(len(judgements))
     ]
-    checked = [Checked(subject, judgement, None) for subject, judgement in zip(subjects, judgements, strict=True)]
+    checked = [Checked(subject, judgement) for subject, judgement in zip(subjects, judgements, strict=True)]
     return Report(tuple(checked), errors, foreign_by_default=False)
 
 
@@ -243,9 +243,7 @@ def test_fingerprints_differ_by_role_and_by_content(shown: Callable[..., str], t
     ],
 )
 def test_a_files_name_becomes_a_uri(file: str, uri: str) -> None:
-    report = Report(
-        (Checked(Subject(file, "{}", file=file), Judgement(Verdict.VIOLATING, (finding(),)), None),), (), foreign_by_default=False
-    )
+    report = Report((Checked(Subject(file, "{}", file=file), Judgement(Verdict.VIOLATING, (finding(),))),), (), foreign_by_default=False)
     [location] = log(written("sarif", report))["results"][0]["locations"]
     assert location["physicalLocation"]["artifactLocation"]["uri"] == uri
 

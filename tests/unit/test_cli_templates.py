@@ -191,7 +191,7 @@ def test_what_depends_on_an_unknown_value_is_undecidable_with_the_construct_name
     checked = judged(tmp_path, {"Resources": {"X": role(document)}})
     assert checked.judgement.verdict is Verdict.UNDECIDABLE
     assert {each.construct for each in checked.judgement.undecidable} >= {"Fn::ImportValue hub"}
-    assert checked.remedy is None
+    assert checked.whole is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from doorward.guardrails.model import Guardrails
 from doorward.guardrails.remedies import propose
 from doorward.organization.model import Organization
 from tests.unit.test_guardrails_judge import EVERYBODY, KNOWN, OURS, STRANGER, allow, document
-from tests.unit.test_guardrails_rules import GITHUB, NOW, ORGANIZATIONS, role
+from tests.unit.test_guardrails_rules import GITHUB, NOW, ORGANIZATIONS, role, waived
 
 SUB, AUD = f"{GITHUB}:sub", f"{GITHUB}:aud"
 OUR_ORGANIZATION, ANOTHER = "o-a1b2c3d4e5", "o-zzzz999988"
@@ -24,11 +24,19 @@ def pinned(subjects: Any, audience: Any = "sts.amazonaws.com") -> dict[str, Any]
     return github({"StringEquals": {AUD: audience}, "StringLike": {SUB: subjects}})
 
 
-def ladder(*statements: Any, baseline: Any = None, organization: Organization = KNOWN) -> tuple[Remedy, ...]:
+def ladder(
+    *statements: Any,
+    baseline: Any = None,
+    organization: Organization = KNOWN,
+    guardrails: Guardrails = Guardrails(),  # noqa: B008 - a constant
+    closing: tuple[str, int] | None = None,
+) -> tuple[Remedy, ...]:
+    """`closing`: a rule and a statement's index; None: all that counts."""
     door = role(document(*statements))
     accepted = baseline if baseline is None or isinstance(baseline, str) else json.dumps(baseline)
-    judgement = judge(door, organization, Guardrails(), now=NOW, strict=True)
-    return propose(door, judgement, accepted, organization, Guardrails(), now=NOW)
+    found = judge(door, organization, guardrails, now=NOW, strict=True)
+    closed = [each for each in found.counting if closing in {None, (each.rule, each.statement.index)}]
+    return tuple(propose(door, found, accepted, organization, guardrails, closing=closed, now=NOW))
 
 
 def first(*statements: Any, **others: Any) -> tuple[str, Any]:
@@ -129,5 +137,46 @@ def test_a_doubt_that_was_there_before_does_not_stop_a_remedy_and_a_new_one_does
 def test_nothing_is_proposed_where_nothing_is_wrong_or_nobody_can_write() -> None:
     assert ladder(allow({"AWS": OURS})) == ()
     door = role(document(allow(EVERYBODY)))
-    judgement = judge(door, KNOWN, Guardrails(), now=NOW)
-    assert propose(replace(door, path="/aws-reserved/x/"), judgement, None, KNOWN, Guardrails(), now=NOW) == ()
+    found = judge(door, KNOWN, Guardrails(), now=NOW)
+    untouchable = replace(door, path="/aws-reserved/x/")
+    assert list(propose(untouchable, found, None, KNOWN, Guardrails(), closing=found.counting, now=NOW)) == []
+
+
+# One finding
+
+OPEN = github(None)
+
+
+def test_a_findings_own_remedy_leaves_the_other_statements_as_they_are() -> None:
+    stranger = allow({"AWS": [OURS, STRANGER]})
+    assert first(stranger, OPEN, closing=("external-account", 0)) == ("drop", [allow({"AWS": OURS}), OPEN])
+    kind, statements = first(stranger, OPEN, closing=("oidc-unscoped-audience", 1))
+    assert (kind, statements[0]) == ("tighten", stranger)
+    assert statements[1]["Condition"] == {"StringEquals": {AUD: "sts.amazonaws.com"}}
+
+
+def test_of_two_findings_of_a_statement_each_remedy_closes_its_own() -> None:
+    assert first(OPEN, closing=("oidc-unscoped-subject", 0)) == ("tighten", [github({"StringLike": {SUB: "repo:acme/*"}})])
+    assert first(OPEN, closing=("oidc-unscoped-audience", 0)) == ("tighten", [github({"StringEquals": {AUD: "sts.amazonaws.com"}})])
+
+
+def test_a_statement_that_moves_up_where_one_is_dropped_keeps_its_own_findings() -> None:
+    [dropped, *_] = ladder(allow({"AWS": STRANGER}), allow({"AWS": STRANGER}, Sid="Again"), closing=("external-account", 0))
+    assert dropped.kind == "drop"
+    assert dropped.trust_policy["Statement"] == [allow({"AWS": STRANGER}, Sid="Again")]
+
+
+def test_a_remedy_of_one_finding_brings_no_other() -> None:
+    # Without `everybody`, an account of another organization would be named instead: not what the remedy is for.
+    both = allow({"AWS": ["*", STRANGER]})
+    for remedy in ladder(both, allow({"AWS": OURS}), closing=("world-assumable", 0)):
+        left = judge(role(json.dumps(remedy.trust_policy)), KNOWN, Guardrails(), now=NOW, strict=True)
+        assert left.counting == ()
+
+
+def test_what_no_trust_policy_closes_stops_no_remedy() -> None:
+    ended = waived("2026-01-01", "2026-02-01")
+    assert first(allow({"AWS": [OURS, STRANGER]}), guardrails=ended) == ("drop", [allow({"AWS": OURS})])
+    assert ladder(allow({"AWS": OURS}), guardrails=ended) == ()
+    baseline = document(allow({"AWS": OURS}, Sid="Accepted"))
+    assert ladder(allow(EVERYBODY), baseline=baseline, guardrails=ended)[0].kind == "restore"

@@ -10,8 +10,8 @@ from typing import Any
 from doorward.findings.model import Finding, Judgement, Remedy, StatementRef, Undecided, Witness
 
 
-def finding_as_json(finding: Finding, remedy: Remedy | None, patch: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """One entry of `findings`. `remedy` None: there is none to offer. `patch`: where its edits go, for sources that people edit."""
+def finding_as_json(finding: Finding, remedy: Mapping[str, Any] | None) -> dict[str, Any]:
+    """One entry of `findings`. `remedy`: the smallest edit that closes this finding, as `remedy_as_json` gives it; None: there is none."""
     return {
         "rule": finding.rule,
         "kind": finding.kind,
@@ -22,25 +22,21 @@ def finding_as_json(finding: Finding, remedy: Remedy | None, patch: Sequence[Map
         "witness": None if finding.witness is None else witness_as_json(finding.witness),
         "because": finding.because,
         "waiver": waiver_as_json(finding.waiver),
-        "remedy": None if remedy is None else remedy_as_json(remedy, patch),
+        "remedy": remedy,
     }
 
 
-def judgement_as_json(  # noqa: PLR0917 - everything that is said about a role
-    role_arn: str | None,
-    source: str | None,
-    account: str | None,
-    judgement: Judgement,
-    remedy: Remedy | None,
-    patch: Sequence[Mapping[str, Any]] = (),
+def judgement_as_json(
+    role_arn: str | None, source: str | None, account: str | None, judgement: Judgement, remedies: Sequence[Mapping[str, Any] | None]
 ) -> dict[str, Any]:
-    """One entry of `roles`. The remedy closes all holes of the role at once, so each finding that counts carries the same."""
+    """One entry of `roles`. `remedies`: each finding's own, in their order; or none at all."""
+    alone = [*remedies, *[None] * (len(judgement.findings) - len(remedies))]
     return {
         "role": role_arn,
         "source": source,
         "verdict": judgement.verdict.value,
         "account": account,
-        "findings": [finding_as_json(each, remedy if each.counts else None, patch) for each in judgement.findings],
+        "findings": [finding_as_json(each, its_remedy) for each, its_remedy in zip(judgement.findings, alone, strict=True)],
         "because": judgement.because,
         "undecidable": [_undecided(each) for each in judgement.undecidable],
     }

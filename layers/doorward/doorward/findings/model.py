@@ -58,7 +58,7 @@ RemedyKind = Literal["drop", "deny", "tighten", "restore", "quarantine"]
 
 
 class Remedy(NamedTuple):
-    """What would be written to close the hole. `proved`: the judge was run again on `trust_policy` and found nothing."""
+    """What would be written to close findings. `proved`: the judge was run again on `trust_policy`, and finds neither them nor another."""
 
     kind: RemedyKind
     trust_policy: Mapping[str, Any]

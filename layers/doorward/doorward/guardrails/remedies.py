@@ -8,8 +8,9 @@
 6. deny      a Deny for exactly the calls of strangers, where a condition does not help
 7. quarantine  nobody may assume the role
 
-No step newly allows anything, but for `restore`, whose policy was accepted. Each candidate is judged again, and compared with what stands:
-one that leaves a finding, or a doubt that was not there before, or that lets anybody in who was kept out, is not offered.
+A ladder closes what it is asked to close, one finding or all of a role, and leaves every other statement as it stands. No step newly
+allows anything, but for `restore`, whose policy was accepted. Each candidate is judged again, and compared with what stands: one that
+leaves what was to be closed, or brings a finding or a doubt that was not there before, or lets anybody in who was kept out, is not offered.
 """
 
 import json
@@ -21,7 +22,7 @@ from datetime import datetime
 from typing import Any
 
 from doorward.errors import MalformedInput
-from doorward.findings.model import Judgement, Remedy, RemedyKind, Verdict
+from doorward.findings.model import Finding, Judgement, Remedy, RemedyKind, Verdict
 from doorward.guardrails.diff import newly_allowed
 from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.judge import judge
@@ -80,15 +81,25 @@ def propose(
     organization: Organization,
     guardrails: Guardrails,
     *,
+    closing: Iterable[Finding],
     now: datetime,
-) -> tuple[Remedy, ...]:
-    """Remedies for the findings of `judgement`, the mildest first; all proved. Empty where nothing was found or nothing may be written."""
-    if not judgement.counting or cannot_be_edited(role):
-        return ()
-    return tuple(_Ladder(role, judgement, accepted_baseline, organization, guardrails, now).climb())
+) -> Iterator[Remedy]:
+    """Remedies that close `closing`, findings of `judgement`, the mildest first; all proved, each made only when it is asked for.
+
+    None where nothing may be written, or where what was found is no matter of the trust policy: a waiver that has ended, for one.
+    """
+    closed = frozenset(each for each in map(_place_of, closing) if each is not None)
+    if closed and not cannot_be_edited(role):
+        yield from _Ladder(role, judgement, closed, accepted_baseline, organization, guardrails, now).climb()
 
 
 type _Edit = Callable[[Statement], Statement | None]
+type _Place = tuple[str, int]
+"""A rule, and the position of the statement that it is broken by: of each rule a statement has at most one finding."""
+
+
+def _place_of(finding: Finding) -> _Place | None:
+    return None if finding.kind == "context" else (finding.rule, finding.statement.index)
 
 
 class _Ladder:
@@ -96,20 +107,22 @@ class _Ladder:
         self,
         role: Role,
         judgement: Judgement,
+        closed: frozenset[_Place],
         accepted_baseline: str | None,
         organization: Organization,
         guardrails: Guardrails,
         now: datetime,
     ) -> None:
         self._role = role
-        self._judgement = judgement
+        self._closed = closed
+        self._may_stay = {place for each in judgement.counting if (place := _place_of(each)) is not None} - closed
         self._organization = organization
         self._guardrails = guardrails
         self._now = now
         self._document = parse_document(role.trust_policy)
         self._baseline = accepted_baseline
         self._baseline_hash = _hash_of(accepted_baseline)
-        self._offending = frozenset(each.statement.index for each in judgement.counting)
+        self._offending = frozenset(position for _, position in closed)
         self._doubts = Counter((each.rule, each.construct) for each in judgement.undecidable)
         self._tried: set[str] = set()
         self._longest = max(LONGEST_CANDIDATE, _size(json.dumps(load_json(role.trust_policy))))
@@ -119,7 +132,7 @@ class _Ladder:
         if self._baseline_hash is not None and self._baseline_hash not in self._tried:
             yield from self._restore()
         yield from self._offered(self._last_candidates())
-        if self._closes(json.dumps(QUARANTINE)):
+        if self._closes(json.dumps(QUARANTINE), ()):
             yield Remedy("quarantine", QUARANTINE, proved=True)
 
     def _offered(self, candidates: Iterable[tuple[RemedyKind, Document | None]]) -> Iterator[Remedy]:
@@ -135,7 +148,8 @@ class _Ladder:
                 continue
             rendered = render_document(candidate)
             text = json.dumps(rendered)
-            if _size(text) <= self._longest and self._closes(text) and self._widens_nothing(text):
+            positions = tuple(each.position for each in candidate.statements)
+            if _size(text) <= self._longest and self._closes(text, positions) and self._widens_nothing(candidate):
                 yield Remedy(kind, rendered, proved=True)
 
     def _candidates(self) -> Iterator[tuple[RemedyKind, Document | None]]:
@@ -195,7 +209,7 @@ class _Ladder:
 
     def _tightened(self, statement: Statement) -> Statement | None:
         """With what each rule misses: conditions of what is ours or trusted, and nothing else."""
-        rules = {each.rule for each in self._judgement.counting if each.statement.index == statement.position}
+        rules = {rule for rule, position in self._closed if position == statement.position}
         candidates = [statement]
         for rule in sorted(rules - {OIDC_UNSCOPED_SUBJECT.id, OIDC_UNSCOPED_AUDIENCE.id}):
             candidates = [narrower for each in candidates if (narrower := self._with_what_is_ours(each, rule)) is not None]
@@ -278,7 +292,7 @@ class _Ladder:
 
     def _with_deny(self) -> Document | None:
         """A Deny of strangers' calls beside what stands. Services are spared: they have no organization."""
-        rules = {each.rule for each in self._judgement.counting}
+        rules = {rule for rule, _ in self._closed}
         open_ones = [each for each in self._document.statements if each.position in self._offending]
         if (
             not rules <= _BY_ORGANIZATION
@@ -311,7 +325,8 @@ class _Ladder:
         named = [each for statement in document.statements for each in statement.principals or ()]
         if any(each.type == "AWS" and UNIQUE_ID.fullmatch(each.value) for each in named):
             return
-        if self._judge(self._baseline).verdict is Verdict.COMPLIANT:
+        judged = self._judge(self._baseline)
+        if judged.verdict is not Verdict.INVALID and not judged.undecidable and all(_place_of(each) is None for each in judged.counting):
             yield Remedy("restore", load_json(self._baseline), proved=True)
 
     # Proving
@@ -319,24 +334,35 @@ class _Ladder:
     def _judge(self, text: str) -> Judgement:
         return judge(replace(self._role, trust_policy=text), self._organization, self._guardrails, now=self._now)
 
-    def _closes(self, text: str) -> bool:
+    def _closes(self, text: str, positions: tuple[int, ...]) -> bool:
+        """`positions`: where each statement of the text stands in the document as it is."""
         judged = self._judge(text)
-        if judged.verdict is Verdict.INVALID or judged.counting:
+        if judged.verdict is Verdict.INVALID or not self._left(judged, positions) <= self._may_stay:
             return False
         return Counter((each.rule, each.construct) for each in judged.undecidable) <= self._doubts
 
-    def _widens_nothing(self, text: str) -> bool:
-        """Looked at as it would be written."""
-        return newly_allowed(self._document, parse_document(text), self._role, self._organization, now=self._now).is_there is False
+    def _left(self, judged: Judgement, positions: tuple[int, ...]) -> set[_Place]:
+        left = (each for each in map(_place_of, judged.counting) if each is not None)
+        return {(rule, positions[index]) for rule, index in left}
+
+    def _widens_nothing(self, candidate: Document) -> bool:
+        """Looked at as it would be written. Statements that stay as they are allow no more than before, since no Deny goes."""
+        before, after = self._concerned(self._document), self._concerned(candidate)
+        written = parse_document(json.dumps(render_document(after)))
+        return newly_allowed(before, written, self._role, self._organization, now=self._now).is_there is False
+
+    def _concerned(self, document: Document) -> Document:
+        kept = (each for each in document.statements if each.effect == "Deny" or each.position in self._offending)
+        return document._replace(statements=tuple(kept))
 
     def _alone(self, statement: Statement) -> Judgement:
-        """The statement with every Deny of the document, and no other Allow."""
+        """The statement with every Deny of the document, and no other Allow. What is found of it stands at index 0."""
         denies = [each for each in self._document.statements if each.effect == "Deny"]
         return self._judge(json.dumps(render_document(self._document._replace(statements=(statement, *denies)))))
 
     def _is_clean(self, statement: Statement) -> bool:
         judged = self._alone(statement)
-        return judged.verdict is not Verdict.INVALID and not judged.counting
+        return judged.verdict is not Verdict.INVALID and self._left(judged, (statement.position,)) <= self._may_stay
 
     def _is_scoped(self, statement: Statement) -> bool:
         judged = self._alone(statement)

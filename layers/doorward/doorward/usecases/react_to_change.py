@@ -335,6 +335,7 @@ class _RoleReaction:
             accepted.document if accepted is not None else None,
             tools.organization,
             tools.guardrails,
+            closing=judgement.counting,
             now=tools.clock.now(),
         )
         refusals: list[str] = []
