@@ -29,6 +29,10 @@ def allow(principal: Any, condition: Any = None, action: Any = "sts:AssumeRole",
     return statement if condition is None else {**statement, "Condition": condition}
 
 
+def bucket(name: str) -> dict[str, Any]:
+    return {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{name}"}}
+
+
 def deny(principal: Any, condition: Any = None, action: Any = "sts:AssumeRole") -> dict[str, Any]:
     return allow(principal, condition, action, "Deny")
 
@@ -55,6 +59,13 @@ TABLE: dict[str, tuple[list[Any], list[Any], bool | None, bool | None]] = {
     "a condition added": ([allow(EVERYBODY)], [allow(EVERYBODY, ORG)], False, True),
     "a condition taken away": ([allow(EVERYBODY, ORG)], [allow(EVERYBODY)], True, False),
     "IfExists added": ([allow(EVERYBODY, ORG)], [allow(EVERYBODY, {"StringEqualsIfExists": ORG["StringEquals"]})], True, False),
+    "one bucket for any": ([allow(LAMBDA, bucket("acme-reports"))], [allow(LAMBDA, bucket("*"))], True, False),
+    "a bucket's account asked for": (
+        [allow(LAMBDA, bucket("acme-*"))],
+        [allow(LAMBDA, {**bucket("acme-*"), "StringEquals": {"aws:SourceAccount": OURS}})],
+        False,
+        True,
+    ),
     "a Deny added": ([allow(ROOT)], [allow(ROOT), deny({"AWS": f"arn:aws:iam::{OURS}:role/ci"})], False, True),
     "a Deny taken away": ([allow(ROOT), deny({"AWS": f"arn:aws:iam::{OURS}:role/ci"})], [allow(ROOT)], True, False),
     "a Deny that denied nobody taken away": ([allow(ROOT), deny(STRANGER)], [allow(ROOT)], False, False),

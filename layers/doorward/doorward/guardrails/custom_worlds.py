@@ -9,7 +9,7 @@ from doorward.guardrails.worlds import Answer, Gate, federated_shown, first_show
 from doorward.guardrails.written import issuer_of
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.search import Found
-from doorward.iam.services import acting_for_others, acting_silently
+from doorward.iam.services import acting
 
 
 def find_custom(gate: Gate, statement: Statement, rule: CustomRule) -> Answer:
@@ -45,10 +45,7 @@ def _accounts(gate: Gate, rule: CustomRule) -> Iterator[str]:
 
 def _others(gate: Gate, statement: Statement, principal: Principal, rule: CustomRule) -> Iterator[Answer]:
     if principal.type == "Service":
-        for callers in (
-            acting_silently(gate.resource, principal.value),
-            acting_for_others(gate.resource, principal.value, gate.elsewhere, frozenset()),
-        ):
+        for callers in acting(gate.resource, principal.value, gate.elsewhere):
             found = gate.find(statement, principal, callers, region_of(rule.where, callers))
             yield service_shown(gate, found, principal.value, callers) if isinstance(found, Found) else found
         return

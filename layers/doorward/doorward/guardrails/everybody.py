@@ -26,7 +26,7 @@ from doorward.iam.documents import Principal
 from doorward.iam.github import github_callers
 from doorward.iam.issuers import COGNITO, cognito_callers, issuer_callers, profile_of
 from doorward.iam.search import Callers, Doubt, Found, Region
-from doorward.iam.services import ROLES_ANYWHERE, acting_for_others, acting_silently, by_trust_anchor
+from doorward.iam.services import ROLES_ANYWHERE, acting, by_trust_anchor
 from doorward.iam.sets import starting_with
 from doorward.iam.tokens import Tokens
 
@@ -76,7 +76,7 @@ def _services(gate: Gate, service: str) -> Iterator[Kind]:
     if service == ROLES_ANYWHERE:
         several: tuple[Callers, ...] = (by_trust_anchor(gate.resource, ()),)
     else:
-        several = (acting_silently(gate.resource, service), acting_for_others(gate.resource, service, _ANY_ORGANIZATION, frozenset()))
+        several = acting(gate.resource, service, _ANY_ORGANIZATION)
     for callers in several:
         yield Kind(callers, _service(gate, service, callers))
 

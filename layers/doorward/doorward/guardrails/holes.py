@@ -28,11 +28,23 @@ from doorward.iam.sets import OutOfBudget
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
 SERVICES = (".amazonaws.com", ".amazonaws.com.cn", ".aws.internal", ".api.aws", ".aws.dev")
-# Services whose own pages say that they send aws:SourceAccount or aws:SourceArn when they assume a role ("confused deputy prevention").
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+# Services whose own pages say, in the trust policy of a role, that they send aws:SourceAccount and aws:SourceArn when they assume it:
+# https://docs.aws.amazon.com/amplify/latest/userguide/cross-service-confused-deputy-prevention.html
+# https://docs.aws.amazon.com/appstream2/latest/developerguide/example-fleet-machine.html
+# https://docs.aws.amazon.com/bedrock/latest/userguide/batch-iam-sr.html
+# https://docs.aws.amazon.com/frauddetector/latest/ug/confused-deputy-prevention.html
+# https://docs.aws.amazon.com/iot/latest/developerguide/cross-service-confused-deputy-prevention.html
+# https://docs.aws.amazon.com/personalize/latest/dg/cross-service-confused-deputy-prevention.html
+# https://docs.aws.amazon.com/amazonq/latest/qbusiness-ug/kendra-retriever-iam-role.html
+# https://docs.aws.amazon.com/rekognition/latest/dg/cross-service-confused-deputy-prevention.html
+# https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-single-account.html (fis)
+# https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
 SAY_FOR_WHOM = frozenset(
     f"{each}.amazonaws.com"
-    for each in ("amplify", "appstream", "datazone", "fis", "frauddetector", "iot", "personalize", "pipes", "scheduler", "transcribe")
+    for each in (
+        *("amplify", "appstream", "bedrock", "datazone", "fis", "frauddetector", "iot", "personalize", "pipes"),
+        *("qbusiness", "rekognition", "scheduler", "states", "transcribe"),
+    )
 )
 
 
@@ -188,14 +200,14 @@ class _Search:
             return
         if service_worlds.asks_for_source(statement):
             self._ask(rules.SERVICE_FOREIGN_SOURCE, principal, service_worlds.foreign_source)
+            if principal.value in SAY_FOR_WHOM:
+                self._ask(rules.SERVICE_FOREIGN_SOURCE, principal, service_worlds.foreign_bucket)
         if self._is_on(rules.SERVICE_CONFUSED_DEPUTY) and rules.SERVICE_FOREIGN_SOURCE.id not in self._found:
             severity = Severity.LOW if principal.value in SAY_FOR_WHOM else None
             known = self._found.get(rules.SERVICE_CONFUSED_DEPUTY.id)
             if known is not None and (severity is None or known.severity is not None):
                 return
-            silent = service_worlds.silent_source(gate, statement, principal)
-            if not isinstance(silent, Shown):
-                silent = service_worlds.foreign_source(gate, statement, principal)
+            silent = service_worlds.any_source(gate, statement, principal)
             if isinstance(silent, Shown):
                 self._found.pop(rules.SERVICE_CONFUSED_DEPUTY.id, None)
             self._take_rule(rules.SERVICE_CONFUSED_DEPUTY, principal, silent, lenient=True, severity=severity)

@@ -2,15 +2,27 @@
 
 from doorward.findings.model import Witness
 from doorward.guardrails.model import Where
-from doorward.guardrails.worlds import Answer, Gate, Shown, federated_shown, region_of, shown_by, text_of
+from doorward.guardrails.worlds import Answer, Gate, Shown, federated_shown, first_shown, region_of, shown_by, text_of
 from doorward.guardrails.written import spelled_out
 from doorward.iam.assertions import saml_callers
 from doorward.iam.callers import ASSUME_ROLE, ORGANIZATION, WITH_SAML
 from doorward.iam.documents import Condition, Principal, Statement
 from doorward.iam.search import Callers, Found
-from doorward.iam.services import ROLES_ANYWHERE, SOURCE, acting_for_others, acting_silently, by_trust_anchor
+from doorward.iam.services import (
+    ROLES_ANYWHERE,
+    SOURCE,
+    SOURCE_ACCOUNT,
+    acting_for_a_bucket,
+    acting_for_others,
+    acting_silently,
+    by_trust_anchor,
+)
 
 _OF_EVERY_ASSERTION = frozenset({"saml:aud", "saml:iss", "saml:sub", "saml:sub_type"})
+_VM_IMPORT = "vmie.amazonaws.com"
+# VM Import says `vmimport` for every customer, and AWS's page asks for it:
+# https://docs.aws.amazon.com/vm-import/latest/userguide/required-permissions.html
+_WITHOUT_ITS_EXTERNAL_ID = Where((), (Condition("StringNotEquals", "sts:ExternalId", ("vmimport",)),))
 _SOURCE_KEYS = frozenset({"aws:sourcearn", "aws:sourceaccount", "aws:sourceorgid", "aws:sourceorgpaths"})
 
 
@@ -26,11 +38,31 @@ def foreign_source(gate: Gate, statement: Statement, principal: Principal) -> An
     return shown_by(found, lambda found: service_shown(gate, found, principal.value, callers))
 
 
-def silent_source(gate: Gate, statement: Statement, principal: Principal) -> Answer:
-    """A service that does not say for whom it acts."""
-    callers = acting_silently(gate.resource, principal.value)
+def foreign_bucket(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """A service that acts for a stranger's bucket, whose ARN does not say whose it is.
+
+    Where the account is not asked for, either, a bucket that the policy spells out is taken for the one that is meant.
+    """
+    asks_for_account = any(each.key.lower() == SOURCE_ACCOUNT for each in statement.conditions)
+    meant = () if asks_for_account else spelled_out(statement, gate.document, "aws:SourceArn")
+    callers = acting_for_a_bucket(gate.resource, principal.value, gate.elsewhere, gate.ours | gate.trusted, meant)
     found = gate.find(statement, principal, callers)
     return shown_by(found, lambda found: service_shown(gate, found, principal.value, callers))
+
+
+def any_source(gate: Gate, statement: Statement, principal: Principal) -> Answer:
+    """A service that does not say for whom it acts, or says that it acts for an account or a bucket that is neither ours nor trusted."""
+    within = _WITHOUT_ITS_EXTERNAL_ID if principal.value == _VM_IMPORT else Where()
+    known = gate.ours | gate.trusted
+    return first_shown(
+        service_shown(gate, found, principal.value, callers) if isinstance(found, Found) else found
+        for callers in (
+            acting_silently(gate.resource, principal.value),
+            acting_for_others(gate.resource, principal.value, gate.elsewhere, known),
+            acting_for_a_bucket(gate.resource, principal.value, gate.elsewhere, known, ()),
+        )
+        for found in (gate.find(statement, principal, callers, region_of(within, callers)),)
+    )
 
 
 def service_shown(gate: Gate, found: Found, service: str, callers: Callers) -> Shown:
@@ -38,7 +70,7 @@ def service_shown(gate: Gate, found: Found, service: str, callers: Callers) -> S
     context: dict[str, str | tuple[str, ...]] = {}
     missing: list[str] = []
     source, path = text_of(found, SOURCE), text_of(found, ORGANIZATION)
-    account = source.split(":", 5)[4] if source else None
+    account = text_of(found, SOURCE_ACCOUNT) or (source.split(":", 5)[4] if source else None)
     if account is not None:
         context |= {"aws:SourceArn": source, "aws:SourceAccount": account}
     else:

@@ -33,12 +33,16 @@ from doorward.iam.sets import Chars, Grammar, Pattern, Wild, literal, pattern, p
 
 ROLES_ANYWHERE = "rolesanywhere.amazonaws.com"
 SOURCE = "source"
-"""The dimension of `aws:SourceArn` and `aws:SourceAccount`."""
+"""The dimension of `aws:SourceArn`, and of `aws:SourceAccount` where the ARN says the account."""
+SOURCE_ACCOUNT = "aws:sourceaccount"
+"""The dimension of `aws:SourceAccount` where the ARN says none."""
 
 _ACCOUNT_ID_DIGITS = 12
 _PART = Wild(many=True, barred=":")
 _BEFORE_ACCOUNT = (*"arn:", _PART, ":", _PART, ":", _PART, ":")
 _RESOURCE = some(Chars("".join(map(chr, range(0x21, 0x7F)))))
+_ACCOUNT = (Chars(DIGITS),) * _ACCOUNT_ID_DIGITS
+_BUCKET = some(Chars(LOWER + DIGITS + ".-"))
 _NONE: tuple[Placed, ...] = (
     Placed(ORGANIZATION, Test(absent=None, negated=False, patterns=(), unknown=True, construct='Principal {"AWS": "*"} for a service')),
 )
@@ -47,7 +51,6 @@ _NONE: tuple[Placed, ...] = (
 @lru_cache(maxsize=512)
 def acting_for_others(resource: Resource, service: str, organizations: Organizations, ours: frozenset[str]) -> Callers:
     """A service that says for whom it acts: for a resource in none of our accounts."""
-    account = (Chars(DIGITS),) * _ACCOUNT_ID_DIGITS
     named = (some(Chars(LOWER + DIGITS + "-")), ":", perhaps(REGION), ":")
     prefix = service.partition(".")[0]
 
@@ -65,12 +68,42 @@ def acting_for_others(resource: Resource, service: str, organizations: Organizat
 
     source = Domain(
         optional=False,
-        grammar=Grammar(("arn:", resource.partition, ":", named, account, ":", _RESOURCE)),
+        grammar=Grammar(("arn:", resource.partition, ":", named, _ACCOUNT, ":", _RESOURCE)),
         samples=(f"arn:{resource.partition}:{prefix}:eu-west-1:999988887777:any",),
         rejects=rejects,
         imitate=imitate,
     )
     return _service(resource, service, source, organizations.domain(), required=(SOURCE, ORGANIZATION))
+
+
+@lru_cache(maxsize=512)
+def acting_for_a_bucket(
+    resource: Resource, service: str, organizations: Organizations, ours: frozenset[str], buckets_excluded: tuple[str, ...]
+) -> Callers:
+    """A service that acts for a bucket of none of our accounts, none of `buckets_excluded` (ARNs): its ARN names no account."""
+    source = Domain(
+        optional=False,
+        grammar=Grammar((f"arn:{resource.partition}:s3:::", _BUCKET)),
+        samples=(f"arn:{resource.partition}:s3:::any-bucket",),
+        excluded=tuple(map(literal, buckets_excluded)),
+    )
+    account = Domain(
+        optional=False,
+        grammar=Grammar(_ACCOUNT),
+        samples=("999988887777",),
+        rejects=lambda account: literal(account) if account in ours else None,
+    )
+    organization = organizations.domain()
+    return _service(resource, service, source, organization, account=account, required=(SOURCE, SOURCE_ACCOUNT, ORGANIZATION))
+
+
+def acting(resource: Resource, service: str, organizations: Organizations) -> tuple[Callers, ...]:
+    """The service, for whomever in these organizations it acts, and whether it says so or not."""
+    return (
+        acting_silently(resource, service),
+        acting_for_others(resource, service, organizations, frozenset()),
+        acting_for_a_bucket(resource, service, organizations, frozenset(), ()),
+    )
 
 
 @lru_cache(maxsize=512)
@@ -94,10 +127,13 @@ def by_trust_anchor(resource: Resource, anchors_excluded: tuple[str, ...]) -> Ca
     return _service(resource, ROLES_ANYWHERE, source, organization, required=(SOURCE,))
 
 
-def _service(resource: Resource, service: str, source: Domain, organization: Domain, *, required: tuple[str, ...]) -> Callers:
+def _service(
+    resource: Resource, service: str, source: Domain, organization: Domain, *, account: Domain | None = None, required: tuple[str, ...]
+) -> Callers:
+    """`account` None: the source's ARN says it."""
     keys = {
         "aws:sourcearn": Key(SOURCE),
-        "aws:sourceaccount": Key(SOURCE, lift=_on_account),
+        "aws:sourceaccount": Key(SOURCE, lift=_on_account) if account is None else Key(SOURCE_ACCOUNT),
         "aws:sourceorgid": Key(ORGANIZATION, lift=on_org_id),
         "aws:sourceorgpaths": Key(ORGANIZATION, multivalued=True),
     }
@@ -121,7 +157,8 @@ def _service(resource: Resource, service: str, source: Domain, organization: Dom
     def otherwise(dimension: str) -> Domain:
         return FREE_TEXT if dimension.startswith(("aws:principaltag/", "aws:requesttag/")) else UNKNOWN
 
-    space = Space(keys, {SOURCE: source, ORGANIZATION: organization}, by_name(texts), otherwise)
+    domains = {SOURCE: source, ORGANIZATION: organization} | ({} if account is None else {SOURCE_ACCOUNT: account})
+    space = Space(keys, domains, by_name(texts), otherwise)
     return Callers(ASSUME_ROLE, space.key_of, space.domain_of, admits, required=required)
 
 
