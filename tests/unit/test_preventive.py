@@ -23,6 +23,7 @@ REPO = Path(__file__).parents[2]
 SCHEMA = Draft202012Validator(json.loads((REPO / "docs/schemas/doorward.guardrails-export.1.json").read_text()))
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 GITHUB = "token.actions.githubusercontent.com"
+COGNITO = "cognito-identity.amazonaws.com"
 ACME = Organization(
     id="o-a1b2c3d4e5",
     management_account="123456789012",
@@ -33,6 +34,8 @@ ACME = Organization(
         TrustedIssuer("gitlab.com", ("project_path:acme/*",), claims={"namespace_id": ("42",)}),
     ),
     saml=("arn:aws:iam::777788889999:saml-provider/corp",),
+    cognito=("eu-west-1:11111111-2222-4333-8444-555555555555",),
+    services=("lambda.amazonaws.com",),
     pipelines=(Pipeline("arn:aws:iam::777788889999:role/deploy/DeployRole", "platform"),),
 )
 DEPLOYERS = default_deployers("aws")
@@ -59,7 +62,10 @@ def test_every_guardrail_has_a_twin_that_is_proved() -> None:
     assert tuple(proofs) == tuple(found) == TWINS
     assert {rule: proof.faults for rule, proof in proofs.items() if not proof.is_proved} == {}
     closed = {rule for rule, proof in proofs.items() if proof.closed}
-    assert closed == {"world-assumable", "external-account", "outside-organization", "oidc-unscoped-subject", "oidc-unscoped-audience"}
+    assert closed == {
+        *("world-assumable", "external-account", "outside-organization", "oidc-unscoped-subject", "oidc-unscoped-audience"),
+        *("cognito-unscoped-pool", "cognito-guest", "service-foreign-source"),
+    }
     assert proofs["vendor-without-external-id"].closed is False
     assert proofs["vendor-without-external-id"].remaining is not None
 
@@ -72,8 +78,19 @@ def test_every_guardrail_has_a_twin_that_is_proved() -> None:
         ("vendor-without-external-id", {"StringEquals": {"aws:PrincipalAccount": "555566667777"}}, "with an external ID: would be denied"),
         ("oidc-unscoped-subject", {"StringNotLike": {f"{GITHUB}:sub": "repo:acme/*"}}, "gitlab.com"),
         ("oidc-unscoped-subject", {"StringLike": {f"{GITHUB}:sub": "repo:evil/*"}}, "is not denied"),
-        ("cognito-guest", {"Null": {"cognito-identity.amazonaws.com:amr": "true"}}, "is not denied"),
-        ("service-for-others", {"StringNotEquals": {"aws:SourceOrgID": "o-a1b2c3d4e5"}}, "does not say for whom it acts: would be denied"),
+        ("cognito-guest", {"Null": {f"{COGNITO}:amr": "true"}}, "is not denied"),
+        (
+            "service-foreign-source",
+            {"StringNotEquals": {"aws:SourceOrgID": "o-a1b2c3d4e5"}},
+            "does not say for whom it acts: would be denied",
+        ),
+        (
+            "service-foreign-source",
+            {"StringNotEqualsIfExists": {"aws:SourceOrgID": "o-a1b2c3d4e5"}, "Null": {"aws:SourceAccount": "false"}},
+            "lambda.amazonaws.com, which may act for whomever: would be denied",
+        ),
+        ("cognito-unscoped-pool", {"StringNotEquals": {f"{COGNITO}:aud": "eu-west-1:1"}}, "signed in to identity pool"),
+        ("cognito-unscoped-pool", {"StringEquals": {f"{COGNITO}:aud": "eu-west-1:1"}}, "is not denied"),
         ("trust-writers", {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}}, "is not denied"),
     ],
 )
@@ -83,13 +100,19 @@ def test_a_twin_that_is_too_wide_or_too_narrow_is_not_proved(rule: str, conditio
     assert says in " ".join(proof.faults)
 
 
-def test_pods_and_cognito_users_go_on_unless_unlisted_issuers_are_shut_out() -> None:
-    assert made(choice=USUAL)["oidc-unlisted-issuer"].statements == ()
-    found = [each._replace(statements=made()["oidc-unlisted-issuer"].statements) if each.rule == "cognito-guest" else each
-             for each in made(choice=USUAL).values()]  # fmt: skip
-    faults = " ".join(prove(found, ACME, DEPLOYERS, now=NOW)["cognito-guest"].faults)
+def test_pods_and_users_of_unlisted_pools_go_on_unless_unlisted_issuers_are_shut_out() -> None:
+    nobodys = ACME._replace(cognito=())
+    assert made(nobodys, USUAL)["oidc-unlisted-issuer"].statements == ()
+    found = [each._replace(statements=made(nobodys)["oidc-unlisted-issuer"].statements) if each.rule == "cognito-guest" else each
+             for each in made(nobodys, USUAL).values()]  # fmt: skip
+    faults = " ".join(prove(found, nobodys, DEPLOYERS, now=NOW)["cognito-guest"].faults)
     assert "pod of an EKS cluster" in faults
-    assert "signed in to a Cognito identity pool" in faults
+    assert "signed in to identity pool" in faults
+
+
+def test_where_no_pool_is_listed_strangers_pools_have_no_twin() -> None:
+    twin = made(ACME._replace(cognito=()))["cognito-unscoped-pool"]
+    assert (twin.statements, twin.because) == ((), "no identity pool is listed under trusted.cognito, so nobody said which are yours.")
 
 
 def test_a_repository_s_subjects_with_ids_are_admitted_and_what_that_leaves_is_said() -> None:

@@ -15,6 +15,7 @@ Who carries which key decides the form of every statement:
 * A token has the keys of its own issuer and of no other, so that the presence of `ISSUER:sub` tells whose it is. `aws:FederatedProvider`
   would be handier, and AWS documents it for sessions only, not for the call that opens one.
 * Not every service says for whom it acts. Only where `aws:SourceAccount` is there, the organization is asked for.
+* An identity of Amazon Cognito has its pool in `aud`: https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
 """
 
 import json
@@ -25,15 +26,19 @@ from doorward.errors import Misconfigured
 from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.model import Guardrails, Mode
 from doorward.guardrails.rules import (
+    COGNITO_GUEST,
+    COGNITO_UNSCOPED_POOL,
     EXTERNAL_ACCOUNT,
     OIDC_UNSCOPED_AUDIENCE,
     OIDC_UNSCOPED_SUBJECT,
     OUTSIDE_ORGANIZATION,
+    SERVICE_FOREIGN_SOURCE,
     VENDOR_WITHOUT_EXTERNAL_ID,
     WORLD_ASSUMABLE,
 )
 from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.documents import VERSION_2012
+from doorward.iam.issuers import COGNITO
 from doorward.organization.installation import REMEDY_ROLE, ROLE_PATH
 from doorward.organization.model import Organization, TrustedIssuer
 
@@ -42,8 +47,6 @@ LONGEST_POLICY = 5120
 """Characters of one RCP or SCP; Organizations counts white space too."""
 
 OIDC_UNLISTED_ISSUER = "oidc-unlisted-issuer"
-COGNITO_GUEST = "cognito-guest"
-SERVICE_FOR_OTHERS = "service-for-others"
 TRUST_WRITERS = "trust-writers"
 
 TWINS = (
@@ -54,17 +57,18 @@ TWINS = (
     OIDC_UNSCOPED_SUBJECT.id,
     OIDC_UNSCOPED_AUDIENCE.id,
     OIDC_UNLISTED_ISSUER,
-    COGNITO_GUEST,
-    SERVICE_FOR_OTHERS,
+    COGNITO_UNSCOPED_POOL.id,
+    COGNITO_GUEST.id,
+    SERVICE_FOREIGN_SOURCE.id,
     TRUST_WRITERS,
 )
 """Every guardrail that can have a twin, in the order in which they are told."""
 ONLY_ON_REQUEST = (OIDC_UNLISTED_ISSUER,)
 
-COGNITO = "cognito-identity.amazonaws.com"
 NOT_COVERED = (
     "RCPs and SCPs do not bind the management account: what stands in it is judged after the fact only.",
     "They do not bind service-linked roles, which nobody can edit either.",
+    "A service that does not say for whom it acts passes: who can name a role to it is decided by iam:PassRole.",
     "Nothing here restricts sts:AssumeRoleWithSAML; who may change identity providers is for the SCP.",
 )
 
@@ -108,6 +112,7 @@ def twins(organization: Organization, guardrails: Guardrails, choice: Choice) ->
         _subjects(organization),
         _audiences(organization),
         _unlisted(organization, wanted=OIDC_UNLISTED_ISSUER in choice.with_rules),
+        _pools(organization),
         _guests(),
         _services(organization),
     ]
@@ -191,13 +196,19 @@ def _vendors(organization: Organization) -> Twin:
 
 
 def _services(organization: Organization) -> Twin:
+    rule = SERVICE_FOREIGN_SOURCE.id
+    trusted = [each.id for each in organization.trusted_accounts]
+    exceptions = {
+        "aws:SourceOrgID": organization.id,
+        **({"aws:SourceAccount": trusted} if trusted else {}),
+        **({"aws:PrincipalServiceName": list(organization.services)} if organization.services else {}),
+    }
     condition: Condition = {
-        "StringNotEqualsIfExists": {"aws:SourceOrgID": organization.id},
+        "StringNotEqualsIfExists": exceptions,
         "Null": {"aws:SourceAccount": "false"},
         "Bool": {"aws:PrincipalIsAWSService": "true"},
     }
-    remaining = "A service that does not say for whom it acts passes: who can name the role to it is decided by iam:PassRole."
-    return Twin(SERVICE_FOR_OTHERS, "rcp", (_deny(sid_of(SERVICE_FOR_OTHERS), ASSUME_ROLE, condition),), remaining=remaining)
+    return Twin(rule, "rcp", (_deny(sid_of(rule), ASSUME_ROLE, condition),))
 
 
 # Web identities
@@ -282,20 +293,28 @@ def _unlisted(organization: Organization, *, wanted: bool) -> Twin:
     if not organization.oidc:
         return Twin(OIDC_UNLISTED_ISSUER, "rcp", because="no issuer is listed under trusted.oidc, and every web identity would be refused.")
     if not wanted:
+        others = "the pods of EKS clusters" + ("" if organization.cognito else " and Amazon Cognito")
         because = (
-            f"it would shut out every issuer that trusted.oidc does not list, the pods of EKS clusters and Amazon Cognito among them; list "
-            f"those that you use and ask for it by --with {OIDC_UNLISTED_ISSUER}."
+            f"it would shut out every issuer that trusted.oidc does not list, {others} among them; list those that you use and ask for it "
+            f"by --with {OIDC_UNLISTED_ISSUER}."
         )
         return Twin(OIDC_UNLISTED_ISSUER, "rcp", because=because)
-    condition = {"Null": {claim_of(each.issuer, "sub"): "true" for each in organization.oidc}}
+    issuers = [*(each.issuer for each in organization.oidc), *([COGNITO] if organization.cognito else [])]
+    condition = {"Null": {claim_of(each, "sub"): "true" for each in issuers}}
     return Twin(OIDC_UNLISTED_ISSUER, "rcp", (_deny(sid_of(OIDC_UNLISTED_ISSUER), WITH_WEB_IDENTITY, condition),))
 
 
+def _pools(organization: Organization) -> Twin:
+    rule = COGNITO_UNSCOPED_POOL.id
+    if not organization.cognito:
+        return Twin(rule, "rcp", because="no identity pool is listed under trusted.cognito, so nobody said which are yours.")
+    condition = {**_of(COGNITO), "StringNotEqualsIfExists": {claim_of(COGNITO, "aud"): list(organization.cognito)}}
+    return Twin(rule, "rcp", (_deny(sid_of(rule), WITH_WEB_IDENTITY, condition),))
+
+
 def _guests() -> Twin:
-    """https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html."""
     condition = {"ForAnyValue:StringEquals": {claim_of(COGNITO, "amr"): "unauthenticated"}}
-    remaining = "Who signed in to somebody else's identity pool passes: which pools are yours, organization.yaml does not say yet."
-    return Twin(COGNITO_GUEST, "rcp", (_deny(sid_of(COGNITO_GUEST), WITH_WEB_IDENTITY, condition),), remaining=remaining)
+    return Twin(COGNITO_GUEST.id, "rcp", (_deny(sid_of(COGNITO_GUEST.id), WITH_WEB_IDENTITY, condition),))
 
 
 def _numbered(rule: str, conditions: Sequence[Condition]) -> tuple[Statement, ...]:

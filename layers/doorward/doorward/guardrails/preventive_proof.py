@@ -18,11 +18,8 @@ from doorward.findings.model import Judgement, Verdict, Witness
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.preventive import (
-    COGNITO,
-    COGNITO_GUEST,
     OIDC_UNLISTED_ISSUER,
     OTHER_WRITES,
-    SERVICE_FOR_OTHERS,
     TRUST_WRITERS,
     TRUST_WRITES,
     Policy,
@@ -35,16 +32,20 @@ from doorward.guardrails.preventive import (
     remedy_role,
 )
 from doorward.guardrails.rules import (
+    COGNITO_GUEST,
+    COGNITO_UNSCOPED_POOL,
     EXTERNAL_ACCOUNT,
     OIDC_UNSCOPED_AUDIENCE,
     OIDC_UNSCOPED_SUBJECT,
     OUTSIDE_ORGANIZATION,
+    SERVICE_FOREIGN_SOURCE,
     VENDOR_WITHOUT_EXTERNAL_ID,
     WORLD_ASSUMABLE,
 )
 from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import VERSION_2012, parse_document
 from doorward.iam.evaluate import Decision, Policies, Request, evaluate
+from doorward.iam.issuers import COGNITO
 from doorward.iam.matching import matches_glob
 from doorward.organization.model import Organization, TrustedIssuer
 
@@ -53,6 +54,7 @@ _OUTSIDERS = (WORLD_ASSUMABLE.id, EXTERNAL_ACCOUNT.id, OUTSIDE_ORGANIZATION.id)
 _SOME_MEMBER = "777788889999"
 _STRANGERS = ("999988887777", "888899990000", "999900001111")
 _STRANGE_ORGANIZATIONS = ("o-q7w8e9rq7w", "o-a1s2d3fa1s")
+_STRANGE_POOLS = ("eu-west-1:9b8a7c6d-1e2f-4a3b-8c9d-5e6f7a8b9c0d", "eu-west-1:0a1b2c3d-4e5f-4a6b-8c7d-9e8f7a6b5c4d")
 _A_SERVICE = "scheduler.amazonaws.com"
 _PROVES_NOTHING = "is not allowed even without the policy, so it proves nothing"
 _STRANGE_SUBJECTS = ("repo:stranger/any:ref:refs/heads/main", "stranger", "x")
@@ -196,10 +198,15 @@ class _Bench:
     # Requests that must be denied
 
     def _bad(self, rule: str) -> Iterator[Probe]:
-        if rule == SERVICE_FOR_OTHERS:
+        if rule == SERVICE_FOREIGN_SOURCE.id:
             yield from self._services_for_others()
-        elif rule == COGNITO_GUEST:
-            yield self._cognito("a guest of a Cognito identity pool", ("unauthenticated",))
+        elif rule == COGNITO_GUEST.id:
+            for pool in self._pools:
+                yield self._cognito(f"a guest of identity pool {pool}", pool, "unauthenticated")
+        elif rule == COGNITO_UNSCOPED_POOL.id:
+            pool = next(each for each in _STRANGE_POOLS if each not in self._organization.cognito)
+            for amr in ("authenticated", "unauthenticated"):
+                yield self._cognito(f"an identity of a stranger's pool, {amr}", pool, amr)
         elif rule == OIDC_UNLISTED_ISSUER:
             for issuer in ("gitlab.com", "oidc.issuer.example", GITHUB):
                 if self._organization.issuer(issuer) is None:
@@ -245,6 +252,11 @@ class _Bench:
             yield from (_allow(self._admitting(each)) for each in dict.fromkeys((*listed, GITHUB)))
         elif rule == OIDC_UNSCOPED_AUDIENCE.id and self._organization.issuer(GITHUB) is not None:
             yield _allow(self._admitting(GITHUB))
+        elif rule in {COGNITO_UNSCOPED_POOL.id, COGNITO_GUEST.id}:
+            yield _allow(self._admitting(COGNITO))
+        elif rule == SERVICE_FOREIGN_SOURCE.id:
+            says = {"Null": {"aws:SourceAccount": "false"}}
+            yield _allow({"Principal": {"Service": _A_SERVICE}, "Action": ASSUME_ROLE}, says)
 
     def _strange_tokens(self, rule: str) -> Iterator[Probe]:
         """Tokens of issuers whose subjects the judge does not know in detail, so that it shows no request of its own."""
@@ -275,6 +287,12 @@ class _Bench:
         yield self._service("a service that does not say for whom it acts", {})
         ours: Context = {"aws:SourceAccount": self._account, "aws:SourceOrgID": self._organization.id or ""}
         yield self._service("a service acting for one of our accounts", ours)
+        for vendor in self._organization.trusted_accounts:
+            theirs: Context = {"aws:SourceAccount": vendor.id, "aws:SourceOrgID": self._strange_organization}
+            yield self._service(f"a service acting for trusted account {vendor.id}", theirs)
+        for service in self._organization.services:
+            whoever: Context = {"aws:SourceAccount": self._stranger, "aws:SourceOrgID": self._strange_organization}
+            yield self._service(f"{service}, which may act for whomever", whoever, service)
         for issuer in self._organization.oidc:
             for says, subject, claims in self._trusted_tokens(issuer):
                 for audience in audiences_of(issuer) or ("sts.amazonaws.com",):
@@ -284,8 +302,10 @@ class _Bench:
             context: Context = {"SAML:aud": "https://signin.aws.amazon.com/saml", "SAML:sub": "someone@corp.example"}
             allow = {"Principal": {"Federated": provider}, "Action": WITH_SAML}
             yield Probe(f"a user of {provider}", self._request(provider, "Federated", WITH_SAML, context), _trust(_allow(allow)))
+        if OIDC_UNLISTED_ISSUER not in self._names or self._organization.cognito:
+            for pool in self._pools:
+                yield self._cognito(f"somebody who signed in to identity pool {pool}", pool, "authenticated")
         if OIDC_UNLISTED_ISSUER not in self._names:
-            yield self._cognito("somebody who signed in to a Cognito identity pool", ("authenticated",))
             cluster = "oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
             yield self._token("a pod of an EKS cluster", cluster, "system:serviceaccount:shop:api", "sts.amazonaws.com")
 
@@ -314,9 +334,10 @@ class _Bench:
         allow = _allow({"Principal": {"AWS": "*"}, "Action": ASSUME_ROLE})
         return Probe(says, self._request(principal, "AWS", ASSUME_ROLE, context), _trust(allow))
 
-    def _service(self, says: str, context: Context) -> Probe:
-        asked = self._request(_A_SERVICE, "Service", ASSUME_ROLE, {"aws:PrincipalIsAWSService": "true", **context})
-        return Probe(says, asked, _trust(_allow({"Principal": {"Service": _A_SERVICE}, "Action": ASSUME_ROLE})))
+    def _service(self, says: str, context: Context, service: str = _A_SERVICE) -> Probe:
+        of_a_service: Context = {"aws:PrincipalIsAWSService": "true", "aws:PrincipalServiceName": service}
+        asked = self._request(service, "Service", ASSUME_ROLE, {**of_a_service, **context})
+        return Probe(says, asked, _trust(_allow({"Principal": {"Service": service}, "Action": ASSUME_ROLE})))
 
     def _trusted_tokens(self, issuer: TrustedIssuer) -> Iterator[tuple[str, str, Context]]:
         """(in words, subject, claims) of tokens that are trusted by a subject, and of one that is by its claims."""
@@ -334,9 +355,15 @@ class _Bench:
         asked = self._request(admitting["Principal"]["Federated"], "Federated", WITH_WEB_IDENTITY, context)
         return Probe(says, asked, _trust(_allow(admitting)))
 
-    def _cognito(self, says: str, amr: tuple[str, ...]) -> Probe:
-        probe = self._token(says, COGNITO, "eu-west-1:0f0e0d0c", "eu-west-1:1a1b1c1d")
-        request = probe.request._replace(context={**probe.request.context, claim_of(COGNITO, "amr"): amr})
+    @property
+    def _pools(self) -> tuple[str, ...]:
+        """The pools that are ours; where none is listed, one."""
+        return self._organization.cognito or _STRANGE_POOLS[:1]
+
+    def _cognito(self, says: str, pool: str, amr: str) -> Probe:
+        probe = self._token(says, COGNITO, f"{pool.partition(':')[0]}:0f0e0d0c-1a2b-4c3d-8e4f-5a6b7c8d9e0f", pool)
+        login = (amr, "graph.facebook.com") if amr == "authenticated" else (amr,)
+        request = probe.request._replace(context={**probe.request.context, claim_of(COGNITO, "amr"): login})
         return probe._replace(request=request)
 
     def _admitting(self, issuer: str) -> dict[str, Any]:
