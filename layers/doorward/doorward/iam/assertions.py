@@ -18,12 +18,14 @@ from doorward.iam.callers import (
     Resource,
     Space,
     Text,
+    admitting,
     by_name,
     constant,
     resource_keys,
+    undocumented,
 )
 from doorward.iam.documents import Principal
-from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Placed, Test
+from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain
 from doorward.iam.sets import Chars, Either, Grammar, Pattern, Wild, pattern, some
 
 RECIPIENT = "saml:aud"
@@ -48,9 +50,7 @@ _SEVERAL = tuple(
         *("principalname", "scopedaffiliation", "targetedid"),
     )
 )
-_UNDOCUMENTED = (
-    Placed(PROVIDER, Test(absent=None, negated=False, patterns=(), unknown=True, construct='Principal {"AWS": "*"} for an assertion')),
-)
+_UNDOCUMENTED = undocumented(PROVIDER, "an assertion")
 
 
 def sign_in_page(partition: str) -> str | None:
@@ -100,11 +100,6 @@ def saml_callers(resource: Resource, provider: str, *, stray: bool) -> Callers:
         *(Text(each, free._replace(several=True)) for each in _SEVERAL),
     )
 
-    def admits(principal: Principal) -> tuple[Placed, ...] | None:
-        if principal.type == "*" or principal == Principal("Federated", provider):
-            return ()
-        return _UNDOCUMENTED if principal == Principal("AWS", "*") else None
-
     def otherwise(dimension: str) -> Domain:
         if dimension.startswith(("aws:principaltag/", "aws:requesttag/")):
             return free
@@ -112,4 +107,5 @@ def saml_callers(resource: Resource, provider: str, *, stray: bool) -> Callers:
         return NEVER if "." in host else UNKNOWN
 
     space = Space({}, {PROVIDER: constant(provider)}, by_name(texts), otherwise)
+    admits = admitting(Principal("Federated", provider), _UNDOCUMENTED)
     return Callers(WITH_SAML, space.key_of, space.domain_of, admits, required=(RECIPIENT, "saml:sub"))

@@ -444,6 +444,24 @@ def stands_at(dimension: str, *patterns: Pattern) -> Placed:
     return Placed(dimension, Test(absent=False, negated=False, patterns=patterns, unknown=False, construct="Principal"))
 
 
+def undocumented(dimension: str, whom: str) -> Region:
+    """A doubt: whether `{"AWS": "*"}` means these callers, too, is not documented."""
+    return (
+        Placed(dimension, Test(absent=None, negated=False, patterns=(), unknown=True, construct=f'Principal {{"AWS": "*"}} for {whom}')),
+    )
+
+
+def admitting(named: Principal, otherwise: Region) -> Callable[[Principal], Region | None]:
+    """Which principals mean callers who are named to the letter; `otherwise` is for `{"AWS": "*"}`."""
+
+    def admits(principal: Principal) -> Region | None:
+        if principal.type == "*" or principal == named:
+            return ()
+        return otherwise if principal == Principal("AWS", "*") else None
+
+    return admits
+
+
 class Space:
     """Keys that share dimensions, and what every dimension can be: described ones first, then what `otherwise` says."""
 

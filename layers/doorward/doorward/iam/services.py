@@ -22,13 +22,15 @@ from doorward.iam.callers import (
     Resource,
     Space,
     Text,
+    admitting,
     by_name,
     constant,
     on_org_id,
     resource_keys,
+    undocumented,
 )
 from doorward.iam.documents import Principal
-from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Placed, Test, lifted
+from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, lifted
 from doorward.iam.sets import Chars, Grammar, Pattern, Wild, literal, pattern, perhaps, some
 
 ROLES_ANYWHERE = "rolesanywhere.amazonaws.com"
@@ -43,9 +45,7 @@ _BEFORE_ACCOUNT = (*"arn:", _PART, ":", _PART, ":", _PART, ":")
 _RESOURCE = some(Chars("".join(map(chr, range(0x21, 0x7F)))))
 _ACCOUNT = (Chars(DIGITS),) * _ACCOUNT_ID_DIGITS
 _BUCKET = some(Chars(LOWER + DIGITS + ".-"))
-_NONE: tuple[Placed, ...] = (
-    Placed(ORGANIZATION, Test(absent=None, negated=False, patterns=(), unknown=True, construct='Principal {"AWS": "*"} for a service')),
-)
+_UNDOCUMENTED = undocumented(ORGANIZATION, "a service")
 
 
 @lru_cache(maxsize=512)
@@ -148,17 +148,12 @@ def _service(
         Text("aws:SourceIp", UNKNOWN, "address"),
     )
 
-    def admits(principal: Principal) -> tuple[Placed, ...] | None:
-        if principal.type == "*" or principal == Principal("Service", service):
-            return ()
-        # Whether a Deny of `{"AWS": "*"}` means services too is not documented.
-        return _NONE if principal == Principal("AWS", "*") else None
-
     def otherwise(dimension: str) -> Domain:
         return FREE_TEXT if dimension.startswith(("aws:principaltag/", "aws:requesttag/")) else UNKNOWN
 
     domains = {SOURCE: source, ORGANIZATION: organization} | ({} if account is None else {SOURCE_ACCOUNT: account})
     space = Space(keys, domains, by_name(texts), otherwise)
+    admits = admitting(Principal("Service", service), _UNDOCUMENTED)
     return Callers(ASSUME_ROLE, space.key_of, space.domain_of, admits, required=required)
 
 

@@ -16,12 +16,14 @@ from doorward.iam.callers import (
     Resource,
     Space,
     Text,
+    admitting,
     by_name,
     constant,
     resource_keys,
+    undocumented,
 )
 from doorward.iam.documents import Principal
-from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Placed, Region, Test
+from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Placed, Region
 from doorward.iam.sets import Pattern
 
 
@@ -38,10 +40,7 @@ class Tokens(NamedTuple):
     base: Region = ()
 
 
-# Whether `{"AWS": "*"}` means the bearers of tokens too is not documented.
-_UNDOCUMENTED = (
-    Placed(PROVIDER, Test(absent=None, negated=False, patterns=(), unknown=True, construct='Principal {"AWS": "*"} for a web identity')),
-)
+_UNDOCUMENTED = undocumented(PROVIDER, "a web identity")
 
 
 def web_identities(  # noqa: PLR0917 - one caller each
@@ -55,17 +54,13 @@ def web_identities(  # noqa: PLR0917 - one caller each
 ) -> Callers:
     provided = Text("aws:FederatedProvider", constant(provider))
 
-    def admits(principal: Principal) -> tuple[Placed, ...] | None:
-        if principal.type == "*" or principal == Principal("Federated", provider):
-            return ()
-        return _UNDOCUMENTED if principal == Principal("AWS", "*") else None
-
     def otherwise(dimension: str) -> Domain:
         host = dimension.rpartition(":")[0]
         # A token has one issuer: keys of another are not in its request.
         return NEVER if "." in host and host != issuer else UNKNOWN
 
     space = Space(keys, {PROVIDER: provided.domain, **domains}, _texts(resource) | by_name((provided,)), otherwise)
+    admits = admitting(Principal("Federated", provider), _UNDOCUMENTED)
     return Callers(WITH_WEB_IDENTITY, space.key_of, space.domain_of, admits, required=required, base=base)
 
 
@@ -79,7 +74,7 @@ def _texts(resource: Resource) -> dict[str, Text]:
 def unnamed_web_identities(resource: Resource, action: str) -> Callers:
     """Whoever comes by a token or an assertion of a provider that the policy does not name: only for `{"AWS": "*"}`, and only a doubt."""
 
-    def admits(principal: Principal) -> tuple[Placed, ...] | None:
+    def admits(principal: Principal) -> Region | None:
         return _UNDOCUMENTED if principal in {Principal("AWS", "*"), Principal("*", "*")} else None
 
     texts = (*COMMON, *resource_keys(resource), *(Text(each, NEVER) for each in NOT_FEDERATED))
