@@ -322,7 +322,7 @@ def parse_conditions(raw: Any, where: str) -> tuple[Condition, ...]:
     try:
         return _conditions(raw, 0)
     except MalformedInput as error:
-        raise MalformedInput(str(error).replace("Statement[0].Condition", where, 1)) from None
+        raise MalformedInput(where + str(error).removeprefix("Statement[0].Condition")) from None
 
 
 def _refuse_unknown_keys(raw: dict[str, Any], known: Collection[str], where: str) -> None:
