@@ -14,12 +14,8 @@ from doorward.iam.services import acting
 
 def find_custom(gate: Gate, statement: Statement, rule: CustomRule) -> Answer:
     """A request of the rule's world that the statement lets in. It says what the rule asks for, too."""
-    asked = gate.keys
-    gate.keys = tuple(dict.fromkeys((*asked, *(each.key for each in rule.where.conditions))))
-    try:
-        return first_shown(_answers(gate, statement, rule))
-    finally:
-        gate.keys = asked
+    asking = gate.asking_for(each.key for each in rule.where.conditions)
+    return first_shown(_answers(asking, statement, rule))
 
 
 def _answers(gate: Gate, statement: Statement, rule: CustomRule) -> Iterator[Answer]:

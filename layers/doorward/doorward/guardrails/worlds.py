@@ -6,6 +6,7 @@ The worlds of those who come by a token, an assertion or a service are in `githu
 
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from copy import copy
 from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import product
@@ -160,6 +161,12 @@ class Gate:
         asked = (each.key for statement in document.statements for each in statement.conditions)
         self.keys = tuple(dict.fromkeys((*asked, *(variables_of(document) if has_variables(document) else ()))))
         self.also = _from_now_on(int(now.timestamp())) if any(each.lower() in TIME_KEYS for each in self.keys) else ()
+
+    def asking_for(self, keys: Iterable[str]) -> "Gate":
+        """The same gate, whose requests say these keys, too."""
+        asking = copy(self)
+        asking.keys = tuple(dict.fromkeys((*self.keys, *keys)))
+        return asking
 
     @cached_property
     def named(self) -> tuple[str, ...]:
