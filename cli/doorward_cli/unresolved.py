@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from doorward.findings.model import Judgement, StatementRef, Undecided, Verdict
-from doorward.guardrails.explaining import shortened
+from doorward.iam.wording import statement_in_words
 from doorward_cli.templates import Unknown
 
 # The part of the catalogue that an unknown caller falls under: whether anybody at all comes in is what is not known.
@@ -76,17 +76,16 @@ def with_unresolved(judgement: Judgement, unresolved: tuple[Unresolved, ...], st
         *(each for each in judgement.undecidable if each.statement.index not in stand_ins),
         *(
             Undecided(
-                _RULE, each.statement, each.construct, f"{_named(each.statement)}: who may come in depends on {each.construct}, {why}."
+                _RULE,
+                each.statement,
+                each.construct,
+                f"{statement_in_words(each.statement.index, each.statement.sid)}: who may come in depends on {each.construct}, {why}.",
             )
             for each in unresolved
         ),
     )
     counts = any(each.counts for each in findings)
     return Judgement(Verdict.VIOLATING if counts else Verdict.UNDECIDABLE, findings, undecidable)
-
-
-def _named(statement: StatementRef) -> str:
-    return f"Statement {statement.index}" + ("" if statement.sid is None else f' ("{shortened(statement.sid)}")')
 
 
 def _constructs(value: Any, *, but: str | None = None) -> Iterator[str]:

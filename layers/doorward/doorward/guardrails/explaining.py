@@ -11,19 +11,12 @@ from doorward.guardrails.written import issuer_of
 from doorward.iam.arns import account_of_principal
 from doorward.iam.callers import EXTERNAL_ID, GITHUB
 from doorward.iam.documents import Principal, Statement
+from doorward.iam.wording import shortened, statement_in_words
 from doorward.organization.model import Organization
-
-LONGEST_QUOTE = 80
-
-
-def shortened(text: str) -> str:
-    """Raw text of others, at a length that a sentence can carry. Whoever shows it escapes it."""
-    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
 
 
 def named(statement: Statement) -> str:
-    """`Statement 0 ("AllowCI")`, counted from 0 as in findings."""
-    return f"Statement {statement.position}" + ("" if statement.sid is None else f' ("{shortened(statement.sid)}")')
+    return statement_in_words(statement.position, statement.sid)
 
 
 class Told(NamedTuple):

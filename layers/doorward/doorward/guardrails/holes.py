@@ -12,7 +12,7 @@ from doorward.errors import DoorwardError
 from doorward.findings.model import Severity
 from doorward.guardrails import github_worlds, issuer_worlds, rules, service_worlds
 from doorward.guardrails.custom_worlds import find_custom
-from doorward.guardrails.explaining import named, shortened
+from doorward.guardrails.explaining import named
 from doorward.guardrails.model import CustomRule
 from doorward.guardrails.rules import RuleText
 from doorward.guardrails.worlds import Answer, Gate, Shown
@@ -25,6 +25,7 @@ from doorward.iam.issuers import COGNITO, is_cluster
 from doorward.iam.search import Doubt, matches_action
 from doorward.iam.services import ROLES_ANYWHERE
 from doorward.iam.sets import OutOfBudget
+from doorward.iam.wording import shortened
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
 SERVICES = (".amazonaws.com", ".amazonaws.com.cn", ".aws.internal", ".api.aws", ".aws.dev")

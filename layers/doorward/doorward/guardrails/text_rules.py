@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-from doorward.guardrails.explaining import shortened
 from doorward.guardrails.rules import (
     ACTION_WILDCARD,
     CONSTANT_CONDITION,
@@ -20,6 +19,7 @@ from doorward.iam.callers import ASSUME_ROLE, EXTERNAL_ID, WITH_SAML, WITH_WEB_I
 from doorward.iam.documents import Statement
 from doorward.iam.issuers import COGNITO
 from doorward.iam.search import matches_action, read_operator
+from doorward.iam.wording import shortened
 
 _CALLS = (ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY)
 _FEWEST_CHARACTERS = 8

@@ -12,10 +12,10 @@ from typing import Any
 from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
 from doorward.iam.documents import Document, Statement
 from doorward.iam.search import read_operator
+from doorward.iam.wording import shortened, statement_in_words
 
 # The quota for a trust policy is 2048 characters and can be raised to 4096; white space does not count.
 LONGEST_TRUST_POLICY = 4096
-_LONGEST_QUOTE = 80
 _WHITE_SPACE = re.compile(r"\s+")
 
 
@@ -31,12 +31,11 @@ def refused_because(document: Document, text: str, known: frozenset[int] = froze
     sids = [each.sid for each in document.statements if each.sid]
     if len(sids) != len(set(sids)):
         doubled = next(each for each in sids if sids.count(each) > 1)
-        return f'Sid "{_shortened(doubled)}" is used twice'
+        return f'Sid "{shortened(doubled)}" is used twice'
     for statement in document.statements:
         reason = None if statement.position in known else _reason(statement[2:])
         if reason is not None:
-            sid = "" if statement.sid is None else f' ("{_shortened(statement.sid)}")'
-            return f"Statement {statement.position}{sid} {reason}"
+            return f"{statement_in_words(statement.position, statement.sid)} {reason}"
     return None
 
 
@@ -56,9 +55,9 @@ def _principals_refused(statement: Statement) -> str | None:
         if kind == "CanonicalUser":
             return "names a CanonicalUser, which a trust policy cannot have"
         if kind == "Service" and ("*" in value or "?" in value):
-            return f"names {_shortened(value)}, which is no service (services are named one by one)"
+            return f"names {shortened(value)}, which is no service (services are named one by one)"
         if kind == "AWS" and value != "*" and not _is_aws_principal(value):
-            return f"names {_shortened(value)}, which is no AWS principal (a wildcard stands only alone)"
+            return f"names {shortened(value)}, which is no AWS principal (a wildcard stands only alone)"
     return None
 
 
@@ -87,16 +86,12 @@ def _actions_refused(statement: Statement) -> str | None:
     if not actions:
         return "names no Action"
     stranger = next((each for each in actions if not each.lower().startswith("sts:")), None)
-    return None if stranger is None else f"names {_shortened(stranger)}; a trust policy may only name actions of sts"
+    return None if stranger is None else f"names {shortened(stranger)}; a trust policy may only name actions of sts"
 
 
 def _conditions_refused(statement: Statement) -> str | None:
     unknown = next((each.operator for each in statement.conditions if read_operator(each.operator) is None), None)
-    return None if unknown is None else f"uses {_shortened(unknown)}, which is no condition operator"
+    return None if unknown is None else f"uses {shortened(unknown)}, which is no condition operator"
 
 
 _CHECKS: tuple[Callable[[Statement], str | None], ...] = (_principals_refused, _resources_refused, _actions_refused, _conditions_refused)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 1]}…"
