@@ -181,6 +181,8 @@ def test_decision_table(rule: str, row: dict[str, Any]) -> None:
         assert (each.witness is not None) is (each.kind == "world")
         assert each.severity in Severity
         assert "4f1c2d3e4b5a" not in each.because + each.title
+    for open_one in judged.undecidable:
+        assert "; " in open_one.because, "what to do about it"
 
 
 @pytest.mark.parametrize("rule", [each.id for each in ALL_RULES.values() if each.kind == "world" and not each.only_privileged])

@@ -109,7 +109,10 @@ class _Search:
             for rule in self._asked.custom:
                 self._take(rule.id, rule.title, self._any_principal, find_custom(self._gate, self._statement, rule))
         except OutOfBudget:
-            because = "who can come in by it was not decided within the limits of one judgement"
+            because = (
+                "who can come in by it was not decided within the limits of one judgement; ask for less in one statement, or have a person "
+                "read it"
+            )
             self._leave_open(rules.WORLD_ASSUMABLE.id, TOO_LARGE, because)
         if rules.WORLD_ASSUMABLE.id in self._found:
             # Whoever reads "everybody" needs no list of them.
@@ -146,7 +149,8 @@ class _Search:
             self._leave_open(
                 rules.EXTERNAL_ACCOUNT.id,
                 f"Principal {shortened(principal.value)}",
-                f"a principal of another partition than {gate.role_partition} cannot come in, so one of the two is not what it seems",
+                f"a principal of another partition than {gate.role_partition} cannot come in, so one of the two is not what it seems; "
+                "correct the ARN, or remove it",
             )
             return
         foreign = gate.foreign(statement, principal)
@@ -190,7 +194,11 @@ class _Search:
     def _look_at_service(self, principal: Principal) -> None:
         gate, statement = self._gate, self._statement
         if not principal.value.endswith(SERVICES):
-            self._leave_open(rules.EXTERNAL_ACCOUNT.id, f"Service {shortened(principal.value)}", "whom this lets in is not known")
+            self._leave_open(
+                rules.EXTERNAL_ACCOUNT.id,
+                f"Service {shortened(principal.value)}",
+                "whom this lets in is not known; name a service as AWS does, or remove it",
+            )
             return
         if not matches_action(statement, ASSUME_ROLE):
             return
@@ -241,7 +249,8 @@ class _Search:
             # Cognito's basic flow may call AssumeRole: https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flow.html
             if by_token or matches_action(statement, ASSUME_ROLE):
                 construct = f"Federated {shortened(principal.value)}"
-                self._leave_open(rules.OIDC_UNSCOPED_SUBJECT.id, construct, "whom this provider lets in is not known")
+                because = "whom this provider lets in is not known; name a provider of the role's account by its ARN, or remove it"
+                self._leave_open(rules.OIDC_UNSCOPED_SUBJECT.id, construct, because)
         elif not by_token:
             return  # AssumeRole is no call that the bearer of a token can make
         elif issuer == COGNITO:
@@ -288,13 +297,15 @@ class _Search:
             return
         if isinstance(answer, Doubt):
             constructs = ", ".join(map(shortened, answer.constructs))
-            self._leave_open(
-                rule, constructs, f"it depends on {constructs}, which is not decided, whether this is so: {title[0].lower()}{title[1:]}"
+            because = (
+                f"it depends on {constructs}, which is not decided, whether this is so: {title[0].lower()}{title[1:]}; "
+                "add a condition that rules it out, or have a person read it"
             )
+            self._leave_open(rule, constructs, because)
         elif self._replayed(answer):
             self._found[rule] = Hole(rule, principal, answer, severity)
         else:
-            because = f"search and evaluator disagree, which is a fault of Doorward: {title}"
+            because = f"search and evaluator disagree, which is a fault of Doorward: {title}; report it, and have a person read this"
             self._leave_open(rule, "a request that the evaluator refuses", because)
 
     def _replayed(self, shown: Shown) -> bool:
