@@ -16,6 +16,10 @@ The order, for a caller with an ARN; the first layer that does not allow is the 
 
 Services, federated callers and anonymous callers have no policies of their own: for them the steps are 1, 2 and 4.
 
+Of STS, three calls are not decided so. `sts:AssumeRoot` reaches into another account by no policy of that account: Organizations lets the
+management account and a delegated administrator call it, which is not looked at, and never the root user. `sts:GetCallerIdentity` is
+everybody's, and `sts:GetSessionToken` every user's, whatever any policy says.
+
 Where AWS is silent, or a document says what IAM would refuse to store:
 
 * A statement that cannot be decided (`conditions.read_condition` is None; no Principal, Action or Resource where its kind of policy needs
@@ -38,6 +42,9 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_pri
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
+https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoot.html
+https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
 """
 
 from collections.abc import Iterable, Mapping
@@ -153,7 +160,10 @@ _NOT_BY_SCP = tuple([_not_allowed_by(_SCP, level) for level in range(7)])
 _KEPT_VIEWS = 256
 _UNIQUE_ID_PREFIXES = ("AROA", "AIDA")
 _SERVICE_LINKED = "role/aws-service-role/"
-_ASSUME = "sts:assume"
+_ASSUME = "sts:assumerole"
+_ASSUME_ROOT = "sts:assumeroot"
+_EVERYBODYS = "sts:getcalleridentity"
+_EVERY_USERS = "sts:getsessiontoken"
 # Authorized by the trust policy of the role together with the call that assumes it.
 _BY_TRUST_POLICY = frozenset({"sts:tagsession", "sts:setsourceidentity", "sts:setcontext"})
 # Services that answer requests without a signature where a resource's policy lets everyone in.
@@ -209,6 +219,7 @@ class _Call:
         "is_root",
         "is_service_linked",
         "is_trust",
+        "is_user",
         "name",
         "principal",
         "resource",
@@ -232,7 +243,7 @@ class _Call:
         self.role_prefix: str | None = None
         self.name = ""
         self.role_arn: str | None = None
-        self.is_role = self.is_root = self.is_federated_user = self.is_service_linked = False
+        self.is_role = self.is_root = self.is_federated_user = self.is_service_linked = self.is_user = False
 
 
 type _Given = str | tuple[str, ...] | None
@@ -258,6 +269,7 @@ def _read_call(asked: "_Asked", *, is_trust: bool) -> _Call:
     if service == "iam":
         caller.is_role = identity.startswith("role/")
         caller.is_root = identity == "root"
+        caller.is_user = caller.is_root or identity.startswith("user/")
         caller.is_service_linked = identity.startswith(_SERVICE_LINKED)
     elif service == "sts":
         if identity.startswith("assumed-role/"):
@@ -592,6 +604,8 @@ def _read_view(policies: Policies, asked: _Asked, *, is_trust: bool) -> _View:
         for level, documents in enumerate(() if is_spared else rcps):
             denies += _read_layer(_RCP, level, documents, call)[1]
     has_arn = principal_type == "AWS"
+    if has_arn and (action == _EVERYBODYS or (action == _EVERY_USERS and call.is_user)):
+        return _new(_View, ((), (), (), None, False, (), ()))
     if scps and has_arn and not (caller_manages or call.is_service_linked):
         for level, documents in enumerate(scps):
             allows, its_denies, _ = _read_layer(_SCP, level, documents, call)
@@ -607,7 +621,7 @@ def _read_view(policies: Policies, asked: _Asked, *, is_trust: bool) -> _View:
     if identity is not None:
         allows, its_denies, _ = _read_layer(_IDENTITY, None, identity, call)
         denies += its_denies
-        if not call.is_root:
+        if not call.is_root or action == _ASSUME_ROOT:
             own = (_gate(allows, _NOT_BY_IDENTITY),)
     if boundary is not None:
         allows, its_denies, _ = _read_layer(_BOUNDARY, None, (boundary,), call)
@@ -619,7 +633,7 @@ def _read_view(policies: Policies, asked: _Asked, *, is_trust: bool) -> _View:
         limits += (_gate(allows, _NOT_BY_SESSION),)
     elif call.is_federated_user and identity is not None:
         limits += (_gate((), _NOT_BY_SESSION),)
-    if call.account is None or call.account != (owner or _account_of(resource, call.account)):
+    if action != _ASSUME_ROOT and (call.account is None or call.account != (owner or _account_of(resource, call.account))):
         return _new(_View, (denies, organization, grants, None, True, own, limits))
     must_be_granted = identity is None or is_trust or (service == "kms" and _may_be_key(resource))
     return _new(_View, (denies, organization, grants, means, must_be_granted, own, limits))
