@@ -51,6 +51,8 @@ def judged(*statements: Any, organization: Organization = KNOWN, guardrails: Gua
         (document(allow({"AWS": OURS}, action="s3:GetObject")), "actions of sts"),
         (document({"Effect": "Allow", "Principal": {"AWS": OURS}}), "names no Action"),
         (document(allow({"AWS": OURS}, {"ForAnyValues:StringLike": {"aws:PrincipalOrgPaths": "o-a1b2c3d4e5/*"}})), "no condition operator"),
+        (document(allow({"AWS": OURS}, {"NullIfExists": {"aws:PrincipalOrgID": "false"}})), "NullIfExists, which is no condition operator"),
+        (document(allow({"Federated": "*"}, action="sts:AssumeRoleWithWebIdentity")), "no identity provider"),
         (document(allow({"AWS": OURS}, Sid="A"), allow({"AWS": OURS}, Sid="A")), 'Sid "A" is used twice'),
         (document(allow({"AWS": [f"arn:aws:iam::777788889999:role/{each:064}" for each in range(50)]})), "4096"),
     ],

@@ -1,7 +1,9 @@
 """What IAM itself would refuse to store as a trust policy: its grammar and the quota.
 
-Checks that need IAM are not made (does the principal exist?).
+Checks that need IAM are not made (does the principal exist?), nor those by which it would refuse today what it stored before: such a
+policy stands, and is judged. So is `Principal: "*"`, which IAM refuses in favour of `{"AWS": "*"}`, as the everybody that it means.
 Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+Errors of trust policies: https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html
 """
 
 import re
@@ -56,6 +58,8 @@ def _principals_refused(statement: Statement) -> str | None:
             return "names a CanonicalUser, which a trust policy cannot have"
         if kind == "Service" and ("*" in value or "?" in value):
             return f"names {shortened(value)}, which is no service (services are named one by one)"
+        if kind == "Federated" and ("*" in value or "?" in value):
+            return f"names {shortened(value)}, which is no identity provider (providers are named one by one)"
         if kind == "AWS" and value != "*" and not _is_aws_principal(value):
             return f"names {shortened(value)}, which is no AWS principal (a wildcard stands only alone)"
     return None
@@ -90,8 +94,14 @@ def _actions_refused(statement: Statement) -> str | None:
 
 
 def _conditions_refused(statement: Statement) -> str | None:
-    unknown = next((each.operator for each in statement.conditions if read_operator(each.operator) is None), None)
+    unknown = next((each.operator for each in statement.conditions if not _is_operator(each.operator)), None)
     return None if unknown is None else f"uses {shortened(unknown)}, which is no condition operator"
+
+
+def _is_operator(text: str) -> bool:
+    """`IfExists` ends every operator's name but Null's."""
+    operator = read_operator(text)
+    return operator is not None and not (operator.name == "null" and operator.if_exists)
 
 
 _CHECKS: tuple[Callable[[Statement], str | None], ...] = (_principals_refused, _resources_refused, _actions_refused, _conditions_refused)
