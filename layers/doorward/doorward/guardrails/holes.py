@@ -33,17 +33,19 @@ SERVICES = (".amazonaws.com", ".amazonaws.com.cn", ".aws.internal", ".api.aws", 
 # https://docs.aws.amazon.com/amplify/latest/userguide/cross-service-confused-deputy-prevention.html
 # https://docs.aws.amazon.com/appstream2/latest/developerguide/example-fleet-machine.html
 # https://docs.aws.amazon.com/bedrock/latest/userguide/batch-iam-sr.html
+# https://docs.aws.amazon.com/comprehend/latest/dg/cross-service-confused-deputy-prevention.html
 # https://docs.aws.amazon.com/frauddetector/latest/ug/confused-deputy-prevention.html
 # https://docs.aws.amazon.com/iot/latest/developerguide/cross-service-confused-deputy-prevention.html
 # https://docs.aws.amazon.com/personalize/latest/dg/cross-service-confused-deputy-prevention.html
 # https://docs.aws.amazon.com/amazonq/latest/qbusiness-ug/kendra-retriever-iam-role.html
 # https://docs.aws.amazon.com/rekognition/latest/dg/cross-service-confused-deputy-prevention.html
 # https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-single-account.html (fis)
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
 # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
 SAY_FOR_WHOM = frozenset(
     f"{each}.amazonaws.com"
     for each in (
-        *("amplify", "appstream", "bedrock", "datazone", "fis", "frauddetector", "iot", "personalize", "pipes"),
+        *("amplify", "appstream", "bedrock", "comprehend", "datazone", "fis", "frauddetector", "iot", "personalize", "pipes"),
         *("qbusiness", "rekognition", "scheduler", "states", "transcribe"),
     )
 )

@@ -6,8 +6,9 @@ then only emptiness is a proof, and whatever is found is a doubt.
 Shared issuers and their tenants:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc_secure-by-default.html
 GitLab: https://docs.gitlab.com/ci/secrets/id_token_authentication/ · HCP Terraform:
-https://developer.hashicorp.com/terraform/cloud-docs/workspaces/dynamic-provider-credentials/workload-identity-tokens ·
-Buildkite: https://buildkite.com/docs/pipelines/security/oidc · CircleCI: https://circleci.com/docs/openid-connect-tokens/ ·
+https://developer.hashicorp.com/terraform/cloud-docs/dynamic-provider-credentials/workload-identity-tokens ·
+Buildkite: https://buildkite.com/docs/pipelines/security/oidc ·
+CircleCI: https://circleci.com/docs/guides/permissions-authentication/openid-connect-tokens/ ·
 EKS: https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html
 """
 
