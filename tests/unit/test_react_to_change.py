@@ -3,7 +3,7 @@
 import json
 import re
 from copy import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
 from doorward.findings.model import Severity
-from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope
+from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope, Waiver
 from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount, TrustedIssuer
 from doorward.ports.ledger import CaseStatus
 from doorward.usecases.react_to_change import Tools, react_to_change
@@ -691,3 +691,12 @@ def test_a_rules_own_mode_and_scope_reach_the_reaction() -> None:
     assert case.detail["severity"] == "low"
     world.roles.put(role(BAD, path="/quiet/", role_id="AROAQUIET"))
     assert world.react(event(event_id="e-9")) == ["observed"]
+
+
+def test_a_waiver_that_has_ended_keeps_no_door_open() -> None:
+    """That it has ended, no trust policy mends: it must not count as left by every remedy."""
+    ended = Waiver("jane@acme.example", "CHANGE-1", date(2025, 1, 1), date(2025, 2, 1), f"{PROD}/payments", ("external-account",))
+    world = World(ENFORCE._replace(waivers=(ended,)))
+    world.roles.put(role(BAD))
+    assert world.react(event()) == ["reverted"]
+    assert json.loads(world.stands())["Statement"][0]["Principal"] == {"AWS": GOOD_PRINCIPAL}
