@@ -7,7 +7,7 @@ Writing: https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAssumeRol
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import boto3
@@ -19,6 +19,7 @@ from doorward.guardrails.model import Role
 from doorward.guardrails.protected import DOORWARD_PATH, READ_ROLE, REMEDY_ROLE
 from doorward.iam.arns import parse_arn, role_arn
 from doorward.ports.clock import Clock
+from doorward.values import NamedTuple
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

@@ -5,9 +5,10 @@ see docs/performance.md.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from doorward.values import NamedTuple
 
 
 class Severity(StrEnum):
@@ -35,9 +36,8 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class StatementRef:
-    index: int
+class StatementRef(NamedTuple):
+    index: int  # type: ignore[assignment]  # nobody asks a place for tuple.index
     sid: str | None
 
 

@@ -9,7 +9,6 @@ Every kind of caller is compared, and every action that a trust policy can allow
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
 
 from doorward.findings.model import Witness
 from doorward.guardrails.everybody import Kind, everybody
@@ -31,6 +30,7 @@ from doorward.iam.search import (
 )
 from doorward.iam.sets import Budget, OutOfBudget
 from doorward.organization.model import Organization
+from doorward.values import NamedTuple
 
 # What may go along with taking a role, for every kind of caller.
 _ALONG = ("sts:TagSession", "sts:SetSourceIdentity", "sts:SetContext")

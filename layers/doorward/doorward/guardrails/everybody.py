@@ -1,7 +1,6 @@
 """Everybody who could call: each kind of caller that a policy can mean, and how a request of one is shown."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from doorward.guardrails.github_worlds import github_shown
 from doorward.guardrails.service_worlds import service_shown
@@ -29,6 +28,7 @@ from doorward.iam.search import Callers, Doubt, Found, Region
 from doorward.iam.services import ROLES_ANYWHERE, acting_for_others, acting_silently, by_trust_anchor
 from doorward.iam.sets import starting_with
 from doorward.iam.tokens import Tokens
+from doorward.values import NamedTuple
 
 
 class Kind(NamedTuple):

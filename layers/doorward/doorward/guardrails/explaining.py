@@ -1,7 +1,6 @@
 """The sentence of each finding: who could come in, by which statement, and what would stop him. It never holds an external ID's value."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from doorward.guardrails import rules
 from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
@@ -12,6 +11,7 @@ from doorward.iam.arns import account_of_principal
 from doorward.iam.callers import EXTERNAL_ID, GITHUB
 from doorward.iam.documents import Principal, Statement
 from doorward.organization.model import Organization
+from doorward.values import NamedTuple
 
 LONGEST_QUOTE = 80
 

@@ -6,7 +6,6 @@ found out about it holds wherever it stands, and is remembered by its content.
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 from doorward.errors import DoorwardError
 from doorward.findings.model import Severity
@@ -25,6 +24,7 @@ from doorward.iam.issuers import COGNITO, is_cluster
 from doorward.iam.search import Doubt, matches_action
 from doorward.iam.services import ROLES_ANYWHERE
 from doorward.iam.sets import OutOfBudget
+from doorward.values import NamedTuple
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
 SERVICES = (".amazonaws.com", ".amazonaws.com.cn", ".aws.internal", ".api.aws", ".aws.dev")

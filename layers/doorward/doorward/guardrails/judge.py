@@ -15,7 +15,6 @@ depends on the time.
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
 
 from doorward.errors import MalformedInput
 from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Verdict, Waived
@@ -31,6 +30,7 @@ from doorward.iam.documents import Document, Statement, parse_document
 from doorward.iam.invalid import refused_because
 from doorward.iam.sets import Budget
 from doorward.organization.model import Organization
+from doorward.values import NamedTuple
 
 __all__ = ["Disagreement", "forget", "judge"]
 

@@ -19,7 +19,7 @@ Who carries which key decides the form of every statement:
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from doorward.errors import Misconfigured
 from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
@@ -36,6 +36,7 @@ from doorward.guardrails.rules import (
 from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.documents import VERSION_2012
 from doorward.organization.model import Organization, TrustedIssuer
+from doorward.values import NamedTuple
 
 Policy = Literal["rcp", "scp"]
 LONGEST_POLICY = 5120

@@ -9,7 +9,6 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import product
-from typing import NamedTuple
 
 from doorward.findings.model import Witness
 from doorward.guardrails.model import CustomRule, Role, Where
@@ -52,6 +51,7 @@ from doorward.iam.search import (
 from doorward.iam.sets import Budget, Pattern
 from doorward.iam.spans import FAR, Span, Spans, network, united
 from doorward.organization.model import Organization
+from doorward.values import NamedTuple
 
 _ACCOUNT = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])", re.ASCII)
 _ORG = re.compile(r"o-[a-z0-9]{10,32}", re.ASCII)

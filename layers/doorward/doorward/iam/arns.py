@@ -5,7 +5,8 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.h
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+
+from doorward.values import NamedTuple
 
 ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
 UNIQUE_ID = re.compile(r"(?:AROA|AIDA|ACCA|AGPA|ANPA|AIPA)[A-Z0-9]{12,124}", re.ASCII)

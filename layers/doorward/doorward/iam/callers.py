@@ -10,13 +10,14 @@ GitHub subjects: https://docs.github.com/en/actions/reference/security/oidc
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
 from doorward.iam.documents import Principal
 from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Kind, Placed, Region, Test, ignoring_case, lifted
 from doorward.iam.sets import ANY, Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, pattern, perhaps, some, starting_with
 from doorward.iam.spans import IPV4, IPV6, Span, Spans, address, ipv4_block, iso_time, united, without
+from doorward.values import NamedTuple
 
 ASSUME_ROLE = "sts:AssumeRole"
 WITH_WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"

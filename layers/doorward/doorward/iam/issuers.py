@@ -13,12 +13,12 @@ EKS: https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-acco
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 
 from doorward.iam.callers import DIGITS, LETTERS, LOWER, REGION, RUN, SOME_TEXT, UUID, Resource
 from doorward.iam.search import Callers, Domain, Key, Placed, Test
 from doorward.iam.sets import Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, pattern, perhaps, some
 from doorward.iam.tokens import Tokens, web_identities
+from doorward.values import NamedTuple
 
 COGNITO = "cognito-identity.amazonaws.com"
 _CLUSTER = re.compile(r"oidc\.eks\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/id/[0-9A-Z]{32}", re.ASCII)

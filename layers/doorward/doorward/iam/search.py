@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import islice, product
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
 from doorward.iam.sets import Budget, Grammar, Pattern, Token, Wild, find_text, literal, pattern
 from doorward.iam.spans import EVERYTHING, Spans, common, compared, instant, network, number, united, without
+from doorward.values import NamedTuple
 
 _ARN_COLONS = 5
 # Answers are kept from policy to policy; nobody's policies may fill the memory.

@@ -6,7 +6,8 @@ fraction are no members: no condition key of STS has them, and a bound with a fr
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from doorward.values import NamedTuple
 
 FAR = 10**60
 """Beyond everything that is counted here: stands for infinity, in both directions."""

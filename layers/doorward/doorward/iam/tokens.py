@@ -5,7 +5,6 @@ Keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-co
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
 
 from doorward.iam.callers import (
     COMMON,
@@ -23,6 +22,7 @@ from doorward.iam.callers import (
 from doorward.iam.documents import Principal
 from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Placed, Region, Test
 from doorward.iam.sets import Pattern
+from doorward.values import NamedTuple
 
 
 class Tokens(NamedTuple):

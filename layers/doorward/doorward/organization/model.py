@@ -6,7 +6,8 @@ see docs/performance.md.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+
+from doorward.values import NamedTuple
 
 
 class Account(NamedTuple):

@@ -10,9 +10,10 @@ see docs/performance.md.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from doorward.findings.model import RemedyKind
+from doorward.values import NamedTuple
 
 
 class CaseStatus(StrEnum):
