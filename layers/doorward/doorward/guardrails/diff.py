@@ -14,9 +14,9 @@ from doorward.findings.model import Witness
 from doorward.guardrails.everybody import Kind, everybody
 from doorward.guardrails.model import Role
 from doorward.guardrails.worlds import Gate, Ground, Shown
-from doorward.iam.callers import WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Document, Principal, Statement
 from doorward.iam.evaluate import Request, evaluate_trust_policy
+from doorward.iam.names import WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.search import (
     Callers,
     Doubt,

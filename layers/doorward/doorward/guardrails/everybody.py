@@ -10,9 +10,6 @@ from doorward.iam.assertions import saml_callers
 from doorward.iam.callers import (
     CALLER,
     FORMS,
-    GITHUB,
-    WITH_SAML,
-    WITH_WEB_IDENTITY,
     Accounts,
     Form,
     Organizations,
@@ -23,9 +20,10 @@ from doorward.iam.callers import (
 )
 from doorward.iam.documents import Principal
 from doorward.iam.github import github_callers
-from doorward.iam.issuers import COGNITO, cognito_callers, issuer_callers, profile_of
+from doorward.iam.issuers import cognito_callers, issuer_callers, profile_of
+from doorward.iam.names import COGNITO, GITHUB, ROLES_ANYWHERE, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.search import Callers, Doubt, Found, Region
-from doorward.iam.services import ROLES_ANYWHERE, acting_for_others, acting_silently, by_trust_anchor
+from doorward.iam.services import acting_for_others, acting_silently, by_trust_anchor
 from doorward.iam.sets import starting_with
 from doorward.iam.tokens import Tokens
 from doorward.values import NamedTuple

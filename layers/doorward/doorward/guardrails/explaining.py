@@ -3,13 +3,12 @@
 from collections.abc import Callable
 
 from doorward.guardrails import rules
-from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.rules import RuleText
 from doorward.guardrails.worlds import Shown
 from doorward.guardrails.written import issuer_of
 from doorward.iam.arns import account_of_principal
-from doorward.iam.callers import EXTERNAL_ID, GITHUB
 from doorward.iam.documents import Principal, Statement
+from doorward.iam.names import DEFAULT_AUDIENCE, EXTERNAL_ID, GITHUB
 from doorward.organization.model import Organization
 from doorward.values import NamedTuple
 

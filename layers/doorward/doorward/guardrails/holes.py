@@ -16,18 +16,14 @@ from doorward.guardrails.model import CustomRule
 from doorward.guardrails.rules import RuleText
 from doorward.guardrails.worlds import Answer, Gate, Shown
 from doorward.guardrails.written import is_saml, issuer_of
-from doorward.iam.arns import UNIQUE_ID, account_of_principal, parse_arn
-from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
+from doorward.iam.arns import account_of_principal, is_unique_id, parse_arn
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.evaluate import Request, evaluate_trust_policy
-from doorward.iam.issuers import COGNITO, is_cluster
+from doorward.iam.names import ASSUME_ROLE, COGNITO, GITHUB, ROLES_ANYWHERE, SERVICES, WITH_SAML, WITH_WEB_IDENTITY, is_cluster
 from doorward.iam.search import Doubt, matches_action
-from doorward.iam.services import ROLES_ANYWHERE
 from doorward.iam.sets import OutOfBudget
 from doorward.values import NamedTuple
 
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
-SERVICES = (".amazonaws.com", ".amazonaws.com.cn", ".aws.internal", ".api.aws", ".aws.dev")
 # Services whose own pages say that they send aws:SourceAccount or aws:SourceArn when they assume a role ("confused deputy prevention").
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
 SAY_FOR_WHOM = frozenset(
@@ -126,7 +122,7 @@ class _Search:
 
     def _look_at_aws(self, principal: Principal) -> None:
         gate, statement = self._gate, self._statement
-        if UNIQUE_ID.fullmatch(principal.value):
+        if is_unique_id(principal.value):
             return
         arn = parse_arn(principal.value)
         if arn is not None and arn.partition != gate.role_partition:

@@ -25,9 +25,10 @@ from doorward.guardrails.model import Guardrails, Role, Scope, Waiver, Where
 from doorward.guardrails.protected import cannot_be_edited
 from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED, RuleText
 from doorward.guardrails.text_rules import offences
-from doorward.guardrails.worlds import TIME_KEYS, Gate, Ground
+from doorward.guardrails.worlds import Gate, Ground
 from doorward.iam.documents import Document, Statement, parse_document
 from doorward.iam.invalid import refused_because
+from doorward.iam.names import TIME_KEYS
 from doorward.iam.sets import Budget
 from doorward.organization.model import Organization
 from doorward.values import NamedTuple

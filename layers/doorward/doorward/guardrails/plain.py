@@ -17,18 +17,25 @@ that IAM stores and no rule about text minds: whatever else they ask for can onl
 
 import re
 
-from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
-from doorward.guardrails.holes import SERVICES
-from doorward.guardrails.text_rules import CONSTANT_KEYS, is_guessable
+from doorward.guardrails.text_rules import is_guessable
 from doorward.guardrails.worlds import Ground
 from doorward.guardrails.written import is_saml, issuer_of
 from doorward.iam.arns import account_of_principal, is_account_id, parse_arn
 from doorward.iam.assertions import endpoints
-from doorward.iam.callers import ASSUME_ROLE, EXTERNAL_ID, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.invalid import AWS_PRINCIPAL_KINDS
-from doorward.iam.issuers import is_cluster
-from doorward.iam.services import ROLES_ANYWHERE
+from doorward.iam.names import (
+    ASSUME_ROLE,
+    CONSTANT_KEYS,
+    DEFAULT_AUDIENCE,
+    EXTERNAL_ID,
+    GITHUB,
+    ROLES_ANYWHERE,
+    SERVICES,
+    WITH_SAML,
+    WITH_WEB_IDENTITY,
+    is_cluster,
+)
 
 type _Values = dict[str, tuple[str, ...]]
 _CALLS = frozenset({ASSUME_ROLE, WITH_WEB_IDENTITY, WITH_SAML, "sts:TagSession", "sts:SetSourceIdentity"})
@@ -45,7 +52,7 @@ _KNOWN = _LITERAL | {
     "ForAnyValue:StringLike",
 }
 _BY_TOKEN = frozenset({WITH_SAML, WITH_WEB_IDENTITY})
-_SERVICE_ACCOUNT = re.compile(r"system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+", re.ASCII)
+_SERVICE_ACCOUNT = r"system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+"
 _EVERYBODY = Principal("AWS", "*")
 _NOT_OF_ORGANIZATION = frozenset((each, "aws:PrincipalOrgID") for each in ("StringNotEquals", "StringNotEqualsIfExists"))
 _NO_SERVICE = frozenset((each, "aws:PrincipalIsAWSService", ("false",)) for each in ("Bool", "BoolIfExists"))
@@ -139,7 +146,7 @@ def _is_service_account(issuer: str, ground: Ground, equal: _Values) -> bool:
         bool(subjects)
         and is_cluster(issuer)
         and ground.organization.issuer(issuer) is None
-        and all(_SERVICE_ACCOUNT.fullmatch(each) for each in subjects)
+        and all(re.fullmatch(_SERVICE_ACCOUNT, each, re.ASCII) for each in subjects)
     )
 
 

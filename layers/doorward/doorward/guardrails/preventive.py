@@ -22,7 +22,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from doorward.errors import Misconfigured
-from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.model import Guardrails, Mode
 from doorward.guardrails.protected import DOORWARD_PATH, REMEDY_ROLE
 from doorward.guardrails.rules import (
@@ -33,8 +32,8 @@ from doorward.guardrails.rules import (
     VENDOR_WITHOUT_EXTERNAL_ID,
     WORLD_ASSUMABLE,
 )
-from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.documents import VERSION_2012
+from doorward.iam.names import ASSUME_ROLE, DEFAULT_AUDIENCE, GITHUB, WITH_WEB_IDENTITY
 from doorward.organization.model import Organization, TrustedIssuer
 from doorward.values import NamedTuple
 

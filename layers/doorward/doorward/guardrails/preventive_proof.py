@@ -45,10 +45,10 @@ from doorward.guardrails.rules import (
     VENDOR_WITHOUT_EXTERNAL_ID,
     WORLD_ASSUMABLE,
 )
-from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import VERSION_2012, parse_document
 from doorward.iam.evaluate import Decision, Policies, Request, evaluate
 from doorward.iam.matching import matches_glob
+from doorward.iam.names import ASSUME_ROLE, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.organization.model import Organization, TrustedIssuer
 from doorward.values import NamedTuple
 

@@ -23,7 +23,6 @@ from typing import Any
 from doorward.errors import MalformedInput
 from doorward.findings.model import Judgement, Remedy, RemedyKind, Verdict
 from doorward.guardrails.diff import newly_allowed
-from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.protected import cannot_be_edited
@@ -41,12 +40,12 @@ from doorward.guardrails.rules import (
     WORLD_ASSUMABLE,
 )
 from doorward.guardrails.written import issuer_of
-from doorward.iam.arns import UNIQUE_ID
+from doorward.iam.arns import is_unique_id
 from doorward.iam.assertions import sign_in_page
-from doorward.iam.callers import ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Condition, Document, Principal, Statement, canonical_hash, load_json, parse_document, render_document
-from doorward.iam.issuers import COGNITO
-from doorward.iam.search import glob, matches_action, read_operator
+from doorward.iam.names import ASSUME_ROLE, COGNITO, DEFAULT_AUDIENCE, WITH_SAML, WITH_WEB_IDENTITY
+from doorward.iam.operators import read_operator
+from doorward.iam.search import glob, matches_action
 from doorward.iam.sets import ANY, Budget, Grammar, Many, OutOfBudget, find_text, pattern
 from doorward.organization.model import Organization
 
@@ -309,7 +308,7 @@ class _Ladder:
             return
         document = parse_document(self._baseline)
         named = [each for statement in document.statements for each in statement.principals or ()]
-        if any(each.type == "AWS" and UNIQUE_ID.fullmatch(each.value) for each in named):
+        if any(each.type == "AWS" and is_unique_id(each.value) for each in named):
             return
         if self._judge(self._baseline).verdict is Verdict.COMPLIANT:
             yield Remedy("restore", load_json(self._baseline), proved=True)

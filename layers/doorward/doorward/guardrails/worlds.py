@@ -15,9 +15,7 @@ from doorward.guardrails.model import CustomRule, Role, Where
 from doorward.guardrails.written import spelled_out
 from doorward.iam.arns import account_of_principal, parse_arn, role_arn
 from doorward.iam.callers import (
-    ASSUME_ROLE,
     CALLER,
-    EXTERNAL_ID,
     FORMS,
     NO_ORGANIZATION,
     ORGANIZATION,
@@ -34,7 +32,7 @@ from doorward.iam.callers import (
     spelled,
 )
 from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
-from doorward.iam.issuers import is_cluster
+from doorward.iam.names import ASSUME_ROLE, EXTERNAL_ID, TIME_KEYS, is_cluster
 from doorward.iam.search import (
     Callers,
     Doubt,
@@ -53,15 +51,14 @@ from doorward.iam.spans import FAR, Span, Spans, network, united
 from doorward.organization.model import Organization
 from doorward.values import NamedTuple
 
-_ACCOUNT = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])", re.ASCII)
-_ORG = re.compile(r"o-[a-z0-9]{10,32}", re.ASCII)
-_UNIQUE = re.compile(r"(?:AROA|AIDA)[A-Z0-9]{12,124}", re.ASCII)
+_ACCOUNT = r"(?<![0-9])[0-9]{12}(?![0-9])"
+_ORG = r"o-[a-z0-9]{10,32}"
+_UNIQUE = r"(?:AROA|AIDA)[A-Z0-9]{12,124}"
 # Three accounts without a digit in common: a pattern that pins a digit admits at most one of them.
 _FRESH_DIGITS = ("987", "456", "123")
 # Two organizations without a character in common.
 _FRESH_ORGANIZATION_CHARS = ("q7w8e9r", "a1s2d3f")
 _ENOUGH = 2
-TIME_KEYS = frozenset({"aws:currenttime", "aws:epochtime", "aws:tokenissuetime"})
 _LONGEST_SESSION_SECONDS = 43_200
 
 
@@ -164,11 +161,11 @@ class Gate:
     @cached_property
     def named(self) -> tuple[str, ...]:
         """Accounts that the policy writes down."""
-        return tuple(dict.fromkeys(found for text in self._texts for found in _ACCOUNT.findall(text)))
+        return tuple(dict.fromkeys(found for text in self._texts for found in re.findall(_ACCOUNT, text, re.ASCII)))
 
     @cached_property
     def unique_ids(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(found for text in self._texts for found in _UNIQUE.findall(text)))
+        return tuple(dict.fromkeys(found for text in self._texts for found in re.findall(_UNIQUE, text, re.ASCII)))
 
     @cached_property
     def fresh_accounts(self) -> tuple[str, ...]:
@@ -178,7 +175,7 @@ class Gate:
 
     @cached_property
     def fresh_organizations(self) -> tuple[str, ...]:
-        taken = {*(found for text in self._texts for found in _ORG.findall(text)), self.organization.id}
+        taken = {*(found for text in self._texts for found in re.findall(_ORG, text, re.ASCII)), self.organization.id}
         return tuple(_fresh_organization(chars, taken) for chars in _FRESH_ORGANIZATION_CHARS)
 
     @cached_property

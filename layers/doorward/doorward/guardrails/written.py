@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from doorward.iam.arns import parse_arn
 from doorward.iam.documents import VERSION_2012, Document, Principal, Statement
-from doorward.iam.search import read_operator
+from doorward.iam.operators import read_operator
 
 _OIDC_PROVIDER = "oidc-provider/"
 _SAML_PROVIDER = "saml-provider/"

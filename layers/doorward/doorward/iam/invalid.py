@@ -4,19 +4,17 @@ Checks that need IAM are not made (does the principal exist?).
 Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 """
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
+from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
 from doorward.iam.documents import Document, Statement
-from doorward.iam.search import read_operator
+from doorward.iam.operators import read_operator
 
 # The quota for a trust policy is 2048 characters and can be raised to 4096; white space does not count.
 LONGEST_TRUST_POLICY = 4096
 _LONGEST_QUOTE = 80
-_WHITE_SPACE = re.compile(r"\s+")
 
 
 def refused_because(document: Document, text: str, known: frozenset[int] = frozenset()) -> str | None:
@@ -24,7 +22,7 @@ def refused_because(document: Document, text: str, known: frozenset[int] = froze
 
     `known` are positions of statements that are known to be stored.
     """
-    if len(text) > LONGEST_TRUST_POLICY and len(_WHITE_SPACE.sub("", text)) > LONGEST_TRUST_POLICY:
+    if len(text) > LONGEST_TRUST_POLICY and len("".join(text.split())) > LONGEST_TRUST_POLICY:
         return f"it has more than {LONGEST_TRUST_POLICY} characters, white space not counted"
     if not document.statements:
         return "it has no statement"
@@ -65,7 +63,7 @@ def _principals_refused(statement: Statement) -> str | None:
 def _is_aws_principal(value: str) -> bool:
     if "*" in value or "?" in value:
         return False
-    if is_account_id(value) or UNIQUE_ID.fullmatch(value):
+    if is_account_id(value) or is_unique_id(value):
         return True
     arn = parse_arn(value)
     if arn is None or not is_account_id(arn.account_id) or arn.region:

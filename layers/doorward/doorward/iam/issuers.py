@@ -11,17 +11,14 @@ Buildkite: https://buildkite.com/docs/pipelines/security/oidc · CircleCI: https
 EKS: https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html
 """
 
-import re
 from functools import lru_cache
 
 from doorward.iam.callers import DIGITS, LETTERS, LOWER, REGION, RUN, SOME_TEXT, UUID, Resource
+from doorward.iam.names import COGNITO, is_cluster
 from doorward.iam.search import Callers, Domain, Key, Placed, Test
 from doorward.iam.sets import Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, pattern, perhaps, some
 from doorward.iam.tokens import Tokens, web_identities
 from doorward.values import NamedTuple
-
-COGNITO = "cognito-identity.amazonaws.com"
-_CLUSTER = re.compile(r"oidc\.eks\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/id/[0-9A-Z]{32}", re.ASCII)
 
 _SLUG = (Chars(LETTERS + DIGITS), Many(Chars(LETTERS + DIGITS + "_.-")))
 # A name that people give: it has no separator of its own.
@@ -169,11 +166,6 @@ def profile_of(issuer: str) -> Profile | None:
     if issuer.startswith("oidc.circleci.com/org/"):
         return _circleci(issuer.removeprefix("oidc.circleci.com/org/"))
     return None
-
-
-def is_cluster(issuer: str) -> bool:
-    """Whether this is the issuer of an EKS cluster."""
-    return _CLUSTER.fullmatch(issuer) is not None
 
 
 @lru_cache(maxsize=512)

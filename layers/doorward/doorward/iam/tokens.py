@@ -6,20 +6,9 @@ Keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-co
 from collections.abc import Mapping
 from functools import lru_cache
 
-from doorward.iam.callers import (
-    COMMON,
-    GITHUB,
-    NOT_FEDERATED,
-    PROVIDER,
-    WITH_WEB_IDENTITY,
-    Resource,
-    Space,
-    Text,
-    by_name,
-    constant,
-    resource_keys,
-)
+from doorward.iam.callers import COMMON, NOT_FEDERATED, PROVIDER, Resource, Space, Text, by_name, constant, resource_keys
 from doorward.iam.documents import Principal
+from doorward.iam.names import GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Placed, Region, Test
 from doorward.iam.sets import Pattern
 from doorward.values import NamedTuple
