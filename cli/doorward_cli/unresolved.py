@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from doorward.findings.model import Judgement, StatementRef, Undecided, Verdict
-from doorward.guardrails.explaining import shortened
+from doorward.guardrails.written import shortened
 from doorward_cli.templates import Unknown
 
 # The part of the catalogue that an unknown caller falls under: whether anybody at all comes in is what is not known.

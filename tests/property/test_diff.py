@@ -11,7 +11,7 @@ from doorward.guardrails import plain
 from doorward.guardrails.diff import compare, newly_allowed
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails
-from doorward.guardrails.worlds import Ground
+from doorward.guardrails.setting import Ground
 from doorward.iam.documents import parse_document
 from doorward.iam.evaluate import Request, evaluate_trust_policy
 from doorward.iam.invalid import refused_because

@@ -9,7 +9,8 @@ import pytest
 
 from doorward.findings.model import Judgement, Severity, Verdict
 from doorward.guardrails import holes
-from doorward.guardrails.judge import Disagreement, judge
+from doorward.guardrails.holes import Disagreement
+from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role, Rule
 from doorward.guardrails.protected import is_doorwards_own, protected_because
 from doorward.iam.evaluate import Decision

@@ -13,7 +13,8 @@ from datetime import datetime
 from doorward.findings.model import Witness
 from doorward.guardrails.everybody import Kind, everybody
 from doorward.guardrails.model import Role
-from doorward.guardrails.worlds import Gate, Ground, Shown
+from doorward.guardrails.setting import Ground
+from doorward.guardrails.worlds import Gate, Shown
 from doorward.iam.documents import Document, Principal, Statement
 from doorward.iam.evaluate import Request, evaluate_trust_policy
 from doorward.iam.names import WITH_SAML, WITH_WEB_IDENTITY

@@ -5,24 +5,12 @@ from collections.abc import Callable
 from doorward.guardrails import rules
 from doorward.guardrails.rules import RuleText
 from doorward.guardrails.worlds import Shown
-from doorward.guardrails.written import issuer_of
+from doorward.guardrails.written import issuer_of, shortened
 from doorward.iam.arns import account_of_principal
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.names import DEFAULT_AUDIENCE, EXTERNAL_ID, GITHUB
 from doorward.organization.model import Organization
 from doorward.values import NamedTuple
-
-LONGEST_QUOTE = 80
-
-
-def shortened(text: str) -> str:
-    """Raw text of others, at a length that a sentence can carry. Whoever shows it escapes it."""
-    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
-
-
-def named(statement: Statement) -> str:
-    """`Statement 0 ("AllowCI")`, counted from 0 as in findings."""
-    return f"Statement {statement.position}" + ("" if statement.sid is None else f' ("{shortened(statement.sid)}")')
 
 
 class Told(NamedTuple):

@@ -11,11 +11,10 @@ from doorward.errors import DoorwardError
 from doorward.findings.model import Severity
 from doorward.guardrails import github_worlds, issuer_worlds, rules, service_worlds
 from doorward.guardrails.custom_worlds import find_custom
-from doorward.guardrails.explaining import named, shortened
 from doorward.guardrails.model import CustomRule
 from doorward.guardrails.rules import RuleText
 from doorward.guardrails.worlds import Answer, Gate, Shown
-from doorward.guardrails.written import is_saml, issuer_of
+from doorward.guardrails.written import is_saml, issuer_of, named, shortened
 from doorward.iam.arns import account_of_principal, is_unique_id, parse_arn
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.evaluate import Request, evaluate_trust_policy

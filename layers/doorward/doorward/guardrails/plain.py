@@ -17,11 +17,9 @@ that IAM stores and no rule about text minds: whatever else they ask for can onl
 
 import re
 
-from doorward.guardrails.text_rules import is_guessable
-from doorward.guardrails.worlds import Ground
-from doorward.guardrails.written import is_saml, issuer_of
+from doorward.guardrails.setting import Ground
+from doorward.guardrails.written import is_guessable, is_saml, issuer_of
 from doorward.iam.arns import account_of_principal, is_account_id, parse_arn
-from doorward.iam.assertions import endpoints
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.invalid import AWS_PRINCIPAL_KINDS
 from doorward.iam.names import (
@@ -128,6 +126,8 @@ def _is_signed_in_by_ours(principal: Principal, actions: tuple[str, ...], ground
     if is_saml(principal):
         listed = ground.organization.saml
         recipients = equal.get("saml:aud", ())
+        from doorward.iam.assertions import endpoints  # here: it brings the search with it, and few policies need it
+
         return (
             WITH_SAML in actions
             and (not listed or principal.value in listed)

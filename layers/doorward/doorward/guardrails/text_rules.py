@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-from doorward.guardrails.explaining import shortened
 from doorward.guardrails.rules import (
     ACTION_WILDCARD,
     CONSTANT_CONDITION,
@@ -14,7 +13,7 @@ from doorward.guardrails.rules import (
     WEAK_EXTERNAL_ID,
     RuleText,
 )
-from doorward.guardrails.written import is_saml, issuer_of
+from doorward.guardrails.written import is_guessable, is_saml, issuer_of, shortened
 from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
 from doorward.iam.documents import Statement
 from doorward.iam.names import ASSUME_ROLE, COGNITO, CONSTANT_KEYS, EXTERNAL_ID, WITH_SAML, WITH_WEB_IDENTITY
@@ -22,8 +21,6 @@ from doorward.iam.operators import read_operator
 from doorward.iam.search import matches_action
 
 _CALLS = (ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY)
-_FEWEST_CHARACTERS = 8
-_FEWEST_DIFFERENT = 4
 _EXACT = frozenset({"stringequals", "stringnotequals", "stringequalsignorecase", "stringnotequalsignorecase"})
 
 type _Check = Callable[[Statement, str], str | None]
@@ -47,10 +44,6 @@ def _wildcard(statement: Statement, _: str) -> str | None:
         f"allows {shortened(wide)}; name the actions that are meant, sts:AssumeRole for one, "
         "so that no later action of STS is allowed unseen."
     )
-
-
-def is_guessable(external_id: str) -> bool:
-    return len(external_id) < _FEWEST_CHARACTERS or len(set(external_id)) < _FEWEST_DIFFERENT or is_account_id(external_id)
 
 
 def _weak_external_id(statement: Statement, account_id: str) -> str | None:

@@ -4,7 +4,7 @@ Checks that need IAM are not made (does the principal exist?).
 Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,21 +17,22 @@ LONGEST_TRUST_POLICY = 4096
 _LONGEST_QUOTE = 80
 
 
-def refused_because(document: Document, text: str, known: frozenset[int] = frozenset()) -> str | None:
+def refused_because(document: Document, text: str, unseen: Sequence[Statement] | None = None) -> str | None:
     """Why IAM would refuse the document as a trust policy, without a full stop; None where nothing known speaks against it.
 
-    `known` are positions of statements that are known to be stored.
+    `unseen`: the statements to look at, where the others are known to be stored.
     """
     if len(text) > LONGEST_TRUST_POLICY and len("".join(text.split())) > LONGEST_TRUST_POLICY:
         return f"it has more than {LONGEST_TRUST_POLICY} characters, white space not counted"
     if not document.statements:
         return "it has no statement"
-    sids = [each.sid for each in document.statements if each.sid]
-    if len(sids) != len(set(sids)):
-        doubled = next(each for each in sids if sids.count(each) > 1)
-        return f'Sid "{_shortened(doubled)}" is used twice'
-    for statement in document.statements:
-        reason = None if statement.position in known else _reason(statement[2:])
+    if len(document.statements) > 1:
+        sids = [each.sid for each in document.statements if each.sid]
+        if len(sids) != len(set(sids)):
+            doubled = next(each for each in sids if sids.count(each) > 1)
+            return f'Sid "{_shortened(doubled)}" is used twice'
+    for statement in document.statements if unseen is None else unseen:
+        reason = _reason(statement[2:])
         if reason is not None:
             sid = "" if statement.sid is None else f' ("{_shortened(statement.sid)}")'
             return f"Statement {statement.position}{sid} {reason}"
