@@ -146,11 +146,12 @@ def _with_long_session(judgement: Judgement, setting: Setting, role: Role) -> Ju
 
 
 def _verdict(findings: list[Finding], undecided: list[Undecided] | tuple[Undecided, ...]) -> Verdict:
-    if not findings and not undecided:
-        return Verdict.COMPLIANT
-    counting = [each for each in findings if each.severity is not Severity.INFO]
-    if any(each.waiver is None for each in counting):
-        return Verdict.VIOLATING
+    is_waived = False
+    for each in findings:
+        if each.severity is not Severity.INFO:
+            if each.waiver is None:
+                return Verdict.VIOLATING
+            is_waived = True
     if undecided:
         return Verdict.UNDECIDABLE
-    return Verdict.WAIVED if counting else Verdict.COMPLIANT
+    return Verdict.WAIVED if is_waived else Verdict.COMPLIANT

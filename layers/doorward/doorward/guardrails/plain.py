@@ -7,6 +7,7 @@ that IAM stores and no rule about text minds: whatever else they ask for can onl
 |------------------------------------------|-------------------------------------------------------------------------------|
 | AWS, of an account of ours               | of the role's partition                                                       |
 | AWS, `*`                                 | aws:PrincipalOrgID equals our organization's id, or aws:PrincipalAccount ours |
+| AWS, whoever                             | one of aws:PrincipalOrgPaths is within our organization                       |
 | AWS, of a trusted account                | it needs no external ID, or sts:ExternalId equals one that is written out     |
 | AWS, whoever                             | a Deny beside it keeps out who is not of our organization                     |
 | a service                                | aws:SourceAccount equals accounts of ours                                     |
@@ -55,6 +56,7 @@ _EVERYBODY = Principal("AWS", "*")
 _NOT_OF_ORGANIZATION = frozenset((each, "aws:PrincipalOrgID") for each in ("StringNotEquals", "StringNotEqualsIfExists"))
 _NO_SERVICE = frozenset((each, "aws:PrincipalIsAWSService", ("false",)) for each in ("Bool", "BoolIfExists"))
 _NO_VALUES: _Values = {}
+_MOST_ACCOUNTS = 8_192
 
 
 def shuts_strangers_out(statement: Statement, ground: Ground) -> bool:
@@ -76,7 +78,7 @@ def shuts_strangers_out(statement: Statement, ground: Ground) -> bool:
 def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) -> bool:
     """Whether it is plain that IAM stores the statement, that nothing is found of it, and that it leaves nothing undecided.
 
-    `is_shut`: a Deny beside it shuts strangers out.
+    `is_shut`: strangers are shut out, by a Deny beside it; a condition may do so, too.
     """
     _, _, effect, principals, _, actions, _, resources, not_resources, conditions = statement
     if effect != "Allow" or not principals or not actions or resources is not None or not_resources is not None:
@@ -90,12 +92,14 @@ def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) ->
             key = written.lower()
             if operator not in _KNOWN or key in CONSTANT_KEYS or (key == EXTERNAL_ID and any(map(is_guessable, values))):
                 return False
-            if operator in _LITERAL and any("*" in each or "?" in each for each in values):
+            if operator in _LITERAL and _has_wildcard("".join(values)):
                 return False
             if operator == "StringEquals":
                 equal[key] = values
             elif operator == "StringLike":
                 like[key] = values
+            elif operator == "ForAnyValue:StringLike" and key == "aws:principalorgpaths" and _are_within(values, ground):
+                is_shut = True
     kind = principals[0].type
     for principal in principals:
         if principal[0] != kind:
@@ -109,6 +113,10 @@ def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) ->
         if not bound:
             return False
     return True
+
+
+def _has_wildcard(text: str) -> bool:
+    return "*" in text or "?" in text
 
 
 def _is_of_ours(value: str, actions: tuple[str, ...], ground: Ground, equal: _Values, *, is_shut: bool) -> bool:
@@ -155,27 +163,26 @@ def _is_bound_to_organization(ground: Ground, equal: _Values) -> bool:
     return bool(ids) and ground.organization.id is not None and all(each == ground.organization.id for each in ids)
 
 
+def _are_within(paths: tuple[str, ...], ground: Ground) -> bool:
+    """Whether each is of our organization: a caller has paths of one."""
+    inside = f"{ground.organization.id}/"
+    return bool(paths) and ground.organization.id is not None and all(each.startswith(inside) and "$" not in each for each in paths)
+
+
 def _is_bound_to_accounts(ground: Ground, equal: _Values) -> bool:
     accounts = equal.get("aws:principalaccount", ())
     return bool(accounts) and all(each in ground.ours for each in accounts)
 
 
 def _is_of_known_account(value: str, ground: Ground, equal: _Values, *, is_shut: bool) -> bool:
-    arn = parse_arn(value)
-    if arn is None:
-        account_id = value
-        if not is_account_id(value):
+    account_id = ground.accounts.get(value)
+    if account_id is None:
+        account_id = _account_of(value, ground.partition)
+        if account_id is None:
             return False
-    elif (
-        arn.partition == ground.partition
-        and not arn.region
-        and _is_aws_kind(arn.service, arn.resource)
-        and "*" not in value
-        and "?" not in value
-    ):
-        account_id = arn.account_id
-    else:
-        return False
+        if len(ground.accounts) >= _MOST_ACCOUNTS:
+            ground.accounts.clear()
+        ground.accounts[value] = account_id
     if is_shut or account_id in ground.ours:
         return True
     if account_id not in ground.trusted:
@@ -183,17 +190,24 @@ def _is_of_known_account(value: str, ground: Ground, equal: _Values, *, is_shut:
     vendor = ground.organization.trusted_account(account_id)
     if vendor is not None and not vendor.external_id_required:
         return True
-    ids = equal.get("sts:externalid", ())
+    ids = equal.get(EXTERNAL_ID, ())
     return bool(ids) and not any(each in value for value in ids for each in "*?$")
 
 
-def _is_aws_kind(service: str, resource: str) -> bool:
+def _account_of(value: str, partition: str) -> str | None:
+    """Of a principal that IAM stores, of this partition; None for any other."""
+    arn = parse_arn(value)
+    if arn is None:
+        return value if is_account_id(value) else None
+    theirs, service, region, account_id, resource = arn
+    if theirs != partition or region or _has_wildcard(value) or not is_account_id(account_id):
+        return None
     kind, _, rest = resource.partition("/")
-    return resource == "root" or (bool(rest) and (service, kind) in AWS_PRINCIPAL_KINDS)
+    return account_id if resource == "root" or (rest and (service, kind) in AWS_PRINCIPAL_KINDS) else None
 
 
 def _acts_for_us(service: str, ground: Ground, equal: _Values) -> bool:
-    if service == ROLES_ANYWHERE or not service.endswith(SERVICES) or "*" in service or "?" in service:
+    if service == ROLES_ANYWHERE or not service.endswith(SERVICES) or _has_wildcard(service):
         return False
     if service in ground.organization.services:
         return True
