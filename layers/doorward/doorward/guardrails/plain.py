@@ -105,7 +105,10 @@ def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) ->
         if principal[0] != kind:
             return False
         if kind == "AWS":
-            bound = ASSUME_ROLE in actions and _is_of_ours(principal[1], actions, ground, equal, is_shut=is_shut)
+            bound = ASSUME_ROLE in actions and (
+                # One of ours that was met before: nothing else is to be asked.
+                ground.accounts.get(principal[1]) in ground.ours or _is_of_ours(principal[1], actions, ground, equal, is_shut=is_shut)
+            )
         elif kind == "Service":
             bound = ASSUME_ROLE in actions and _acts_for_us(principal[1], ground, equal)
         else:

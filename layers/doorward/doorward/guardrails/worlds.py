@@ -49,9 +49,9 @@ from doorward.iam.sets import Budget, Pattern
 from doorward.iam.spans import FAR, Span
 from doorward.values import NamedTuple
 
-_ACCOUNT = r"(?<![0-9])[0-9]{12}(?![0-9])"
-_ORG = r"o-[a-z0-9]{10,32}"
-_UNIQUE = r"(?:AROA|AIDA)[A-Z0-9]{12,124}"
+_ACCOUNT = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])", re.ASCII)
+_ORG = re.compile(r"o-[a-z0-9]{10,32}", re.ASCII)
+_UNIQUE = re.compile(r"(?:AROA|AIDA)[A-Z0-9]{12,124}", re.ASCII)
 # Three accounts without a digit in common: a pattern that pins a digit admits at most one of them.
 _FRESH_DIGITS = ("987", "456", "123")
 # Two organizations without a character in common.
@@ -132,11 +132,11 @@ class Gate:
     @cached_property
     def named(self) -> tuple[str, ...]:
         """Accounts that the policy writes down."""
-        return tuple(dict.fromkeys(found for text in self._texts for found in re.findall(_ACCOUNT, text, re.ASCII)))
+        return tuple(dict.fromkeys(found for text in self._texts for found in _ACCOUNT.findall(text)))
 
     @cached_property
     def unique_ids(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(found for text in self._texts for found in re.findall(_UNIQUE, text, re.ASCII)))
+        return tuple(dict.fromkeys(found for text in self._texts for found in _UNIQUE.findall(text)))
 
     @cached_property
     def fresh_accounts(self) -> tuple[str, ...]:
@@ -146,7 +146,7 @@ class Gate:
 
     @cached_property
     def fresh_organizations(self) -> tuple[str, ...]:
-        taken = {*(found for text in self._texts for found in re.findall(_ORG, text, re.ASCII)), self.organization.id}
+        taken = {*(found for text in self._texts for found in _ORG.findall(text)), self.organization.id}
         return tuple(_fresh_organization(chars, taken) for chars in _FRESH_ORGANIZATION_CHARS)
 
     @cached_property
