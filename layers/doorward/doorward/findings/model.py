@@ -1,6 +1,6 @@
 """Findings and verdicts. The JSON of these is a contract: docs/contracts.md, `doorward check`.
 
-NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much:
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs many times as much:
 see docs/performance.md.
 """
 

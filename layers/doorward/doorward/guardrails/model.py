@@ -1,6 +1,6 @@
 """What the guardrails are told: modes and severities by scope, rules of one's own, waivers, and the role to judge.
 
-NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much:
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs many times as much:
 see docs/performance.md.
 """
 

@@ -3,7 +3,7 @@
 Why a case has a generation: the same bad policy put back after a remedy is a new case, while the same event delivered
 three times is not.
 
-NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much:
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs many times as much:
 see docs/performance.md.
 """
 
