@@ -236,7 +236,7 @@ def test_importing_the_judge_is_light_and_needs_no_third_party() -> None:
         spent, foreign = json.loads(done.stdout)
         assert foreign == []
         best = min(best, spent)
-    assert best < 0.1  # measured: 0.02, remedies and the search included
+    assert best < 0.1  # measured: 0.03, remedies and the search included
 
 
 def test_a_typical_policy_is_judged_within_50_ms() -> None:
