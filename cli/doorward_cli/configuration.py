@@ -430,7 +430,7 @@ def _check_scopes_reach_accounts(organization: _Source, guardrails: _Source) -> 
 
 def _check_trust_is_bounded(source: _Source) -> None:
     """Trusting every subject of an issuer that everybody can use trusts everybody."""
-    from doorward.iam.callers import GITHUB  # here: --version needs no engine
+    from doorward.iam.names import GITHUB
 
     for position, issuer in enumerate(_listed(source.data, ("trusted", "oidc"))):
         if _at(issuer, ("issuer",)) != GITHUB:

@@ -11,7 +11,7 @@ from doorward.guardrails import plain
 from doorward.guardrails.diff import compare, newly_allowed
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails
-from doorward.guardrails.worlds import Ground
+from doorward.guardrails.setting import Ground
 from doorward.iam.documents import parse_document
 from doorward.iam.evaluate import Request, evaluate_trust_policy
 from doorward.iam.invalid import refused_because
@@ -51,6 +51,12 @@ narrow_looking = st.sampled_from(
         allow({"AWS": "*"}),
         allow(LAMBDA, {"StringEquals": {"aws:SourceAccount": "777788889999"}}),
         allow({"AWS": "*"}, {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}),
+        *(
+            allow({"AWS": who}, {operator: {"aws:PrincipalOrgPaths": paths}})
+            for who in ("*", "arn:aws:iam::999988887777:root", "arn:aws:iam::555566667777:root")
+            for operator in ("ForAnyValue:StringLike", "StringLike", "ForAllValues:StringLike", "ForAnyValue:StringNotLike")
+            for paths in ("o-a1b2c3d4e5/*", "o-a1b2c3d4e5*", ["o-a1b2c3d4e5/r-ab12/*", "o-zzzz999988/*"], "o-a1b2c3d4e5/${aws:userid}*")
+        ),
         allow({"AWS": "*"}, {"StringEquals": {"aws:PrincipalAccount": ["777788889999", "444455556666"]}}),
         allow({"AWS": "arn:aws:iam::555566667777:root"}, {"StringEquals": {"sts:ExternalId": "4f1c2d3e4b5a6978"}}),
         allow({"AWS": "arn:aws:iam::666677778888:role/partner"}),
@@ -78,16 +84,16 @@ def test_what_is_called_narrow_has_nothing_that_the_search_finds(
     """A rule of one's own turns the short way off, so that everything is searched."""
     token = subject("repo:acme/*", "repo:acme/app:*")
     token["Condition"]["StringEquals"] = {f"{GITHUB}:aud": data.draw(st.sampled_from(["sts.amazonaws.com", "x"]))}
-    statements = [token if each is None else each for each in plain_ones] + policy["Statement"]
+    written = [token if each is None else each for each in plain_ones] + policy["Statement"]
     if data.draw(st.booleans()):
-        statements.append(data.draw(shutting))
-    document = parse_document(json.dumps({"Version": policy["Version"], "Statement": statements}))
+        written.append(data.draw(shutting))
+    document = parse_document(json.dumps({"Version": policy["Version"], "Statement": written}))
     ground = Ground(role("{}"), organization)
     is_shut = any(plain.shuts_strangers_out(each, ground) for each in document.statements)
-    denies = [each for each in statements if each["Effect"] == "Deny"]
+    denies = [each for each in written if each["Effect"] == "Deny"]
     for statement in document.statements:
         if plain.is_narrow(statement, ground, is_shut=is_shut):
-            alone = json.dumps({"Version": policy["Version"], "Statement": [statements[statement.position], *denies]})
+            alone = json.dumps({"Version": policy["Version"], "Statement": [written[statement.position], *denies]})
             assert refused_because(parse_document(alone), alone) is None
             searched = judge(role(alone), organization, SEARCHED, now=NOW, strict=True)
             assert (searched.verdict, searched.findings, searched.undecidable) == (Verdict.COMPLIANT, (), ())

@@ -1,13 +1,14 @@
 """Findings and verdicts. The JSON of these is a contract: docs/contracts.md, `doorward check`.
 
-NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much:
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs many times as much:
 see docs/performance.md.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from doorward.values import NamedTuple
 
 
 class Severity(StrEnum):
@@ -22,7 +23,10 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """4 for critical down to 0 for info."""
-        return len(Severity) - 1 - list(Severity).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(reversed(Severity))}
 
 
 class Verdict(StrEnum):
@@ -35,9 +39,8 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class StatementRef:
-    index: int
+class StatementRef(NamedTuple):
+    index: int  # type: ignore[assignment]  # nobody asks a place for tuple.index
     sid: str | None
 
 

@@ -9,15 +9,15 @@ Every kind of caller is compared, and every action that a trust policy can allow
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
 
 from doorward.findings.model import Witness
 from doorward.guardrails.everybody import Kind, everybody
 from doorward.guardrails.model import Role
-from doorward.guardrails.worlds import Gate, Ground, Shown
-from doorward.iam.callers import WITH_SAML, WITH_WEB_IDENTITY
+from doorward.guardrails.setting import Ground
+from doorward.guardrails.worlds import Gate, Shown
 from doorward.iam.documents import Document, Principal, Statement
 from doorward.iam.evaluate import Request, evaluate_trust_policy
+from doorward.iam.names import WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.search import (
     Callers,
     Doubt,
@@ -31,6 +31,7 @@ from doorward.iam.search import (
 )
 from doorward.iam.sets import Budget, OutOfBudget
 from doorward.organization.model import Organization
+from doorward.values import NamedTuple
 
 # What may go along with taking a role, for every kind of caller.
 _ALONG = ("sts:TagSession", "sts:SetSourceIdentity", "sts:SetContext")

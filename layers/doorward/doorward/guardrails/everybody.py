@@ -1,7 +1,6 @@
 """Everybody who could call: each kind of caller that a policy can mean, and how a request of one is shown."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from doorward.guardrails.github_worlds import github_shown
 from doorward.guardrails.service_worlds import service_shown
@@ -11,9 +10,6 @@ from doorward.iam.assertions import saml_callers
 from doorward.iam.callers import (
     CALLER,
     FORMS,
-    GITHUB,
-    WITH_SAML,
-    WITH_WEB_IDENTITY,
     Accounts,
     Form,
     Organizations,
@@ -24,11 +20,13 @@ from doorward.iam.callers import (
 )
 from doorward.iam.documents import Principal
 from doorward.iam.github import github_callers
-from doorward.iam.issuers import COGNITO, cognito_callers, issuer_callers, profile_of
+from doorward.iam.issuers import cognito_callers, issuer_callers, profile_of
+from doorward.iam.names import COGNITO, GITHUB, ROLES_ANYWHERE, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.search import Callers, Doubt, Found, Region
-from doorward.iam.services import ROLES_ANYWHERE, acting, by_trust_anchor
+from doorward.iam.services import acting, by_trust_anchor
 from doorward.iam.sets import starting_with
 from doorward.iam.tokens import Tokens
+from doorward.values import NamedTuple
 
 
 class Kind(NamedTuple):

@@ -1,22 +1,17 @@
 """The sentence of each finding: who could come in, by which statement, and what would stop him. It never holds an external ID's value."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from doorward.guardrails import rules
-from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.rules import RuleText
 from doorward.guardrails.worlds import Shown
 from doorward.guardrails.written import issuer_of
 from doorward.iam.arns import account_of_principal
-from doorward.iam.callers import EXTERNAL_ID, GITHUB
 from doorward.iam.documents import Principal, Statement
-from doorward.iam.wording import shortened, statement_in_words
+from doorward.iam.names import DEFAULT_AUDIENCE, EXTERNAL_ID, GITHUB
+from doorward.iam.wording import shortened
 from doorward.organization.model import Organization
-
-
-def named(statement: Statement) -> str:
-    return statement_in_words(statement.position, statement.sid)
+from doorward.values import NamedTuple
 
 
 class Told(NamedTuple):

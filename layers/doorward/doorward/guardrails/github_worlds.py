@@ -6,15 +6,14 @@ from functools import lru_cache
 from doorward.findings.model import Witness
 from doorward.guardrails.worlds import Answer, Gate, Shown, first_shown, shown_by, text_of, trusted_tokens
 from doorward.guardrails.written import is_open, positive_values
-from doorward.iam.callers import GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.documents import Document, Principal, Statement
 from doorward.iam.github import github_callers
+from doorward.iam.names import DEFAULT_AUDIENCE, GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.search import Callers, Doubt, Found, Placed, glob, ignoring_case
 from doorward.iam.sets import Pattern, Wild, literal, pattern
 from doorward.iam.tokens import Tokens
 from doorward.organization.model import TrustedIssuer
 
-DEFAULT_AUDIENCE = "sts.amazonaws.com"
 _REPO = "repo:"
 _RUN = Wild(many=True)
 

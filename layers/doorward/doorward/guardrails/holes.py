@@ -6,29 +6,24 @@ found out about it holds wherever it stands, and is remembered by its content.
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 from doorward.errors import DoorwardError
 from doorward.findings.model import Severity
 from doorward.guardrails import github_worlds, issuer_worlds, rules, service_worlds
 from doorward.guardrails.custom_worlds import find_custom
-from doorward.guardrails.explaining import named
 from doorward.guardrails.model import CustomRule
 from doorward.guardrails.rules import RuleText
 from doorward.guardrails.worlds import Answer, Gate, Shown
-from doorward.guardrails.written import is_saml, issuer_of
-from doorward.iam.arns import UNIQUE_ID, account_of_principal, parse_arn
-from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
+from doorward.guardrails.written import is_saml, issuer_of, named
+from doorward.iam.arns import account_of_principal, is_unique_id, parse_arn
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.evaluate import Request, evaluate_trust_policy
-from doorward.iam.issuers import COGNITO, is_cluster
+from doorward.iam.names import ASSUME_ROLE, COGNITO, GITHUB, ROLES_ANYWHERE, SERVICES, WITH_SAML, WITH_WEB_IDENTITY, is_cluster
 from doorward.iam.search import Doubt, matches_action
-from doorward.iam.services import ROLES_ANYWHERE
 from doorward.iam.sets import OutOfBudget
 from doorward.iam.wording import shortened
+from doorward.values import NamedTuple
 
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
-SERVICES = (".amazonaws.com", ".amazonaws.com.cn", ".aws.internal", ".api.aws", ".aws.dev")
 # Services whose own pages say, in the trust policy of a role, that they send aws:SourceAccount and aws:SourceArn when they assume it:
 # https://docs.aws.amazon.com/amplify/latest/userguide/cross-service-confused-deputy-prevention.html
 # https://docs.aws.amazon.com/appstream2/latest/developerguide/example-fleet-machine.html
@@ -144,7 +139,7 @@ class _Search:
 
     def _look_at_aws(self, principal: Principal) -> None:
         gate, statement = self._gate, self._statement
-        if UNIQUE_ID.fullmatch(principal.value):
+        if is_unique_id(principal.value):
             return
         arn = parse_arn(principal.value)
         if arn is not None and arn.partition != gate.role_partition:

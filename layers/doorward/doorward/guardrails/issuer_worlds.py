@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from doorward.guardrails.worlds import Answer, Gate, federated_shown, first_shown, shown_by, trusted_tokens
 from doorward.guardrails.written import positive_values, spelled_out
-from doorward.iam.callers import WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Principal, Statement
-from doorward.iam.issuers import COGNITO, SHARED, cognito_callers, issuer_callers, profile_of
+from doorward.iam.issuers import SHARED, cognito_callers, issuer_callers, profile_of
+from doorward.iam.names import COGNITO, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.search import Doubt, Found, glob, matches_action
 from doorward.iam.sets import Pattern, literal, pattern
 from doorward.iam.tokens import Tokens, unnamed_web_identities

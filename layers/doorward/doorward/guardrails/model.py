@@ -1,6 +1,6 @@
 """What the guardrails are told: modes and severities by scope, rules of one's own, waivers, and the role to judge.
 
-NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much:
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs many times as much:
 see docs/performance.md.
 """
 
@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from doorward.findings.model import Severity
 from doorward.guardrails.rules import ALL_RULES
 from doorward.iam.documents import Condition, Principal
 from doorward.iam.matching import matches_glob
 from doorward.organization.model import Account
+from doorward.values import NamedTuple
 
 
 class Mode(StrEnum):

@@ -7,6 +7,7 @@ that IAM stores and no rule about text minds: whatever else they ask for can onl
 |------------------------------------------|-------------------------------------------------------------------------------|
 | AWS, of an account of ours               | of the role's partition                                                       |
 | AWS, `*`                                 | aws:PrincipalOrgID equals our organization's id, or aws:PrincipalAccount ours |
+| AWS, whoever                             | one of aws:PrincipalOrgPaths is within our organization                       |
 | AWS, of a trusted account                | it needs no external ID, or sts:ExternalId equals one that is written out     |
 | AWS, whoever                             | a Deny beside it keeps out who is not of our organization                     |
 | a service                                | aws:SourceAccount equals accounts of ours                                     |
@@ -17,18 +18,23 @@ that IAM stores and no rule about text minds: whatever else they ask for can onl
 
 import re
 
-from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
-from doorward.guardrails.holes import SERVICES
-from doorward.guardrails.text_rules import CONSTANT_KEYS, is_guessable
-from doorward.guardrails.worlds import Ground
-from doorward.guardrails.written import is_saml, issuer_of
+from doorward.guardrails.setting import Ground
+from doorward.guardrails.written import is_guessable, is_saml, issuer_of
 from doorward.iam.arns import account_of_principal, is_account_id, parse_arn
-from doorward.iam.assertions import endpoints
-from doorward.iam.callers import ASSUME_ROLE, EXTERNAL_ID, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.invalid import AWS_PRINCIPAL_KINDS
-from doorward.iam.issuers import is_cluster
-from doorward.iam.services import ROLES_ANYWHERE
+from doorward.iam.names import (
+    ASSUME_ROLE,
+    CONSTANT_KEYS,
+    DEFAULT_AUDIENCE,
+    EXTERNAL_ID,
+    GITHUB,
+    ROLES_ANYWHERE,
+    SERVICES,
+    WITH_SAML,
+    WITH_WEB_IDENTITY,
+    is_cluster,
+)
 
 type _Values = dict[str, tuple[str, ...]]
 _CALLS = frozenset({ASSUME_ROLE, WITH_WEB_IDENTITY, WITH_SAML, "sts:TagSession", "sts:SetSourceIdentity"})
@@ -45,11 +51,12 @@ _KNOWN = _LITERAL | {
     "ForAnyValue:StringLike",
 }
 _BY_TOKEN = frozenset({WITH_SAML, WITH_WEB_IDENTITY})
-_SERVICE_ACCOUNT = re.compile(r"system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+", re.ASCII)
+_SERVICE_ACCOUNT = r"system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+"
 _EVERYBODY = Principal("AWS", "*")
 _NOT_OF_ORGANIZATION = frozenset((each, "aws:PrincipalOrgID") for each in ("StringNotEquals", "StringNotEqualsIfExists"))
 _NO_SERVICE = frozenset((each, "aws:PrincipalIsAWSService", ("false",)) for each in ("Bool", "BoolIfExists"))
 _NO_VALUES: _Values = {}
+_MOST_ACCOUNTS = 8_192
 
 
 def shuts_strangers_out(statement: Statement, ground: Ground) -> bool:
@@ -71,7 +78,7 @@ def shuts_strangers_out(statement: Statement, ground: Ground) -> bool:
 def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) -> bool:
     """Whether it is plain that IAM stores the statement, that nothing is found of it, and that it leaves nothing undecided.
 
-    `is_shut`: a Deny beside it shuts strangers out.
+    `is_shut`: strangers are shut out, by a Deny beside it; a condition may do so, too.
     """
     _, _, effect, principals, _, actions, _, resources, not_resources, conditions = statement
     if effect != "Allow" or not principals or not actions or resources is not None or not_resources is not None:
@@ -85,18 +92,23 @@ def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) ->
             key = written.lower()
             if operator not in _KNOWN or key in CONSTANT_KEYS or (key == EXTERNAL_ID and any(map(is_guessable, values))):
                 return False
-            if operator in _LITERAL and any("*" in each or "?" in each for each in values):
+            if operator in _LITERAL and _has_wildcard("".join(values)):
                 return False
             if operator == "StringEquals":
                 equal[key] = values
             elif operator == "StringLike":
                 like[key] = values
+            elif operator == "ForAnyValue:StringLike" and key == "aws:principalorgpaths" and _are_within(values, ground):
+                is_shut = True
     kind = principals[0].type
     for principal in principals:
         if principal[0] != kind:
             return False
         if kind == "AWS":
-            bound = ASSUME_ROLE in actions and _is_of_ours(principal[1], actions, ground, equal, is_shut=is_shut)
+            bound = ASSUME_ROLE in actions and (
+                # One of ours that was met before: nothing else is to be asked.
+                ground.accounts.get(principal[1]) in ground.ours or _is_of_ours(principal[1], actions, ground, equal, is_shut=is_shut)
+            )
         elif kind == "Service":
             bound = ASSUME_ROLE in actions and _acts_for_us(principal[1], ground, equal)
         else:
@@ -104,6 +116,10 @@ def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) ->
         if not bound:
             return False
     return True
+
+
+def _has_wildcard(text: str) -> bool:
+    return "*" in text or "?" in text
 
 
 def _is_of_ours(value: str, actions: tuple[str, ...], ground: Ground, equal: _Values, *, is_shut: bool) -> bool:
@@ -121,6 +137,8 @@ def _is_signed_in_by_ours(principal: Principal, actions: tuple[str, ...], ground
     if is_saml(principal):
         listed = ground.organization.saml
         recipients = equal.get("saml:aud", ())
+        from doorward.iam.assertions import endpoints  # here: it brings the search with it, and few policies need it
+
         return (
             WITH_SAML in actions
             and (not listed or principal.value in listed)
@@ -139,7 +157,7 @@ def _is_service_account(issuer: str, ground: Ground, equal: _Values) -> bool:
         bool(subjects)
         and is_cluster(issuer)
         and ground.organization.issuer(issuer) is None
-        and all(_SERVICE_ACCOUNT.fullmatch(each) for each in subjects)
+        and all(re.fullmatch(_SERVICE_ACCOUNT, each, re.ASCII) for each in subjects)
     )
 
 
@@ -148,27 +166,26 @@ def _is_bound_to_organization(ground: Ground, equal: _Values) -> bool:
     return bool(ids) and ground.organization.id is not None and all(each == ground.organization.id for each in ids)
 
 
+def _are_within(paths: tuple[str, ...], ground: Ground) -> bool:
+    """Whether each is of our organization: a caller has paths of one."""
+    inside = f"{ground.organization.id}/"
+    return bool(paths) and ground.organization.id is not None and all(each.startswith(inside) and "$" not in each for each in paths)
+
+
 def _is_bound_to_accounts(ground: Ground, equal: _Values) -> bool:
     accounts = equal.get("aws:principalaccount", ())
     return bool(accounts) and all(each in ground.ours for each in accounts)
 
 
 def _is_of_known_account(value: str, ground: Ground, equal: _Values, *, is_shut: bool) -> bool:
-    arn = parse_arn(value)
-    if arn is None:
-        account_id = value
-        if not is_account_id(value):
+    account_id = ground.accounts.get(value)
+    if account_id is None:
+        account_id = _account_of(value, ground.partition)
+        if account_id is None:
             return False
-    elif (
-        arn.partition == ground.partition
-        and not arn.region
-        and _is_aws_kind(arn.service, arn.resource)
-        and "*" not in value
-        and "?" not in value
-    ):
-        account_id = arn.account_id
-    else:
-        return False
+        if len(ground.accounts) >= _MOST_ACCOUNTS:
+            ground.accounts.clear()
+        ground.accounts[value] = account_id
     if is_shut or account_id in ground.ours:
         return True
     if account_id not in ground.trusted:
@@ -176,17 +193,24 @@ def _is_of_known_account(value: str, ground: Ground, equal: _Values, *, is_shut:
     vendor = ground.organization.trusted_account(account_id)
     if vendor is not None and not vendor.external_id_required:
         return True
-    ids = equal.get("sts:externalid", ())
+    ids = equal.get(EXTERNAL_ID, ())
     return bool(ids) and not any(each in value for value in ids for each in "*?$")
 
 
-def _is_aws_kind(service: str, resource: str) -> bool:
+def _account_of(value: str, partition: str) -> str | None:
+    """Of a principal that IAM stores, of this partition; None for any other."""
+    arn = parse_arn(value)
+    if arn is None:
+        return value if is_account_id(value) else None
+    theirs, service, region, account_id, resource = arn
+    if theirs != partition or region or _has_wildcard(value) or not is_account_id(account_id):
+        return None
     kind, _, rest = resource.partition("/")
-    return resource == "root" or (bool(rest) and (service, kind) in AWS_PRINCIPAL_KINDS)
+    return account_id if resource == "root" or (rest and (service, kind) in AWS_PRINCIPAL_KINDS) else None
 
 
 def _acts_for_us(service: str, ground: Ground, equal: _Values) -> bool:
-    if service == ROLES_ANYWHERE or not service.endswith(SERVICES) or "*" in service or "?" in service:
+    if service == ROLES_ANYWHERE or not service.endswith(SERVICES) or _has_wildcard(service):
         return False
     if service in ground.organization.services:
         return True

@@ -20,10 +20,9 @@ Who carries which key decides the form of every statement:
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from doorward.errors import Misconfigured
-from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.model import Guardrails, Mode
 from doorward.guardrails.rules import (
     COGNITO_GUEST,
@@ -36,11 +35,11 @@ from doorward.guardrails.rules import (
     VENDOR_WITHOUT_EXTERNAL_ID,
     WORLD_ASSUMABLE,
 )
-from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.documents import VERSION_2012
-from doorward.iam.issuers import COGNITO
+from doorward.iam.names import ASSUME_ROLE, COGNITO, DEFAULT_AUDIENCE, GITHUB, WITH_WEB_IDENTITY
 from doorward.organization.installation import REMEDY_ROLE, ROLE_PATH
 from doorward.organization.model import Organization, TrustedIssuer
+from doorward.values import NamedTuple
 
 Policy = Literal["rcp", "scp"]
 LONGEST_POLICY = 5120

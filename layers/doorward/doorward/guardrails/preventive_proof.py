@@ -12,7 +12,7 @@ Only where 1 and 2 hold is a twin proved.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from doorward.findings.model import Judgement, Verdict, Witness
 from doorward.guardrails.judge import judge
@@ -42,12 +42,12 @@ from doorward.guardrails.rules import (
     VENDOR_WITHOUT_EXTERNAL_ID,
     WORLD_ASSUMABLE,
 )
-from doorward.iam.callers import ASSUME_ROLE, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import VERSION_2012, parse_document
 from doorward.iam.evaluate import Decision, Policies, Request, evaluate
-from doorward.iam.issuers import COGNITO
 from doorward.iam.matching import matches_glob
+from doorward.iam.names import ASSUME_ROLE, COGNITO, GITHUB, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.organization.model import Organization, TrustedIssuer
+from doorward.values import NamedTuple
 
 _LAYERS: Mapping[Policy, str] = {"rcp": "resource_control_policies", "scp": "service_control_policies"}
 _OUTSIDERS = (WORLD_ASSUMABLE.id, EXTERNAL_ACCOUNT.id, OUTSIDE_ORGANIZATION.id)

@@ -30,7 +30,7 @@ _LANDING_ZONE = {
     "AWSAFTAdmin": "Account Factory for Terraform works through it",
 }
 # The name that AWS gives, to the letter: whoever makes up one like it is not protected by it.
-_STACKSETS = re.compile(r"stacksets-exec-[0-9a-f]{32}", re.ASCII)
+_STACKSETS = r"stacksets-exec-[0-9a-f]{32}"
 
 
 def cannot_be_edited(role: Role) -> bool:
@@ -51,6 +51,6 @@ def protected_because(role: Role) -> str | None:
     if is_doorwards_own(role):
         return "This is a role of Doorward's own installation; a stack update puts it right."
     reason = _LANDING_ZONE.get(role.name)
-    if _STACKSETS.fullmatch(role.name):
+    if re.fullmatch(_STACKSETS, role.name, re.ASCII):
         reason = "CloudFormation StackSets deploy through it and would create it again"
     return None if reason is None else f"{role.name} is a landing-zone role: {reason}."

@@ -24,7 +24,6 @@ from typing import Any
 from doorward.errors import MalformedInput
 from doorward.findings.model import Finding, Judgement, Remedy, RemedyKind, Verdict
 from doorward.guardrails.diff import newly_allowed
-from doorward.guardrails.github_worlds import DEFAULT_AUDIENCE
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.protected import cannot_be_edited
@@ -42,12 +41,12 @@ from doorward.guardrails.rules import (
     WORLD_ASSUMABLE,
 )
 from doorward.guardrails.written import issuer_of
-from doorward.iam.arns import UNIQUE_ID
+from doorward.iam.arns import is_unique_id
 from doorward.iam.assertions import sign_in_page
-from doorward.iam.callers import ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.documents import Condition, Document, Principal, Statement, canonical_hash, load_json, parse_document, render_document
-from doorward.iam.issuers import COGNITO
-from doorward.iam.search import glob, matches_action, read_operator
+from doorward.iam.names import ASSUME_ROLE, COGNITO, DEFAULT_AUDIENCE, WITH_SAML, WITH_WEB_IDENTITY
+from doorward.iam.operators import read_operator
+from doorward.iam.search import glob, matches_action
 from doorward.iam.sets import ANY, Budget, Grammar, Many, OutOfBudget, find_text, pattern
 from doorward.organization.model import Organization
 
@@ -323,7 +322,7 @@ class _Ladder:
             return
         document = parse_document(self._baseline)
         named = [each for statement in document.statements for each in statement.principals or ()]
-        if any(each.type == "AWS" and UNIQUE_ID.fullmatch(each.value) for each in named):
+        if any(each.type == "AWS" and is_unique_id(each.value) for each in named):
             return
         judged = self._judge(self._baseline)
         if judged.verdict is not Verdict.INVALID and not judged.undecidable and all(_place_of(each) is None for each in judged.counting):

@@ -4,9 +4,10 @@
 never a reason to write. `context`: told by what surrounds the policy.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from doorward.findings.model import Severity
+from doorward.values import NamedTuple
 
 Kind = Literal["world", "text", "context"]
 

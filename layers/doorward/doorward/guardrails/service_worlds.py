@@ -5,18 +5,11 @@ from doorward.guardrails.model import Where
 from doorward.guardrails.worlds import Answer, Gate, Shown, federated_shown, first_shown, region_of, shown_by, text_of
 from doorward.guardrails.written import spelled_out
 from doorward.iam.assertions import saml_callers
-from doorward.iam.callers import ASSUME_ROLE, ORGANIZATION, WITH_SAML
+from doorward.iam.callers import ORGANIZATION
 from doorward.iam.documents import Condition, Principal, Statement
+from doorward.iam.names import ASSUME_ROLE, ROLES_ANYWHERE, WITH_SAML
 from doorward.iam.search import Callers, Found
-from doorward.iam.services import (
-    ROLES_ANYWHERE,
-    SOURCE,
-    SOURCE_ACCOUNT,
-    acting_for_a_bucket,
-    acting_for_others,
-    acting_silently,
-    by_trust_anchor,
-)
+from doorward.iam.services import SOURCE, SOURCE_ACCOUNT, acting_for_a_bucket, acting_for_others, acting_silently, by_trust_anchor
 
 _OF_EVERY_ASSERTION = frozenset({"saml:aud", "saml:iss", "saml:sub", "saml:sub_type"})
 _VM_IMPORT = "vmie.amazonaws.com"

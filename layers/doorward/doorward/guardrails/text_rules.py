@@ -13,20 +13,16 @@ from doorward.guardrails.rules import (
     WEAK_EXTERNAL_ID,
     RuleText,
 )
-from doorward.guardrails.written import is_saml, issuer_of
-from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
-from doorward.iam.callers import ASSUME_ROLE, EXTERNAL_ID, WITH_SAML, WITH_WEB_IDENTITY
+from doorward.guardrails.written import is_guessable, is_saml, issuer_of
+from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
 from doorward.iam.documents import Statement
-from doorward.iam.issuers import COGNITO
-from doorward.iam.search import matches_action, read_operator
+from doorward.iam.names import ASSUME_ROLE, COGNITO, CONSTANT_KEYS, EXTERNAL_ID, WITH_SAML, WITH_WEB_IDENTITY
+from doorward.iam.operators import read_operator
+from doorward.iam.search import matches_action
 from doorward.iam.wording import shortened
 
 _CALLS = (ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY)
-_FEWEST_CHARACTERS = 8
-_FEWEST_DIFFERENT = 4
 _EXACT = frozenset({"stringequals", "stringnotequals", "stringequalsignorecase", "stringnotequalsignorecase"})
-# The same for every request that reaches the role.
-CONSTANT_KEYS = frozenset({"aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths", "aws:securetransport"})
 
 type _Check = Callable[[Statement, str], str | None]
 
@@ -49,10 +45,6 @@ def _wildcard(statement: Statement, _: str) -> str | None:
         f"allows {shortened(wide)}; name the actions that are meant, sts:AssumeRole for one, "
         "so that no later action of STS is allowed unseen."
     )
-
-
-def is_guessable(external_id: str) -> bool:
-    return len(external_id) < _FEWEST_CHARACTERS or len(set(external_id)) < _FEWEST_DIFFERENT or is_account_id(external_id)
 
 
 def _weak_external_id(statement: Statement, account_id: str) -> str | None:
@@ -86,7 +78,7 @@ def _foreign_provider(statement: Statement, account_id: str) -> str | None:
 
 
 def _dangling(statement: Statement, _: str) -> str | None:
-    gone = next((each.value for each in statement.principals or () if each.type == "AWS" and UNIQUE_ID.fullmatch(each.value)), None)
+    gone = next((each.value for each in statement.principals or () if each.type == "AWS" and is_unique_id(each.value)), None)
     if gone is None:
         return None
     return f"names {shortened(gone)}, a role or user that was deleted: it lets nobody in, and IAM refuses to store it again; remove it."

@@ -10,16 +10,14 @@ from copy import copy
 from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import product
-from typing import NamedTuple
 
 from doorward.findings.model import Witness
 from doorward.guardrails.model import CustomRule, Role, Where
+from doorward.guardrails.setting import Ground
 from doorward.guardrails.written import spelled_out
-from doorward.iam.arns import account_of_principal, parse_arn, role_arn
+from doorward.iam.arns import account_of_principal, role_arn
 from doorward.iam.callers import (
-    ASSUME_ROLE,
     CALLER,
-    EXTERNAL_ID,
     FORMS,
     NO_ORGANIZATION,
     ORGANIZATION,
@@ -29,14 +27,12 @@ from doorward.iam.callers import (
     Accounts,
     Form,
     Organizations,
-    Resource,
     aws_callers,
     one_organization,
-    organizations_other_than,
     spelled,
 )
 from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
-from doorward.iam.issuers import is_cluster
+from doorward.iam.names import ASSUME_ROLE, EXTERNAL_ID, TIME_KEYS, is_cluster
 from doorward.iam.search import (
     Callers,
     Doubt,
@@ -51,8 +47,8 @@ from doorward.iam.search import (
     variables_of,
 )
 from doorward.iam.sets import Budget, Pattern
-from doorward.iam.spans import FAR, Span, Spans, network, united
-from doorward.organization.model import Organization
+from doorward.iam.spans import FAR, Span
+from doorward.values import NamedTuple
 
 _ACCOUNT = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])", re.ASCII)
 _ORG = re.compile(r"o-[a-z0-9]{10,32}", re.ASCII)
@@ -62,7 +58,6 @@ _FRESH_DIGITS = ("987", "456", "123")
 # Two organizations without a character in common.
 _FRESH_ORGANIZATION_CHARS = ("q7w8e9r", "a1s2d3f")
 _ENOUGH = 2
-TIME_KEYS = frozenset({"aws:currenttime", "aws:epochtime", "aws:tokenissuetime"})
 _LONGEST_SESSION_SECONDS = 43_200
 
 
@@ -104,33 +99,6 @@ def shown_by(found: Found | Doubt | None, show: Callable[[Found], Shown | Doubt]
 def trusted_tokens(dimension: str, patterns: tuple[Pattern, ...]) -> Placed:
     """Tokens of which this part fits one of the patterns."""
     return Placed(dimension, Test(absent=False, negated=False, patterns=patterns, unknown=False, construct="trusted tokens"))
-
-
-class Ground:
-    """What the worlds stand on, whichever policy is judged: the role's account and the organization. Made once, used for many policies."""
-
-    def __init__(self, role: Role, organization: Organization) -> None:
-        arn = parse_arn(role.arn)
-        self.organization = organization
-        self.account_id = role.account_id
-        self.partition = organization.partition if arn is None else arn.partition
-        ours = {role.account_id, *(each.id for each in organization.accounts)}
-        if organization.management_account is not None:
-            ours.add(organization.management_account)
-        self.ours = frozenset(ours)
-        self.trusted = frozenset(each.id for each in organization.trusted_accounts) - self.ours
-        self.elsewhere = organizations_other_than(organization.id)
-        own = organization.account(role.account_id)
-        self.resource = Resource(
-            self.partition,
-            role.account_id,
-            organization.id,
-            _addresses(organization.networks.cidrs),
-            organization.networks.vpcs,
-            organization.networks.vpce,
-            "" if own is None else own.org_path,
-            self.ours,
-        )
 
 
 class Gate:
@@ -408,10 +376,6 @@ def text_of(found: Found, dimension: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _addresses(cidrs: tuple[str, ...]) -> Spans:
-    return united(block for each in cidrs if (block := network(each)) is not None)
-
-
 def _from_now_on(now: int) -> Region:
     """Whatever is asked happens now or later, with a session that was opened at most twelve hours ago."""
 

@@ -1,11 +1,15 @@
 """What a trust policy itself spells out: whose provider a principal is, and which values its conditions name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from doorward.iam.arns import parse_arn
+from doorward.iam.arns import is_account_id, parse_arn
 from doorward.iam.documents import VERSION_2012, Document, Principal, Statement
-from doorward.iam.search import read_operator
+from doorward.iam.names import TIME_KEYS
+from doorward.iam.operators import read_operator
+from doorward.iam.wording import statement_in_words
 
+_FEWEST_CHARACTERS = 8
+_FEWEST_DIFFERENT = 4
 _OIDC_PROVIDER = "oidc-provider/"
 _SAML_PROVIDER = "saml-provider/"
 _WEB_IDENTITY_NAMES = frozenset({"cognito-identity.amazonaws.com", "accounts.google.com", "www.amazon.com", "graph.facebook.com"})
@@ -51,3 +55,21 @@ def spelled_out(statement: Statement, document: Document, key: str) -> tuple[str
 
 def is_open(text: str) -> bool:
     return "*" in text or "?" in text
+
+
+def asks_for_time(statements: Iterable[Statement]) -> bool:
+    """Whether what they allow may change with the time."""
+    for statement in statements:
+        for _, key, values in statement.conditions:
+            if key.lower() in TIME_KEYS or any("time}" in each.lower() for each in values if "${" in each):
+                return True
+    return False
+
+
+def is_guessable(external_id: str) -> bool:
+    return len(external_id) < _FEWEST_CHARACTERS or len(set(external_id)) < _FEWEST_DIFFERENT or is_account_id(external_id)
+
+
+def named(statement: Statement) -> str:
+    """`Statement 0 ("AllowCI")`, counted from 0 as in findings."""
+    return statement_in_words(statement.position, statement.sid)

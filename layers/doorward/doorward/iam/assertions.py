@@ -14,7 +14,6 @@ from doorward.iam.callers import (
     PROVIDER,
     RUN,
     SOME_TEXT,
-    WITH_SAML,
     Resource,
     Space,
     Text,
@@ -25,6 +24,7 @@ from doorward.iam.callers import (
     undocumented,
 )
 from doorward.iam.documents import Principal
+from doorward.iam.names import WITH_SAML
 from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain
 from doorward.iam.sets import Chars, Either, Grammar, Pattern, Wild, pattern, some
 

@@ -10,18 +10,15 @@ GitHub subjects: https://docs.github.com/en/actions/reference/security/oidc
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
+from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
 from doorward.iam.documents import Principal
+from doorward.iam.names import ASSUME_ROLE
 from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Kind, Placed, Region, Test, ignoring_case, lifted
 from doorward.iam.sets import ANY, Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, pattern, perhaps, some, starting_with
 from doorward.iam.spans import IPV4, IPV6, Span, Spans, address, ipv4_block, iso_time, united, without
-
-ASSUME_ROLE = "sts:AssumeRole"
-WITH_WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
-WITH_SAML = "sts:AssumeRoleWithSAML"
-GITHUB = "token.actions.githubusercontent.com"
+from doorward.values import NamedTuple
 
 Form = Literal["role", "user", "federated-user"]
 FORMS: tuple[Form, ...] = ("role", "user", "federated-user")
@@ -30,7 +27,6 @@ CALLER = "caller"
 ORGANIZATION = "organization"
 PROVIDER = "provider"
 USER_ID = "aws:userid"
-EXTERNAL_ID = "sts:externalid"
 RUN = Wild(many=True)
 
 DIGITS = "0123456789"
@@ -417,7 +413,7 @@ def _admits_aws(principal: Principal, partition: str, form: Form) -> tuple[Place
     kind, value = principal
     if kind == "*" or (kind == "AWS" and value == "*"):
         return ()
-    if kind != "AWS" or UNIQUE_ID.fullmatch(value):
+    if kind != "AWS" or is_unique_id(value):
         return None
     service = "sts" if form == "federated-user" else "iam"
     if is_account_id(value):

@@ -16,10 +16,11 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from sys import intern
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from doorward.iam.documents import Condition
 from doorward.iam.matching import Matcher, Token, compile_globs, matches, read_glob
+from doorward.values import NamedTuple
 
 if TYPE_CHECKING:
     import re

@@ -6,10 +6,11 @@ Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_gra
 
 import json
 from collections.abc import Collection
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from doorward.errors import MalformedInput
 from doorward.iam.arns import is_account_id
+from doorward.values import NamedTuple
 
 VERSION_2008 = "2008-10-17"
 """What IAM assumes where a document names no version; policy variables are plain text in it."""

@@ -48,12 +48,13 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from doorward.iam.arns import is_account_id, parse_arn
 from doorward.iam.conditions import Context, FoldedContext, Test, any_of, fill_in, fold_context, read_condition
 from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
 from doorward.iam.matching import matches, matches_glob
+from doorward.values import NamedTuple
 
 PrincipalType = Literal["AWS", "Service", "Federated", "Anonymous"]
 Outcome = Literal["allowed", "implicitly_denied", "explicitly_denied"]

@@ -5,7 +5,8 @@ Subjects: https://docs.github.com/en/actions/reference/security/oidc
 
 from functools import lru_cache
 
-from doorward.iam.callers import DIGITS, GITHUB, LETTERS, RUN, SOME_TEXT, Resource
+from doorward.iam.callers import DIGITS, LETTERS, RUN, SOME_TEXT, Resource
+from doorward.iam.names import GITHUB
 from doorward.iam.search import Callers, Domain, Key, ignoring_case, lifted
 from doorward.iam.sets import Chars, Either, Grammar, Many, Part, Pattern, Wild, pattern, perhaps, some
 from doorward.iam.tokens import Tokens, web_identities

@@ -6,36 +6,35 @@ Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_gra
 Errors of trust policies: https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from doorward.iam.arns import UNIQUE_ID, is_account_id, parse_arn
+from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
 from doorward.iam.documents import Document, Statement
-from doorward.iam.search import read_operator
+from doorward.iam.operators import read_operator
 from doorward.iam.wording import shortened, statement_in_words
 
 # The quota for a trust policy is 2048 characters and can be raised to 4096; white space does not count.
 LONGEST_TRUST_POLICY = 4096
-_WHITE_SPACE = re.compile(r"\s+")
 
 
-def refused_because(document: Document, text: str, known: frozenset[int] = frozenset()) -> str | None:
+def refused_because(document: Document, text: str, unseen: Sequence[Statement] | None = None) -> str | None:
     """Why IAM would refuse the document as a trust policy, without a full stop; None where nothing known speaks against it.
 
-    `known` are positions of statements that are known to be stored.
+    `unseen`: the statements to look at, where the others are known to be stored.
     """
-    if len(text) > LONGEST_TRUST_POLICY and len(_WHITE_SPACE.sub("", text)) > LONGEST_TRUST_POLICY:
+    if len(text) > LONGEST_TRUST_POLICY and len("".join(text.split())) > LONGEST_TRUST_POLICY:
         return f"it has more than {LONGEST_TRUST_POLICY} characters, white space not counted"
     if not document.statements:
         return "it has no statement"
-    sids = [each.sid for each in document.statements if each.sid]
-    if len(sids) != len(set(sids)):
-        doubled = next(each for each in sids if sids.count(each) > 1)
-        return f'Sid "{shortened(doubled)}" is used twice'
-    for statement in document.statements:
-        reason = None if statement.position in known else _reason(statement[2:])
+    if len(document.statements) > 1:
+        sids = [each.sid for each in document.statements if each.sid]
+        if len(sids) != len(set(sids)):
+            doubled = next(each for each in sids if sids.count(each) > 1)
+            return f'Sid "{shortened(doubled)}" is used twice'
+    for statement in document.statements if unseen is None else unseen:
+        reason = _reason(statement[2:])
         if reason is not None:
             return f"{statement_in_words(statement.position, statement.sid)} {reason}"
     return None
@@ -68,7 +67,7 @@ def _principals_refused(statement: Statement) -> str | None:
 def _is_aws_principal(value: str) -> bool:
     if "*" in value or "?" in value:
         return False
-    if is_account_id(value) or UNIQUE_ID.fullmatch(value):
+    if is_account_id(value) or is_unique_id(value):
         return True
     arn = parse_arn(value)
     if arn is None or not is_account_id(arn.account_id) or arn.region:

@@ -12,17 +12,14 @@ CircleCI: https://circleci.com/docs/guides/permissions-authentication/openid-con
 EKS: https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html
 """
 
-import re
 from functools import lru_cache
-from typing import NamedTuple
 
 from doorward.iam.callers import DIGITS, LETTERS, LOWER, REGION, RUN, SOME_TEXT, UUID, Resource
+from doorward.iam.names import COGNITO, is_cluster
 from doorward.iam.search import Callers, Domain, Key, Placed, Test
 from doorward.iam.sets import Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, pattern, perhaps, some
 from doorward.iam.tokens import Tokens, web_identities
-
-COGNITO = "cognito-identity.amazonaws.com"
-_CLUSTER = re.compile(r"oidc\.eks\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/id/[0-9A-Z]{32}", re.ASCII)
+from doorward.values import NamedTuple
 
 _SLUG = (Chars(LETTERS + DIGITS), Many(Chars(LETTERS + DIGITS + "_.-")))
 # A name that people give: it has no separator of its own.
@@ -170,11 +167,6 @@ def profile_of(issuer: str) -> Profile | None:
     if issuer.startswith("oidc.circleci.com/org/"):
         return _circleci(issuer.removeprefix("oidc.circleci.com/org/"))
     return None
-
-
-def is_cluster(issuer: str) -> bool:
-    """Whether this is the issuer of an EKS cluster."""
-    return _CLUSTER.fullmatch(issuer) is not None
 
 
 @lru_cache(maxsize=512)

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 from doorward.errors import MalformedInput
 from doorward.iam.arns import is_account_id, parse_arn
 from doorward.iam.conditions import FoldedContext, fold
 from doorward.iam.documents import Document, parse_document, scalar_text
 from doorward.iam.evaluate import Decision, Policies, PrincipalType, Request, evaluate
+from doorward.values import NamedTuple
 
 
 class Question(NamedTuple):

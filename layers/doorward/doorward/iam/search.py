@@ -10,11 +10,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import islice, product
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
+from doorward.iam.operators import ARN, OTHERS, STRING, read_operator
 from doorward.iam.sets import Budget, Grammar, Pattern, Token, Wild, find_text, literal, pattern
 from doorward.iam.spans import EVERYTHING, Spans, common, compared, instant, network, number, united, without
+from doorward.values import NamedTuple
 
 _ARN_COLONS = 5
 # Answers are kept from policy to policy; nobody's policies may fill the memory.
@@ -641,61 +643,6 @@ def _filled(document: Document, values: Mapping[str, str | None]) -> Document:
 # Conditions
 
 
-class _StringOperator(NamedTuple):
-    negated: bool
-    like: bool = False
-    ignore_case: bool = False
-
-
-_STRING = {
-    "stringequals": _StringOperator(negated=False),
-    "stringnotequals": _StringOperator(negated=True),
-    "stringequalsignorecase": _StringOperator(negated=False, ignore_case=True),
-    "stringnotequalsignorecase": _StringOperator(negated=True, ignore_case=True),
-    "stringlike": _StringOperator(negated=False, like=True),
-    "stringnotlike": _StringOperator(negated=True, like=True),
-}
-_ARN = {"arnequals": False, "arnlike": False, "arnnotequals": True, "arnnotlike": True}
-_OTHERS = {
-    "numericequals": False,
-    "numericnotequals": True,
-    "numericlessthan": False,
-    "numericlessthanequals": False,
-    "numericgreaterthan": False,
-    "numericgreaterthanequals": False,
-    "dateequals": False,
-    "datenotequals": True,
-    "datelessthan": False,
-    "datelessthanequals": False,
-    "dategreaterthan": False,
-    "dategreaterthanequals": False,
-    "binaryequals": False,
-    "ipaddress": False,
-    "notipaddress": True,
-}
-
-
-class Operator(NamedTuple):
-    """`ForAllValues:StringLikeIfExists` taken apart; `name` in lower case, `qualifier` `forallvalues`, `foranyvalue` or empty."""
-
-    qualifier: str
-    name: str
-    if_exists: bool
-
-
-@lru_cache(maxsize=1024)
-def read_operator(text: str) -> Operator | None:
-    """None for what is no condition operator of IAM."""
-    qualifier, colon, name = text.lower().rpartition(":")
-    if colon and qualifier not in {"forallvalues", "foranyvalue"}:
-        return None
-    if_exists = name.endswith("ifexists")
-    name = name.removesuffix("ifexists")
-    if name in _STRING or name in _ARN or name in _OTHERS or name in {"bool", "null"}:
-        return Operator(qualifier, name, if_exists)
-    return None
-
-
 def conditions_of(document: Document, statement: Statement, callers: Callers, *, taken_out: bool = False) -> Region:
     """`taken_out`: the region is one to be outside of. Then a key that may be missing leaves open whether the caller is."""
     placed: list[Placed] = []
@@ -731,12 +678,12 @@ def _test(written: str, key: str, values: tuple[str, ...], kind: Kind, multivalu
         if not wanted <= {"true", "false"}:
             return Test(None, negated=False, patterns=(), unknown=True, construct=construct)
         return Test("true" in wanted, negated="false" in wanted, patterns=(), unknown=False, construct=construct, every="false" in wanted)
-    negated = _STRING[name].negated if name in _STRING else _ARN.get(name, _OTHERS.get(name, False))
+    negated = STRING[name].negated if name in STRING else ARN.get(name, OTHERS.get(name, False))
     absent = if_exists or qualifier == "forallvalues" or (negated and qualifier != "foranyvalue")
     every = qualifier == "forallvalues"
     if multivalued and not qualifier and negated:
         return Test(absent, negated, (), unknown=True, construct=construct)
-    if name in _OTHERS:
+    if name in OTHERS:
         read_spans = [_read_spans(name, kind, value) for value in values]
         spans = united(span for each in read_spans for span in each or ())
         return Test(absent, negated, (), unknown=None in read_spans, construct=construct, spans=spans, every=every)
@@ -765,8 +712,8 @@ def _read_spans(name: str, kind: Kind, value: str) -> Spans | None:
 
 def _read_value(name: str, value: str, *, variables: bool) -> Pattern | None:
     """None where it cannot be told what the value stands for."""
-    if name in _STRING:
-        tokens = _tokens(value, like=_STRING[name].like, ignore_case=_STRING[name].ignore_case, variables=variables)
+    if name in STRING:
+        tokens = _tokens(value, like=STRING[name].like, ignore_case=STRING[name].ignore_case, variables=variables)
         return None if tokens is None else pattern(tuple(tokens))
     if name == "bool":
         return pattern(ignoring_case(value)) if value.lower() in {"true", "false"} else None

@@ -7,7 +7,6 @@ Roles Anywhere: https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust
 from functools import lru_cache
 
 from doorward.iam.callers import (
-    ASSUME_ROLE,
     COMMON,
     DIGITS,
     EXTERNAL_ID_KEY,
@@ -30,10 +29,10 @@ from doorward.iam.callers import (
     undocumented,
 )
 from doorward.iam.documents import Principal
+from doorward.iam.names import ASSUME_ROLE, ROLES_ANYWHERE
 from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, lifted
 from doorward.iam.sets import Chars, Grammar, Pattern, Wild, literal, pattern, perhaps, some
 
-ROLES_ANYWHERE = "rolesanywhere.amazonaws.com"
 SOURCE = "source"
 """The dimension of `aws:SourceArn`, and of `aws:SourceAccount` where the ARN says the account."""
 SOURCE_ACCOUNT = "aws:sourceaccount"

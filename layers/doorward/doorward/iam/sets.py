@@ -8,7 +8,8 @@ part of the grammars: who uses a found text checks its length.
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+
+from doorward.values import NamedTuple
 
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 _BEYOND_ASCII = "é"

@@ -6,7 +6,8 @@ fraction are no members: no condition key of STS has them, and a bound with a fr
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from doorward.values import NamedTuple
 
 FAR = 10**60
 """Beyond everything that is counted here: stands for infinity, in both directions."""
@@ -120,13 +121,13 @@ def instant(text: str) -> tuple[int, int] | None:
     """
     from datetime import UTC, datetime  # here: rarely needed, and import time is bounded
 
-    if _YEAR.fullmatch(text):
+    if re.fullmatch(_YEAR, text, re.ASCII):
         text += "-01-01"
-    elif _EPOCH.fullmatch(text):
+    elif re.fullmatch(_EPOCH, text, re.ASCII):
         return int(text), 1
-    elif _MONTH.fullmatch(text):
+    elif re.fullmatch(_MONTH, text, re.ASCII):
         text += "-01"
-    if not _DATE.fullmatch(text):
+    if not re.fullmatch(_DATE, text, re.ASCII):
         return None
     try:
         read = datetime.fromisoformat(text)
@@ -158,9 +159,8 @@ def number(text: str) -> tuple[int, int] | None:
 
 
 _LONGEST_NUMBER = 40
-_YEAR = re.compile(r"[0-9]{4}", re.ASCII)
-_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}", re.ASCII)
-_DATE = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T(?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?", re.ASCII
-)
-_EPOCH = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+# Compiled by re where first asked for, since few policies speak of time, and import time is bounded.
+_YEAR = r"[0-9]{4}"
+_MONTH = r"[0-9]{4}-[0-9]{2}"
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T(?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+_EPOCH = r"-?[0-9]{1,18}"

@@ -5,14 +5,11 @@ Keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-co
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
 
 from doorward.iam.callers import (
     COMMON,
-    GITHUB,
     NOT_FEDERATED,
     PROVIDER,
-    WITH_WEB_IDENTITY,
     Resource,
     Space,
     Text,
@@ -23,8 +20,10 @@ from doorward.iam.callers import (
     undocumented,
 )
 from doorward.iam.documents import Principal
+from doorward.iam.names import GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Placed, Region
 from doorward.iam.sets import Pattern
+from doorward.values import NamedTuple
 
 
 class Tokens(NamedTuple):

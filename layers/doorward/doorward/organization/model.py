@@ -1,12 +1,13 @@
 """The organization and the parties it trusts, as `config/organization.yaml` states them (docs/contracts.md, "Org file").
 
-NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much:
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs many times as much:
 see docs/performance.md.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+
+from doorward.values import NamedTuple
 
 
 class Account(NamedTuple):

@@ -3,16 +3,17 @@
 Why a case has a generation: the same bad policy put back after a remedy is a new case, while the same event delivered
 three times is not.
 
-NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs five times as much:
+NamedTuples, not dataclasses: making their classes is part of every cold start, and a dataclass costs many times as much:
 see docs/performance.md.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from doorward.findings.model import RemedyKind
+from doorward.values import NamedTuple
 
 
 class CaseStatus(StrEnum):

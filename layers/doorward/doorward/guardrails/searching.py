@@ -1,0 +1,159 @@
+"""What the search finds of a policy's statements, each beside the Denies, with what waivers accept marked.
+
+Nothing of this is imported for a policy that is narrow on the face of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from doorward.findings.model import Finding, StatementRef, Undecided, Waived
+from doorward.guardrails.explaining import Told, explain
+from doorward.guardrails.holes import TOO_LARGE, Asked, Hole, Holes, Open, holes_of
+from doorward.guardrails.model import Role, Waiver, Where
+from doorward.guardrails.rules import ALL_RULES, WAIVER_EXPIRED, WAIVER_UNUSED, RuleText
+from doorward.guardrails.setting import Looked, Setting, content_of
+from doorward.guardrails.text_rules import offences
+from doorward.guardrails.worlds import Gate
+from doorward.guardrails.written import asks_for_time
+from doorward.iam.documents import Document, Statement
+from doorward.iam.sets import Budget
+
+# Steps of automata, about a microsecond each at worst: after some 50 ms a judgement gives up.
+STEPS = 60_000
+FEWEST_STEPS = 2_500
+_MOST_REMEMBERED = 8_192
+_WHOLE_POLICY = StatementRef(0, None)
+_SOMEWHERE = StatementRef(-1, None)
+
+
+class Searching:
+    """One look at one policy."""
+
+    def __init__(self, setting: Setting, role: Role, document: Document, waivers: tuple[Waiver, ...], now: datetime) -> None:
+        self._setting = setting
+        self._role = role
+        self._document = document
+        self._now = now
+        self._has_waivers = bool(waivers)
+        self._ended = tuple(each for each in waivers if each.has_ended(now))
+        self._waivers = tuple(each for each in waivers if each.has_begun(now) and not each.has_ended(now))
+        self._used: set[Waiver] = set()
+        self._spent = 0
+        self._asked = Asked(setting.rules_on, setting.custom)
+
+    def look_at(self, statements: Sequence[Statement], denies: tuple[Statement, ...], looked: dict[int, Looked]) -> None:
+        """Adds to `looked`, by position, what is found of each Allow."""
+        allows = [each for each in statements if each.effect == "Allow"]
+        for index, statement in enumerate(allows):
+            # Each has its own share of what is left: one that is too hard hides no other.
+            steps = max((STEPS - self._spent) // (len(allows) - index), FEWEST_STEPS)
+            looked[statement.position] = self._looked_at(statement, denies, steps)
+
+    def about_waivers(self) -> list[Finding]:
+        """Of waivers that have ended, or waive nothing: to be asked for after all statements were looked at."""
+        said: list[Finding] = []
+        for each in self._ended:
+            because = (
+                f"The waiver of {each.owner} for {', '.join(each.rules)} ended on {each.until}; close the hole, or ask for another waiver."
+            )
+            said.append(self._about_waiver(WAIVER_EXPIRED, because))
+        for each in self._waivers:
+            if each not in self._used:
+                because = f"The waiver of {each.owner} for {', '.join(each.rules)} meets no finding of this role any more; remove it."
+                said.append(self._about_waiver(WAIVER_UNUSED, because))
+        return [each for each in said if each.rule in self._setting.rules_on]
+
+    def _looked_at(self, statement: Statement, denies: tuple[Statement, ...], steps: int) -> Looked:
+        """What is found of one statement beside the Deny statements, wherever it stands."""
+        known = self._setting.statements
+        content = content_of(self._document.version, statement, denies)
+        looked = None if self._has_waivers else known.get(content)  # the same may stand in this document twice
+        if looked is None:
+            part = self._document._replace(statements=(statement, *denies))
+            undecided: list[Undecided] = []
+            findings = [self._of_text(rule, because) for rule, because in self._offences(statement)]
+            findings += [self._of_hole(statement, hole, waiver) for hole, waiver in self._holes(part, statement, steps, undecided)]
+            looked = Looked(tuple(findings), tuple(undecided))
+            # With more left for it, another policy's may be decided.
+            gave_up = any(each.construct == TOO_LARGE for each in undecided)
+            if not (self._has_waivers or gave_up or asks_for_time(part.statements)):
+                if len(known) >= _MOST_REMEMBERED:
+                    known.clear()
+                known[content] = looked
+        return looked
+
+    def _offences(self, statement: Statement) -> Iterator[tuple[RuleText, str]]:
+        return (each for each in offences(statement, self._role.account_id) if each[0].id in self._setting.rules_on)
+
+    def _holes(self, part: Document, statement: Statement, steps: int, undecided: list[Undecided]) -> Iterator[tuple[Hole, Waiver | None]]:
+        """With what waivers accept marked, and what is found outside of them."""
+        holes = self._searched(part, statement, steps)
+        rules = dict.fromkeys([*(hole.rule for hole in holes.found), *(doubt.rule for doubt in holes.undecided)])
+        waived = {rule: self._waivers_of(rule) for rule in rules}
+        for waivers in dict.fromkeys(each for each in waived.values() if each):
+            concerned = frozenset(rule for rule, its in waived.items() if its == waivers)
+            outside = self._searched(part, statement, steps, outside=tuple(each.where for each in waivers), rules=concerned)
+            for waiver in waivers:
+                inside = self._searched(part, statement, steps, inside=waiver.where, rules=concerned)
+                if inside.found or inside.undecided:
+                    self._used.add(waiver)
+            left = {*(hole.rule for hole in outside.found), *(doubt.rule for doubt in outside.undecided)}
+            yield from ((each, waivers[0]) for each in holes.found if each.rule in concerned - left)
+            yield from ((each, None) for each in outside.found)
+            undecided += map(_undecided, outside.undecided)
+        yield from ((each, None) for each in holes.found if not waived[each.rule])
+        undecided += [_undecided(each) for each in holes.undecided if not waived[each.rule]]
+
+    def _searched(
+        self,
+        part: Document,
+        statement: Statement,
+        steps: int,
+        *,
+        outside: tuple[Where, ...] = (),
+        inside: Where | None = None,
+        rules: frozenset[str] | None = None,
+    ) -> Holes:
+        setting = self._setting
+        asked = self._asked
+        if rules is not None:
+            asked = Asked(asked.on & rules, tuple(each for each in asked.custom if each.id in rules))
+        budget = Budget(steps)
+        gate = Gate(part, self._role, setting.ground, self._now, budget, outside_of=outside, inside_of=inside)
+        holes = holes_of(gate, statement, asked, strict=setting.strict)
+        self._spent += steps - max(budget.steps, 0)
+        return holes
+
+    def _waivers_of(self, rule_id: str) -> tuple[Waiver, ...]:
+        return tuple(each for each in self._waivers if rule_id in each.rules)
+
+    # What is said of it
+
+    def _of_text(self, rule: RuleText, because: str) -> Finding:
+        waiver = next((each for each in self._waivers_of(rule.id) if not each.where.conditions and not each.where.principals), None)
+        if waiver is not None:
+            self._used.add(waiver)
+        return Finding(rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, _SOMEWHERE, None, because, _waived(waiver))
+
+    def _of_hole(self, statement: Statement, hole: Hole, waiver: Waiver | None) -> Finding:
+        setting = self._setting
+        rule = ALL_RULES.get(hole.rule)
+        if rule is None:
+            custom = next(each for each in setting.custom if each.id == hole.rule)
+            title, because = custom.title, custom.because
+        else:
+            title = rule.title
+            because = explain(rule, Told(statement, hole.principal, hole.shown, setting.organization))
+        severity = setting.severity_of(hole.rule, hole.severity)
+        return Finding(hole.rule, "world", severity, title, _SOMEWHERE, hole.shown.witness, because, _waived(waiver))
+
+    def _about_waiver(self, rule: RuleText, because: str) -> Finding:
+        return Finding(rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, _WHOLE_POLICY, None, because)
+
+
+def _undecided(left_open: Open) -> Undecided:
+    return Undecided(left_open.rule, _SOMEWHERE, left_open.construct, left_open.because)
+
+
+def _waived(waiver: Waiver | None) -> Waived | None:
+    return None if waiver is None else Waived(waiver.owner, waiver.reason, waiver.until.isoformat())

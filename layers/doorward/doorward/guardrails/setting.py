@@ -1,0 +1,181 @@
+"""All that a judgement depends on besides the policy and the time: the role's account, the organization, the configuration.
+
+Kept while the same ones are asked about, with what was found out under them, since policies come by the account.
+"""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from doorward.findings.model import Finding, Judgement, Severity, Undecided
+from doorward.guardrails.model import CustomRule, Guardrails, Role, Scope
+from doorward.guardrails.rules import ALL_RULES
+from doorward.iam.arns import parse_arn
+from doorward.iam.documents import Statement
+from doorward.organization.model import Organization
+from doorward.values import NamedTuple
+
+if TYPE_CHECKING:
+    from doorward.iam.callers import Organizations, Resource
+
+_MOST_SETTINGS = 64
+# As much of an ARN as tells its partition.
+_ARN_START = len("arn:aws-us-gov:")
+
+
+class Ground:
+    """What the worlds stand on, whichever policy is judged: the role's account and the organization. Made once, used for many policies."""
+
+    def __init__(self, role: Role, organization: Organization) -> None:
+        arn = parse_arn(role.arn)
+        self.organization = organization
+        self.account_id = role.account_id
+        self.partition = organization.partition if arn is None else arn.partition
+        ours = {role.account_id, *(each.id for each in organization.accounts)}
+        if organization.management_account is not None:
+            ours.add(organization.management_account)
+        self.ours = frozenset(ours)
+        self.trusted = frozenset(each.id for each in organization.trusted_accounts) - self.ours
+        self.accounts: dict[str, str] = {}
+        """Of principals that were seen, the accounts that they are of."""
+
+    @cached_property
+    def elsewhere(self) -> "Organizations":
+        from doorward.iam.callers import organizations_other_than  # here: of the search alone, and import time is bounded
+
+        return organizations_other_than(self.organization.id)
+
+    @cached_property
+    def resource(self) -> "Resource":
+        from doorward.iam.callers import Resource  # here: as above
+        from doorward.iam.spans import network, united
+
+        own = self.organization.account(self.account_id)
+        networks = self.organization.networks
+        return Resource(
+            self.partition,
+            self.account_id,
+            self.organization.id,
+            united(block for each in networks.cidrs if (block := network(each)) is not None),
+            networks.vpcs,
+            networks.vpce,
+            "" if own is None else own.org_path,
+            self.ours,
+        )
+
+
+class Looked(NamedTuple):
+    """What was found of one statement. Where it stands is put in by who reports it."""
+
+    findings: tuple[Finding, ...] = ()
+    undecided: tuple[Undecided, ...] = ()
+
+
+def content_of(version: str, statement: Statement, denies: tuple[Statement, ...]) -> tuple[object, ...]:
+    """What decides what is found of a statement: neither where it stands nor what it is called."""
+    return (version, statement[2:], *[each[2:] for each in denies]) if denies else (version, statement[2:])
+
+
+class Setting:
+    """What is the same for every policy, and what was found out of texts and of statements."""
+
+    def __init__(
+        self,
+        role: Role,
+        organization: Organization,
+        guardrails: Guardrails,
+        *,
+        privileged: bool,
+        custom: tuple[CustomRule, ...],
+        scope: Scope | None,
+        strict: bool,
+    ) -> None:
+        self.organization = organization
+        self.guardrails = guardrails
+        self.strict = strict
+        self.privileged = privileged
+        self.raised = privileged or role.account_id == organization.management_account
+        self.ground = Ground(role, organization)
+        self.arn_start = role.arn[:_ARN_START]
+        # Whether the account alone says what counts for a role.
+        self.is_uniform = not (guardrails.scopes or guardrails.privileged or guardrails.custom_rules)
+        self.rules_on = frozenset(
+            each.id for each in ALL_RULES.values() if guardrails.is_enabled(each.id) and (privileged or not each.only_privileged)
+        )
+        self.custom = custom
+        self.scope = scope
+        # Rules of one's own, and those that look at privileged roles only, mind what others do not.
+        self.is_plain_enough = not privileged and not custom
+        self.judged: dict[str, Judgement] = {}
+        self.statements: dict[tuple[object, ...], Looked] = {}
+
+    def severity_of(self, rule_id: str, of_hole: Severity | None = None) -> Severity:
+        """As a scope says, as the rule is set, as the case is, or as the rule has it; one step up where the role matters more."""
+        if self.scope is not None and rule_id in self.scope.severities:
+            return self.scope.severities[rule_id]
+        configured = self.guardrails.rules.get(rule_id)
+        if configured is not None and configured.severity is not None:
+            return configured.severity
+        rule = ALL_RULES.get(rule_id)
+        if rule is None:
+            return next(each.severity for each in self.guardrails.custom_rules if each.id == rule_id)
+        if self.privileged and rule.when_privileged is not None and of_hole is None:
+            return rule.when_privileged
+        severity = of_hole or rule.severity
+        if rule.kind == "world" and self.raised and not rule.only_privileged:
+            return _RAISED.get(severity, severity)
+        return severity
+
+
+_RAISED = {Severity.HIGH: Severity.CRITICAL, Severity.MEDIUM: Severity.HIGH, Severity.LOW: Severity.MEDIUM}
+_settings: dict[tuple[object, ...], Setting] = {}
+# The one used last.
+_last: list[Setting] = []
+
+
+def setting_of(role: Role, organization: Organization, guardrails: Guardrails, *, strict: bool) -> Setting:
+    if _last:
+        last = _last[0]
+        if (
+            last.organization is organization
+            and last.guardrails is guardrails
+            and last.is_uniform
+            and last.ground.account_id == role.account_id
+            and role.arn.startswith(last.arn_start)
+            and last.strict is strict
+        ):
+            return last
+    setting = _kept(role, organization, guardrails, strict=strict)
+    _last[:] = (setting,)
+    return setting
+
+
+def forget() -> None:
+    """Drop what is remembered."""
+    _settings.clear()
+    _last.clear()
+
+
+def _kept(role: Role, organization: Organization, guardrails: Guardrails, *, strict: bool) -> Setting:
+    account = organization.account(role.account_id) if guardrails.scopes or guardrails.privileged or guardrails.custom_rules else None
+    privileged = bool(guardrails.privileged) and guardrails.is_privileged(role, account)
+    custom = tuple(index for index, each in enumerate(guardrails.custom_rules) if each.match.covers(role, account))
+    scope = guardrails.scope_of(role, account)
+    key = (
+        id(organization),
+        id(guardrails),
+        role.account_id,
+        role.arn[:_ARN_START],
+        privileged,
+        custom,
+        None if scope is None else scope.name,
+        strict,
+    )
+    known = _settings.get(key)
+    # The same object: an id is somebody else's once its owner is gone.
+    if known is None or known.organization is not organization or known.guardrails is not guardrails:
+        if len(_settings) >= _MOST_SETTINGS:
+            _settings.clear()
+        rules = tuple(guardrails.custom_rules[each] for each in custom)
+        known = Setting(role, organization, guardrails, privileged=privileged, custom=rules, scope=scope, strict=strict)
+        _settings[key] = known
+    return known
