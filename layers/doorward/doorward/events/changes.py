@@ -31,6 +31,8 @@ _DENIED_ROLE: Final = re.compile(
     r" is not authorized to perform: \S+ on resource: (?:role |\S*:role/(?:\S*/)?)([\w+=,.@-]{1,64})(?=\s|$)", re.ASCII
 )
 """A denied call has no parameters; IAM names the role in the message, some services by its ARN."""
+_BOUND: Final = ("roleArns", "roleArn", "targetRoleArn")
+"""Where a call binds a role. Tags, and who made something, can look like a role too."""
 _PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _OUTCOME_UNKNOWN: Final = re.compile(r"(Internal(Failure|Error|Server|Service)|Service(Failure|Unavailable)|RequestTimeout)\w*")
 """Errors on the side of AWS, after which the change may stand all the same. Any other error means that the call was refused."""
@@ -102,9 +104,9 @@ def _bound_roles(service: str) -> Callable[[str, JsonObject, JsonObject], Target
     """The roles that the call names, else every role that trusts the service. A role can be of another account: it is only looked at."""
 
     def find(account_id: str, request: JsonObject, response: JsonObject) -> Target:
-        named = (ROLE_ARN.fullmatch(text) for each in (request, response) for _, text in each.texts())
+        named = [ROLE_ARN.fullmatch(text) for each in (request, response) for key, text in each.texts() if key in _BOUND]
         roles = dict.fromkeys(RoleTarget(arn[1], arn[2]) for arn in named if arn is not None)
-        return RolesTarget(tuple(roles)) if roles else ServiceTarget(account_id, service)
+        return RolesTarget(tuple(roles)) if roles and None not in named else ServiceTarget(account_id, service)
 
     return find
 

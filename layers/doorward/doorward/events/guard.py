@@ -72,16 +72,14 @@ GUARD_NAMES: Final[Mapping[str, frozenset[str]]] = {
 _NAMING: Final = re.compile(r"(?!external).*(?:names?|arns?|ids?|url|uuid|rules?|bus|target|resources?)", re.IGNORECASE)
 """Parameters that name a thing. Others hold values and documents, which are nobody's business, and so is an external ID."""
 _THING: Final = re.compile(r"[!-~]{1,1024}")
-_DENIED: Final = re.compile(r" on resource: ([!-~]{1,512}?)(?=[\s,;]|$)")
-_MOST_NAMES: Final = 100
+_DENIED: Final = re.compile(r" on resource: ([!-~]{1,512}?)(?=[,;]?(?:\s|$))")
 
 
 def read_guard_event(call: Call) -> GuardEvent:
     record = call.record
     error_message = record.free("errorMessage")
-    names = dict.fromkeys(
-        text for key, text in record.parameters("requestParameters").texts() if _NAMING.fullmatch(key) and _THING.fullmatch(text)
-    )
+    request = record.parameters("requestParameters")
+    names = dict.fromkeys(text for key, text in request.texts() if _NAMING.fullmatch(key) and _THING.fullmatch(text))
     denied = _DENIED.search(error_message[:MOST_OF_A_MESSAGE]) if error_message else None
     if denied is not None:
         names.setdefault(denied[1])
@@ -93,9 +91,10 @@ def read_guard_event(call: Call) -> GuardEvent:
         account_id=call.account_id,
         region=call.region,
         actor=read_actor(record),
-        names=tuple(names)[:_MOST_NAMES],
+        names=tuple(names),
         shared_event_id=record.free("sharedEventID"),
         error_code=record.free("errorCode"),
         error_message=error_message,
         replay_name=call.replay_name,
+        parameters_omitted=request.is_omitted,
     )

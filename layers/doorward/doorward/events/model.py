@@ -326,6 +326,8 @@ class GuardEvent:
     error_code: str | None
     error_message: str | None = field(repr=False)
     replay_name: str | None
+    parameters_omitted: bool = False
+    """The call was padded over 100 KB, so that the record does not say what it is about: it can be about anything of that service."""
 
     @property
     def failed(self) -> bool:

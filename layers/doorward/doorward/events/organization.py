@@ -80,7 +80,9 @@ ORGANIZATION_NAMES: Final[Mapping[str, frozenset[str]]] = {
     ),
 }
 _UNIT: Final = re.compile(r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}", re.ASCII)
-_POLICY: Final = re.compile(r"p-[0-9a-z]{4,128}|arn:aws[a-z-]*:sso:::permissionSet/[\w/-]{1,256}", re.ASCII)
+_POLICY: Final = re.compile(r"p-[0-9A-Za-z_]{4,128}|arn:aws[a-z-]*:sso:::permissionSet/[\w/-]{1,256}", re.ASCII)
+"""https://docs.aws.amazon.com/organizations/latest/APIReference/API_DetachPolicy.html; `p-FullAWSAccess` is one."""
+_POLICY_TYPE: Final = re.compile(r"[A-Z0-9_]{0,64}_POLICY(_[A-Z0-9_]{1,64})?", re.ASCII)
 _SERVICE: Final = re.compile(r"[a-z0-9.-]{1,128}\.amazonaws\.com(\.cn)?", re.ASCII)
 
 
@@ -103,7 +105,7 @@ def read_organization_event(call: Call) -> OrganizationEvent:
         accounts=tuple(accounts),
         units=tuple(dict.fromkeys(text for _, text in texts if _UNIT.fullmatch(text))),
         policies=tuple(dict.fromkeys(text for _, text in texts if _POLICY.fullmatch(text))),
-        policy_type=next((text for key, text in texts if key in {"type", "policyType"} and text.endswith("_POLICY")), None),
+        policy_type=next((text for key, text in texts if key in {"type", "policyType"} and _POLICY_TYPE.fullmatch(text)), None),
         service=next((text for key, text in texts if key == "servicePrincipal" and _SERVICE.fullmatch(text)), None),
         shared_event_id=record.free("sharedEventID"),
         error_code=record.free("errorCode"),

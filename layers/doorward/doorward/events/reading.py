@@ -5,8 +5,10 @@ Every input ends in a value or in `MalformedInput`, which says what is wrong, at
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final, NamedTuple, NoReturn
 
 from doorward.errors import MalformedInput
@@ -67,24 +69,33 @@ class JsonObject:
         """Return what CloudTrail writes as null where there is none or the call was denied, and as `{"omitted": true, …}` over 100 KB."""
         return self.required_object(key) if self.has(key) else self.object(key)
 
+    @property
+    def is_omitted(self) -> bool:
+        """Whether CloudTrail left these parameters out, because they were over 100 KB."""
+        return self.value.get("omitted") in (True, "true")
+
     def whole_number(self, key: str, most: int) -> int | None:
         """A whole number from 1 to `most`; None for whatever else stands there."""
         value = self.value.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most else None
 
     def texts(self) -> "Iterator[tuple[str, str]]":
-        """(key, text) of every text in it, at any depth; of a list under the key of the list. Bounded: a hint needs no thousandth value."""
-        left = _MOST_VALUES
-        waiting: list[tuple[str, Any, int]] = [(str(key), value, 0) for key, value in reversed(list(self.value.items())[:_MOST_VALUES])]
-        while waiting and left:
-            key, value, depth = waiting.pop()
-            left -= 1
+        """(key, text) of every text in it, at any depth; of a list under the key of the list. Bounded: a hint needs no thousandth value.
+
+        What stands higher comes first, so that nobody can hide the name of a thing behind a thousand values inside another parameter.
+        """
+        waiting: deque[tuple[str, Any, int]] = deque((str(key), value, 0) for key, value in islice(self.value.items(), _MOST_VALUES))
+        for _ in range(_MOST_VALUES):
+            if not waiting:
+                return
+            key, value, depth = waiting.popleft()
+            room = _MOST_VALUES - len(waiting)
             if isinstance(value, str):
                 yield key, value
             elif depth < _DEEPEST and isinstance(value, Mapping):
-                waiting += [(str(name), each, depth + 1) for name, each in reversed(list(value.items())[:left])]
+                waiting.extend((str(name), each, depth + 1) for name, each in islice(value.items(), room))
             elif depth < _DEEPEST and isinstance(value, list):
-                waiting += [(key, each, depth + 1) for each in reversed(value[:left])]
+                waiting.extend((key, each, depth + 1) for each in islice(value, room))
 
     def refuse_other_forms(self, *, instead: str) -> None:
         """Say so where this is a file, a batch, or the other of the two forms, rather than that a field is missing."""

@@ -29,7 +29,10 @@ SESSION_NAMES: Final[Mapping[str, frozenset[str]]] = {
     "rolesanywhere.amazonaws.com": frozenset({"CreateSession"}),
     "eks-auth.amazonaws.com": frozenset({"AssumeRoleForPodIdentity"}),
 }
-_DENIED_ROLE: Final = re.compile(r" on resource: (arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,512}?)(?=[\s,;]|$)", re.ASCII)
+_DENIED_ROLE: Final = re.compile(r" on resource: (arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,512}?)(?=[,;]?(?:\s|$))", re.ASCII)
+_SESSION_ARN: Final = re.compile(r"(arn:aws[a-z-]*:)sts::([0-9]{12}):assumed-role/([\w+=,.@-]{1,64})/[!-~]{1,128}", re.ASCII)
+_ROOT: Final = re.compile(r"(?:arn:aws[a-z-]*:iam::)?([0-9]{12})(?::root)?", re.ASCII)
+_FAILURE: Final = "Failure"
 _LONGEST_SESSION_SECONDS: Final = 129_600
 """36 hours, of GetFederationToken: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html."""
 _WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
@@ -44,10 +47,11 @@ def read_session(call: Call) -> SessionEvent:
     request, response = record.parameters("requestParameters"), record.parameters("responseElements")
     actor = read_actor(record)
     error_message = record.free("errorMessage")
-    role_arn = _role(call, request, error_message)
+    assumed = response.object("assumedRoleUser")
+    role_arn = _role(call, request, error_message) or _role_of_session(assumed.free("arn"))
     owner = ROLE_ARN.fullmatch(role_arn) if role_arn is not None else None
     role_account = owner[1] if owner is not None else _account_of_details(record)
-    assumed = response.object("assumedRoleUser")
+    target_principal = request.free("targetPrincipal")
     return SessionEvent(
         event_id=call.event_id,
         event_name=call.event_name,
@@ -55,7 +59,7 @@ def read_session(call: Call) -> SessionEvent:
         event_time=event_time(record),
         account_id=call.account_id,
         region=call.region,
-        side=_side(call.account_id, actor, role_account),
+        side=_side(call.account_id, actor, role_account or _account_of_root(target_principal)),
         actor=actor,
         role_arn=role_arn,
         role_account_id=role_account,
@@ -69,11 +73,11 @@ def read_session(call: Call) -> SessionEvent:
         subject=_subject(call, response),
         audience=response.free("audience"),
         issuer=response.free("issuer"),
-        target_principal=request.free("targetPrincipal"),
+        target_principal=target_principal,
         switched_from=record.object("additionalEventData").free("SwitchFrom"),
         vpc_endpoint_id=record.free("vpcEndpointId"),
         shared_event_id=record.free("sharedEventID"),
-        error_code=record.free("errorCode"),
+        error_code=record.free("errorCode") or _failed_sign_in(call, response),
         error_message=error_message,
         replay_name=call.replay_name,
     )
@@ -84,10 +88,12 @@ def merge_copies(one: SessionEvent, other: SessionEvent) -> SessionEvent:
 
     In either order, and however often: the result is the same. Both must have the same `key`.
     """
-    first, second = sorted((one, other), key=lambda each: (_MERGED_FIRST[each.side], each.event_id))
-    if first == second or first.side is Side.BOTH:
-        return first
-    caller, owner = (first, second) if first.side is Side.CALLER else (second, first)
+    first, second = sorted((one, other), key=lambda each: (_MERGED_FIRST[each.side], each.event_id, each.replay_name or ""))
+    # What came by itself at least once is no replay.
+    replay_name = min(one.replay_name, other.replay_name) if one.replay_name and other.replay_name else None
+    if first.side is Side.BOTH or first.side is second.side:
+        return replace(first, replay_name=replay_name)
+    caller, owner = first, second
     told = {
         name: getattr(caller, name) if getattr(caller, name) is not None else getattr(owner, name)
         for name in (
@@ -95,8 +101,8 @@ def merge_copies(one: SessionEvent, other: SessionEvent) -> SessionEvent:
             *("provider", "subject", "audience", "issuer", "target_principal", "switched_from", "vpc_endpoint_id", "error_code"),
         )
     }
-    side = Side.BOTH if caller.side is not owner.side else caller.side
-    return replace(owner, side=side, actor=caller.actor, has_external_id=caller.has_external_id or owner.has_external_id, **told)
+    has_external_id = caller.has_external_id or owner.has_external_id
+    return replace(owner, side=Side.BOTH, actor=caller.actor, has_external_id=has_external_id, replay_name=replay_name, **told)
 
 
 _MERGED_FIRST: Final = {Side.BOTH: 0, Side.CALLER: 1, Side.OWNER: 2}
@@ -119,6 +125,26 @@ def _role(call: Call, request: JsonObject, error_message: str | None) -> str | N
 
 def _as_role(text: object) -> str | None:
     return text if isinstance(text, str) and ROLE_ARN.fullmatch(text) else None
+
+
+def _role_of_session(arn: str | None) -> str | None:
+    """The role by the ARN of a session of it, which lacks the role's path."""
+    session = _SESSION_ARN.fullmatch(arn) if arn is not None else None
+    return f"{session[1]}iam::{session[2]}:role/{session[3]}" if session is not None else None
+
+
+def _account_of_root(target_principal: str | None) -> str | None:
+    """AssumeRoot asks for the root of a member account: by its id, or by its ARN."""
+    target = _ROOT.fullmatch(target_principal) if target_principal is not None else None
+    return target[1] if target is not None else None
+
+
+def _failed_sign_in(call: Call, response: JsonObject) -> str | None:
+    """A sign-in that failed says so in its answer, and has no error code.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
+    """
+    return _FAILURE if response.value.get(call.event_name) == _FAILURE else None
 
 
 def _account_of_details(record: JsonObject) -> str | None:
