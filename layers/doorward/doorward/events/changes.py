@@ -45,7 +45,22 @@ def read_change(call: Call) -> Change | Skipped:
     error_code, error_message = record.free("errorCode"), record.free("errorMessage")
     if error_code is not None and not _OUTCOME_UNKNOWN.fullmatch(error_code):
         role_name = _role_of_failed_call(request, error_message)
-        return Skipped(call.event_id, call.event_name, call.account_id, SkipReason.CALL_FAILED, role_name=role_name, error_code=error_code)
+        attempted = None if role_name is None else _change(call, handling.cause, RoleTarget(call.account_id, role_name), None)
+        return Skipped(
+            call.event_id,
+            call.event_name,
+            call.account_id,
+            SkipReason.CALL_FAILED,
+            role_name=role_name,
+            error_code=error_code,
+            attempted=attempted,
+        )
+    document = _document(handling.document, request, response) if handling.document else None
+    return _change(call, handling.cause, handling.find_target(call.account_id, request, response), document)
+
+
+def _change(call: Call, cause: Cause, target: Target, document: str | None) -> Change:
+    record = call.record
     return Change(
         event_id=call.event_id,
         event_name=call.event_name,
@@ -53,11 +68,11 @@ def read_change(call: Call) -> Change | Skipped:
         account_id=call.account_id,
         region=call.region,
         actor=read_actor(record),
-        cause=handling.cause,
-        target=handling.find_target(call.account_id, request, response),
-        document=_document(handling.document, request, response) if handling.document else None,
-        error_code=error_code,
-        error_message=error_message,
+        cause=cause,
+        target=target,
+        document=document,
+        error_code=record.free("errorCode"),
+        error_message=record.free("errorMessage"),
         shared_event_id=record.free("sharedEventID"),
         replay_name=call.replay_name,
     )

@@ -190,6 +190,8 @@ class Skipped:
     role_name: str | None = None
     """Only for `CALL_FAILED`: the role that the call was after, by its parameters, else by the error message. None where neither tells."""
     error_code: str | None = None
+    attempted: Change | None = None
+    """Only for `CALL_FAILED` where the role is known: what somebody tried. It changed nothing, but who guards that role cares."""
 
     @property
     def because(self) -> str:

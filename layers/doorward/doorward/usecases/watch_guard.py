@@ -6,7 +6,7 @@ Nothing is read and nothing is put right here: who did it may hold whatever we w
 from dataclasses import dataclass
 
 from doorward.events.hints import parse_message
-from doorward.events.model import Change, GuardEvent
+from doorward.events.model import Change, GuardEvent, Skipped
 from doorward.findings.alerts import alert_as_json
 from doorward.guard.ours import Ours
 from doorward.guard.tampering import tampering
@@ -26,6 +26,8 @@ class Tools:
 def watch_guard(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
     """Look at one EventBridge envelope (JSON text). Raises MalformedInput, Unavailable."""
     event = parse_message(message)
+    if isinstance(event, Skipped) and event.attempted is not None:  # refused, and told as that
+        event = event.attempted
     if not isinstance(event, GuardEvent | Change):
         return (_outcome(tools, event.account_id, event.event_id, event.event_name, "skipped", "Not about what Doorward is made of."),)
     alert = tampering(event, tools.ours, done_by=event.actor.name_for_people)
