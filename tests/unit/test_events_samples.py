@@ -13,7 +13,9 @@ from doorward.events.model import (
     Change,
     GuardEvent,
     OrganizationEvent,
+    PolicyTarget,
     ProviderTarget,
+    RolesTarget,
     RoleTarget,
     SessionEvent,
     Skipped,
@@ -32,10 +34,16 @@ OIDC = ProviderTarget(PROD, f"arn:aws:iam::{PROD}:oidc-provider/token.actions.gi
 SAML = ProviderTarget(PROD, f"arn:aws:iam::{PROD}:saml-provider/corp")
 
 EXPECTED: dict[str, object] = {
+    "eks.CreatePodIdentityAssociation.into-another-account": RolesTarget(
+        (RoleTarget(PROD, "orders-api"), RoleTarget(STAGING, "shared-data"))
+    ),
+    "events.DisableRule.ours": GuardEvent,
+    "events.PutRule.padded": GuardEvent,
     "iam.AcquireRole.from-template": RoleTarget(STAGING, "from-template"),
     "iam.AddClientIDToOpenIDConnectProvider.second-audience": OIDC,
     "iam.AttachRolePolicy.administrator": RoleTarget(PROD, "monitoring-vendor"),
     "iam.CreateOpenIDConnectProvider.github": OIDC,
+    "iam.CreatePolicyVersion.wider": PolicyTarget(PROD, f"arn:aws:iam::{PROD}:policy/orders"),
     "iam.CreateRole.github-wildcard": RoleTarget(PROD, "github-deploy"),
     "iam.CreateRole.legitimate": RoleTarget(PROD, "orders-migration"),
     "iam.CreateRole.padded": AccountTarget(STAGING),
@@ -43,6 +51,7 @@ EXPECTED: dict[str, object] = {
     "iam.CreateSAMLProvider.corp": SAML,
     "iam.DeleteOpenIDConnectProvider.github": OIDC,
     "iam.DeleteRole.cleanup": RoleTarget(STAGING, "support-access"),
+    "iam.DeleteRolePermissionsBoundary.boundary-taken-away": RoleTarget(PROD, "orders-api"),
     "iam.DeleteSAMLProvider.corp": SAML,
     "iam.GetRole.read-only": SkipReason.READ_ONLY,
     "iam.PutRolePolicy.inline": RoleTarget(PROD, "monitoring-vendor"),
@@ -62,6 +71,7 @@ EXPECTED: dict[str, object] = {
     "iam.UpdateRole.longer-sessions": RoleTarget(PROD, "orders-api"),
     "iam.UpdateRoleDescription.reworded": RoleTarget(PROD, "orders-api"),
     "iam.UpdateSAMLProvider.corp": SAML,
+    "lambda.UpdateFunctionCode20150331v2.ours": GuardEvent,
     "malformed.another-account": "$.detail.recipientAccountId",
     "malformed.bare-record": "$",
     "malformed.forged-event-source": "$.detail.eventSource",
@@ -69,6 +79,11 @@ EXPECTED: dict[str, object] = {
     "malformed.no-account": "$.account",
     "malformed.records-file": "$.Records",
     "malformed.role-name": "$.detail.requestParameters.roleName",
+    "organizations.LeaveOrganization.denied": OrganizationEvent,
+    "organizations.MoveAccount.to-the-root": OrganizationEvent,
+    "rolesanywhere.CreateProfile.two-roles": RolesTarget((RoleTarget(PROD, "orders-api"), RoleTarget(PROD, "deploy"))),
+    "sts.AssumeRole.callers-side": SessionEvent,
+    "sts.AssumeRole.denied": SessionEvent,
     "sts.AssumeRole.vendor": SessionEvent,
 }
 """A target, a reason to skip, the kind of event, or the path at which the sample is malformed."""
