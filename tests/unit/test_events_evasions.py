@@ -1,15 +1,19 @@
 """Records that are made to be misread, or that AWS writes otherwise than one would guess: what they lead to all the same."""
 
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from doorward.errors import MalformedInput
+from doorward.events.hints import Hint, hint_as_text, parse_message
 from doorward.events.model import (
     Cause,
     Change,
     Event,
     GuardEvent,
     OrganizationEvent,
+    ProviderTarget,
     RolesTarget,
     RoleTarget,
     ServiceTarget,
@@ -130,3 +134,28 @@ def test_a_session_that_only_its_response_names_has_a_role() -> None:
     response = {"assumedRoleUser": {"arn": f"arn:aws:sts::{PROD}:assumed-role/orders-api/pod", "assumeRoleId": "AROAX:pod"}}
     event = read(SessionEvent, "AssumeRoleForPodIdentity", "eks-auth", requestParameters={"clusterName": "c"}, responseElements=response)
     assert (event.role_arn, event.role_account_id) == (f"arn:aws:iam::{PROD}:role/orders-api", PROD)
+
+
+# Hints.
+
+AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def test_the_time_of_a_hint_is_in_utc() -> None:
+    elsewhere = AT.astimezone(timezone(timedelta(hours=14)))
+    parsed = parse_message(hint_as_text(Hint(PROD, Cause.TRUST, "why", "sweep-1", elsewhere, role_name="x")))
+    assert isinstance(parsed, Change)
+    assert parsed.event_time.isoformat() == "2026-11-25T12:00:00+00:00"
+
+
+def test_a_time_that_utc_does_not_have_is_refused() -> None:
+    text = hint_as_text(Hint(PROD, Cause.TRUST, "why", "sweep-1", AT)).replace(AT.isoformat(), "0001-01-01T00:00:00+14:00")
+    with pytest.raises(MalformedInput, match=r"^\$\.at is"):
+        parse_message(text)
+
+
+def test_the_longest_arn_of_a_provider_fits_a_hint() -> None:
+    provider = f"arn:aws:iam::{PROD}:oidc-provider/" + "x" * 255
+    parsed = parse_message(hint_as_text(Hint(PROD, Cause.PROVIDER, "why", "sweep-1", AT, provider=provider)))
+    assert isinstance(parsed, Change)
+    assert parsed.target == ProviderTarget(PROD, provider)

@@ -21,7 +21,7 @@ from doorward.events.model import (
     Skipped,
     Target,
 )
-from doorward.events.reading import ACCOUNT_ID, ANY, EVENT_ID, ROLE_NAME, JsonObject, read_json, shown
+from doorward.events.reading import ACCOUNT_ID, ANY, ANY_ARN, EVENT_ID, ROLE_NAME, JsonObject, read_json, shown, time_of
 from doorward.events.records import parse_envelope
 
 FORMAT: Final = "doorward.hint/1"
@@ -71,7 +71,7 @@ def parse_message(text: str | bytes | Mapping[str, Any]) -> Event | Skipped:
     return Change(
         event_id=message.text("id", EVENT_ID, "an id"),
         event_name=EVENT_NAME,
-        event_time=_time(message),
+        event_time=time_of(message, "at"),
         account_id=account_id,
         region="",
         actor=ACTOR,
@@ -89,18 +89,7 @@ def _target(message: JsonObject, account_id: str) -> Target:
     if message.has("role"):
         return RoleTarget(account_id, message.text("role", ROLE_NAME, "the name of a role"))
     if message.has("provider"):
-        return ProviderTarget(account_id, message.text("provider", ANY, "the ARN of a provider"))
+        return ProviderTarget(account_id, message.text("provider", ANY_ARN, "the ARN of a provider"))
     if message.has("service"):
         return ServiceTarget(account_id, message.text("service", ANY, "a service"))
     return AccountTarget(account_id)
-
-
-def _time(message: JsonObject) -> datetime:
-    text = message.text("at", ANY, "a time")
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise MalformedInput(f"$.at is {shown(text)}, not a time with its zone: put the message aside.")
-    return time

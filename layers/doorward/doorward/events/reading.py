@@ -176,7 +176,11 @@ def kind_of(value: object) -> str:
 
 def event_time(record: JsonObject) -> datetime:
     # Log shippers that follow Logstash rename it.
-    key = "@timestamp" if not record.has("eventTime") and record.has("@timestamp") else "eventTime"
+    return time_of(record, "@timestamp" if not record.has("eventTime") and record.has("@timestamp") else "eventTime")
+
+
+def time_of(record: JsonObject, key: str) -> datetime:
+    """The time at `key`, in UTC. It must have its zone."""
     text = record.text(key, ANY, "a time")
     try:
         time = datetime.fromisoformat(text)
