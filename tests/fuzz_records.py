@@ -10,12 +10,13 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from doorward.errors import MalformedInput
 from doorward.events.hints import parse_message
-from doorward.events.model import Skipped
+from doorward.events.model import Change, PolicyTarget, ProviderTarget, RolesTarget, Skipped
 from doorward.events.records import CHANGE_EVENTS, GUARD_EVENTS, ORGANIZATION_EVENTS, SESSION_EVENTS
 
 SAMPLES = Path(__file__).resolve().parent.parent / "events"
@@ -39,6 +40,8 @@ _ODD: tuple[Any, ...] = (
         "\u202e",
         OTHER,
         f"arn:aws:iam::{OTHER}:role/x",
+        f"arn:aws:iam::{OTHER}:policy/x",
+        f"arn:aws:iam::{OTHER}:saml-provider/x",
     ),
     *([], {}, [[]], [None], {"": None}, {"omitted": True, "reason": "requestParameters too large", "originalSize": "149893"}),
     *("2026-11-25T12:00:00", "not a time", "../..", "*", "${aws:x}", "%00", "arn:aws:iam::", "r-", "ou-", "p-"),
@@ -142,7 +145,12 @@ def run(records: int, seed: int = 20261125) -> Counter[str]:
         except Exception as error:
             raise AssertionError(f"{type(error).__name__}: {error}\n{text}") from error
         assert parsed.account_id == value.get("account"), text
-        assert SECRET not in repr(parsed), text
+        assert SECRET not in str([getattr(parsed, each.name) for each in fields(parsed)]), text
+        if isinstance(parsed, Change) and not isinstance(parsed.target, RolesTarget):  # those can be of other accounts
+            assert parsed.target.account_id == parsed.account_id, text
+            if isinstance(parsed.target, ProviderTarget | PolicyTarget):
+                arn = parsed.target.provider_arn if isinstance(parsed.target, ProviderTarget) else parsed.target.policy_arn
+                assert arn.split(":")[4] == parsed.account_id, text
         counts["skipped" if isinstance(parsed, Skipped) else type(parsed).__name__] += 1
     return counts
 
