@@ -1,8 +1,10 @@
 """The templates as CloudFormation gets them: SAM resources translated, intrinsic functions as they stand."""
 
+import json
 import os
 import pathlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -16,24 +18,37 @@ class _NoManagedPolicies:
         return {}
 
 
+TEMPLATES = ("template.yaml", *sorted(f"accounts/{each.name}" for each in (REPOSITORY / "accounts").glob("*.yaml")))
+"""Every template, by its path."""
+
+
 def source(name: str) -> str:
     return (REPOSITORY / name).read_text("utf-8")
 
 
-@pytest.fixture(scope="session")
-def hub_source() -> dict[str, Any]:
+def parsed(name: str) -> dict[str, Any]:
+    """A template as it is written: SAM's resources as they stand, intrinsic functions in their long form. The caller may change it."""
+    return cast("dict[str, Any]", json.loads(_as_json(name)))
+
+
+@cache
+def _as_json(name: str) -> str:
     from samcli.yamlhelper import yaml_parse  # here and below: tests that only want REPOSITORY need not wait for it
 
-    return cast("dict[str, Any]", yaml_parse(source("template.yaml")))
+    return json.dumps(yaml_parse(source(name)))
+
+
+@pytest.fixture(scope="session")
+def hub_source() -> dict[str, Any]:
+    return parsed("template.yaml")
 
 
 @pytest.fixture(scope="session")
 def hub(hub_source: dict[str, Any]) -> dict[str, Any]:
     """The hub template, translated by SAM's own translator."""
-    from samcli.yamlhelper import yaml_parse
     from samtranslator.translator.transform import transform
 
-    fragment = yaml_parse(source("template.yaml"))
+    fragment = parsed("template.yaml")
     for resource in fragment["Resources"].values():
         for key in ("CodeUri", "ContentUri"):
             if key in resource.get("Properties", {}):
@@ -44,9 +59,22 @@ def hub(hub_source: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def member() -> dict[str, Any]:
-    from samcli.yamlhelper import yaml_parse
+    return parsed("accounts/member.yaml")
 
-    return cast("dict[str, Any]", yaml_parse(source("accounts/member.yaml")))
+
+@pytest.fixture(scope="session")
+def member_region() -> dict[str, Any]:
+    return parsed("accounts/member-region.yaml")
+
+
+@pytest.fixture(scope="session")
+def management() -> dict[str, Any]:
+    return parsed("accounts/management.yaml")
+
+
+@pytest.fixture(scope="session")
+def stacksets() -> dict[str, Any]:
+    return parsed("accounts/stacksets.yaml")
 
 
 def resources_of(template: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:

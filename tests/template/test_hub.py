@@ -9,7 +9,7 @@ import yaml
 from samcli.yamlhelper import yaml_parse
 
 from doorward.aws.ledger import LEASE
-from tests.template.conftest import REPOSITORY, as_list, events_of, resources_of, source, statements_of
+from tests.template.conftest import REPOSITORY, TEMPLATES, as_list, events_of, resources_of, source, statements_of
 
 type Template = dict[str, Any]
 
@@ -42,6 +42,7 @@ PERMISSIONS = {
         "logs:CreateLogStream": {"PublishOutboxLogs"},
         "logs:PutLogEvents": {"PublishOutboxLogs"},
     },
+    "TellManagementRole": {"sns:Publish": {"GuardTopicArn"}},
     "NotifyPeopleRole": {
         "sqs:ReceiveMessage": {"NotifyQueue"},
         "sqs:DeleteMessage": {"NotifyQueue"},
@@ -69,7 +70,8 @@ PERMISSIONS = {
 def test_each_function_has_one_role_of_its_own_and_no_other_role_exists(hub: Template) -> None:
     roles = {function["Properties"]["Role"]["Fn::GetAtt"][0] for function in resources_of(hub, "AWS::Lambda::Function").values()}
     assert len(roles) == len(resources_of(hub, "AWS::Lambda::Function"))
-    assert roles == set(resources_of(hub, "AWS::IAM::Role")) == set(PERMISSIONS)
+    by_eventbridge = {"TellManagementRole"}  # the one target of a rule in another account
+    assert roles | by_eventbridge == set(resources_of(hub, "AWS::IAM::Role")) == set(PERMISSIONS)
 
 
 EXTERNAL_ID_SECRET = {"Fn::If": ["NewExternalId", {"Ref": "ExternalIdSecret"}, {"Ref": "ExternalIdSecretArn"}]}
@@ -95,7 +97,7 @@ def _named(resource: Any) -> str:
     return names[0]
 
 
-@pytest.mark.parametrize("name", ["template.yaml", "accounts/member.yaml"])
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_every_statement_has_a_sid_and_says_why(name: str) -> None:
     lines = source(name).splitlines()
     effects = [number for number, line in enumerate(lines) if re.match(r"\s+(- )?Effect:", line)]
@@ -152,7 +154,7 @@ def test_every_rule_on_the_bus_is_about_sources_that_the_bus_takes_or_doorwards_
 
 def test_every_rule_on_cloudtrail_events_sees_all_management_events_and_pins_source_and_name(hub: Template) -> None:
     on_cloudtrail = {name: rule["Properties"] for name, rule in resources_of(hub, "AWS::Events::Rule").items() if name != "NotifyRule"}
-    assert len(on_cloudtrail) == 7
+    assert len(on_cloudtrail) == 8
     for name, rule in on_cloudtrail.items():
         assert rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", name
         assert set(rule["EventPattern"]["detail-type"]) <= CLOUDTRAIL, name
@@ -165,7 +167,8 @@ def test_what_a_rule_cannot_deliver_has_a_queue_that_takes_it_from_that_rule(hub
     policies = resources_of(hub, "AWS::SQS::QueuePolicy")
     for rule_name, rule in resources_of(hub, "AWS::Events::Rule").items():
         for target in rule["Properties"]["Targets"]:
-            for queue in (target["Arn"], target["DeadLetterConfig"]["Arn"]):
+            topic = {"Ref": "GuardTopicArn"}  # in the management account, whose template says who may publish
+            for queue in [target["DeadLetterConfig"]["Arn"], *([target["Arn"]] if target["Arn"] != topic else [])]:
                 assert _may_send(policies, rule_name, queue["Fn::GetAtt"][0]), f"{rule_name} may not send to {queue}"
 
 
@@ -176,7 +179,8 @@ def _may_send(policies: Template, rule_name: str, queue: str) -> bool:
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
             assert statement["Principal"] == {"Service": "events.amazonaws.com"}
             sources = as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
-            if {"Fn::GetAtt": [rule_name, "Arn"]} in sources:
+            arn = {"Fn::GetAtt": [rule_name, "Arn"]}
+            if arn in sources or {"Fn::If": ["TellsManagement", arn, {"Ref": "AWS::NoValue"}]} in sources:
                 return True
     return False
 
@@ -262,8 +266,11 @@ def test_the_external_id_is_made_by_the_secret_and_stands_nowhere_in_the_templat
     assert hub["Resources"]["ExternalIdSecret"]["Properties"]["GenerateSecretString"]["PasswordLength"] >= 32
     assert hub["Resources"]["ExternalIdSecret"]["Condition"] == "NewExternalId"
     uses = [line for line in source("template.yaml").splitlines() if "!Ref ExternalIdSecret" in line]
-    # Its ARN only: as a setting, as the resource of a statement, as an output, and among what watch_guard knows to be Doorward's.
-    assert all(any(each in line for each in ("SECRET", "Resource:", "Value:", "NewExternalId:", "- !If [NewExternalId,")) for line in uses)
+    # Its ARN only: as a setting, a statement's resource, an output, in a pattern, and among what watch_guard knows to be Doorward's.
+    assert all(
+        any(each in line for each in ("SECRET", "Resource:", "Value:", "NewExternalId:", "- !If [NewExternalId,", "secretId:"))
+        for line in uses
+    )
 
 
 def test_another_account_is_entered_only_within_the_own_organization(hub: Template) -> None:
@@ -273,7 +280,7 @@ def test_another_account_is_entered_only_within_the_own_organization(hub: Templa
         assert resource["Fn::Sub"][1] == {"Accounts": {"Fn::If": ["InOrganization", "*", {"Ref": "AWS::AccountId"}]}}
 
 
-@pytest.mark.parametrize("name", ["template.yaml", "accounts/member.yaml"])
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_every_parameter_is_described_and_checked(name: str) -> None:
     for parameter, definition in yaml_parse(source(name))["Parameters"].items():
         assert definition["Description"].endswith((".", ")")), parameter
@@ -281,7 +288,7 @@ def test_every_parameter_is_described_and_checked(name: str) -> None:
         assert "AllowedValues" in definition or "ConstraintDescription" in definition, parameter
 
 
-@pytest.mark.parametrize("name", ["template.yaml", "accounts/member.yaml"])
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_no_yaml_alias_is_used_because_cloudformation_reads_none(name: str) -> None:
     tokens = [token for token in yaml.scan(source(name)) if isinstance(token, yaml.AliasToken | yaml.AnchorToken)]
     assert tokens == []

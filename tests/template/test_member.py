@@ -1,56 +1,222 @@
-"""The member stack: what it forwards, and how far Doorward can go in an account."""
+"""The stacks of the accounts: what they forward, and how far Doorward can go in an account."""
 
 import json
 from typing import Any
 
-from doorward.events.records import CHANGE_EVENTS
+import pytest
+
 from doorward.guardrails.model import Role
 from doorward.guardrails.protected import is_doorwards_own, protected_because
-from doorward.organization.installation import READ_ROLE, REMEDY_ROLE, ROLE_PATH
-from tests.template.conftest import as_list, resources_of, statements_of
+from doorward.organization.installation import (
+    ASSUMED_BY,
+    BUS,
+    CANARY_ROLE,
+    FORWARD_ROLE,
+    IAM_REGION_RULES,
+    PREFIX,
+    READ_ROLE,
+    REFRESH_ORGANIZATION,
+    REMEDY_ROLE,
+    ROLE_PATH,
+    RULES,
+)
+from tests.template.conftest import TEMPLATES, as_list, parsed, resources_of, statements_of
 
 type Template = dict[str, Any]
 
+ACCOUNTS = ("accounts/management.yaml", "accounts/member.yaml")
+"""The templates with roles; of every account there is one of them, in the IAM region."""
+EVERYWHERE = (*ACCOUNTS, "accounts/member-region.yaml")
 
-def test_it_forwards_what_the_hub_handles(member: Template) -> None:
-    properties = member["Resources"]["ForwardRule"]["Properties"]
-    assert set(properties["EventPattern"]["detail"]["eventName"]) >= CHANGE_EVENTS["iam.amazonaws.com"]
-    assert properties["EventPattern"]["source"] == ["aws.iam"]
-    assert properties["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
-    assert len(json.dumps(properties["EventPattern"], separators=(",", ":"))) <= 2048  # EventBridge's quota
-    assert "EventBusName" not in properties  # CloudTrail's events are on the default bus
+# Every permission in an account, each on what. Whoever adds one changes this line too, and says why beside the statement.
+PERMISSIONS = {
+    "ForwardRole": {"events:PutEvents": {"HubBusArn"}},
+    "ReadRole": {
+        "iam:GetRole": {"role/*"},
+        "iam:ListAttachedRolePolicies": {"role/*"},
+        "iam:ListRolePolicies": {"role/*"},
+        "iam:GetAccountAuthorizationDetails": {"*"},
+        "iam:ListOpenIDConnectProviders": {"*"},
+        "iam:ListRoles": {"*"},
+        "iam:ListSAMLProviders": {"*"},
+        "iam:GetOpenIDConnectProvider": {"oidc-provider/*"},
+        "iam:ListEntitiesForPolicy": {"policy/*"},
+        "rolesanywhere:ListProfiles": {"*"},
+        "rolesanywhere:ListTrustAnchors": {"*"},
+        "cloudtrail:DescribeTrails": {"*"},
+        "ec2:DescribeRegions": {"*"},
+        "cloudtrail:GetEventSelectors": {"trail/*"},
+        "cloudtrail:GetTrailStatus": {"trail/*"},
+        "events:DescribeRule": {"rule/doorward-*"},
+        "events:ListTargetsByRule": {"rule/doorward-*"},
+    },
+    "CanaryRole": {"iam:TagRole": {"role/doorward/doorward-canary"}},
+    "RemedyRole": {"iam:UpdateAssumeRolePolicy": {"role/*"}},
+}
+OF_THE_MANAGEMENT_ACCOUNT = {
+    **{
+        f"organizations:{each}": {"*"}
+        for each in (
+            *("DescribeOrganization", "DescribePolicy", "DescribeResourcePolicy", "ListAWSServiceAccessForOrganization", "ListAccounts"),
+            *("ListAccountsForParent", "ListDelegatedAdministrators", "ListDelegatedServicesForAccount"),
+            *(
+                "ListOrganizationalUnitsForParent",
+                "ListParents",
+                "ListPolicies",
+                "ListPoliciesForTarget",
+                "ListRoots",
+                "ListTagsForResource",
+            ),
+            "ListTargetsForPolicy",
+        )
+    },
+    "cloudformation:DescribeStackSet": {"stackset/doorward-*"},
+    "cloudformation:ListStackInstances": {"stackset/doorward-*"},
+}
 
 
-def test_the_bus_of_another_account_is_reached_by_a_role_that_can_do_nothing_else(member: Template) -> None:
-    (target,) = member["Resources"]["ForwardRule"]["Properties"]["Targets"]
-    assert target["RoleArn"] == {"Fn::GetAtt": ["ForwardRole", "Arn"]}
-    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["ForwardDeadLetters", "Arn"]}}
-    (statement,) = statements_of(member["Resources"]["ForwardRole"])
-    assert (statement["Action"], statement["Resource"]) == ("events:PutEvents", {"Ref": "HubBusArn"})
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_a_role_in_an_account_may_do_exactly_what_is_written_down_for_it(name: str) -> None:
+    roles = resources_of(parsed(name), "AWS::IAM::Role")
+    assert set(roles) == set(PERMISSIONS) - ({"RemedyRole"} if "management" in name else set())
+    for logical_id, role in roles.items():
+        granted: dict[str, set[str]] = {}
+        for statement in statements_of(role):
+            for action in as_list(statement["Action"]) if statement["Effect"] == "Allow" else ():
+                granted.setdefault(action, set()).update(_named(each) for each in as_list(statement["Resource"]))
+        more = OF_THE_MANAGEMENT_ACCOUNT if (name, logical_id) == ("accounts/management.yaml", "ReadRole") else {}
+        assert granted == PERMISSIONS[logical_id] | more, logical_id
+
+
+def _named(resource: Any) -> str:
+    """What a resource ARN names within its service, a parameter's name, or `*`."""
+    if isinstance(resource, str):
+        return resource
+    return str(resource.get("Ref") or resource["Fn::Sub"].rpartition(":")[2])
+
+
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_every_rule_leads_to_the_hubs_bus_by_the_forwarding_role_and_has_a_name_that_is_guarded(name: str) -> None:
+    template = parsed(name)
+    for rule in resources_of(template, "AWS::Events::Rule").values():
+        properties = rule["Properties"]
+        assert properties["Name"].startswith(PREFIX)
+        assert "EventBusName" not in properties  # CloudTrail's events are on the default bus
+        (target,) = properties["Targets"]
+        assert set(target) == {"Id", "Arn", "RoleArn"}
+        assert target["Arn"] == {"Ref": "HubBusArn"}
+        fixed = {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role{ROLE_PATH}{FORWARD_ROLE}"}
+        assert target["RoleArn"] == ({"Fn::GetAtt": ["ForwardRole", "Arn"]} if "ForwardRole" in template["Resources"] else fixed)
+
+
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_the_doctor_looks_for_these_rules(name: str) -> None:
+    names = {rule["Properties"]["Name"] for rule in resources_of(parsed(name), "AWS::Events::Rule").values()}
+    assert names == (RULES if "region" in name else IAM_REGION_RULES)
+
+
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_eventbridge_uses_the_forwarding_role_for_doorwards_own_rules_of_this_account_alone(name: str) -> None:
+    (statement,) = parsed(name)["Resources"]["ForwardRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+        "ArnLike": {"aws:SourceArn": {"Fn::Sub": f"arn:${{AWS::Partition}}:events:*:${{AWS::AccountId}}:rule/{PREFIX}*"}},
+    }
+
+
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_no_stack_of_an_account_keeps_events_or_runs_code(name: str) -> None:
+    kinds = {each["Type"] for each in parsed(name)["Resources"].values()}
+    topic = {"AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "AWS::SNS::Subscription"} if "management" in name else set()
+    assert kinds <= {"AWS::Events::Rule", "AWS::IAM::Role"} | topic
+
+
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_a_stack_refuses_the_wrong_region(name: str) -> None:
+    ((rule_name, rule),) = parsed(name)["Rules"].items()
+    (assertion,) = rule["Assertions"]
+    in_iam_region = {"Fn::Contains": [["us-east-1", "cn-north-1", "us-gov-west-1"], {"Ref": "AWS::Region"}]}
+    assert (rule_name, assertion["Assert"]) == (
+        ("NotTheIamRegion", {"Fn::Not": [in_iam_region]}) if "region" in name else ("IamRegion", in_iam_region)
+    )
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_no_arn_names_a_partition_so_that_govcloud_and_china_work(name: str) -> None:
+    template = parsed(name)
+    for part in ("Resources", "Outputs", "Conditions"):
+        assert "arn:aws:" not in json.dumps(template.get(part, {}))
+
+
+def test_the_management_account_has_the_rules_and_roles_of_any_other_but_none_that_can_write(
+    member: Template, management: Template
+) -> None:
+    ours, theirs = member["Resources"], management["Resources"]
+    for name in ("ChangeRule", "SessionRule", "OrganizationRule", "IdentityCenterRule", "ForwardRole"):
+        assert theirs[name] == ours[name], name
+    for role in ("ReadRole", "CanaryRole"):
+        statements = statements_of(theirs[role])
+        assert [each for each in statements if each in statements_of(ours[role])] == statements_of(ours[role])
+    assert REMEDY_ROLE not in json.dumps(management)
+    assert "AllowRemedies" not in management["Parameters"]
+    actions = {
+        action
+        for role in resources_of(management, "AWS::IAM::Role").values()
+        for each in statements_of(role)
+        for action in as_list(each["Action"])
+    }
+    writes = {each for each in actions if not each.partition(":")[2].startswith(("Get", "List", "Describe"))}
+    assert writes == {"events:PutEvents", "iam:TagRole"}
+
+
+def test_the_canary_puts_one_tag_on_itself_and_nothing_else(member: Template) -> None:
+    (statement,) = statements_of(member["Resources"]["CanaryRole"])
+    assert statement["Resource"] == {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role{ROLE_PATH}{CANARY_ROLE}"}
+    assert statement["Condition"] == {
+        "ForAllValues:StringEquals": {"aws:TagKeys": "doorward-heartbeat"},
+        "Null": {"aws:TagKeys": "false"},  # ForAllValues is true on none
+    }
+
+
+def test_only_the_hub_publishes_to_the_topic_of_the_management_account_and_no_key_can_silence_it(
+    hub: Template, management: Template
+) -> None:
+    resources = management["Resources"]
+    assert resources["GuardTopic"]["Properties"] == {"TopicName": "doorward-guard"}
+    assert "doorward-guard)?$" in hub["Parameters"]["GuardTopicArn"]["AllowedPattern"]
+    allow, deny = resources["GuardTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert allow["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${HubAccountId}:root"}}
+    role = hub["Resources"]["TellManagementRole"]["Properties"]
+    arn = f"arn:${{AWS::Partition}}:iam::${{HubAccountId}}:role{role['Path']}{role['RoleName']}"
+    assert allow["Condition"]["ArnEquals"] == {"aws:PrincipalArn": {"Fn::Sub": arn}}
+    assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
 def test_the_names_are_those_that_the_hub_uses(member: Template) -> None:
-    for logical_id, name in (("ReadRole", READ_ROLE), ("RemedyRole", REMEDY_ROLE)):
+    for logical_id, name in (
+        ("ReadRole", READ_ROLE),
+        ("RemedyRole", REMEDY_ROLE),
+        ("CanaryRole", CANARY_ROLE),
+        ("ForwardRole", FORWARD_ROLE),
+    ):
         properties = member["Resources"][logical_id]["Properties"]
         assert (properties["RoleName"], properties["Path"]) == (name, ROLE_PATH)
+    for name in EVERYWHERE:
+        assert f"event-bus/{BUS}$" in parsed(name)["Parameters"]["HubBusArn"]["AllowedPattern"]
 
 
-def test_every_role_of_both_templates_is_known_as_doorwards_own(hub: Template, member: Template) -> None:
-    for template in (hub, member):
-        for each in resources_of(template, "AWS::IAM::Role").values():
-            name, path = each["Properties"]["RoleName"], each["Properties"]["Path"]
-            assert is_doorwards_own(Role("777788889999", name, path, f"arn:aws:iam::777788889999:role{path}{name}", "AROAX", "{}"))
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_role_of_every_template_is_known_as_doorwards_own(name: str) -> None:
+    for each in resources_of(parsed(name), "AWS::IAM::Role").values():
+        role, path = each["Properties"]["RoleName"], each["Properties"]["Path"]
+        assert is_doorwards_own(Role("777788889999", role, path, f"arn:aws:iam::777788889999:role{path}{role}", "AROAX", "{}"))
 
 
 def test_without_allow_remedies_no_role_that_could_write_exists(member: Template) -> None:
     assert member["Parameters"]["AllowRemedies"]["Default"] == "false"
     assert member["Conditions"]["Remedies"] == {"Fn::Equals": [{"Ref": "AllowRemedies"}, "true"]}
-    for name, role in resources_of(member, "AWS::IAM::Role").items():
-        actions = {action for statement in statements_of(role) if statement["Effect"] == "Allow" for action in as_list(statement["Action"])}
-        if role.get("Condition") != "Remedies":
-            assert actions <= {"iam:GetRole", "iam:ListRoles", "events:PutEvents"}, name
-        else:
-            assert actions == {"iam:UpdateAssumeRolePolicy"}
+    assert {name for name, role in resources_of(member, "AWS::IAM::Role").items() if role.get("Condition") == "Remedies"} == {"RemedyRole"}
 
 
 def test_the_remedy_role_never_touches_doorwards_own_roles_nor_those_of_aws(member: Template) -> None:
@@ -64,21 +230,23 @@ def test_the_remedy_role_never_touches_doorwards_own_roles_nor_those_of_aws(memb
         assert protected_because(Role("777788889999", name, "/", f"arn:aws:iam::777788889999:role/{name}", "AROAX", "{}")) is not None
 
 
-def test_what_did_not_reach_the_hub_has_an_alarm(member: Template) -> None:
-    (alarm,) = resources_of(member, "AWS::CloudWatch::Alarm").values()
-    assert alarm["Properties"]["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["ForwardDeadLetters", "QueueName"]}}]
-    assert alarm["Properties"]["AlarmActions"]["Fn::If"][1] == [{"Ref": "AlarmTopicArn"}]
-
-
-def test_only_the_hubs_reaction_comes_in_with_the_external_id_from_the_own_organization(member: Template) -> None:
-    for name in ("ReadRole", "RemedyRole"):
-        (statement,) = member["Resources"][name]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_only_the_hubs_functions_come_in_by_name_with_the_external_id_from_the_own_organization(name: str) -> None:
+    template = parsed(name)
+    for role in resources_of(template, "AWS::IAM::Role").values():
+        role_name = role["Properties"]["RoleName"]
+        (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        if role_name == FORWARD_ROLE:
+            continue
         assert statement["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${HubAccountId}:root"}}
         condition = statement["Condition"]
-        reaction = "arn:${AWS::Partition}:iam::${HubAccountId}:role/doorward/doorward-react-to-change"
-        assert condition["ArnEquals"] == {"aws:PrincipalArn": {"Fn::Sub": reaction}}
+        callers = ASSUMED_BY[role_name] - ({REFRESH_ORGANIZATION} if "member" in name else set())
+        arns = [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::${{HubAccountId}}:role{ROLE_PATH}{each}"} for each in sorted(callers)]
+        assert as_list(condition["ArnEquals"]["aws:PrincipalArn"]) == arns
         assert condition["StringEquals"]["sts:ExternalId"] == {"Ref": "ExternalId"}
-        assert condition["StringEquals"]["aws:PrincipalOrgID"]["Fn::If"][:2] == ["InOrganization", {"Ref": "OrganizationId"}]
+        of_the_organization = {"Ref": "OrganizationId"}
+        alone = {"Fn::If": ["InOrganization", of_the_organization, {"Ref": "AWS::NoValue"}]}
+        assert condition["StringEquals"]["aws:PrincipalOrgID"] == (alone if "member" in name else of_the_organization)
 
 
 def test_the_hub_gives_its_reaction_the_name_that_members_trust(hub: Template) -> None:
@@ -86,10 +254,41 @@ def test_the_hub_gives_its_reaction_the_name_that_members_trust(hub: Template) -
     assert (properties["Path"], properties["RoleName"]) == ("/doorward/", "doorward-react-to-change")
 
 
-def test_the_external_id_is_never_shown(member: Template) -> None:
-    assert member["Parameters"]["ExternalId"]["NoEcho"] is True
-    assert "Default" not in member["Parameters"]["ExternalId"]
-    assert "ExternalId" not in json.dumps(member["Outputs"])
+@pytest.mark.parametrize("name", [*ACCOUNTS, "accounts/stacksets.yaml"])
+def test_the_external_id_is_never_shown(name: str) -> None:
+    template = parsed(name)
+    assert template["Parameters"]["ExternalId"]["NoEcho"] is True
+    assert "Default" not in template["Parameters"]["ExternalId"]
+    assert "ExternalId" not in json.dumps(template.get("Outputs", {}))
+
+
+def test_stacksets_reach_every_account_now_and_later_roles_before_the_rules_that_use_them(stacksets: Template) -> None:
+    members, regions = (stacksets["Resources"][name]["Properties"] for name in ("MemberStackSet", "MemberRegionStackSet"))
+    for each in (members, regions):
+        assert each["StackSetName"].startswith(PREFIX)
+        assert each["PermissionModel"] == "SERVICE_MANAGED"
+        assert each["AutoDeployment"]["Enabled"] is True
+        (group,) = each["StackInstancesGroup"]
+        assert group["DeploymentTargets"] == {"OrganizationalUnitIds": {"Ref": "OrganizationalUnitIds"}}
+    assert (members["TemplateURL"], regions["TemplateURL"]) == ("member.yaml", "member-region.yaml")
+    arn = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stackset/${MemberStackSet}"
+    assert regions["AutoDeployment"]["DependsOn"] == [{"Fn::Sub": arn}]
+    assert (members["StackInstancesGroup"][0]["Regions"], regions["StackInstancesGroup"][0]["Regions"]) == (
+        [{"Ref": "AWS::Region"}],
+        {"Ref": "Regions"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("stack_set", "name"), [("MemberStackSet", "accounts/member.yaml"), ("MemberRegionStackSet", "accounts/member-region.yaml")]
+)
+def test_a_stackset_gives_its_template_every_parameter_and_accepts_the_same_values(stacksets: Template, stack_set: str, name: str) -> None:
+    given = {each["ParameterKey"]: each["ParameterValue"] for each in stacksets["Resources"][stack_set]["Properties"]["Parameters"]}
+    wanted = parsed(name)["Parameters"]
+    assert given == {each: {"Ref": each} for each in wanted}
+    for each, definition in wanted.items():
+        if each != "OrganizationId":  # a StackSet has an organization, always
+            assert stacksets["Parameters"][each] == definition, each
 
 
 def test_a_write_carries_the_finding_as_source_identity(member: Template) -> None:

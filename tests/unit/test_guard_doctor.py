@@ -24,7 +24,7 @@ from doorward.guard.doctor import (
     check_account,
     check_hub,
 )
-from doorward.organization.installation import MANAGEMENT_RULES, RULES
+from doorward.organization.installation import IAM_REGION_RULES, RULES
 from doorward.organization.model import Account, Organization
 from doorward.usecases.check_installation import Tools, check_installation
 from doorward_cli import doctoring
@@ -37,8 +37,8 @@ TRAIL = Trail("arn:aws:cloudtrail:us-east-1:123456789012:trail/organization", is
 IAM_REGION = "us-east-1"
 
 
-def region(name: str = IAM_REGION, *trails: Trail, rules: Mapping[str, str | None] | None = None, management: bool = False) -> RegionSeen:
-    wanted = MANAGEMENT_RULES if management else RULES
+def region(name: str = IAM_REGION, *trails: Trail, rules: Mapping[str, str | None] | None = None) -> RegionSeen:
+    wanted = IAM_REGION_RULES if name == IAM_REGION else RULES
     return RegionSeen(name, trails or (TRAIL,), rules if rules is not None else dict.fromkeys(wanted, ENABLED))
 
 
@@ -49,7 +49,7 @@ def broken(checks: tuple[Check, ...]) -> list[tuple[str, str]]:
 
 def test_an_account_as_it_must_be_is_well() -> None:
     assert broken(check_account(AccountSeen(PROD, False, None, (region(), region("eu-west-1"))), IAM_REGION)) == []
-    assert broken(check_account(AccountSeen(MANAGEMENT, True, None, (region(management=True), region("eu-west-1"))), IAM_REGION)) == []
+    assert broken(check_account(AccountSeen(MANAGEMENT, True, None, (region(), region("eu-west-1"))), IAM_REGION)) == []
 
 
 def test_an_account_that_cannot_be_entered_is_broken_and_nothing_else_is_claimed_of_it() -> None:
@@ -84,14 +84,17 @@ def test_two_trails_of_which_each_logs_half_are_not_taken_for_one_that_logs_all(
 @pytest.mark.parametrize("state", ["DISABLED", "ENABLED", None])
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_every_rule_must_be_there_and_hear_reads_too(name: str, state: str | None) -> None:
-    rules = {each: ENABLED for each in RULES if each != name} | ({} if state is None else {name: state})
-    for where, template in ((IAM_REGION, "accounts/member.yaml"), ("eu-west-1", "accounts/member-region.yaml")):
+    for where, wanted, template in (
+        (IAM_REGION, IAM_REGION_RULES, "accounts/member.yaml"),
+        ("eu-west-1", RULES, "accounts/member-region.yaml"),
+    ):
+        rules = {each: ENABLED for each in wanted if each != name} | ({} if state is None else {name: state})
         checks = check_account(AccountSeen(PROD, False, None, (region(where, rules=rules),)), IAM_REGION)
         assert [each for each, _ in broken(checks)] == ["rule-enabled"]
         assert template in next(each.cure for each in checks if each.cure)
 
 
-def test_the_management_account_must_hear_of_the_organization() -> None:
+def test_the_iam_region_must_hear_of_the_organization() -> None:
     seen = AccountSeen(MANAGEMENT, True, None, (region(rules=dict.fromkeys(RULES, ENABLED)),))
     assert broken(check_account(seen, IAM_REGION)) == [("rule-enabled", "Rule doorward-organization does not exist.")]
 
@@ -139,7 +142,7 @@ class FakeInstallation:
 
     def account(self, account_id: str, *, is_management: bool) -> AccountSeen:
         self.asked.append((account_id, is_management))
-        return AccountSeen(account_id, is_management, self.refused, (region(management=is_management),))
+        return AccountSeen(account_id, is_management, self.refused, (region(),))
 
 
 ACME = Organization(management_account=MANAGEMENT, accounts=(Account(MANAGEMENT, "management"), Account(PROD, "prod")))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from doorward.organization.installation import MANAGEMENT_RULES, RULES
+from doorward.organization.installation import IAM_REGION_RULES, RULES
 
 ENABLED: Final = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 OLDEST_FACTS: Final = timedelta(days=2)
@@ -131,11 +131,10 @@ def _trail(at: _At, trails: tuple[Trail, ...]) -> Check:
 
 
 def _rules(at: _At, region: RegionSeen, *, is_management: bool, is_iam_region: bool) -> Iterator[Check]:
-    template = "accounts/member.yaml" if is_iam_region else "accounts/member-region.yaml"
-    wanted = RULES
-    if is_management and is_iam_region:
-        template, wanted = "accounts/management.yaml", MANAGEMENT_RULES
-    for name in sorted(wanted):
+    template = "accounts/member-region.yaml"
+    if is_iam_region:
+        template = "accounts/management.yaml" if is_management else "accounts/member.yaml"
+    for name in sorted(IAM_REGION_RULES if is_iam_region else RULES):
         state = region.rules.get(name)
         if state == ENABLED:
             yield at.ok("rule-enabled", f"Rule {name} is enabled.")

@@ -45,9 +45,11 @@ HUB_ROLES: Final = frozenset(
     }
 )
 """The roles of the hub's functions; of AWS services alone Lambda assumes them."""
-OWN_ROLES: Final = HUB_ROLES | frozenset(ASSUMED_BY)
+TELL_MANAGEMENT: Final = "doorward-tell-management"
+"""EventBridge alone assumes it: it reaches the management account's topic by no function of ours."""
+OWN_ROLES: Final = HUB_ROLES | frozenset(ASSUMED_BY) | {TELL_MANAGEMENT}
 
 RULES: Final = frozenset({"doorward-changes", "doorward-guard", "doorward-identity-center", "doorward-sessions"})
 """In every enabled region of every account."""
-MANAGEMENT_RULES: Final = RULES | {"doorward-organization"}
-"""In the management account's IAM region."""
+IAM_REGION_RULES: Final = RULES | {"doorward-organization"}
+"""In every account's IAM region: a member leaves the organization by a call of its own, and policies may be delegated."""

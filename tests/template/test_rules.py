@@ -1,0 +1,273 @@
+"""Which events each rule lets through: by the parser's lists, by the samples in events/, and by calls made up here.
+
+Patterns are matched by the local cloud's own matcher; what CloudFormation would put in is put in.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.template.conftest import REPOSITORY, events_of, parsed, resources_of
+
+type Template = dict[str, Any]
+
+API, SIGN_IN, SERVICE = "AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Service Event via CloudTrail"
+EVERY_MANAGEMENT_EVENT = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+MEMBERS = ("accounts/member.yaml", "accounts/management.yaml", "accounts/member-region.yaml")
+FORWARDED = ("ChangeRule", "SessionRule", "OrganizationRule", "IdentityCenterRule", "GuardRule")
+
+
+def rules_of(name: str) -> dict[str, dict[str, Any]]:
+    """The rules on CloudTrail's events, by logical id."""
+    found = {each: rule["Properties"] for each, rule in resources_of(parsed(name), "AWS::Events::Rule").items()}
+    return {each: rule for each, rule in found.items() if each != "NotifyRule"}
+
+
+def matched(rules: Mapping[str, dict[str, Any]], event: Mapping[str, Any]) -> set[str]:
+    """The rules that an event passes."""
+    from ministack.services import eventbridge
+
+    view = eventbridge._pattern_event_view(
+        {
+            "Source": event["source"],
+            "DetailType": event["detail-type"],
+            "Detail": json.dumps(event["detail"]),
+            "Account": event["account"],
+            "Region": event["region"],
+        }
+    )
+    return {each for each, rule in rules.items() if eventbridge._matches_pattern_view(_given(rule["EventPattern"]), view, each)}
+
+
+def _given(pattern: Any) -> str:
+    """The pattern as EventBridge gets it, from a stack named `doorward`."""
+
+    def resolve(value: Any) -> Any:
+        match value:
+            case {"Fn::Sub": text}:
+                return text.replace("${AWS::StackName}", "doorward").replace("${TopicKey}", "0f0f0f0f-1111-2222-3333-444455556666")
+            case {"Ref": name}:
+                return f"arn:aws:secretsmanager:us-east-1:111122223333:secret:{name}-AbCdEf"
+            case {"Fn::If": [_, then, _]}:
+                return resolve(then)
+            case dict():
+                return {key: resolve(each) for key, each in value.items()}
+            case list():
+                return [resolve(each) for each in value]
+            case _:
+                return value
+
+    return json.dumps(resolve(pattern))
+
+
+def call(service: str, name: str, detail_type: str = API, **detail: Any) -> dict[str, Any]:
+    """One call, as little of it as a pattern may look at; `detail` adds to it."""
+    whole = {
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": name,
+        "userIdentity": {"type": "AssumedRole"},
+        "managementEvent": True,
+        **detail,
+    }
+    return {"source": f"aws.{service}", "detail-type": detail_type, "account": "777788889999", "region": "us-east-1", "detail": whole}
+
+
+def _name(value: Any) -> str:
+    return str(value["detail"]["eventName"]) if isinstance(value, dict) else ""
+
+
+# ---------------------------------------------------------------- the parser's lists
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_what_an_account_forwards_is_what_the_hub_asks_for_under_the_same_name(name: str) -> None:
+    hub = rules_of("template.yaml")
+    for rule, properties in rules_of(name).items():
+        for source, names in events_of(properties["EventPattern"]).items():
+            assert names <= events_of(hub[rule]["EventPattern"])[source], f"{rule}: {source}"
+
+
+def test_whatever_the_hub_asks_for_some_account_forwards() -> None:
+    forwarded: dict[str, set[str]] = {}
+    for name in MEMBERS:
+        for properties in rules_of(name).values():
+            for source, names in events_of(properties["EventPattern"]).items():
+                forwarded.setdefault(source, set()).update(names)
+    for rule in FORWARDED:
+        for source, names in events_of(rules_of("template.yaml")[rule]["EventPattern"]).items():
+            assert names <= forwarded[source], f"{rule}: {source}"
+
+
+def test_a_region_forwards_all_that_is_not_recorded_in_the_iam_region_alone() -> None:
+    member, region = (rules_of(f"accounts/{each}.yaml") for each in ("member", "member-region"))
+    only_there = {"aws.iam", "aws.organizations"}
+    for rule, properties in member.items():
+        here = {source: names for source, names in events_of(properties["EventPattern"]).items() if source not in only_there}
+        assert here == (events_of(region[rule]["EventPattern"]) if rule in region else {}), rule
+
+
+@pytest.mark.parametrize("name", ["template.yaml", *MEMBERS])
+def test_every_rule_sees_read_only_management_events_and_its_pattern_fits(name: str) -> None:
+    for each, rule in rules_of(name).items():
+        assert rule["State"] == EVERY_MANAGEMENT_EVENT, each
+        assert len(json.dumps(rule["EventPattern"], separators=(",", ":"))) <= 2048, each  # EventBridge's quota
+        assert set(rule["EventPattern"]["detail-type"]) <= {API, SIGN_IN, SERVICE}, each  # insights are no calls
+
+
+# ---------------------------------------------------------------- made up, each for one line of a pattern
+
+SAID = [
+    (call("iam", "UpdateAssumeRolePolicy"), {"ChangeRule", "SessionRule"}),
+    (call("iam", "UpdateAssumeRolePolicy", errorCode="AccessDenied"), {"ChangeRule", "SessionRule"}),
+    (call("iam", "PutRolePermissionsBoundary"), {"ChangeRule"}),
+    (call("iam", "GetRole", readOnly=True), set[str]()),
+    (call("iam", "CreatePolicy"), set[str]()),  # a policy that nothing has attached opens nothing
+    (call("organizations", "CreatePolicy"), {"OrganizationRule"}),
+    (call("rolesanywhere", "CreateTrustAnchor"), {"ChangeRule"}),
+    (call("rolesanywhere", "CreateSession"), {"SessionRule"}),
+    (call("eks", "CreatePodIdentityAssociation"), {"ChangeRule"}),
+    (call("eks", "CreateCluster"), set[str]()),
+    (call("sts", "AssumeRole", readOnly=True), {"SessionRule"}),
+    (call("sts", "AssumeRole", userIdentity={"type": "AWSAccount"}), {"SessionRule"}),
+    (call("sts", "AssumeRole", userIdentity={"type": "AWSService"}), set[str]()),
+    (call("sts", "AssumeRole", userIdentity={}), {"SessionRule"}),
+    (call("sts", "AssumeRole", userIdentity=None), {"SessionRule"}),
+    (call("sts", "AssumeRoot", userIdentity={"type": "AWSService"}), {"SessionRule"}),
+    (call("sts", "GetCallerIdentity"), set[str]()),
+    (call("signin", "SwitchRole", SIGN_IN), {"SessionRule"}),
+    (call("signin", "GetSigninToken"), {"SessionRule"}),
+    (call("sso", "GetRoleCredentials", SERVICE), {"SessionRule"}),
+    (call("sso", "CreateAccountAssignment"), {"IdentityCenterRule"}),
+    (call("sso-oauth", "CreateTokenWithIAM"), {"SessionRule"}),
+    (call("eks-auth", "AssumeRoleForPodIdentity"), set[str]()),
+    (call("eks-auth", "AssumeRoleForPodIdentity", errorCode="AccessDeniedException"), {"SessionRule"}),
+    (call("organizations", "CreateAccountResult", SERVICE), {"OrganizationRule"}),
+    (call("organizations", "LeaveOrganization", errorCode="AccessDenied"), {"OrganizationRule"}),
+    (call("organizations", "ListAccounts"), set[str]()),
+    (call("iam", "EnableOrganizationsRootSessions"), {"OrganizationRule"}),
+    (call("events", "DisableRule"), {"GuardRule"}),
+    (call("cloudtrail", "StopLogging"), {"GuardRule"}),
+    (call("cloudformation", "DeleteStack"), {"GuardRule"}),
+    (call("sns", "DeleteTopic"), {"GuardRule"}),
+    (call("lambda", "UpdateFunctionCode20150331v2"), set[str]()),  # nothing of ours runs in a member account
+    (call("iam", "UpdateAssumeRolePolicy", "AWS Insight via CloudTrail"), set[str]()),
+]
+
+
+@pytest.mark.parametrize(("event", "expected"), SAID, ids=_name)
+def test_the_bus_hands_an_event_to_these_rules(event: dict[str, Any], expected: set[str]) -> None:
+    assert matched(_on_the_bus(), event) == expected
+
+
+@pytest.mark.parametrize(("event", "expected"), SAID, ids=_name)
+def test_the_management_account_forwards_an_event_once_or_not_at_all(event: dict[str, Any], expected: set[str]) -> None:
+    assert len(matched(rules_of("accounts/management.yaml"), event)) == bool(expected)
+
+
+def test_an_event_of_another_source_is_nobodys() -> None:
+    for event, _ in SAID:
+        assert matched(_on_the_bus(), {**event, "source": "custom.iam"}) == set()
+
+
+def _on_the_bus() -> dict[str, dict[str, Any]]:
+    return {each: rule for each, rule in rules_of("template.yaml").items() if "EventBusName" in rule}
+
+
+OWN = "arn:aws:lambda:us-east-1:111122223333:function:doorward-ReactToChangeFunction-AbC"
+TAMPERING = [
+    (call("lambda", "UpdateFunctionCode20150331v2", requestParameters={"functionName": OWN}), {"OwnServicesRule", "TellManagementRule"}),
+    (call("lambda", "UpdateFunctionCode20150331v2", requestParameters={"functionName": "invoices"}), {"OwnServicesRule"}),
+    (call("lambda", "Invoke", requestParameters={"functionName": OWN}, managementEvent=False), set[str]()),
+    (
+        call("sqs", "PurgeQueue", requestParameters={"queueUrl": "https://sqs.us-east-1.amazonaws.com/111122223333/doorward-GuardQueue-X"}),
+        {"OwnServicesRule", "TellManagementRule"},
+    ),
+    (call("dynamodb", "DeleteTable", requestParameters={"tableName": "doorward-LedgerTable-X"}), {"OwnServicesRule", "TellManagementRule"}),
+    (call("dynamodb", "DeleteItem", requestParameters={"tableName": "doorward-LedgerTable-X"}, managementEvent=False), set[str]()),
+    (
+        call("kms", "ScheduleKeyDeletion", requestParameters={"keyId": "0f0f0f0f-1111-2222-3333-444455556666"}),
+        {"OwnServicesRule", "TellManagementRule"},
+    ),
+    (
+        call("secretsmanager", "PutSecretValue", requestParameters={"secretId": "ExternalIdSecret-x7"}),
+        {"OwnServicesRule", "TellManagementRule"},
+    ),
+    (call("logs", "CreateLogStream", requestParameters={"logGroupName": "doorward-ReactToChangeLogs-X"}), set[str]()),
+    (
+        call("logs", "DeleteLogGroup", requestParameters={"logGroupName": "doorward-ReactToChangeLogs-X"}),
+        {"OwnServicesRule", "TellManagementRule"},
+    ),
+    (call("events", "DisableRule", requestParameters={"name": "doorward-tell-management"}), {"TellManagementRule"}),
+    (call("events", "DisableRule", requestParameters={"name": "nightly-backup"}), set[str]()),
+    (call("events", "RemoveTargets", requestParameters={"rule": "doorward-own-services", "ids": ["guard"]}), {"TellManagementRule"}),
+    (call("events", "PutPermission", requestParameters={"eventBusName": "doorward"}), {"TellManagementRule"}),
+    (
+        call("monitoring", "DeleteAlarms", requestParameters={"alarmNames": ["x", "doorward-ErrorsAlarm"]}),
+        {"OwnServicesRule", "TellManagementRule"},
+    ),
+    (
+        call(
+            "cloudformation",
+            "DeleteStack",
+            requestParameters={"stackName": "arn:aws:cloudformation:us-east-1:111122223333:stack/doorward/1"},
+        ),
+        {"TellManagementRule"},
+    ),
+    (call("iam", "PutRolePolicy", requestParameters={"roleName": "doorward-react-to-change"}), {"TellManagementRule"}),
+    (call("iam", "TagRole", requestParameters={"roleName": "doorward-canary"}), set[str]()),
+    (
+        call(
+            "events",
+            "DisableRule",
+            errorCode="AccessDenied",
+            errorMessage="… not authorized … on resource: arn:…:rule/doorward-changes because …",
+        ),
+        {"TellManagementRule"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "expected"), TAMPERING, ids=_name)
+def test_the_hubs_default_bus_hands_what_touches_doorward_to_the_guard_and_to_the_management_account(
+    event: dict[str, Any], expected: set[str]
+) -> None:
+    on_the_default_bus = {each: rule for each, rule in rules_of("template.yaml").items() if "EventBusName" not in rule}
+    assert set(on_the_default_bus) == {"OwnServicesRule", "TellManagementRule"}
+    assert matched(on_the_default_bus, event) == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "ours"),
+    [
+        (call("iam", "DetachRolePolicy", requestParameters={"roleName": "doorward-read"}), True),
+        (call("iam", "DeleteRole", requestParameters=None, errorMessage="… on resource: role doorward-read because …"), True),
+        (call("iam", "DeleteRole", requestParameters={"roleName": "payments"}), False),
+    ],
+)
+def test_a_change_of_one_of_doorwards_own_roles_is_the_guards_business_too(event: dict[str, Any], *, ours: bool) -> None:
+    assert ("OwnRoleRule" in matched(_on_the_bus(), event)) is ours
+
+
+# ---------------------------------------------------------------- the samples
+
+
+def _samples() -> Iterator[tuple[str, dict[str, Any]]]:
+    for file in sorted((REPOSITORY / "events").glob("*.json")):
+        event = json.loads(file.read_text("utf-8"))
+        if not file.name.startswith(("malformed.", "sqs.")) and "detail-type" in event:
+            yield file.stem, event
+
+
+@pytest.mark.parametrize(("name", "event"), list(_samples()), ids=lambda each: each if isinstance(each, str) else "")
+def test_a_sample_goes_where_the_parser_says_that_it_belongs(name: str, event: dict[str, Any]) -> None:
+    from doorward.events.model import Change, Skipped, SkipReason
+    from doorward.events.records import parse_envelope
+
+    meaning = parse_envelope(event)
+    went = matched(_on_the_bus(), event)
+    if isinstance(meaning, Change):
+        assert "ChangeRule" in went
+    if isinstance(meaning, Skipped) and meaning.reason is SkipReason.READ_ONLY:
+        assert went == set(), name
