@@ -1,4 +1,4 @@
-"""Doorward on a local stack: the real templates in five accounts, Slack's stand-in beside them, and the people of the story.
+"""Doorward on a local stack: the real templates in five accounts and two regions, Slack's stand-in, and the people of the story.
 
 The integration tests and the demo start from the same installation.
 """
@@ -6,17 +6,19 @@ The integration tests and the demo start from the same installation.
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from local.slack_sink import SlackSink
 from local.stack import ROOT, Stack
-from local.world import HUB, ORGANIZATION, ORGANIZATION_ID, PROD, SHARED_SERVICES, STAGING, Account
+from local.world import HUB, MANAGEMENT, ORGANIZATION, ORGANIZATION_ID, OTHER_REGION, PROD, SHARED_SERVICES, STAGING, Account
 
 SLACK_CHANNEL: Final = "C0123456789"
 WITH_REMEDIES: Final = (SHARED_SERVICES, STAGING, PROD)
 GITHUB: Final = "token.actions.githubusercontent.com"
-_MEMBER: Final = ROOT / "accounts" / "member.yaml"
+IN_OTHER_REGION: Final = (STAGING, PROD)
+GUARD_TOPIC: Final = f"arn:aws:sns:us-east-1:{MANAGEMENT.id}:doorward-guard"
+_ACCOUNTS: Final = ROOT / "accounts"
 # The emulator answers at once; the waits of the template's default would only slow the story.
 _READ_DELAYS_SECONDS: Final = "0.1,0.2,0.4"
 
@@ -28,6 +30,22 @@ class Installation:
     stack: Stack
     slack: SlackSink
     outputs: Mapping[str, str]
+    external_id: str = field(repr=False)
+
+    def deploy_account(self, account: Account) -> None:
+        """Deploy what StackSets deploy into an account, roles before the rules of another region that use one; raises StackError.
+
+        Into the management account its own template, since StackSets do not reach it.
+        """
+        bus = {"HubBusArn": self.outputs["BusArn"]}
+        hub = bus | {"HubAccountId": HUB.id, "OrganizationId": ORGANIZATION_ID, "ExternalId": self.external_id}
+        if account == MANAGEMENT:
+            self.stack.deploy_stack(account.id, "doorward-management", _ACCOUNTS / "management.yaml", hub)
+        else:
+            remedies = {"AllowRemedies": "true" if account in WITH_REMEDIES else "false"}
+            self.stack.deploy_stack(account.id, "doorward-member", _ACCOUNTS / "member.yaml", hub | remedies)
+        if account in IN_OTHER_REGION:
+            self.stack.deploy_stack(account.id, "doorward-member-region", _ACCOUNTS / "member-region.yaml", bus, region=OTHER_REGION)
 
     def ledger(self) -> list[dict[str, str]]:
         """Every item of the ledger table, attributes as text."""
@@ -70,7 +88,7 @@ class Installation:
 
 
 def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = lambda _line: None) -> Installation:
-    """Deploy the hub, then the member stack into every account; raises StackError."""
+    """Deploy the hub, then the stacks of every account; raises StackError."""
     secrets = stack.client("secretsmanager", HUB.id)
     token = secrets.create_secret(Name="slack-bot-token", SecretString="xoxb-local")["ARN"]
     progress("sam deploy of the hub stack (template.yaml)")
@@ -82,28 +100,15 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
             "SlackApiUrl": slack.url,
             "ReactionConcurrency": "2",  # ten functions that start at once take ten seconds on two cores
             "ReadDelaysSeconds": _READ_DELAYS_SECONDS,
+            "GuardTopicArn": GUARD_TOPIC,
         }
     )
     external_id = secrets.get_secret_value(SecretId=outputs["ExternalIdSecretArn"])["SecretString"]
-    progress(f"accounts/member.yaml into {len(ORGANIZATION)} accounts")
-
-    def deploy(account: Account) -> None:
-        stack.deploy_stack(
-            account.id,
-            "doorward-member",
-            _MEMBER,
-            {
-                "HubAccountId": HUB.id,
-                "HubBusArn": outputs["BusArn"],
-                "OrganizationId": ORGANIZATION_ID,
-                "ExternalId": external_id,
-                "AllowRemedies": "true" if account in WITH_REMEDIES else "false",
-            },
-        )
-
+    installation = Installation(stack, slack, outputs, external_id)
+    progress(f"accounts/management.yaml, member.yaml and member-region.yaml into {len(ORGANIZATION)} accounts")
     with ThreadPoolExecutor(len(ORGANIZATION)) as pool:
-        list(pool.map(deploy, ORGANIZATION))
-    return Installation(stack, slack, outputs)
+        list(pool.map(installation.deploy_account, ORGANIZATION))
+    return installation
 
 
 class People:

@@ -4,6 +4,8 @@ from typing import Final, NamedTuple
 
 REGION: Final = "us-east-1"
 """IAM's region of the partition, where the hub stack lives."""
+OTHER_REGION: Final = "eu-central-1"
+"""Another region that some accounts use."""
 ORGANIZATION_ID: Final = "o-a1b2c3d4e5"
 ROOT_ID: Final = "r-ab12"
 
@@ -36,17 +38,3 @@ ORGANIZATIONAL_UNITS: Final = {
     "/workloads/prod": "ou-ab12-11111111",
 }
 """Ids by path; a parent stands before its children."""
-
-
-def is_member(account_id: str) -> bool:
-    """Whether the account belongs to the organization (the management account does)."""
-    return any(account.id == account_id for account in ORGANIZATION)
-
-
-def organization_path(account_id: str) -> str | None:
-    """Return the account's `aws:PrincipalOrgPaths` value, e.g. `o-…/r-…/ou-…/`, or None outside the organization."""
-    ou = next((account.ou for account in ORGANIZATION if account.id == account_id), None)
-    if ou is None:
-        return None
-    ids = [unit for path, unit in ORGANIZATIONAL_UNITS.items() if ou == path or ou.startswith(f"{path}/")]
-    return "/".join([ORGANIZATION_ID, ROOT_ID, *ids, ""])

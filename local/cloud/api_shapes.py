@@ -1,4 +1,4 @@
-"""IAM's and STS's requests and answers as CloudTrail writes them, from AWS's own service models.
+"""Requests and answers of IAM, STS and services that speak JSON as CloudTrail writes them, from AWS's own service models.
 
 CloudTrail's member names are the API's with a small first letter (`openIDConnectProviderArn`, `sAMLProviderArn`), its numbers and lists
 real ones, its policy documents the strings that were sent, its times like "Jul 10, 2023 12:09:21 PM". Credentials are left out.

@@ -13,8 +13,7 @@ from typing import Any
 from ministack.core import iam_evaluator
 
 from doorward.iam.arns import parse_arn
-from local.cloud import iam_entities, source_identity
-from local.world import organization_path
+from local.cloud import iam_entities, organization, source_identity
 
 READ_AGAINST = {"ministack.core.iam_evaluator:_resolve_condition_key": "15e26964cd38"}
 
@@ -29,11 +28,11 @@ def install() -> None:
             case "aws:securetransport":
                 return "true"
             case "aws:principalorgpaths":
-                path = organization_path(context.principal_account)
+                path = organization.path_of(context.principal_account)
                 return [path] if path else None
             case "aws:resourceorgid":
                 arn = parse_arn(context.resource_arn)
-                path = organization_path(arn.account_id) if arn is not None else None
+                path = organization.path_of(arn.account_id) if arn is not None else None
                 return path.split("/")[0] if path else None
             case "sts:sourceidentity":
                 return source_identity.requested()

@@ -15,20 +15,12 @@ import json
 from typing import Any
 
 from ministack.core.arn import ArnParseError, parse_arn
-from ministack.core.iam_evaluator import (
-    EvalContext,
-    _gather_role_policies,
-    _permissions_boundary,
-    caller_arn,
-    evaluate,
-    evaluate_trust_policy,
-    resource_policy_allows,
-)
+from ministack.core.iam_evaluator import EvalContext, caller_arn, resource_policy_allows
 from ministack.core.responses import error_response_json, get_account_id, get_region, request_scope
-from ministack.services import eventbridge, iam
+from ministack.services import eventbridge
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
 
-from local.cloud import iam_entities, observations
+from local.cloud import observations, target_roles
 
 READ_AGAINST = {
     "ministack.services.eventbridge:_put_events": "ebcda0f38061",
@@ -101,21 +93,8 @@ def refusal_to_forward(bus: Any, target: dict[str, Any], event: dict[str, Any], 
         service_context=_event_keys(event.get("Source"), event.get("DetailType"), forwarded=True),
         principal_keys={} if role_arn else {"aws:principalorgid": None},
     )
-    if role_arn:
-        name = role_arn.rpartition("/")[2]
-        role = iam_entities.role(here, name)
-        if role is None or role["Arn"] != role_arn:
-            return f"the target's role {role_arn} does not exist"
-        # A Service principal lets the account's root through in the emulator: root stands for EventBridge here.
-        trusted = EvalContext(sender.principal_arn, "Root", here, "sts:AssumeRole", role_arn, bus.region)
-        trusted.service_context = {"aws:sourcearn": rule_arn, "aws:sourceaccount": here}
-        if not evaluate_trust_policy(_only_for_eventbridge(role["AssumeRolePolicyDocument"]), sender.principal_arn, trusted):
-            return f"the trust policy of {role_arn} does not let events.amazonaws.com assume it"
-        sender.principal_arn = f"arn:aws:sts::{here}:assumed-role/{name}/events"
-        sender.principal_type = "AssumedRole"
-        allowed = evaluate(sender, _gather_role_policies(name, here), *_permissions_boundary(iam._roles, name, here))
-        if allowed.decision != "Allow":
-            return f"the policies of {role_arn} do not allow events:PutEvents on {bus}"
+    if role_arn and (because := target_roles.become(sender, role_arn, rule_arn)):
+        return because
     return _refused_by_bus(bus, sender)
 
 
@@ -200,19 +179,6 @@ def _in_policy_language(policy: dict[str, Any] | None) -> dict[str, Any] | None:
             written["Condition"] = {condition["Type"]: {condition["Key"]: condition["Value"]}}
         statements.append(written)
     return {**policy, "Statement": statements}
-
-
-def _only_for_eventbridge(document: Any) -> dict[str, Any]:
-    """Keep the statements of a trust policy that name EventBridge: the emulator lets any service principal through for root."""
-    parsed = json.loads(document) if isinstance(document, str) else document
-    statements = parsed.get("Statement", [])
-    statements = [statements] if isinstance(statements, dict) else statements
-
-    def names_eventbridge(principal: Any) -> bool:
-        services = principal.get("Service", []) if isinstance(principal, dict) else []
-        return principal == "*" or "events.amazonaws.com" in ([services] if isinstance(services, str) else services)
-
-    return {**parsed, "Statement": [s for s in statements if names_eventbridge(s.get("Principal"))]}
 
 
 def create_policy(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:

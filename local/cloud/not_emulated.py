@@ -3,6 +3,7 @@
 from typing import Final
 
 ACCEPTED: Final[dict[str, dict[str, str]]] = {
+    "AWS::CloudFormation::StackSet": {"StackSetId": "{name}"},
     "AWS::CloudWatch::CompositeAlarm": {"Arn": "arn:aws:cloudwatch:{region}:{account}:alarm:{name}"},
     "AWS::Events::Archive": {"Arn": "arn:aws:events:{region}:{account}:archive/{name}", "ArchiveName": "{name}"},
     "AWS::Logs::QueryDefinition": {"QueryDefinitionId": "{name}"},
@@ -23,7 +24,7 @@ NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         "CloudTrail",
-        "IAM and STS only, in order, once, after a fixed delay; of a stack's resources only its roles; root's key id is made up",
+        "calls to IAM, STS, Organizations, EventBridge, CloudTrail only, in order, once, after a fixed delay; of stacks only their roles",
     ),
     ("IAM", "no service or resource control policies, no quotas, no eventual consistency; a trusted principal need not exist"),
     ("IAM", "ArnLike crosses colons; unknown calls: AddClientIDToOpenIDConnectProvider, UpdateOpenIDConnectProviderThumbprint"),

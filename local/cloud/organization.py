@@ -1,7 +1,7 @@
 """Gap: MiniStack makes every account the master of an organization of its own, so `aws:PrincipalOrgID` never agrees between two accounts.
 
-Here all accounts of `local.world` belong to one organization. Members read it as a delegated administrator does; only the management
-account writes; accounts outside get `AWSOrganizationsNotInUseException`.
+Here all accounts of `local.world`, and those that CreateAccount adds, belong to one organization. Members read it as a delegated
+administrator does; only the management account writes; accounts outside get `AWSOrganizationsNotInUseException`.
 """
 
 import json
@@ -12,7 +12,7 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import error_response_json, get_account_id, get_region, request_scope
 from ministack.services import organizations
 
-from local.world import MANAGEMENT, ORGANIZATION, ORGANIZATION_ID, ORGANIZATIONAL_UNITS, ROOT_ID, is_member
+from local.world import MANAGEMENT, ORGANIZATION, ORGANIZATION_ID, ORGANIZATIONAL_UNITS, ROOT_ID
 
 READ_AGAINST = {
     "ministack.core.iam_evaluator:_principal_org_id": "a582df4ff025",
@@ -41,8 +41,27 @@ def install() -> None:
     iam_evaluator._principal_org_id = principal_organization
 
 
+def is_member(account_id: str) -> bool:
+    """Whether the account belongs to the organization now (the management account does)."""
+    return path_of(account_id) is not None
+
+
 def principal_organization(account_id: str) -> str | None:
     return ORGANIZATION_ID if is_member(account_id) else None
+
+
+def path_of(account_id: str) -> str | None:
+    """Return the account's `aws:PrincipalOrgPaths` value, e.g. `o-…/r-…/ou-…/`, or None outside the organization."""
+    with request_scope(MANAGEMENT.id, get_region()):
+        _ensure_organization()
+        account = organizations._accounts.get(account_id)
+        if account is None:
+            return None
+        ids, parent = [], account["_ParentId"]
+        while parent != ROOT_ID:
+            ids.append(parent)
+            parent = organizations._ous[parent]["_ParentId"]
+    return "/".join([ORGANIZATION_ID, ROOT_ID, *reversed(ids), ""])
 
 
 def _ensure_organization() -> None:

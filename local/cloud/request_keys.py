@@ -1,6 +1,7 @@
 """Gap: condition keys that a request itself carries.
 
-* `dynamodb:LeadingKeys`, the partition key that a call about one item is about; multivalued
+* `dynamodb:LeadingKeys`, the partition keys that a call about items is about; multivalued. On AWS each item of a transaction is decided for
+  itself; here each has the keys of all
   (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html).
 * `events:source` and `events:detail-type` of a PutEvents
   (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html). On AWS each entry is decided for itself; here a call
@@ -24,8 +25,8 @@ def install() -> None:
 
     def with_leading_key(body: bytes) -> dict[str, Any]:
         context: dict[str, Any] = dynamodb_context(body)
-        leading = _leading_key(body)
-        return context if leading is None else {**context, "dynamodb:LeadingKeys": [leading]}
+        leading = _leading_keys(body)
+        return context if leading is None else {**context, "dynamodb:LeadingKeys": leading}
 
     def with_entries(service: str, action: str, body: bytes, *rest: Any) -> dict[str, Any]:
         context: dict[str, Any] = tag_context(service, action, body, *rest)
@@ -35,14 +36,19 @@ def install() -> None:
     iam_actions.request_tag_context = with_entries
 
 
-def _leading_key(body: bytes) -> str | None:
+def _leading_keys(body: bytes) -> list[str] | None:
     try:
         request = json.loads(body or b"{}")
-        table = dynamodb._tables.get(request["TableName"])
-        attribute = (request.get("Key") or request["Item"])[table["pk_name"]]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None  # a query, a transaction, or no request that the table would take
-    return str(next(iter(attribute.values())))
+        transaction = request.get("TransactItems")
+        about = [request] if transaction is None else [next(iter(each.values())) for each in transaction]
+        return sorted({_leading_key(each) for each in about})
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
+        return None  # a query, or no request that the table would take
+
+
+def _leading_key(about: dict[str, Any]) -> str:
+    table = dynamodb._tables.get(about["TableName"])
+    return str(next(iter((about.get("Key") or about["Item"])[table["pk_name"]].values())))
 
 
 def _entries(body: bytes) -> dict[str, Any]:

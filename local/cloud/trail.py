@@ -1,9 +1,9 @@
 """Gap: MiniStack's CloudTrail tells EventBridge nothing.
 
-Here every IAM and STS call, also a denied one, becomes an event "AWS API Call via CloudTrail" on the default bus of the account it
-concerns, a moment later, as on AWS. One thread delivers, in the order of the calls. What it cannot deliver is logged with its traceback
-and counted (`/_local/state`), never lost silently. AWS takes seconds to minutes and promises no order: tests of that belong to replayed
-events, not here.
+Here every call to IAM, STS, Organizations, EventBridge and CloudTrail, also a denied one, becomes an event on the default bus of the
+account and region it concerns, a moment later, as on AWS. One thread delivers, in the order of the calls. What it cannot deliver is
+logged with its traceback and counted (`/_local/state`), never lost silently. AWS takes seconds to minutes and promises no order: tests
+of that belong to replayed events, not here.
 """
 
 import json
@@ -28,7 +28,7 @@ READ_AGAINST = {
     "ministack.services.eventbridge:_put_events": "ebcda0f38061",
 }
 
-LOGGED_SERVICES: Final = ("iam", "sts")
+LOGGED_SERVICES: Final = ("iam", "sts", "organizations", "events", "cloudtrail")
 DEFAULT_DELAY_SECONDS: Final = 0.2
 
 _log = logging.getLogger("local.cloud")
@@ -76,7 +76,7 @@ class Courier:
 
 
 def _deliver(record: Record) -> None:
-    entry = {"Source": record.source, "DetailType": "AWS API Call via CloudTrail", "Detail": json.dumps(record.detail)}
+    entry = {"Source": record.source, "DetailType": record.detail_type, "Detail": json.dumps(record.detail)}
     with request_scope(record.account_id, record.region):
         eventbridge._ensure_default_bus()
         _status, _headers, answer = eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)

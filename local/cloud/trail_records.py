@@ -1,4 +1,4 @@
-"""CloudTrail records of IAM and STS calls, in the shapes of real ones."""
+"""CloudTrail records of calls to IAM, STS, Organizations, EventBridge and CloudTrail, in the shapes of real ones."""
 
 import json
 import re
@@ -21,8 +21,13 @@ _NEVER_LOGGED: Final = frozenset(
     {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "MissingAuthenticationToken", "IncompleteSignature"}
 )
 """Failures of authentication: whose trail would they go to?"""
-_READS: Final = ("Get", "List", "Simulate", "Generate", "AssumeRole", "Decode")
+_READS: Final = ("Get", "List", "Describe", "Lookup", "Test", "Simulate", "Generate", "AssumeRole", "Decode")
 _WRITES_THAT_GET: Final = ("GetFederationToken", "GetSessionToken")
+_DATA_EVENTS: Final = frozenset({"PutEvents"})
+"""Not management events."""
+_GLOBAL: Final = frozenset({"iam", "organizations"})
+"""Services that are recorded in the IAM region alone."""
+_DENIALS: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 _ACTION_IN_MESSAGE: Final = re.compile(r"(is not authorized to perform: \S+)(?: on resource: \S+)?")
 
 
@@ -49,11 +54,18 @@ class Record(NamedTuple):
     source: str
     detail: dict[str, Any]
 
+    @property
+    def detail_type(self) -> str:
+        return "AWS Service Event via CloudTrail" if self.detail["eventType"] == "AwsServiceEvent" else "AWS API Call via CloudTrail"
+
 
 def records_of(call: Call, now: datetime) -> list[Record]:
-    """Return what CloudTrail logs of a call: nothing, one record, or two of an AssumeRole across accounts (the caller's, the owner's)."""
+    """Return what CloudTrail logs of a call: nothing, one record, or two.
+
+    Two of an AssumeRole across accounts (the caller's, the owner's), and of CreateAccount (the call, the account that came of it).
+    """
     operation = api_shapes.operation_of(call.service, call.headers, call.body)
-    if operation is None:
+    if operation is None or operation.name in _DATA_EVENTS:
         return []
     detail = _outcome(operation, call)
     if detail.get("errorCode") in _NEVER_LOGGED:
@@ -72,7 +84,36 @@ def records_of(call: Call, now: datetime) -> list[Record]:
     if crosses:
         outsider = {"type": "AWSAccount", "principalId": identity["principalId"], "accountId": account_id}
         records.append(_record(operation, call, detail, identity=outsider, account_id=owner[0], now=now))
+    if operation.name == "CreateAccount" and call.status < 300:  # noqa: PLR2004 - HTTP
+        records.append(_account_created(api_shapes.response_elements(operation, call.status, call.answer_headers, call.answer), call, now))
     return records
+
+
+def _account_created(response: Mapping[str, Any] | None, call: Call, now: datetime) -> Record:
+    """The service event that names the new account: CreateAccount itself answers before there is one.
+
+    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_cloudtrail-integration.html
+    """
+    detail = {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": {"accountId": call.account_id, "invokedBy": "AWS Internal"},
+        "eventTime": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "eventSource": "organizations.amazonaws.com",
+        "eventName": "CreateAccountResult",
+        "awsRegion": "us-east-1",
+        "sourceIPAddress": "AWS Internal",
+        "userAgent": "AWS Internal",
+        "requestParameters": None,
+        "responseElements": None,
+        "eventID": str(uuid.uuid4()),
+        "readOnly": False,
+        "eventType": "AwsServiceEvent",
+        "managementEvent": True,
+        "recipientAccountId": call.account_id,
+        "serviceEventDetails": {"createAccountStatus": dict((response or {}).get("createAccountStatus", {}))},
+        "eventCategory": "Management",
+    }
+    return Record(call.account_id, "us-east-1", "aws.organizations", detail)
 
 
 def record_of_service(
@@ -106,8 +147,8 @@ def record_of_service(
 def _record(
     operation: OperationModel, call: Call, outcome: dict[str, Any], *, identity: dict[str, Any], account_id: str, now: datetime
 ) -> Record:
-    region = "us-east-1" if call.service == "iam" else call.region
-    host = "iam.amazonaws.com" if call.service == "iam" else f"sts.{region}.amazonaws.com"
+    region = "us-east-1" if call.service in _GLOBAL else call.region
+    host = "iam.amazonaws.com" if call.service == "iam" else f"{call.service}.{region}.amazonaws.com"
     detail = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": identity,
@@ -136,7 +177,7 @@ def _outcome(operation: OperationModel, call: Call) -> dict[str, Any]:
     if call.status >= 300:  # noqa: PLR2004 - HTTP
         code, message = api_shapes.error_of(operation, call.status, call.answer_headers, call.answer)
         # A denied call shows nothing of what was asked; IAM's message names the role, without path or account.
-        hidden = code == "AccessDenied" and operation.name != "AssumeRoleWithWebIdentity"
+        hidden = code in _DENIALS and operation.name != "AssumeRoleWithWebIdentity"
         if call.service == "iam":
             message = _naming_the_entity(message, request or {})
         return {

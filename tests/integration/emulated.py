@@ -43,10 +43,11 @@ class Inbox(NamedTuple):
     account_id: str
     url: str
     arn: str
+    region: str = REGION
 
     def read(self) -> list[Any]:
         """Take what has arrived: bodies, decoded."""
-        sqs = self.stack.client("sqs", self.account_id)
+        sqs = self.stack.client("sqs", self.account_id, region=self.region)
         bodies = []
         while messages := sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", []):
             for message in messages:
@@ -57,7 +58,7 @@ class Inbox(NamedTuple):
     def is_empty(self) -> bool:
         """Nothing waits, and nothing is being worked on."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = self.stack.client("sqs", self.account_id).get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
+        answer = self.stack.client("sqs", self.account_id, region=self.region).get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
         return {answer["Attributes"][name] for name in names} == {"0"}
 
     def wait(self, count: int = 1, *, seconds: float = 5.0) -> list[Any]:
@@ -69,23 +70,25 @@ class Inbox(NamedTuple):
         return bodies
 
 
-def queue(stack: Stack, account_id: str, policy_for: str | None, **attributes: str) -> Inbox:
+def queue(stack: Stack, account_id: str, policy_for: str | None, *, region: str = REGION, **attributes: str) -> Inbox:
     """A queue; `policy_for` is the ARN of the rule whose events it accepts, None for no policy."""
-    sqs = stack.client("sqs", account_id)
+    sqs = stack.client("sqs", account_id, region=region)
     url = sqs.create_queue(QueueName=unique("inbox"), Attributes=attributes)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     if policy_for:
         statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
         condition = {"Condition": {"ArnEquals": {"aws:SourceArn": policy_for}}}
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document({**statement, **condition})})
-    return Inbox(stack, account_id, url, arn)
+    return Inbox(stack, account_id, url, arn, region)
 
 
-def listen(stack: Stack, account_id: str, pattern: Mapping[str, Any], *, bus: str = "default", state: str = "ENABLED") -> Inbox:
+def listen(
+    stack: Stack, account_id: str, pattern: Mapping[str, Any], *, bus: str = "default", state: str = "ENABLED", region: str = REGION
+) -> Inbox:
     """A rule with this pattern and the queue that it delivers to, whose policy names the rule."""
-    events, name = stack.client("events", account_id), unique("rule")
+    events, name = stack.client("events", account_id, region=region), unique("rule")
     rule = events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern), State=state)["RuleArn"]
-    inbox = queue(stack, account_id, rule)
+    inbox = queue(stack, account_id, rule, region=region)
     events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "inbox", "Arn": inbox.arn}])
     return inbox
 

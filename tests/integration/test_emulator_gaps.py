@@ -15,7 +15,19 @@ from botocore.exceptions import ClientError
 from local.cloud import gaps, reading
 from local.cloud.not_emulated import ACCEPTED
 from local.stack import Stack
-from local.world import HUB, MANAGEMENT, ORGANIZATION, ORGANIZATION_ID, PROD, REGION, ROOT_ID, SHARED_SERVICES, STAGING, STRANGER
+from local.world import (
+    HUB,
+    MANAGEMENT,
+    ORGANIZATION,
+    ORGANIZATION_ID,
+    OTHER_REGION,
+    PROD,
+    REGION,
+    ROOT_ID,
+    SHARED_SERVICES,
+    STAGING,
+    STRANGER,
+)
 from tests.integration.emulated import (
     ALL_MANAGEMENT_EVENTS,
     allowing,
@@ -420,6 +432,70 @@ def test_cloudformation_has_event_bus_policies(cloud: Stack, bare: Stack) -> Non
     assert refusal(lambda: deploy(bare, HUB.id, {"Policy": policy(bus)})) == "ValidationError", "the emulator knows EventBusPolicy now"
 
 
+def test_calls_to_organizations_and_to_eventbridge_become_events_too(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        inbox = listen(
+            stack, MANAGEMENT.id, {"detail-type": ["AWS API Call via CloudTrail"], "source": ["aws.organizations", "aws.events"]}
+        )
+        stack.client("organizations", MANAGEMENT.id).create_organizational_unit(ParentId=_root(stack), Name=unique("ou"))
+        stack.client("events", MANAGEMENT.id).put_rule(Name=unique("rule"), EventPattern=json.dumps({"source": ["nobody"]}))
+        names = {each["detail"]["eventName"] for each in inbox.wait(3, seconds=ABSENCE_SECONDS)}
+        return names >= {"CreateOrganizationalUnit", "PutRule"}
+
+    closed_only_by_us(probe, cloud, bare, "trail")
+
+
+def test_a_denied_call_to_organizations_is_recorded_where_it_was_made_and_hides_what_it_asked_for(cloud: Stack) -> None:
+    inbox = listen(cloud, PROD.id, {"source": ["aws.organizations"]})
+    member = cloud.client("organizations", PROD.id)
+    assert refusal(member.leave_organization) == "AccessDeniedException"
+    ((detail),) = [each["detail"] for each in inbox.wait()]
+    assert (detail["eventName"], detail["errorCode"], detail["requestParameters"]) == ("LeaveOrganization", "AccessDeniedException", None)
+
+
+def test_a_new_account_is_named_by_a_service_event_and_belongs_to_the_organization_at_once(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        inbox = listen(stack, MANAGEMENT.id, {"detail-type": ["AWS Service Event via CloudTrail"]})
+        organizations = stack.client("organizations", MANAGEMENT.id)
+        created = organizations.create_account(Email="new@example.com", AccountName="new")["CreateAccountStatus"]["AccountId"]
+        arn = role(stack, PROD.id, trusting("*", StringEquals={"aws:PrincipalOrgID": ORGANIZATION_ID}))
+        results = [each["detail"] for each in inbox.wait(seconds=ABSENCE_SECONDS)]
+        named = [each["serviceEventDetails"]["createAccountStatus"]["accountId"] for each in results]
+        return named == [created] and refusal(lambda: stack.assume(created, arn)) is None
+
+    closed_only_by_us(probe, cloud, bare, "trail")
+
+
+def test_the_path_of_an_account_follows_it_when_it_is_moved(cloud: Stack) -> None:
+    organizations = cloud.client("organizations", MANAGEMENT.id)
+    created = organizations.create_account(Email="moved@example.com", AccountName="moved")["CreateAccountStatus"]["AccountId"]
+    unit = organizations.create_organizational_unit(ParentId=ROOT_ID, Name=unique("ou"))["OrganizationalUnit"]["Id"]
+    below = f"{ORGANIZATION_ID}/{ROOT_ID}/{unit}/*"
+    arn = role(cloud, PROD.id, trusting("*", **{"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": below}}))
+    assert refusal(lambda: cloud.assume(created, arn)) == "AccessDenied"
+    organizations.move_account(AccountId=created, SourceParentId=ROOT_ID, DestinationParentId=unit)
+    assert refusal(lambda: cloud.assume(created, arn)) is None
+
+
+def test_a_session_is_recorded_in_the_region_of_the_endpoint_by_both_accounts(cloud: Stack) -> None:
+    """The emulator's buses and rules have regions of their own; CloudTrail's events keep to them."""
+    arn = role(cloud, PROD.id, trusting(root_of(STAGING.id)))
+    sts = {"source": ["aws.sts"], "detail": {"requestParameters": {"roleArn": [arn]}}}
+    there = [listen(cloud, each.id, sts, state=ALL_MANAGEMENT_EVENTS, region=OTHER_REGION) for each in (STAGING, PROD)]
+    here = listen(cloud, PROD.id, sts, state=ALL_MANAGEMENT_EVENTS)
+    cloud.client("sts", STAGING.id, region=OTHER_REGION).assume_role(RoleArn=arn, RoleSessionName="somebody")
+    (caller,), (owner,) = (each.wait() for each in there)
+    assert caller["region"] == owner["region"] == owner["detail"]["awsRegion"] == OTHER_REGION
+    assert caller["detail"]["sharedEventID"] == owner["detail"]["sharedEventID"]
+    assert "arn" in caller["detail"]["userIdentity"]
+    assert owner["detail"]["userIdentity"].keys() == {"type", "principalId", "accountId"}
+    assert here.is_empty()
+
+
+def _root(stack: Stack) -> str:
+    return str(stack.client("organizations", MANAGEMENT.id).list_roots()["Roots"][0]["Id"])
+
+
 # -- service_targets -------------------------------------------------------------------------------
 
 
@@ -433,6 +509,30 @@ def test_a_rule_does_not_deliver_to_a_queue_that_does_not_allow_it(cloud: Stack,
         return not inbox.wait(seconds=0.2)
 
     closed_only_by_us(probe, cloud, bare, "service_targets")
+
+
+def to_another_account(stack: Stack, *, trusts: str = "events.amazonaws.com", allows: str = "sqs:SendMessage", asks: str = "") -> bool:
+    """Whether an event of staging reaches a queue of prod by a role that may, or may not, send there; `asks`: whom the queue admits."""
+    source, name, events = unique("source"), unique("rule"), stack.client("events", STAGING.id)
+    inbox = queue(stack, PROD.id, None)
+    sender = role(stack, STAGING.id, trusting({"Service": trusts}), allowing(allows, inbox.arn))
+    admits = {"Effect": "Allow", "Principal": {"AWS": asks or sender}, "Action": "sqs:SendMessage", "Resource": inbox.arn}
+    stack.client("sqs", PROD.id).set_queue_attributes(QueueUrl=inbox.url, Attributes={"Policy": document(admits)})
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": [source]}))
+    events.put_targets(Rule=name, Targets=[{"Id": "inbox", "Arn": inbox.arn, "RoleArn": sender}])
+    events.put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": "{}"}])
+    return [each["account"] for each in inbox.wait(seconds=ABSENCE_SECONDS)] == [STAGING.id]
+
+
+def test_a_queue_of_another_account_is_reached_by_the_targets_role(cloud: Stack, bare: Stack) -> None:
+    closed_only_by_us(to_another_account, cloud, bare, "service_targets")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"trusts": "lambda.amazonaws.com"}, {"allows": "sqs:ReceiveMessage"}, {"asks": f"arn:aws:iam::{HUB.id}:root"}], ids=str
+)
+def test_a_queue_of_another_account_is_not_reached_by_a_role_that_may_not(cloud: Stack, wrong: dict[str, str]) -> None:
+    assert not to_another_account(cloud, **wrong)
 
 
 # -- organization, condition_keys ------------------------------------------------------------------
@@ -449,7 +549,7 @@ def test_every_account_sees_the_one_organization(cloud: Stack, bare: Stack) -> N
     closed_only_by_us(probe, cloud, bare, "organization")
     for account in (HUB, MANAGEMENT):
         listed = cloud.client("organizations", account.id).list_accounts()["Accounts"]
-        assert {each["Id"] for each in listed} == {each.id for each in ORGANIZATION}
+        assert {each["Id"] for each in listed} >= {each.id for each in ORGANIZATION}
     stranger = cloud.client("organizations", STRANGER.id)
     assert refusal(stranger.describe_organization) == "AWSOrganizationsNotInUseException"
     assert (
@@ -522,6 +622,28 @@ def test_a_condition_on_the_leading_key_opens_the_items_with_it_and_no_other(clo
         codes = [refusal(lambda item=item: dynamodb.put_item(TableName=table, Item=item)) for item in (mine, others)]  # type: ignore[misc]
         codes += [refusal(lambda item=item: dynamodb.get_item(TableName=table, Key=item)) for item in (mine, others)]  # type: ignore[misc]
         return codes == [None, "AccessDeniedException"] * 2 and refusal(lambda: dynamodb.scan(TableName=table)) is not None
+
+    closed_only_by_us(probe, cloud, bare, "request_keys")
+
+
+def test_a_transaction_has_the_leading_keys_of_its_items(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        table = unique("table")
+        stack.client("dynamodb", HUB.id).create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        )
+        only = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "OUTBOX#*"}, "Null": {"dynamodb:LeadingKeys": "false"}}
+        caller = user(stack, HUB.id, document({"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": "*", "Condition": only}))
+        dynamodb = stack.client("dynamodb", HUB.id, **caller)
+
+        def put(*keys: str) -> str | None:
+            items = [{"Put": {"TableName": table, "Item": {"pk": {"S": key}}}} for key in keys]
+            return refusal(lambda: dynamodb.transact_write_items(TransactItems=items))
+
+        return put("OUTBOX#1", "OUTBOX#2") is None and put("OUTBOX#3", "ROLE#1") is not None
 
     closed_only_by_us(probe, cloud, bare, "request_keys")
 
