@@ -93,7 +93,8 @@ def events_of(pattern: Mapping[str, Any]) -> dict[str, set[str]]:
     """The event names that a rule's pattern asks for, by source; a prefix as `prefix*`."""
     found: dict[str, set[str]] = {}
     for branch in pattern.get("$or", [pattern]):
-        names = {f"{each['prefix']}*" if isinstance(each, dict) else each for each in branch.get("detail", {}).get("eventName", [])}
+        asked = branch.get("detail", {}).get("eventName", [])
+        names = {each if isinstance(each, str) else f"{each['prefix']}*" for each in asked if "anything-but" not in each}
         for each in branch["source"]:
             found.setdefault(each, set()).update(names)
     return found
