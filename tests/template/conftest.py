@@ -9,6 +9,7 @@ from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
+import yaml
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
@@ -35,7 +36,12 @@ def parsed(name: str) -> dict[str, Any]:
 def _as_json(name: str) -> str:
     from samcli.yamlhelper import yaml_parse  # here and below: tests that only want REPOSITORY need not wait for it
 
-    return json.dumps(yaml_parse(source(name)))
+    # It teaches yaml.SafeLoader itself CloudFormation's tags and ordered mappings, for everybody who loads YAML afterwards.
+    with (
+        patch.object(yaml.SafeLoader, "yaml_constructors", {**yaml.SafeLoader.yaml_constructors}),
+        patch.object(yaml.SafeLoader, "yaml_multi_constructors", {**yaml.SafeLoader.yaml_multi_constructors}),
+    ):
+        return json.dumps(yaml_parse(source(name)))
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
-from samcli.yamlhelper import yaml_parse
 
 from doorward.aws.ledger import LEASE
-from tests.template.conftest import REPOSITORY, TEMPLATES, as_list, events_of, resources_of, source, statements_of
+from tests.template.conftest import REPOSITORY, TEMPLATES, as_list, events_of, parsed, resources_of, source, statements_of
 
 type Template = dict[str, Any]
 
@@ -282,7 +281,7 @@ def test_another_account_is_entered_only_within_the_own_organization(hub: Templa
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_every_parameter_is_described_and_checked(name: str) -> None:
-    for parameter, definition in yaml_parse(source(name))["Parameters"].items():
+    for parameter, definition in parsed(name)["Parameters"].items():
         assert definition["Description"].endswith((".", ")")), parameter
         assert {"AllowedPattern", "AllowedValues"} & set(definition) or {"MinValue", "MaxValue"} <= set(definition), parameter
         assert "AllowedValues" in definition or "ConstraintDescription" in definition, parameter

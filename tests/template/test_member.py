@@ -38,7 +38,6 @@ PERMISSIONS = {
         "iam:GetAccountAuthorizationDetails": {"*"},
         "iam:ListOpenIDConnectProviders": {"*"},
         "iam:ListRoles": {"*"},
-        "iam:ListSAMLProviders": {"*"},
         "iam:GetOpenIDConnectProvider": {"oidc-provider/*"},
         "iam:ListEntitiesForPolicy": {"policy/*"},
         "rolesanywhere:ListProfiles": {"*"},
@@ -48,26 +47,16 @@ PERMISSIONS = {
         "cloudtrail:GetEventSelectors": {"trail/*"},
         "cloudtrail:GetTrailStatus": {"trail/*"},
         "events:DescribeRule": {"rule/doorward-*"},
-        "events:ListTargetsByRule": {"rule/doorward-*"},
     },
-    "CanaryRole": {"iam:TagRole": {"role/doorward/doorward-canary"}},
+    "CanaryRole": {"iam:TagRole": {"role/doorward/doorward-canary"}, "ec2:DescribeRegions": {"*"}},
     "RemedyRole": {"iam:UpdateAssumeRolePolicy": {"role/*"}},
 }
 OF_THE_MANAGEMENT_ACCOUNT = {
     **{
         f"organizations:{each}": {"*"}
         for each in (
-            *("DescribeOrganization", "DescribePolicy", "DescribeResourcePolicy", "ListAWSServiceAccessForOrganization", "ListAccounts"),
-            *("ListAccountsForParent", "ListDelegatedAdministrators", "ListDelegatedServicesForAccount"),
-            *(
-                "ListOrganizationalUnitsForParent",
-                "ListParents",
-                "ListPolicies",
-                "ListPoliciesForTarget",
-                "ListRoots",
-                "ListTagsForResource",
-            ),
-            "ListTargetsForPolicy",
+            *("DescribeOrganization", "DescribePolicy", "ListAccounts", "ListAccountsForParent", "ListOrganizationalUnitsForParent"),
+            *("ListParents", "ListPolicies", "ListRoots", "ListTagsForResource", "ListTargetsForPolicy"),
         )
     },
     "cloudformation:DescribeStackSet": {"stackset/doorward-*"},
@@ -171,7 +160,8 @@ def test_the_management_account_has_the_rules_and_roles_of_any_other_but_none_th
 
 
 def test_the_canary_puts_one_tag_on_itself_and_nothing_else(member: Template) -> None:
-    (statement,) = statements_of(member["Resources"]["CanaryRole"])
+    statement, lists = statements_of(member["Resources"]["CanaryRole"])
+    assert lists["Action"] == "ec2:DescribeRegions"
     assert statement["Resource"] == {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role{ROLE_PATH}{CANARY_ROLE}"}
     assert statement["Condition"] == {
         "ForAllValues:StringEquals": {"aws:TagKeys": "doorward-heartbeat"},

@@ -17,6 +17,7 @@ READ_ROLE: Final = "doorward-read"
 CANARY_ROLE: Final = "doorward-canary"
 REMEDY_ROLE: Final = "doorward-remedy"
 
+CHECK_INSTALLATION: Final = "doorward-check-installation"
 REACT_TO_CHANGE: Final = "doorward-react-to-change"
 SWEEP_ACCOUNT: Final = "doorward-sweep-account"
 REFRESH_ORGANIZATION: Final = "doorward-refresh-organization"
@@ -24,7 +25,7 @@ SEND_HEARTBEATS: Final = "doorward-send-heartbeats"
 
 ASSUMED_BY: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        READ_ROLE: frozenset({REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION}),
+        READ_ROLE: frozenset({CHECK_INSTALLATION, REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION}),
         REMEDY_ROLE: frozenset({REACT_TO_CHANGE}),
         CANARY_ROLE: frozenset({SEND_HEARTBEATS}),
         FORWARD_ROLE: frozenset(),
@@ -33,6 +34,7 @@ ASSUMED_BY: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 """By role of a member account: the hub's roles that may assume it. EventBridge assumes the forwarding role."""
 HUB_ROLES: Final = frozenset(
     {
+        CHECK_INSTALLATION,
         REACT_TO_CHANGE,
         SWEEP_ACCOUNT,
         REFRESH_ORGANIZATION,
