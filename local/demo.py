@@ -250,7 +250,7 @@ def summarize(screen: Screen, story: Story, page_url: str | None) -> None:
     screen.heading("Where to look")
     screen.say(f"{FOLDER.relative_to(ROOT)}/summary.md   this, as a document, with every diff")
     screen.say("config/guardrails.yaml   why prod was put back and staging's other findings would only alert")
-    screen.say("template.yaml, accounts/member.yaml   what was deployed, unchanged, for AWS too")
+    screen.say("template.yaml, accounts/*.yaml   what was deployed, unchanged, for AWS too")
     if page_url is None:
         screen.say("make demo KEEP=1   keeps all of this running, with a page of the timeline, findings and messages")
 
