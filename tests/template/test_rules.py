@@ -19,7 +19,7 @@ API, SIGN_IN, SERVICE = "AWS API Call via CloudTrail", "AWS Console Sign In via 
 EVERY_MANAGEMENT_EVENT = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 MEMBERS = ("accounts/member.yaml", "accounts/management.yaml", "accounts/member-region.yaml")
 OF_THE_HUB_ALONE = {
-    f"aws.{each}" for each in ["dynamodb", "kms", "lambda", "logs", "monitoring", "scheduler", "secretsmanager", "sqs", "ssm"]
+    f"aws.{each}" for each in ["dynamodb", "kms", "lambda", "logs", "monitoring", "scheduler", "secretsmanager", "sqs", "ssm", "states"]
 }
 FORWARDED = ("ChangeRule", "SessionRule", "OrganizationRule", "IdentityCenterRule", "GuardRule")
 
@@ -181,6 +181,7 @@ SAID = [
     (call("events", "DisableRule"), {"GuardRule"}),
     (call("cloudtrail", "StopLogging"), {"GuardRule"}),
     (call("cloudformation", "DeleteStack"), {"GuardRule"}),
+    (call("cloudformation", "ExecuteChangeSet"), {"GuardRule"}),  # how `sam deploy` and `aws cloudformation deploy` change a stack
     (call("sns", "DeleteTopic"), {"GuardRule"}),
     (call("lambda", "UpdateFunctionCode20150331v2"), set[str]()),  # nothing of ours runs in a member account
     (call("iam", "UpdateAssumeRolePolicy", "AWS Insight via CloudTrail"), set[str]()),
@@ -247,6 +248,18 @@ TAMPERING = [
         {"TellManagementRule"},
     ),
     (call("iam", "PutRolePolicy", requestParameters={"roleName": "doorward-react-to-change"}), {"TellManagementRule"}),
+    (
+        call(
+            "states",
+            "UpdateStateMachine",
+            requestParameters={"stateMachineArn": "arn:aws:states:us-east-1:111122223333:stateMachine:doorward-sweep"},
+        ),
+        {"OwnServicesRule", "TellManagementRule"},
+    ),
+    (
+        call("states", "StartExecution", requestParameters={"stateMachineArn": "arn:aws:states:us-east-1:1:stateMachine:doorward-sweep"}),
+        set[str](),
+    ),
     (call("iam", "TagRole", requestParameters={"roleName": "doorward-canary"}), set[str]()),
     (
         call(

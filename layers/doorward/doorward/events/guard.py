@@ -12,7 +12,7 @@ LAMBDA: Final = "lambda.amazonaws.com"
 GUARD_NAMES: Final[Mapping[str, frozenset[str]]] = {
     "access-analyzer.amazonaws.com": frozenset({"CreateArchiveRule", "DeleteAnalyzer"}),
     "cloudformation.amazonaws.com": frozenset(
-        ["DeleteStack", "DeleteStackInstances", "DeleteStackSet", "SetStackPolicy", "UpdateStack", "UpdateStackSet"]
+        ["DeleteStack", "DeleteStackInstances", "DeleteStackSet", "ExecuteChangeSet", "SetStackPolicy", "UpdateStack", "UpdateStackSet"]
     ),
     "cloudtrail.amazonaws.com": frozenset(
         [
@@ -68,6 +68,7 @@ GUARD_NAMES: Final[Mapping[str, frozenset[str]]] = {
     "sns.amazonaws.com": frozenset({"DeleteTopic", "RemovePermission", "SetSubscriptionAttributes", "SetTopicAttributes", "Unsubscribe"}),
     "sqs.amazonaws.com": frozenset({"DeleteQueue", "PurgeQueue", "RemovePermission", "SetQueueAttributes"}),
     "ssm.amazonaws.com": frozenset({"DeleteParameter", "PutParameter"}),
+    "states.amazonaws.com": frozenset({"DeleteStateMachine", "UpdateStateMachine"}),
 }
 _NAMING: Final = re.compile(r"(?!external).*(?:names?|arns?|ids?|url|uuid|rules?|bus|target|resources?)", re.IGNORECASE)
 """Parameters that name a thing. Others hold values and documents, which are nobody's business, and so is an external ID."""
