@@ -59,6 +59,7 @@ WRITES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "alarm": ("cloudwatch:DeleteAlarms", "cloudwatch:DisableAlarmActions"),
         "table": ("dynamodb:DeleteTable", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable"),
         "bus": ("events:DeleteEventBus", "events:PutPermission", "events:RemovePermission"),
+        "rule-of-the-bus": ("events:DeleteRule", "events:DisableRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets"),
         "function": (
             *("lambda:AddPermission", "lambda:DeleteFunction", "lambda:PutFunctionConcurrency", "lambda:RemovePermission"),
             *("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
@@ -266,6 +267,8 @@ _HUB_KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "alarm": "cloudwatch:*:{account}:alarm:{stack}-{name}",
         "table": "dynamodb:*:{account}:table/{stack}-{name}",
         "bus": "events:*:{account}:event-bus/doorward",
+        # A rule of a bus has the bus's name before its own: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-manage-iam-access.html
+        "rule-of-the-bus": "events:*:{account}:rule/doorward/{name}",
         "function": "lambda:*:{account}:function:{stack}-{name}",
         # By id only: of every function of the hub account.
         "event-source-mapping": "lambda:*:{account}:event-source-mapping:*",
