@@ -24,7 +24,7 @@ def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
 
 def test_every_path_that_the_readme_names_exists() -> None:
     paths = {each for each in re.findall(r"`([a-z_.]+/[\w./]*|[a-z]+\.(?:yaml|toml|svg))`", README) if not each.startswith(".")}
-    assert {"template.yaml", "accounts/member.yaml", "local/"} <= paths
+    assert {"template.yaml", "accounts/stacksets.yaml", "local/"} <= paths
     nearby = [ROOT, ROOT / "layers/doorward/doorward"]  # the table names the packages of a row by their last part
     assert [each for each in sorted(paths) if not any((folder / each).exists() for folder in nearby)] == []
 
