@@ -367,7 +367,7 @@ def _read_layer(policy: str, level: int | None, documents: Iterable[Document], c
             position, sid, effect, principals, not_principals, actions, not_actions, resources, _, conditions = statement
             is_open = False
             if actions is not None:
-                if written not in actions and not _is_one_of(actions, call.action):
+                if written not in actions and "*" not in actions and not _is_one_of(actions, call.action):
                     continue
             elif not_actions is None:
                 is_open = True

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from sys import intern
 from typing import Any, NamedTuple, get_args
 
 from doorward.errors import MalformedInput
@@ -190,7 +191,7 @@ def _parse_context(raw: object) -> FoldedContext:
         if not isinstance(key, str) or not key:
             raise MalformedInput("request.context: a condition key must be text, and not empty")
         if value.__class__ is str:
-            context[fold(key)] = value
+            context[intern(key.lower())] = value  # fold() without the call
             continue
         where = f"request.context, {_shown(key)}"
         context[fold(key)] = tuple([_parse_value(each, where) for each in value]) if isinstance(value, list) else _parse_value(value, where)
