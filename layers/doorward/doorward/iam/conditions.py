@@ -67,16 +67,15 @@ def read_condition(condition: Condition, *, has_variables: bool) -> Test:
     form = _FORMS.get(name) or _read_operator(name)
     if form is None:
         return _undecided
+    _, family, is_negated, when_absent = form
     key = fold(key)
-    if form.family is None:
+    if family is None:
         return _null_test(form, key, values)
-    when_absent = form.if_exists or form.set_operator == _FOR_ALL or (form.is_negated and form.set_operator is None)
-    is_negated = form.is_negated
-    family = form.family
-    if has_variables and family.expand is not None and _VARIABLE in "".join(values):
+    compile_, expand = family
+    if has_variables and expand is not None and _VARIABLE in (values[0] if len(values) == 1 else "".join(values)):
         return _several_test(form, key, values, when_absent, has_variables=True)
     try:
-        fits = family.compile(values)
+        fits = compile_(values)
     except _UnreadableError:
         return _several_test(form, key, values, when_absent, has_variables=has_variables)
 
@@ -185,7 +184,8 @@ class _Form(NamedTuple):
     set_operator: str | None
     family: _Family | None
     is_negated: bool
-    if_exists: bool
+    when_absent: bool
+    """The answer where the request has not the key. Null has its own."""
 
 
 _FORMS: dict[str, _Form] = {}
@@ -199,10 +199,10 @@ def _read_operator(name: str) -> _Form | None:
     if_exists = rest.endswith(_IF_EXISTS)
     base = rest.removesuffix(_IF_EXISTS)
     if base == _NULL:
-        form = None if if_exists else _Form(prefix or None, None, is_negated=False, if_exists=False)
+        form = None if if_exists else _Form(prefix or None, None, is_negated=False, when_absent=False)
     elif base in _OPERATORS:
         family, is_negated = _OPERATORS[base]
-        form = _Form(prefix or None, family, is_negated, if_exists)
+        form = _Form(prefix or None, family, is_negated, if_exists or prefix == _FOR_ALL or (is_negated and not prefix))
     else:
         form = None
     if form is not None and len(_FORMS) < _KEPT_FORMS:
@@ -343,7 +343,9 @@ def _arn_like(values: tuple[str, ...]) -> Matcher:
 
 
 def _arn_pattern(parts: list[str]) -> Matcher:
-    tests = [(number, compile_globs((part,))) for number, part in enumerate(parts) if part != "*"]
+    tests = [
+        (number, compile_globs((part,)) if "*" in part or "?" in part else part.__eq__) for number, part in enumerate(parts) if part != "*"
+    ]
 
     def fits(value: str) -> bool:
         given = value.split(":", _ARN_PARTS - 1)

@@ -165,7 +165,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _read(raw: dict[str, Any]) -> Document:
-    if not raw.keys() <= _TOP_KEYS:
+    if not _TOP_KEYS.issuperset(raw):
         _refuse_unknown_keys(raw, _TOP_KEYS, "the document")
     version = raw.get("Version", VERSION_2008)
     if version != VERSION_2012 and version != VERSION_2008:  # noqa: PLR1714 - the value may be anything, unhashable too
@@ -187,10 +187,29 @@ def _statement(index: int, raw: Any) -> Statement:
     # Where something stands is put into words only once it is wrong.
     if not isinstance(raw, dict):
         raise MalformedInput(f"Statement[{index}]: must be an object, not {_kind(raw)}")
-    elements = tuple(map(raw.get, _STATEMENT_KEYS))
-    if elements.count(None) + len(raw) != len(elements):
-        _refuse_unknown_and_null(raw, index)
-    sid, effect, principals, not_principals, actions, not_actions, resources, not_resources, conditions = elements
+    get = raw.get
+    sid, effect, principals, actions, resources, conditions = (
+        get("Sid"),
+        get("Effect"),
+        get("Principal"),
+        get("Action"),
+        get("Resource"),
+        get("Condition"),
+    )
+    not_principals = not_actions = not_resources = None
+    others = (
+        len(raw)
+        - (sid is not None)
+        - (effect is not None)
+        - (principals is not None)
+        - (actions is not None)
+        - (resources is not None)
+        - (conditions is not None)
+    )
+    if others:
+        not_principals, not_actions, not_resources = get("NotPrincipal"), get("NotAction"), get("NotResource")
+        if others - (not_principals is not None) - (not_actions is not None) - (not_resources is not None):
+            _refuse_unknown_and_null(raw, index)
     if sid is not None and not isinstance(sid, str):
         raise MalformedInput(f"Statement[{index}].Sid: must be text, not {_kind(sid)}")
     if effect != "Allow" and effect != "Deny":  # noqa: PLR1714 - the value may be anything, unhashable too
@@ -201,15 +220,16 @@ def _statement(index: int, raw: Any) -> Statement:
         actions = (actions,) if actions.__class__ is str else _texts(actions, index, "Action")
     if resources is not None:
         resources = (resources,) if resources.__class__ is str else _texts(resources, index, "Resource")
-    if not_principals is not None:
-        not_principals = _principals(not_principals, index, "NotPrincipal")
-        _refuse_both(principals, index, "Principal")
-    if not_actions is not None:
-        not_actions = _texts(not_actions, index, "NotAction")
-        _refuse_both(actions, index, "Action")
-    if not_resources is not None:
-        not_resources = _texts(not_resources, index, "NotResource")
-        _refuse_both(resources, index, "Resource")
+    if others:
+        if not_principals is not None:
+            not_principals = _principals(not_principals, index, "NotPrincipal")
+            _refuse_both(principals, index, "Principal")
+        if not_actions is not None:
+            not_actions = _texts(not_actions, index, "NotAction")
+            _refuse_both(actions, index, "Action")
+        if not_resources is not None:
+            not_resources = _texts(not_resources, index, "NotResource")
+            _refuse_both(resources, index, "Resource")
     conditions = () if conditions is None else _conditions(conditions, index)
     return _new(
         Statement,
@@ -237,9 +257,9 @@ def _refuse_both(other: object, index: int, element: str) -> None:
 
 
 def _principals(value: Any, index: int, element: str) -> tuple[Principal, ...]:
-    if value == "*":
-        return _EVERYONE
     if not isinstance(value, dict):
+        if value == "*":
+            return _EVERYONE
         raise MalformedInput(f'Statement[{index}].{element}: must be "*" or an object such as {{"AWS": "…"}}, not {_kind(value)}')
     found: tuple[Principal, ...] = ()
     for kind, entries in value.items():

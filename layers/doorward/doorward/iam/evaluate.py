@@ -51,7 +51,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from doorward.iam.arns import is_account_id, parse_arn
-from doorward.iam.conditions import Context, FoldedContext, Test, any_of, fill_in, fold_context, read_condition
+from doorward.iam.conditions import Context, FoldedContext, Test, any_of, fill_in, fold, fold_context, read_condition
 from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
 from doorward.iam.matching import matches, matches_glob
 from doorward.values import NamedTuple
@@ -205,46 +205,41 @@ def forget() -> None:
 
 
 class _Call:
-    """Who asks for what. `action` in lower case; `arn` and `account` are None unless the caller has an ARN.
+    """Who asks for what. `action` in lower case, `written` as asked; `account` is None unless the caller has an ARN.
 
-    `unique_id`: of his user or role, where known. `is_trust`: the resource's policy is a trust policy.
+    `names`: what an `AWS` principal may be that means the caller, and how. `is_trust`: the resource's policy is a trust policy.
     """
 
     __slots__ = (
         "account",
-        "account_root",
         "action",
-        "arn",
         "is_federated_user",
-        "is_role",
         "is_root",
         "is_service_linked",
         "is_trust",
         "is_user",
         "name",
+        "names",
         "principal",
         "resource",
-        "role_arn",
         "role_prefix",
         "type",
-        "unique_id",
+        "written",
     )
 
     def __init__(self, principal: str, principal_type: str, action: str, resource: str | None, *, is_trust: bool) -> None:
         self.principal = principal
         self.type = principal_type
-        self.action = action
+        self.written = action
+        self.action = action = action.lower()
         self.resource = resource
-        self.is_trust = is_trust
-        self.arn: str | None = None
+        self.is_trust = is_trust or action.startswith(_ASSUME) or action in _BY_TRUST_POLICY
         self.account: str | None = None
-        self.account_root: str | None = None
-        self.unique_id: str | None = None
-        # Of a session: what its role's ARN begins and ends with, and that ARN itself where aws:PrincipalArn gives it.
+        self.names = _EVERY_NAME if principal_type in _WITH_ARN_OR_ANONYMOUS else _NO_NAME
+        # Of a session whose role's ARN is not known: what that begins and ends with.
         self.role_prefix: str | None = None
         self.name = ""
-        self.role_arn: str | None = None
-        self.is_role = self.is_root = self.is_federated_user = self.is_service_linked = self.is_user = False
+        self.is_root = self.is_federated_user = self.is_service_linked = self.is_user = False
 
 
 type _Given = str | tuple[str, ...] | None
@@ -252,35 +247,46 @@ type _Given = str | tuple[str, ...] | None
 
 def _read_call(asked: "_Asked", *, is_trust: bool) -> _Call:
     principal, principal_type, action, resource, _, _, _, given_arn, given_id = asked
-    action = action.lower()
-    is_trust = is_trust or action.startswith(_ASSUME) or action in _BY_TRUST_POLICY
     caller = _Call(principal, principal_type, action, resource, is_trust=is_trust)
     if principal_type != "AWS":
         return caller
+    names = dict(_EVERY_NAME)
+    caller.names = names
+    parts = principal.split(":", _ARN_COLONS)
+    if len(parts) > _ARN_COLONS and parts[0] == "arn":
+        _read_names(caller, names, parts, given_arn)
     if given_id is not None:
         unique_id = _only(given_id).partition(":")[0]
-        caller.unique_id = unique_id if unique_id.startswith(_UNIQUE_ID_PREFIXES) else None
-    parts = principal.split(":", _ARN_COLONS)
-    if len(parts) <= _ARN_COLONS or parts[0] != "arn":
-        return caller
-    _, partition, service, _, account, identity = parts
-    caller.arn = principal
-    caller.account = account
-    caller.account_root = f"arn:{partition}:iam::{account}:root"
-    if service == "iam":
-        caller.is_role = identity.startswith("role/")
-        caller.is_root = identity == "root"
-        caller.is_user = caller.is_root or identity.startswith("user/")
-        caller.is_service_linked = identity.startswith(_SERVICE_LINKED)
-    elif service == "sts":
-        if identity.startswith("assumed-role/"):
-            _read_session(caller, f"arn:{partition}:iam::{account}:role/", identity.split("/", 2)[1], given_arn)
-        else:
-            caller.is_federated_user = identity.startswith("federated-user/")
+        if unique_id.startswith(_UNIQUE_ID_PREFIXES):
+            # What is left in a policy of a role or user that was deleted; a role of the same name has another.
+            names[unique_id] = _DIRECTLY if unique_id.startswith("AIDA") else _BY_ROLE
     return caller
 
 
-def _read_session(caller: _Call, prefix: str, name: str, given_arn: str | tuple[str, ...] | None) -> None:
+def _read_names(caller: _Call, names: dict[str, int], parts: list[str], given_arn: "_Given") -> None:
+    _, partition, service, _, account, identity = parts
+    caller.account = account
+    in_account = f"arn:{partition}:iam::{account}:"
+    by_arn = _DIRECTLY
+    if service == "iam":
+        caller.is_root = identity == "root"
+        caller.is_user = caller.is_root or identity.startswith("user/")
+        if identity.startswith("role/"):
+            by_arn = _BY_ROLE
+            caller.is_service_linked = identity.startswith(_SERVICE_LINKED)
+    elif service == "sts":
+        if identity.startswith("assumed-role/"):
+            _read_session(caller, names, f"{in_account}role/", identity.split("/", 2)[1], given_arn)
+        else:
+            caller.is_federated_user = identity.startswith("federated-user/")
+    names[caller.principal] = by_arn
+    by_account = _DIRECTLY if caller.is_root else _BY_ACCOUNT
+    names[f"{in_account}root"] = by_account
+    if is_account_id(account):
+        names[account] = by_account
+
+
+def _read_session(caller: _Call, names: dict[str, int], prefix: str, name: str, given_arn: "_Given") -> None:
     """A session's ARN has its role's account and name, and not its path; `aws:PrincipalArn` tells roles of one name apart.
 
     Where that is given it must be a role of this account and name, or no role covers the session.
@@ -291,8 +297,7 @@ def _read_session(caller: _Call, prefix: str, name: str, given_arn: str | tuple[
         return
     role_arn = _only(given_arn)
     if role_arn.startswith(prefix) and role_arn.endswith(caller.name):
-        caller.role_prefix = prefix
-        caller.role_arn = role_arn
+        names[role_arn] = _BY_ROLE
         caller.is_service_linked = role_arn.startswith(_SERVICE_LINKED, len(prefix) - len("role/"))
 
 
@@ -307,38 +312,26 @@ def _only(value: str | tuple[str, ...]) -> str:
 _NOT, _BY_ACCOUNT, _BY_ROLE, _DIRECTLY = range(4)
 
 
-def _means(principals: tuple[Principal, ...], caller: _Call) -> int:
-    best = _NOT
-    for kind, value in principals:
-        if kind == "AWS":
-            if value == "*":
-                # AWS on `"*"` and this: equivalent for anonymous users.
-                if caller.type in _WITH_ARN_OR_ANONYMOUS:
-                    return _DIRECTLY
-                continue
-            means = _means_arn(value, caller)
-            best = max(best, means)
-        elif kind == "*" or (kind == caller.type and value == caller.principal and kind in _NAMED_EXACTLY):
-            return _DIRECTLY
-    return best
-
-
+# AWS on `"*"` and `{"AWS": "*"}`: equivalent for anonymous users.
 _WITH_ARN_OR_ANONYMOUS = frozenset({"AWS", "Anonymous"})
+_EVERY_NAME = {"*": _DIRECTLY}
+_NO_NAME: dict[str, int] = {}
 _NAMED_EXACTLY = frozenset({"Service", "Federated"})
 
 
-def _means_arn(value: str, caller: _Call) -> int:
-    if value == caller.unique_id:
-        # What is left in a policy of a role or user that was deleted; a role of the same name has another.
-        return _DIRECTLY if value.startswith("AIDA") else _BY_ROLE
-    if value == caller.account_root or (value == caller.account and is_account_id(value)):
-        return _DIRECTLY if caller.is_root else _BY_ACCOUNT
-    if value == caller.arn:
-        return _BY_ROLE if caller.is_role else _DIRECTLY
-    prefix = caller.role_prefix
-    if prefix is not None and value.startswith(prefix) and value.endswith(caller.name):
-        return _BY_ROLE if caller.role_arn is None or value == caller.role_arn else _NOT
-    return _NOT
+def _means(principals: tuple[Principal, ...], caller: _Call) -> int:
+    best = _NOT
+    names = caller.names
+    for kind, value in principals:
+        if kind == "AWS":
+            means = names.get(value, _NOT)
+            if means == _NOT and caller.role_prefix is not None and value.startswith(caller.role_prefix) and value.endswith(caller.name):
+                means = _BY_ROLE
+            if means > best:  # noqa: PLR1730 - max costs more than the look-up
+                best = means
+        elif kind == "*" or (kind == caller.type and value == caller.principal and kind in _NAMED_EXACTLY):
+            return _DIRECTLY
+    return best
 
 
 # What a statement says once everything but the context is known.
@@ -379,7 +372,7 @@ def _read_layer(policy: str, level: int | None, documents: Iterable[Document], c
     all_means: tuple[int, ...] = ()
     is_naming = policy in _NAMING
     is_trust_policy = call.is_trust and policy == _RESOURCE
-    action = call.action
+    written = call.written
     index = -1
     for version, _, statements in documents:
         index += 1
@@ -387,11 +380,11 @@ def _read_layer(policy: str, level: int | None, documents: Iterable[Document], c
             position, sid, effect, principals, not_principals, actions, not_actions, resources, _, conditions = statement
             is_open = False
             if actions is not None:
-                if not _is_one_of(actions, action):
+                if written not in actions and "*" not in actions and not _is_one_of(actions, call.action):
                     continue
             elif not_actions is None:
                 is_open = True
-            elif _is_one_of(not_actions, action):
+            elif _is_one_of(not_actions, call.action):
                 continue
             means = _BY_ACCOUNT
             if principals is not None:
@@ -501,6 +494,8 @@ def _completed(pattern: str) -> str:
 
 
 def _covers_literally(pattern: str, resource: str) -> bool | None:
+    if "?" not in pattern and not resource.startswith(pattern.partition("*")[0]):
+        return False
     pattern = _completed(pattern)
     if not matches_glob(pattern, resource):
         return False
@@ -521,6 +516,8 @@ def _covers_filled_in(pattern: str, resource: str, context: Context) -> bool | N
 
 def _may_reach_over_colons(pattern: str) -> bool:
     """Whether a `*` stands in one of the first five parts, and not at its end: whether it stops at the colon is not documented."""
+    if pattern.partition("*")[0].count(":") >= _ARN_COLONS:
+        return False
     parts = pattern.split(":", _ARN_COLONS)
     return len(parts) > _ARN_COLONS and any("*" in part.rstrip("*") for part in parts[:-1])
 
@@ -561,20 +558,33 @@ class _View(NamedTuple):
 type _Asked = tuple[str, str, str, str | None, str | None, bool, bool, _Given, _Given]
 
 
+# As a context has them: equal keys are found without a look at the text.
+_PRINCIPAL_ARN = fold("aws:PrincipalArn")
+_USER_ID = fold("aws:userid")
+
+
 class CompiledPolicies:
     """Safe to share among threads: what is kept is only ever added, or all dropped."""
 
-    __slots__ = ("_is_trust", "_policies", "_views")
+    __slots__ = ("_is_trust", "_last", "_policies", "_views")
 
     def __init__(self, policies: Policies, *, is_trust: bool = False) -> None:
         self._policies = policies
         self._is_trust = is_trust
         self._views: dict[_Asked, _View | Decision] = {}
+        # What was asked last and its view, replaced as a whole: to compare costs less than to hash what is asked.
+        self._last: tuple[_Asked | None, _View | Decision] = None, _NOT_BY_RESOURCE
 
     def decide(self, request: Request) -> Decision:
         """Total: any request has a decision."""
-        asked, context = _asked(request)
-        view = self._views.get(asked) or self._keep(asked)
+        principal, principal_type, action, given, resource, owner, caller_manages, resource_managed = request
+        context = given if given.__class__ is FoldedContext else fold_context(given)
+        get = context.get
+        asked = principal, principal_type, action, resource, owner, caller_manages, resource_managed, get(_PRINCIPAL_ARN), get(_USER_ID)
+        last, view = self._last
+        if asked != last:
+            view = self._views.get(asked) or self._keep(asked)
+            self._last = asked, view
         return view if isinstance(view, Decision) else _decide(view, context)
 
     def _keep(self, asked: _Asked) -> _View | Decision:
@@ -588,7 +598,7 @@ class CompiledPolicies:
 def _asked(request: Request) -> tuple[_Asked, Context]:
     principal, principal_type, action, given, resource, owner, caller_manages, resource_managed = request
     context = given if given.__class__ is FoldedContext else fold_context(given)
-    arn, user_id = context.get("aws:principalarn"), context.get("aws:userid")
+    arn, user_id = context.get(_PRINCIPAL_ARN), context.get(_USER_ID)
     return (principal, principal_type, action, resource, owner, caller_manages, resource_managed, arn, user_id), context
 
 

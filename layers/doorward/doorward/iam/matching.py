@@ -56,16 +56,16 @@ def compile_globs(patterns: Iterable[str]) -> Matcher:
             tails.append(rest)
         else:
             others.append(_split(head, rest.split("*")))
-    return _either(frozenset(literals), tuple(heads), tuple(tails), tuple(others))
-
-
-def _either(literals: frozenset[str], heads: tuple[str, ...], tails: tuple[str, ...], others: tuple[Matcher, ...]) -> Matcher:
     if not (heads or tails or others):
-        return literals.__contains__
-    if not (literals or tails or others):
-        return lambda text: text.startswith(heads)
+        return frozenset(literals).__contains__
     if len(others) == 1 and not (literals or heads or tails):
         return others[0]
+    return _either(frozenset(literals), tuple(heads), tuple(tails), others)
+
+
+def _either(literals: frozenset[str], heads: tuple[str, ...], tails: tuple[str, ...], others: list[Matcher]) -> Matcher:
+    if not (literals or tails or others):
+        return lambda text: text.startswith(heads)
 
     def fits(text: str) -> bool:
         if text in literals or text.startswith(heads) or text.endswith(tails):

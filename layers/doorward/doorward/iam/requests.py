@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from sys import intern
 from typing import Any, get_args
 
 from doorward.errors import MalformedInput
@@ -11,6 +12,9 @@ from doorward.iam.conditions import FoldedContext, fold
 from doorward.iam.documents import Document, parse_document, scalar_text
 from doorward.iam.evaluate import Decision, Policies, PrincipalType, Request, evaluate
 from doorward.values import NamedTuple
+
+# A NamedTuple's own constructor costs three times as much.
+_new = tuple.__new__
 
 
 class Question(NamedTuple):
@@ -78,16 +82,29 @@ def parse_question(raw: object) -> Question:
     request = _parse_asked(asked, _flag(whole, asked, _MANAGEMENT_FLAGS[0]), _flag(whole, asked, _MANAGEMENT_FLAGS[1]))
     if request.principal_type != "AWS":
         _refuse_own_policies(given, request.principal_type)
-    policies = Policies(
-        None if given.get("identity") is None else _documents(given["identity"], "identity"),
-        _parse_policy(given.get("resource"), "resource"),
-        _parse_policy(given.get("permissions_boundary"), "permissions_boundary"),
-        _parse_policy(given.get("session"), "session"),
-        _parse_levels(given.get("service_control_policies"), "service_control_policies"),
-        _parse_levels(given.get("resource_control_policies"), "resource_control_policies"),
+    layer = given.get
+    identity, resource, boundary, session, scps, rcps = (
+        layer("identity"),
+        layer("resource"),
+        layer("permissions_boundary"),
+        layer("session"),
+        layer("service_control_policies"),
+        layer("resource_control_policies"),
     )
-    _require_account(request, policies)
-    return Question(request, policies)
+    policies = _new(
+        Policies,
+        (
+            None if identity is None else _documents(identity, "identity"),
+            None if resource is None else _document(resource, "resource"),
+            None if boundary is None else _document(boundary, "permissions_boundary"),
+            None if session is None else _document(session, "session"),
+            () if scps is None else _parse_levels(scps, "service_control_policies"),
+            () if rcps is None else _parse_levels(rcps, "resource_control_policies"),
+        ),
+    )
+    if request.resource_account is None:
+        _require_account(request, policies)
+    return _new(Question, (request, policies))
 
 
 def _flag(whole: dict[str, Any], asked: dict[str, Any], name: str) -> bool:
@@ -109,7 +126,7 @@ def _refuse_own_policies(given: dict[str, Any], principal_type: str) -> None:
 
 def _require_account(request: Request, policies: Policies) -> None:
     """Whether both sides must allow hangs on whose the resource is."""
-    if request.principal_type != "AWS" or policies.identity is None or request.resource_account is not None or request.resource == "*":
+    if request.principal_type != "AWS" or policies.identity is None or request.resource == "*":
         return
     arn = None if request.resource is None else parse_arn(request.resource)
     if arn is None or not is_account_id(arn.account_id):
@@ -118,15 +135,8 @@ def _require_account(request: Request, policies: Policies) -> None:
         )
 
 
-def _parse_policy(raw: object, layer: str) -> Document | None:
-    return None if raw is None else _document(raw, layer)
-
-
 def _parse_levels(raw: object, layer: str) -> tuple[tuple[Document, ...], ...]:
-    if not raw:
-        if raw is None or isinstance(raw, list):
-            return ()
-    elif isinstance(raw, list):
+    if isinstance(raw, list):
         return tuple([_documents(each, layer, level) for level, each in enumerate(raw)])
     raise MalformedInput(f"policies.{layer}: must be a list of levels, each a list of policies, not {_kind(raw)}; [] where none apply")
 
@@ -171,7 +181,7 @@ def _parse_asked(asked: dict[str, Any], caller_manages: bool, resource_managed: 
     if account is not None and not (isinstance(account, str) and is_account_id(account)):
         raise MalformedInput(f"request.resource_account: must be an account id, twelve digits as text, or null, not {_shown(account)}")
     context = _parse_context(asked.get("context", {}))
-    return Request(principal, principal_type, action, context, resource, account, caller_manages, resource_managed)
+    return _new(Request, (principal, principal_type, action, context, resource, account, caller_manages, resource_managed))
 
 
 def _parse_context(raw: object) -> FoldedContext:
@@ -182,7 +192,7 @@ def _parse_context(raw: object) -> FoldedContext:
         if not isinstance(key, str) or not key:
             raise MalformedInput("request.context: a condition key must be text, and not empty")
         if value.__class__ is str:
-            context[fold(key)] = value
+            context[intern(key.lower())] = value  # fold() without the call
             continue
         where = f"request.context, {_shown(key)}"
         context[fold(key)] = tuple([_parse_value(each, where) for each in value]) if isinstance(value, list) else _parse_value(value, where)
@@ -214,7 +224,7 @@ def _parse_value(value: object, where: str) -> str:
 def _object(raw: object, where: str, known: frozenset[str]) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise MalformedInput(f"{where}: must be an object, not {_kind(raw)}")
-    if not raw.keys() <= known:
+    if not known.issuperset(raw):
         unknown = next(key for key in raw if key not in known)
         raise MalformedInput(f"{where}: unknown field {_shown(unknown)}; known are {', '.join(sorted(known))}")
     return raw
