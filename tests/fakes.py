@@ -1,14 +1,18 @@
 """Fakes of the ports. Each passes the same contract suite as its adapter: tests/contract/."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from doorward.errors import Conflict, DoorwardError, Misconfigured
+from doorward.events.hints import Hint
+from doorward.guard.heartbeats import Pulse, Spot
 from doorward.guardrails.model import Role
+from doorward.organization.facts import OrganizationFacts
 from doorward.ports.announcing import Message
 from doorward.ports.ledger import Announcement, Baseline, Case, EventOutcome, Head, Lock
+from doorward.ports.organization import Kept
 from doorward.ports.roles import Refused
 
 START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
@@ -213,3 +217,118 @@ class FakeDeadLetters:
         if self.fail_next:
             raise self.fail_next.pop(0)
         self.letters.append((body, reason))
+
+
+class FakeOrganizationStore:
+    """Facts by version. `before_save` is stored by somebody else just before the next save."""
+
+    def __init__(self) -> None:
+        self.kept: Kept | None = None
+        self.before_save: list[OrganizationFacts] = []
+        self._began: datetime | None = None
+        self._called: datetime | None = None
+
+    def load(self) -> Kept | None:
+        return self.kept
+
+    def save(self, facts: OrganizationFacts, *, over: int) -> None:
+        if self.before_save:
+            self._put(self.before_save.pop(0))
+        if over != (0 if self.kept is None else self.kept.version):
+            raise Conflict("another version was stored meanwhile")
+        self._put(facts)
+
+    def take_turn(self, now: datetime) -> float:
+        if self._began is None or self._began <= now - timedelta(seconds=60):
+            self._began = now
+            return 0.0
+        return max((self._began + timedelta(seconds=60) - now).total_seconds(), 1.0)
+
+    def is_called(self, now: datetime) -> bool:
+        return self._called is not None and self._called > now
+
+    def called(self, at: datetime) -> None:
+        self._called = at
+
+    def _put(self, facts: OrganizationFacts) -> None:
+        self.kept = Kept(facts, 1 if self.kept is None else self.kept.version + 1)
+
+
+class FakeBeats:
+    """Heartbeats in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Spot, Pulse] = {}
+        self.back: set[tuple[Spot, str]] = set()
+        self.enabled: dict[str, tuple[datetime, tuple[str, ...]]] = {}
+
+    def seen(self, account_id: str, region: str, nonce: str, at: datetime) -> None:
+        self.back.add((Spot(account_id, region), nonce))
+
+    def pulses(self, spots: Sequence[Spot]) -> Mapping[Spot, Pulse]:
+        return {each: self.kept[each] for each in spots if each in self.kept}
+
+    def came_back(self, nonces: Mapping[Spot, Sequence[str]]) -> Mapping[Spot, frozenset[str]]:
+        found = {spot: frozenset(each for each in several if (spot, each) in self.back) for spot, several in nonces.items()}
+        return {spot: several for spot, several in found.items() if several}
+
+    def keep(self, pulses: Mapping[Spot, Pulse]) -> None:
+        self.kept.update(pulses)
+
+    def regions(self, account_ids: Sequence[str]) -> Mapping[str, tuple[datetime, tuple[str, ...]]]:
+        return {each: self.enabled[each] for each in account_ids if each in self.enabled}
+
+    def keep_regions(self, account_id: str, regions: Sequence[str], at: datetime) -> None:
+        self.enabled[account_id] = (at, tuple(regions))
+
+
+@dataclass
+class FakeCanaries:
+    """`answers` gets every beat that was sent; `fail` are spots, or accounts, that cannot be beaten."""
+
+    answers: Callable[[Spot, str], None] = lambda _spot, _nonce: None
+    fail: dict[str, DoorwardError] = field(default_factory=dict)
+    enabled: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sent: list[tuple[Spot, str]] = field(default_factory=list)
+    regions_read: list[str] = field(default_factory=list)
+
+    def beat(self, nonces: Mapping[Spot, str]) -> Mapping[Spot, DoorwardError]:
+        failed = {each: self.fail[each.account_id] for each in nonces if each.account_id in self.fail}
+        for spot, nonce in nonces.items():
+            if spot not in failed:
+                self.sent.append((spot, nonce))
+                self.answers(spot, nonce)
+        return failed
+
+    def enabled_regions(self, account_id: str) -> tuple[str, ...]:
+        self.regions_read.append(account_id)
+        if account_id in self.fail:
+            raise self.fail[account_id]
+        return self.enabled.get(account_id, ("us-east-1",))
+
+
+@dataclass
+class FakeRefreshes:
+    calls: list[tuple[str, float]] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def call(self, because: str, *, in_seconds: float = 0) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        self.calls.append((because, in_seconds))
+
+
+@dataclass
+class FakeSweeps:
+    started: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+
+    def start(self, account_ids: Sequence[str], because: str) -> None:
+        self.started.append((tuple(account_ids), because))
+
+
+@dataclass
+class FakeHints:
+    sent: list[Hint] = field(default_factory=list)
+
+    def send(self, hints: Sequence[Hint]) -> None:
+        self.sent += hints

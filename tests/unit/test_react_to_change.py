@@ -11,12 +11,15 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
+from doorward.events.hints import Hint, hint_as_text
+from doorward.events.model import Cause
 from doorward.findings.model import Severity
+from doorward.guard.heartbeats import IAM_EVENTS, Spot
 from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope, Waiver
 from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount, TrustedIssuer
 from doorward.ports.ledger import CaseStatus
 from doorward.usecases.react_to_change import Tools, react_to_change
-from tests.fakes import START, FakeClock, FakeLedger, FakeRoles
+from tests.fakes import START, FakeBeats, FakeClock, FakeLedger, FakeRoles
 from tests.template.conftest import REPOSITORY
 
 PROD, SHARED, STRANGER, VENDOR = "777788889999", "444455556666", "999988887777", "555566667777"
@@ -109,7 +112,8 @@ class World:
         self.clock = FakeClock()
         self.roles = FakeRoles()
         self.ledger = FakeLedger(self.clock)
-        self.tools = Tools(self.roles, self.ledger, self.clock, organization, guardrails, (1.0, 2.0, 4.0))
+        self.beats = FakeBeats()
+        self.tools = Tools(self.roles, self.ledger, self.clock, organization, guardrails, (1.0, 2.0, 4.0), lambda: self.beats)
 
     def react(self, message: str) -> list[str]:
         self.clock.time += timedelta(milliseconds=700)
@@ -700,3 +704,61 @@ def test_a_waiver_that_has_ended_keeps_no_door_open() -> None:
     world.roles.put(role(BAD))
     assert world.react(event()) == ["reverted"]
     assert json.loads(world.stands())["Statement"][0]["Principal"] == {"AWS": GOOD_PRINCIPAL}
+
+
+class TestHintsOfChangedFacts:
+    """The account moved, or has just been seen: its roles are as they were, and what counts for them may not be."""
+
+    @staticmethod
+    def hint(cause: Cause) -> str:
+        return hint_as_text(Hint(PROD, cause, "The account moved.", f"facts-{cause}", START))
+
+    @pytest.mark.parametrize("cause", [Cause.FACTS, Cause.FIRST_SEEN])
+    def test_every_role_of_the_account_is_judged_anew_and_none_is_written(self, world: World, cause: Cause) -> None:
+        world.accepted()
+        world.roles.put(role(BAD, name="open", role_id="AROAOPEN"))
+        assert sorted(world.react(self.hint(cause))) == ["alerted", "passed"]
+        assert world.roles.writes == []
+
+    def test_a_role_that_was_judged_before_is_judged_by_what_counts_now(self, world: World) -> None:
+        world.tools = replace(world.tools, guardrails=Guardrails(mode=Mode.OBSERVE))
+        world.roles.put(role(BAD))
+        assert world.react(event(document=BAD)) == ["observed"]
+        world.tools = replace(world.tools, guardrails=ENFORCE)
+        assert world.react(self.hint(Cause.FACTS)) == ["alerted"]
+        assert world.roles.writes == []
+
+
+class TestHeartbeats:
+    """The canary role tags itself once an hour, so that it shows whether changes of roles arrive."""
+
+    CANARY = f"arn:aws:iam::{PROD}:role/doorward/doorward-canary"
+
+    def tagged(self, session: str = "hb-0a1b", role_name: str = "doorward-canary", by: str = CANARY) -> str:
+        message = json.loads(event("TagRole", None, by=by, role_name=role_name))
+        message["detail"]["userIdentity"] = {
+            "type": "AssumedRole",
+            "principalId": f"AROACANARY0000000001:{session}",
+            "arn": f"arn:aws:sts::{PROD}:assumed-role/doorward-canary/{session}",
+            "accountId": PROD,
+            "sessionContext": {"sessionIssuer": {"type": "Role", "arn": by, "accountId": PROD, "userName": "doorward-canary"}},
+        }
+        return json.dumps(message)
+
+    def test_a_beat_is_seen_and_leads_to_no_judgement(self, world: World) -> None:
+        assert world.react(self.tagged()) == ["heartbeat"]
+        assert world.beats.back == {(Spot(PROD, IAM_EVENTS), "0a1b")}
+        assert world.roles.reads == 0
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"session": "jane"},
+            {"role_name": "payments"},
+            {"by": f"arn:aws:iam::{PROD}:role/doorward-canary"},
+            {"by": f"arn:aws:iam::{STRANGER}:role/doorward/doorward-canary"},
+        ],
+    )
+    def test_whatever_only_looks_like_a_beat_is_a_change_like_any_other(self, world: World, changed: dict[str, str]) -> None:
+        assert world.react(self.tagged(**changed)) != ["heartbeat"]
+        assert world.beats.back == set()

@@ -22,6 +22,7 @@ _MISCONFIGURED = frozenset(
         "KMSAccessDeniedException",
         "NotFound",
         "QueueDoesNotExist",
+        "AWSOrganizationsNotInUseException",
         "AWS.SimpleQueueService.NonExistentQueue",
         "ResourceNotFoundException",
         "SignatureDoesNotMatch",

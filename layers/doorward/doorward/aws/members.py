@@ -57,6 +57,10 @@ class Members:
         """A client under a session of its own, which nobody keeps. `assumption`: further parameters of AssumeRole."""
         return _client(service, self._assume(account_id, role_name, session_name, **assumption), account_id, None)
 
+    def knock(self, account_id: str, role_name: str, session_name: str) -> None:
+        """Assume a role for the event that it makes, and do nothing with the session. Raises Unavailable, Misconfigured."""
+        self._assume(account_id, role_name, session_name)
+
     def _is_fresh(self, expires_at: datetime) -> bool:
         return expires_at - _EXPIRY_MARGIN > self._clock.now()
 

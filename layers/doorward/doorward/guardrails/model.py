@@ -184,7 +184,7 @@ class Guardrails(NamedTuple):
 
         Elsewhere: in an account that nobody described, or that is not adopted.
         """
-        if account is None or (self.adopted is not None and account.id not in self.adopted):
+        if account is None or not (account.listed if self.adopted is None else account.id in self.adopted):
             return Mode.OBSERVE
         scope = self.scope_of(role, account)
         if scope is not None and rule_id in scope.rules:

@@ -11,13 +11,17 @@ from doorward.values import NamedTuple
 
 
 class Account(NamedTuple):
-    """`ou` is a path of names from the root, "/workloads/prod"; `org_path` the ids as in `aws:PrincipalOrgPaths`; both "" if unknown."""
+    """`ou` is a path of names from the root, "/workloads/prod"; `org_path` the ids as in `aws:PrincipalOrgPaths`; both "" if unknown.
+
+    `listed` False: AWS Organizations names it, and organization.yaml does not: it is only observed until somebody adopts it.
+    """
 
     id: str
     name: str
     ou: str = ""
     org_path: str = ""
     tags: Mapping[str, str] = MappingProxyType({})
+    listed: bool = True
 
 
 class TrustedAccount(NamedTuple):

@@ -11,7 +11,7 @@ Where this dies, the event comes again, and:
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import replace
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.protected import is_doorwards_own, protected_because
 from doorward.iam.documents import canonical_hash, parse_document
 from doorward.organization.model import Organization
+from doorward.ports.beats import Beats
 from doorward.ports.clock import Clock
 from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, EventOutcome, Head, Ledger, Lock
 from doorward.ports.roles import Refused, Roles
@@ -39,13 +40,18 @@ _EVENT_TIME_GRAIN = timedelta(seconds=1)
 _FRESH = timedelta(seconds=60)
 _LOCK_TRIES = 40
 _LOCK_WAIT_SECONDS = 0.25
+# What the roles' own policies do not show: each is judged anew, whether it has changed or not.
+_BEARS_ON_EVERY_ROLE = frozenset({Cause.FACTS, Cause.FIRST_SEEN})
 # Each round begins with what stands now; somebody who changes it faster than this is met by the next event.
 _ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the reaction works with. `read_delays_seconds`: how long to wait before each further look at IAM."""
+    """What the reaction works with. `read_delays_seconds`: how long to wait before each further look at IAM.
+
+    `beats` are made where the first heartbeat comes by.
+    """
 
     roles: Roles
     ledger: Ledger
@@ -53,6 +59,7 @@ class Tools:
     organization: Organization
     guardrails: Guardrails
     read_delays_seconds: tuple[float, ...]
+    beats: Callable[[], Beats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,8 @@ def react_to_change(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
         outcome = EventOutcome(change.account_id, change.event_id, change.event_name, "", "skipped", because, None, tools.clock.now())
         tools.ledger.record(outcome)
         return (outcome,)
+    if change.event_name == "TagRole" and _is_heartbeat(change, tools):
+        return (_record(tools, change, "", _Result("heartbeat", "The canary role tagged itself: changes of this account's roles arrive.")),)
     try:
         outcomes = [_record(tools, change, ref, result) for ref, result in _react(change, tools)]
     except Misconfigured as error:
@@ -83,6 +92,17 @@ def react_to_change(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
     return tuple(outcomes)
 
 
+def _is_heartbeat(change: Change, tools: Tools) -> bool:
+    from doorward.guard.heartbeats import beat_of
+
+    beat = beat_of(change)
+    if beat is None:
+        return False
+    spot, nonce = beat
+    tools.beats().seen(spot.account_id, spot.region, nonce, change.event_time)
+    return True
+
+
 def _react(change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
     match change.target:
         case RoleTarget(account_id, role_name):
@@ -90,6 +110,8 @@ def _react(change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
         case ProviderTarget(account_id, provider_arn):
             touched = [(role, True) for role in tools.roles.read_all(account_id) if provider_arn in role.trust_policy]
             yield from _react_to_each(touched, change, tools)
+        case AccountTarget(account_id) if change.cause in _BEARS_ON_EVERY_ROLE:
+            yield from _react_to_each([(role, False) for role in tools.roles.read_all(account_id)], change, tools)
         case AccountTarget(account_id):
             yield from _react_to_each(_hidden(account_id, change, tools), change, tools)
 

@@ -1,0 +1,120 @@
+"""See whether the beats that were sent came back, tell where they did not, and send the next.
+
+Every account is beaten in the IAM region at each turn; in its other regions, and by a change of IAM, once an hour.
+Where this dies before it remembers what it sent, those beats count for nothing: the next turn goes on from the one before.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from doorward.errors import DoorwardError, Unavailable
+from doorward.findings.alerts import Alert, alert_as_json
+from doorward.guard.heartbeats import Gap, Pulse, Spot, due, ended_alert, look, looked_at, missed_alert, send
+from doorward.organization.facts import OrganizationFacts
+from doorward.organization.model import Organization
+from doorward.ports.beats import Beats, Canaries
+from doorward.ports.clock import Clock
+from doorward.ports.ledger import Announcement, Ledger
+from doorward.ports.sweeps import Sweeps
+
+_REGIONS_KEPT = timedelta(days=1)
+_MOST_REGIONS_READ = 25
+"""Accounts whose regions are read in one turn: a thousand within four hours, and every one within its day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """`home` is the IAM region, `every_seconds` the time from turn to turn. `facts` None: not read yet, the file's accounts count."""
+
+    beats: Beats
+    canaries: Canaries
+    ledger: Ledger
+    sweeps: Sweeps
+    clock: Clock
+    organization: Organization
+    facts: OrganizationFacts | None
+    hub_account: str
+    home: str
+    every_seconds: int
+    new_nonce: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one turn came to."""
+
+    sent: int
+    silent: tuple[Spot, ...]
+    ended: tuple[Spot, ...]
+    unsent: Mapping[Spot, str]
+
+
+def send_heartbeats(tools: Tools) -> Round:
+    """One turn. Raises Unavailable. Beats that could not be sent for no fault of the account are in `unsent`, and not held against it."""
+    now = tools.clock.now()
+    regions = _regions(now, tools)
+    pulses, silent, ended = _look_back(looked_at(regions, tools.home, now, tools.every_seconds), now, tools)
+    nonces = {spot: tools.new_nonce() for spot in due(regions, tools.home, now, tools.every_seconds)}
+    failures = tools.canaries.beat(nonces)
+    unsent: dict[Spot, str] = {}
+    for spot, nonce in nonces.items():
+        failure = failures.get(spot)
+        if isinstance(failure, Unavailable):
+            unsent[spot] = str(failure)
+            continue
+        pulses[spot] = send(pulses.get(spot, Pulse()), nonce, now, None if failure is None else str(failure))
+    tools.beats.keep(pulses)
+    return Round(len(nonces) - len(failures), tuple(silent), tuple(ended), unsent)
+
+
+def _look_back(spots: tuple[Spot, ...], now: datetime, tools: Tools) -> tuple[dict[Spot, Pulse], dict[Spot, Gap], dict[Spot, Gap]]:
+    before = tools.beats.pulses(spots)
+    back = tools.beats.came_back({spot: [each.nonce for each in pulse.sent] for spot, pulse in before.items()})
+    turns = {spot: look(pulse, back.get(spot, frozenset()), now) for spot, pulse in before.items()}
+    silent = {spot: turn.missed for spot, turn in turns.items() if turn.missed is not None}
+    ended = {spot: turn.ended for spot, turn in turns.items() if turn.ended is not None}
+    for spot, gap in silent.items():
+        alert = missed_alert(spot, gap, _name(spot, tools), now)
+        _announce(alert.id, "GuardProblemFound", alert, tools)
+    for spot, gap in ended.items():
+        alert = ended_alert(spot, gap, _name(spot, tools), now)
+        _announce(f"{alert.id}-ended", "GuardProblemEnded", alert, tools)
+    if silent:
+        tools.sweeps.start(tuple(sorted({each.account_id for each in silent})), "Its heartbeat stays out: events may have been lost.")
+    return {spot: turn.pulse for spot, turn in turns.items()}, silent, ended
+
+
+def _regions(now: datetime, tools: Tools) -> Mapping[str, tuple[str, ...]]:
+    """By account, the regions that it and the hub have enabled; none while they were not read. The IAM region is enabled everywhere."""
+    accounts = _accounts(tools)
+    known = tools.beats.regions(accounts)
+    read = {each: known[each][1] if each in known else () for each in accounts}
+    stale = [each for each in accounts if each not in known or now - known[each][0] >= _REGIONS_KEPT]
+    # The hub first: without its regions nobody is beaten in any other. Then those never read, and those read longest ago.
+    stale.sort(key=lambda each: (each != tools.hub_account, each in known, known[each][0] if each in known else now))
+    for account_id in stale[:_MOST_REGIONS_READ]:
+        try:
+            read[account_id] = tools.canaries.enabled_regions(account_id)
+        except DoorwardError:
+            continue  # the beat itself tells of an account that cannot be entered
+        tools.beats.keep_regions(account_id, read[account_id], now)
+    of_hub = frozenset(read.get(tools.hub_account, ()))
+    return {each: tuple(region for region in read[each] if region in of_hub) for each in accounts}
+
+
+def _accounts(tools: Tools) -> tuple[str, ...]:
+    if tools.facts is None:
+        return tuple(each.id for each in tools.organization.accounts)
+    return tuple(each.id for each in tools.facts.accounts if each.is_active)
+
+
+def _name(spot: Spot, tools: Tools) -> str | None:
+    account = tools.organization.account(spot.account_id)
+    return None if account is None else account.name
+
+
+def _announce(announcement_id: str, detail_type: str, alert: Alert, tools: Tools) -> None:
+    account = tools.organization.account(alert.account_id)
+    detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
+    tools.ledger.announce(Announcement(announcement_id, detail_type, detail, tools.clock.now()))

@@ -1,0 +1,67 @@
+"""Messages of our own: hints into the change queue, calls into the organization's."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from doorward.aws.hints import SqsHints
+from doorward.aws.refreshes import SqsRefreshes
+from doorward.aws.sweeps import HintedSweeps
+from doorward.errors import Misconfigured
+from doorward.events.hints import Hint, hint_as_text, parse_message
+from doorward.events.model import AccountTarget, Cause, Change
+from doorward.ports.organization import REFRESH
+from tests.fakes import START, FakeClock
+
+PROD, STAGING = "777788889999", "222233334444"
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+class Queue:
+    def __init__(self) -> None:
+        self.sqs: Any = boto3.client("sqs")
+        self.url = self.sqs.create_queue(QueueName="q")["QueueUrl"]
+
+    def bodies(self) -> list[str]:
+        return [each["Body"] for each in self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", [])]
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    with patch.dict(os.environ, ENVIRONMENT), mock_aws():
+        yield Queue()
+
+
+def test_hints_arrive_as_the_reaction_reads_them(queue: Queue) -> None:
+    hints = [Hint(PROD, Cause.FACTS, "It moved.", "facts-1", START), Hint(PROD, Cause.FACTS, "It left.", "facts-2", START, role_name="x")]
+    SqsHints(queue.sqs, queue.url).send(hints)
+    assert sorted(queue.bodies()) == sorted(hint_as_text(each) for each in hints)
+
+
+def test_a_sweep_is_a_hint_at_each_account_as_a_whole(queue: Queue) -> None:
+    HintedSweeps(SqsHints(queue.sqs, queue.url), FakeClock()).start([PROD, STAGING], "It joined.")
+    changes = [parse_message(each) for each in queue.bodies()]
+    assert {type(each) for each in changes} == {Change}
+    assert {(each.target, each.cause) for each in changes if isinstance(each, Change)} == {
+        (AccountTarget(PROD), Cause.FIRST_SEEN),
+        (AccountTarget(STAGING), Cause.FIRST_SEEN),
+    }
+
+
+def test_a_call_for_a_read_comes_after_the_time_it_was_put_off_by(queue: Queue) -> None:
+    refreshes = SqsRefreshes(queue.sqs, queue.url)
+    refreshes.call("later", in_seconds=40.2)
+    assert queue.bodies() == []
+    refreshes.call("now")
+    assert [json.loads(each) for each in queue.bodies()] == [{"format": REFRESH, "because": "now"}]
+
+
+def test_a_queue_that_is_not_there_is_misconfigured(queue: Queue) -> None:
+    with pytest.raises(Misconfigured):
+        SqsHints(queue.sqs, queue.url + "x").send([Hint(PROD, Cause.FACTS, "x", "facts-1", START)])
