@@ -17,6 +17,7 @@ _PROGRAMS: Final = {
     "bare boto3": f"import boto3\nfor name in {_CLIENTS!r}: boto3.client(name)",
     "react_to_change": (
         "import handler\n"
+        "handler.bootstrap.organization_store().load = lambda: None\n"  # a read of DynamoDB, which is no CPU of ours
         "handler.bootstrap.reaction_tools()\n"
         "handler.bootstrap.client('secretsmanager')\n"
         "import boto3; boto3.client('iam')"  # made per member account, at its first event

@@ -9,7 +9,9 @@ import pytest
 
 from doorward import bootstrap
 from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Unavailable
+from doorward.guard.heartbeats import Spot
 from doorward.ports.ledger import Announcement, EventOutcome
+from doorward.usecases.send_heartbeats import Round
 from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeDeadLetters, FakeLedger
 from tests.template.conftest import REPOSITORY
 
@@ -130,3 +132,37 @@ class TestNotifyPeople:
         module = load("notify_people")
         assert failures(module.handler(batch(*bodies, "not ours"), None)) == ["m-0", "m-2"]
         assert [each.announcement_id for each in channel.messages] == ["b"]
+
+
+class TestSendHeartbeats:
+    def test_a_turn_says_how_many_beats_it_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bootstrap, "heartbeat_tools", lambda: None)
+        module = load("send_heartbeats")
+        monkeypatch.setattr(module, "send_heartbeats", lambda _tools: Round(3, (), (), {}))
+        assert module.handler({}, None) == {"sent": 3}
+
+    def test_beats_that_could_not_be_sent_fail_the_turn_so_that_its_alarm_tells(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bootstrap, "heartbeat_tools", lambda: None)
+        module = load("send_heartbeats")
+        unsent = {Spot("777788889999", "us-east-1"): "throttled"}
+        monkeypatch.setattr(module, "send_heartbeats", lambda _tools: Round(3, (), (), unsent))
+        with pytest.raises(Unavailable):
+            module.handler({}, None)
+
+
+class TestRefreshOrganization:
+    def test_what_can_never_work_is_put_aside_and_what_may_work_comes_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        letters = FakeDeadLetters()
+        monkeypatch.setattr(bootstrap, "dead_letters", lambda: letters)
+        monkeypatch.setattr(bootstrap, "refresh_tools", lambda: None)
+        module = load("refresh_organization")
+
+        def refresh(body: str, tools: None) -> tuple[EventOutcome, ...]:
+            failure = {"malformed": MalformedInput("no"), "conflict": Conflict("again")}.get(body)
+            if failure is not None:
+                raise failure
+            return ()
+
+        monkeypatch.setattr(module, "refresh_organization", refresh)
+        assert failures(module.handler(batch("fine", "malformed", "conflict"), None)) == ["m-2"]
+        assert letters.letters == [("malformed", "no")]

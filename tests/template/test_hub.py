@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from doorward.aws.ledger import LEASE
+from doorward.ports.organization import REFRESH
 from tests.template.conftest import REPOSITORY, TEMPLATES, as_list, events_of, parsed, resources_of, source, statements_of
 
 type Template = dict[str, Any]
@@ -18,8 +19,8 @@ PERMISSIONS = {
         "sts:AssumeRole": {"doorward-read", "doorward-remedy"},
         "sts:SetSourceIdentity": {"doorward-read", "doorward-remedy"},
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
-        "dynamodb:GetItem": {"LedgerTable", "BaselinesTable"},
-        "dynamodb:PutItem": {"LedgerTable", "BaselinesTable"},
+        "dynamodb:GetItem": {"LedgerTable", "BaselinesTable", "FactsTable"},
+        "dynamodb:PutItem": {"LedgerTable", "BaselinesTable", "FactsTable"},
         "dynamodb:DeleteItem": {"LedgerTable"},
         "dynamodb:ConditionCheckItem": {"LedgerTable"},
         "sqs:ReceiveMessage": {"ChangeQueue"},
@@ -54,11 +55,37 @@ PERMISSIONS = {
         "logs:CreateLogStream": {"NotifyPeopleLogs"},
         "logs:PutLogEvents": {"NotifyPeopleLogs"},
     },
+    "RefreshOrganizationRole": {
+        "sts:AssumeRole": {"doorward-read"},
+        "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
+        "dynamodb:GetItem": {"FactsTable"},
+        "dynamodb:PutItem": {"FactsTable", "LedgerTable"},
+        "dynamodb:UpdateItem": {"FactsTable"},
+        "dynamodb:DeleteItem": {"FactsTable"},
+        "sqs:ReceiveMessage": {"OrganizationQueue"},
+        "sqs:DeleteMessage": {"OrganizationQueue"},
+        "sqs:GetQueueAttributes": {"OrganizationQueue"},
+        "sqs:SendMessage": {"OrganizationQueue", "ChangeQueue", "OrganizationDeadLetters"},
+        "logs:CreateLogStream": {"RefreshOrganizationLogs"},
+        "logs:PutLogEvents": {"RefreshOrganizationLogs"},
+    },
+    "SendHeartbeatsRole": {
+        "sts:AssumeRole": {"doorward-canary"},
+        "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
+        "dynamodb:GetItem": {"FactsTable"},
+        "dynamodb:BatchGetItem": {"FactsTable"},
+        "dynamodb:BatchWriteItem": {"FactsTable"},
+        "dynamodb:PutItem": {"FactsTable", "LedgerTable"},
+        "sqs:SendMessage": {"ChangeQueue"},
+        "logs:CreateLogStream": {"SendHeartbeatsLogs"},
+        "logs:PutLogEvents": {"SendHeartbeatsLogs"},
+    },
     "WatchGuardRole": {
         "sqs:ReceiveMessage": {"GuardQueue"},
         "sqs:DeleteMessage": {"GuardQueue"},
         "sqs:GetQueueAttributes": {"GuardQueue"},
         "sqs:SendMessage": {"GuardDeadLetters"},
+        "dynamodb:GetItem": {"FactsTable"},
         "dynamodb:PutItem": {"LedgerTable"},
         "logs:CreateLogStream": {"WatchGuardLogs"},
         "logs:PutLogEvents": {"WatchGuardLogs"},
@@ -152,7 +179,8 @@ def test_every_rule_on_the_bus_is_about_sources_that_the_bus_takes_or_doorwards_
 
 
 def test_every_rule_on_cloudtrail_events_sees_all_management_events_and_pins_source_and_name(hub: Template) -> None:
-    on_cloudtrail = {name: rule["Properties"] for name, rule in resources_of(hub, "AWS::Events::Rule").items() if name != "NotifyRule"}
+    rules = {name: rule["Properties"] for name, rule in resources_of(hub, "AWS::Events::Rule").items()}
+    on_cloudtrail = {name: rule for name, rule in rules.items() if name != "NotifyRule" and "ScheduleExpression" not in rule}
     assert len(on_cloudtrail) == 8
     for name, rule in on_cloudtrail.items():
         assert rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", name
@@ -167,8 +195,54 @@ def test_what_a_rule_cannot_deliver_has_a_queue_that_takes_it_from_that_rule(hub
     for rule_name, rule in resources_of(hub, "AWS::Events::Rule").items():
         for target in rule["Properties"]["Targets"]:
             topic = {"Ref": "GuardTopicArn"}  # in the management account, whose template says who may publish
-            for queue in [target["DeadLetterConfig"]["Arn"], *([target["Arn"]] if target["Arn"] != topic else [])]:
-                assert _may_send(policies, rule_name, queue["Fn::GetAtt"][0]), f"{rule_name} may not send to {queue}"
+            arns = [target["DeadLetterConfig"]["Arn"], *([target["Arn"]] if target["Arn"] != topic else [])]
+            receivers = [each["Fn::GetAtt"][0] for each in arns]
+            for receiver in receivers:
+                if hub["Resources"][receiver]["Type"] == "AWS::Lambda::Function":
+                    assert _may_start(hub, rule_name, receiver), f"{rule_name} may not start {receiver}"
+                else:
+                    assert _may_send(policies, rule_name, receiver), f"{rule_name} may not send to {receiver}"
+
+
+def _may_start(hub: Template, rule_name: str, function: str) -> bool:
+    return {
+        "FunctionName": {"Ref": function},
+        "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com",
+        "SourceArn": {"Fn::GetAtt": [rule_name, "Arn"]},
+    } in [each["Properties"] for each in resources_of(hub, "AWS::Lambda::Permission").values()]
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        ("ReactToChangeRole", {"ORGANIZATION", "BEAT#*"}),
+        ("RefreshOrganizationRole", {"ORGANIZATION"}),
+        ("WatchGuardRole", {"ORGANIZATION"}),
+        ("SendHeartbeatsRole", {"ORGANIZATION", "BEAT#*"}),
+    ],
+)
+def test_facts_are_touched_under_the_keys_of_each_functions_own_work(hub: Template, role: str, expected: set[str]) -> None:
+    keys = set()
+    for statement in statements_of(hub["Resources"][role]):
+        if "FactsTable" not in json.dumps(statement["Resource"]):
+            continue
+        (operator,) = {each for each in statement["Condition"] if each.startswith("ForAllValues:")}
+        keys.update(as_list(statement["Condition"][operator]["dynamodb:LeadingKeys"]))
+        assert statement["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}  # ForAllValues is true on none
+    assert keys == expected
+
+
+def test_who_stops_the_heartbeats_is_told_of(hub: Template) -> None:
+    alarm = hub["Resources"]["HeartbeatStoppedAlarm"]["Properties"]
+    assert alarm["TreatMissingData"] == "breaching"
+    assert alarm["MetricName"] == "Invocations"
+
+
+def test_a_daily_read_is_called_for_in_the_form_that_the_function_knows(hub: Template) -> None:
+    (target,) = hub["Resources"]["DailyRule"]["Properties"]["Targets"]
+    assert json.loads(target["Input"])["format"] == REFRESH
+    assert target["Arn"] == {"Fn::GetAtt": ["OrganizationQueue", "Arn"]}
 
 
 def _may_send(policies: Template, rule_name: str, queue: str) -> bool:

@@ -5,6 +5,8 @@ Settings come from the environment that template.yaml gives each function.
 
 import json
 import os
+from collections.abc import Callable
+from copy import replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -15,20 +17,29 @@ from doorward.errors import Misconfigured
 
 if TYPE_CHECKING:
     from doorward.aws.members import Members
+    from doorward.organization.model import Organization
     from doorward.ports.announcing import Bus, Channel, DeadLetters
-    from doorward.usecases import watch_guard
+    from doorward.ports.beats import Beats
+    from doorward.ports.hints import Hints
+    from doorward.ports.organization import OrganizationStore
+    from doorward.ports.sweeps import Sweeps
+    from doorward.usecases import refresh_organization, send_heartbeats, watch_guard
+    from doorward.usecases.known_organization import KnownOrganization
     from doorward.usecases.react_to_change import Tools
+
+
+def reaction_tools() -> "Tools":
+    """For react_to_change, with the organization as it is known now."""
+    return replace(_reaction_tools(), organization=known_organization().organization())
 
 
 @cache
-def reaction_tools() -> "Tools":
-    """For react_to_change."""
+def _reaction_tools() -> "Tools":
     from doorward.aws.roles import StsRoles
     from doorward.guardrails.parsing import guardrails_from
-    from doorward.organization.parsing import organization_from
     from doorward.usecases.react_to_change import Tools
 
-    organization = organization_from(configuration("organization"))
+    organization = configured_organization()
     clock = SystemClock()
     return Tools(
         roles=StsRoles(members(organization.partition)),
@@ -37,6 +48,7 @@ def reaction_tools() -> "Tools":
         organization=organization,
         guardrails=guardrails_from(configuration("guardrails")),
         read_delays_seconds=_seconds("READ_DELAYS_SECONDS"),
+        beats=beats,
     )
 
 
@@ -44,24 +56,133 @@ def reaction_tools() -> "Tools":
 def members(partition: str) -> "Members":
     """The way into the accounts, for every function that enters them."""
     from doorward.aws.members import Members
-    from doorward.aws.secrets import secret_reader
 
-    external_id = secret_reader(lambda: client("secretsmanager"), _setting("EXTERNAL_ID_SECRET"))
-    return Members(client("sts"), external_id, SystemClock(), partition)
+    return Members(client("sts"), _external_id(), SystemClock(), partition)
 
 
 @cache
-def guard_tools() -> "watch_guard.Tools":
-    """For watch_guard."""
-    from doorward.guard.ours import Ours
+def _external_id() -> "Callable[[], str]":
+    from doorward.aws.secrets import secret_reader
+
+    return secret_reader(lambda: client("secretsmanager"), _setting("EXTERNAL_ID_SECRET"))
+
+
+@cache
+def configured_organization() -> "Organization":
+    """What config/organization.yaml says, alone."""
     from doorward.organization.parsing import organization_from
+
+    return organization_from(configuration("organization"))
+
+
+@cache
+def organization_store() -> "OrganizationStore":
+    from doorward.aws.organization_facts import DynamoOrganizationStore
+
+    return DynamoOrganizationStore(client("dynamodb"), _setting("FACTS_TABLE"))
+
+
+@cache
+def known_organization() -> "KnownOrganization":
+    """The file and what AWS Organizations says, for every function: ask it anew for each event."""
+    from doorward.usecases.known_organization import KnownOrganization
+
+    return KnownOrganization(configured_organization(), organization_store(), SystemClock())
+
+
+def refresh_tools() -> "refresh_organization.Tools":
+    """For refresh_organization."""
+    from doorward.aws.directory import OrganizationsDirectory
+    from doorward.aws.refreshes import SqsRefreshes
+    from doorward.usecases.refresh_organization import Tools
+
+    configured = configured_organization()
+    clock = SystemClock()
+    return Tools(
+        directory=OrganizationsDirectory(
+            lambda: members(configured.partition).reader("organizations", configured.management_account or ""), clock
+        ),
+        store=organization_store(),
+        refreshes=SqsRefreshes(client("sqs"), _setting("ORGANIZATION_QUEUE_URL")),
+        ledger=ledger(),
+        clock=clock,
+        configured=configured,
+        hub_account=_setting("HUB_ACCOUNT"),
+        hints=hints(),
+        inventory=None,
+        sweeps=sweeps(),
+    )
+
+
+def heartbeat_tools() -> "send_heartbeats.Tools":
+    """For send_heartbeats, with the organization as it is known now."""
+    import secrets
+
+    from doorward.aws.canaries import StsCanaries
+    from doorward.usecases.send_heartbeats import Tools
+
+    home = _setting("AWS_REGION")
+    return Tools(
+        beats=beats(),
+        canaries=StsCanaries(_members_in, home),
+        ledger=ledger(),
+        sweeps=sweeps(),
+        clock=SystemClock(),
+        organization=known_organization().organization(),
+        facts=known_organization().facts(),
+        hub_account=_setting("HUB_ACCOUNT"),
+        home=home,
+        every_seconds=60 * int(_setting("HEARTBEAT_MINUTES")),
+        new_nonce=lambda: secrets.token_hex(8),
+    )
+
+
+@cache
+def hints() -> "Hints":
+    from doorward.aws.hints import SqsHints
+
+    return SqsHints(client("sqs"), _setting("CHANGE_QUEUE_URL"))
+
+
+@cache
+def sweeps() -> "Sweeps":
+    from doorward.aws.sweeps import HintedSweeps
+
+    return HintedSweeps(hints(), SystemClock())
+
+
+@cache
+def beats() -> "Beats":
+    from doorward.aws.beats import DynamoBeats
+
+    return DynamoBeats(client("dynamodb"), _setting("FACTS_TABLE"), SystemClock())
+
+
+@cache
+def _members_in(region: str) -> "Members":
+    """The way in by the STS endpoint of a region: an event of the session arises there."""
+    import boto3
+
+    from doorward.aws.members import Members
+
+    return Members(boto3.client("sts", region_name=region), _external_id(), SystemClock(), configured_organization().partition)
+
+
+def guard_tools() -> "watch_guard.Tools":
+    """For watch_guard, with the organization as it is known now."""
+    return replace(_guard_tools(), organization=known_organization().organization())
+
+
+@cache
+def _guard_tools() -> "watch_guard.Tools":
+    from doorward.guard.ours import Ours
     from doorward.usecases.watch_guard import Tools
 
     identifiers = frozenset(each for each in os.environ.get("GUARDED_IDENTIFIERS", "").split(",") if each)
     return Tools(
         ledger=ledger(),
         clock=SystemClock(),
-        organization=organization_from(configuration("organization")),
+        organization=configured_organization(),
         ours=Ours(_setting("HUB_ACCOUNT"), _setting("HUB_STACK"), identifiers),
     )
 
