@@ -35,10 +35,15 @@ def command(function: str, code: str, folder: Path) -> tuple[list[str], dict[str
         "POWERTOOLS_SERVICE_NAME": function,
         "LEDGER_TABLE": "ledger",
         "BASELINES_TABLE": "baselines",
+        "FACTS_TABLE": "facts",
         "EXTERNAL_ID_SECRET": "secret",
         "DEAD_LETTERS_URL": "http://127.0.0.1/queue",
         "READ_DELAYS_SECONDS": "1,2,4",
         "BUS_NAME": "doorward",
+        "CHANGE_QUEUE_URL": "http://127.0.0.1/changes",
+        "ORGANIZATION_QUEUE_URL": "http://127.0.0.1/organization",
+        "HUB_ACCOUNT": "111122223333",
+        "HEARTBEAT_MINUTES": "5",
         "TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:topic",
     }
     # -S: no site-packages; -s and no user folder either.

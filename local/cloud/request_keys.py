@@ -1,7 +1,7 @@
 """Gap: condition keys that a request itself carries.
 
-* `dynamodb:LeadingKeys`, the partition keys that a call about items is about; multivalued. On AWS each item of a transaction is decided for
-  itself; here each has the keys of all
+* `dynamodb:LeadingKeys`, the partition keys that a call about items is about; multivalued. On AWS each item of a transaction or a batch is
+  decided for itself; here each has the keys of all
   (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html).
 * `events:source` and `events:detail-type` of a PutEvents
   (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html). On AWS each entry is decided for itself; here a call
@@ -39,11 +39,22 @@ def install() -> None:
 def _leading_keys(body: bytes) -> list[str] | None:
     try:
         request = json.loads(body or b"{}")
-        transaction = request.get("TransactItems")
-        about = [request] if transaction is None else [next(iter(each.values())) for each in transaction]
-        return sorted({_leading_key(each) for each in about})
+        return sorted({_leading_key(each) for each in _items(request)})
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
         return None  # a query, or no request that the table would take
+
+
+def _items(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each item that the call is about, with the name of its table."""
+    if "TransactItems" in request:
+        return [next(iter(each.values())) for each in request["TransactItems"]]
+    if "RequestItems" not in request:
+        return [request]
+    found: list[dict[str, Any]] = []
+    for table, asked in request["RequestItems"].items():  # BatchGetItem has keys, BatchWriteItem a list of requests
+        several = [{"Key": each} for each in asked["Keys"]] if isinstance(asked, dict) else [next(iter(each.values())) for each in asked]
+        found += [{**each, "TableName": table} for each in several]
+    return found
 
 
 def _leading_key(about: dict[str, Any]) -> str:

@@ -648,6 +648,32 @@ def test_a_transaction_has_the_leading_keys_of_its_items(cloud: Stack, bare: Sta
     closed_only_by_us(probe, cloud, bare, "request_keys")
 
 
+def test_a_batch_has_the_leading_keys_of_its_items(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        table = unique("table")
+        stack.client("dynamodb", HUB.id).create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        )
+        only = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "BEAT#*"}, "Null": {"dynamodb:LeadingKeys": "false"}}
+        caller = user(stack, HUB.id, document({"Effect": "Allow", "Action": "dynamodb:Batch*", "Resource": "*", "Condition": only}))
+        dynamodb = stack.client("dynamodb", HUB.id, **caller)
+
+        def put(*keys: str) -> str | None:
+            requests = [{"PutRequest": {"Item": {"pk": {"S": key}}}} for key in keys]
+            return refusal(lambda: dynamodb.batch_write_item(RequestItems={table: requests}))
+
+        def get(*keys: str) -> str | None:
+            return refusal(lambda: dynamodb.batch_get_item(RequestItems={table: {"Keys": [{"pk": {"S": key}} for key in keys]}}))
+
+        mine, others = ("BEAT#1", "BEAT#2"), ("BEAT#1", "ROLE#1")
+        return put(*mine) is None and get(*mine) is None and put(*others) is not None and get(*others) is not None
+
+    closed_only_by_us(probe, cloud, bare, "request_keys")
+
+
 def test_a_condition_on_the_source_opens_that_source_and_no_other(cloud: Stack, bare: Stack) -> None:
     def probe(stack: Stack) -> bool:
         only = {"StringEquals": {"events:source": "doorward.guardrails"}}
