@@ -76,7 +76,7 @@ PERMISSIONS = {
         "dynamodb:BatchGetItem": {"FactsTable"},
         "dynamodb:BatchWriteItem": {"FactsTable"},
         "dynamodb:PutItem": {"FactsTable", "LedgerTable"},
-        "sqs:SendMessage": {"ChangeQueue"},
+        "sqs:SendMessage": {"ChangeQueue", "OrganizationQueue"},
         "logs:CreateLogStream": {"SendHeartbeatsLogs"},
         "logs:PutLogEvents": {"SendHeartbeatsLogs"},
     },

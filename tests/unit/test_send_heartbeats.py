@@ -12,7 +12,7 @@ from doorward.events.model import Actor, SessionEvent, Side
 from doorward.guard.heartbeats import IAM_EVENTS, Spot, beat_of, nonce_in, session_name
 from doorward.organization.model import Account, Organization
 from doorward.usecases.send_heartbeats import Round, Tools, send_heartbeats
-from tests.fakes import START, FakeBeats, FakeCanaries, FakeClock, FakeLedger, FakeSweeps
+from tests.fakes import START, FakeBeats, FakeCanaries, FakeClock, FakeLedger, FakeRefreshes, FakeSweeps
 from tests.unit.test_organization_facts import MANAGEMENT, PROD, STAGING, account, facts
 
 HUB = "111122223333"
@@ -28,6 +28,7 @@ class World:
         self.canaries = FakeCanaries(answers=self._answer)
         self.ledger = FakeLedger(self.clock)
         self.sweeps = FakeSweeps()
+        self.refreshes = FakeRefreshes()
         self.deaf: set[Spot] = set()
         nonces = count()
         organization = Organization(accounts=tuple(Account(each, name) for each, name in ((HUB, "hub"), (PROD, "prod"))))
@@ -36,6 +37,7 @@ class World:
             self.canaries,
             self.ledger,
             self.sweeps,
+            self.refreshes,
             self.clock,
             organization,
             None,
@@ -164,6 +166,17 @@ def test_accounts_are_those_that_organizations_calls_active(world: World) -> Non
     world.tools = replace(world.tools, facts=facts(account(PROD), account(STAGING, status="SUSPENDED")))
     world.turns(1)
     assert {spot.account_id for spot, _ in world.canaries.sent} == {PROD, MANAGEMENT}
+
+
+def test_an_organization_that_was_never_read_is_read(world: World) -> None:
+    world.turns(1)
+    assert world.refreshes.calls == []  # one account alone: there is no organization
+    world.tools = replace(world.tools, organization=world.tools.organization._replace(management_account=MANAGEMENT))
+    world.turns(1)
+    assert len(world.refreshes.calls) == 1
+    world.tools = replace(world.tools, facts=facts(account(PROD)))
+    world.turns(1)
+    assert len(world.refreshes.calls) == 1
 
 
 def test_a_turn_that_dies_before_it_remembers_what_it_sent_holds_nothing_against_anybody(

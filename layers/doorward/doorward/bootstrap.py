@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from doorward.ports.announcing import Bus, Channel, DeadLetters
     from doorward.ports.beats import Beats
     from doorward.ports.hints import Hints
-    from doorward.ports.organization import OrganizationStore
+    from doorward.ports.organization import OrganizationStore, Refreshes
     from doorward.ports.sweeps import Sweeps
     from doorward.usecases import refresh_organization, send_heartbeats, watch_guard
     from doorward.usecases.known_organization import KnownOrganization
@@ -93,7 +93,6 @@ def known_organization() -> "KnownOrganization":
 def refresh_tools() -> "refresh_organization.Tools":
     """For refresh_organization."""
     from doorward.aws.directory import OrganizationsDirectory
-    from doorward.aws.refreshes import SqsRefreshes
     from doorward.usecases.refresh_organization import Tools
 
     configured = configured_organization()
@@ -103,7 +102,7 @@ def refresh_tools() -> "refresh_organization.Tools":
             lambda: members(configured.partition).reader("organizations", configured.management_account or ""), clock
         ),
         store=organization_store(),
-        refreshes=SqsRefreshes(client("sqs"), _setting("ORGANIZATION_QUEUE_URL")),
+        refreshes=refreshes(),
         ledger=ledger(),
         clock=clock,
         configured=configured,
@@ -127,6 +126,7 @@ def heartbeat_tools() -> "send_heartbeats.Tools":
         canaries=StsCanaries(_members_in, home),
         ledger=ledger(),
         sweeps=sweeps(),
+        refreshes=refreshes(),
         clock=SystemClock(),
         organization=known_organization().organization(),
         facts=known_organization().facts(),
@@ -135,6 +135,13 @@ def heartbeat_tools() -> "send_heartbeats.Tools":
         every_seconds=60 * int(_setting("HEARTBEAT_MINUTES")),
         new_nonce=lambda: secrets.token_hex(8),
     )
+
+
+@cache
+def refreshes() -> "Refreshes":
+    from doorward.aws.refreshes import SqsRefreshes
+
+    return SqsRefreshes(client("sqs"), _setting("ORGANIZATION_QUEUE_URL"))
 
 
 @cache

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from doorward.events.model import Change, RoleTarget, SessionEvent, Side
+from doorward.events.model import Change, RoleTarget, SessionEvent
 from doorward.findings.alerts import Alert
 from doorward.findings.model import Severity
 from doorward.iam.arns import parse_arn
@@ -89,7 +89,7 @@ def beat_of(event: Change | SessionEvent) -> tuple[Spot, str] | None:
     if isinstance(event, SessionEvent):
         role = parse_arn(event.role_arn or "")
         nonce = nonce_in(event.role_session_name)
-        is_ours = event.event_name == "AssumeRole" and event.side is not Side.CALLER and event.role_account_id == event.account_id
+        is_ours = event.event_name == "AssumeRole" and event.role_account_id == event.account_id
         region = event.region
     else:
         role = parse_arn(event.actor.arn or "")

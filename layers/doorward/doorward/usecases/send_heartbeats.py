@@ -16,6 +16,7 @@ from doorward.organization.model import Organization
 from doorward.ports.beats import Beats, Canaries
 from doorward.ports.clock import Clock
 from doorward.ports.ledger import Announcement, Ledger
+from doorward.ports.organization import Refreshes
 from doorward.ports.sweeps import Sweeps
 
 _REGIONS_KEPT = timedelta(days=1)
@@ -31,6 +32,7 @@ class Tools:
     canaries: Canaries
     ledger: Ledger
     sweeps: Sweeps
+    refreshes: Refreshes
     clock: Clock
     organization: Organization
     facts: OrganizationFacts | None
@@ -53,6 +55,8 @@ class Round:
 def send_heartbeats(tools: Tools) -> Round:
     """One turn. Raises Unavailable. Beats that could not be sent for no fault of the account are in `unsent`, and not held against it."""
     now = tools.clock.now()
+    if tools.facts is None and tools.organization.management_account is not None:
+        tools.refreshes.call("The organization was never read")  # the daily schedule begins a day after it was made
     regions = _regions(now, tools)
     pulses, silent, ended = _look_back(looked_at(regions, tools.home, now, tools.every_seconds), now, tools)
     nonces = {spot: tools.new_nonce() for spot in due(regions, tools.home, now, tools.every_seconds)}
