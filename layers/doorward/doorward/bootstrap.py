@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from doorward.ports.hints import Hints
     from doorward.ports.organization import OrganizationStore, Refreshes
     from doorward.ports.sweeps import Sweeps
-    from doorward.usecases import refresh_organization, send_heartbeats, watch_guard
+    from doorward.usecases import refresh_organization, send_heartbeats, watch_guard, watch_session
     from doorward.usecases.known_organization import KnownOrganization
     from doorward.usecases.react_to_change import Tools
 
@@ -191,6 +191,29 @@ def _guard_tools() -> "watch_guard.Tools":
         clock=SystemClock(),
         organization=configured_organization(),
         ours=Ours(_setting("HUB_ACCOUNT"), _setting("HUB_STACK"), identifiers),
+    )
+
+
+def session_tools() -> "watch_session.Tools":
+    """For watch_session, with the organization as it is known now."""
+    return replace(_session_tools(), organization=known_organization().organization())
+
+
+@cache
+def _session_tools() -> "watch_session.Tools":
+    from doorward.aws.sessions import DynamoSessions
+    from doorward.usecases.watch_session import Tools
+
+    clock = SystemClock()
+    return Tools(
+        sessions=DynamoSessions(client("dynamodb"), _setting("SESSIONS_TABLE"), clock),
+        ledger=ledger(),
+        beats=beats(),
+        clock=clock,
+        organization=configured_organization(),
+        store=organization_store(),
+        refreshes=refreshes(),
+        hub_account=_setting("HUB_ACCOUNT"),
     )
 
 

@@ -1,0 +1,215 @@
+"""Role sessions in DynamoDB.
+
+Sessions table, `pk` / `sk`:
+    CALL#<key>              CALL                       one call, as both copies tell it
+    CALL#<key>              COUNTED                    its edge was counted
+    ROLE#<account>/<name>   CALL#<time>#<key>          the same call, to be found by its role
+    ROLE#<account>/<name>   TRUST#<time>#<event id>    a trust policy as it was written
+    ROLE#<account>/<name>   EDGE#<principal>           who assumes it: times, first, last
+
+Times are ISO 8601 in UTC, so that they sort; `ttl` is epoch seconds.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from doorward.aws.errors import code_of, translated
+from doorward.events.model import Actor, SessionEvent, Side
+from doorward.events.sessions import merge_copies
+from doorward.ports.clock import Clock
+from doorward.sessions.model import Edge, TrustVersion, role_ref_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# A copy of the other account, or a change of trust, can come late: CloudTrail's own retries end within a day.
+_KEEP_CALLS = timedelta(days=2)
+_KEEP_VERSIONS = timedelta(days=400)
+_KEEP_EDGES = timedelta(days=90)
+_MOST_VERSIONS = 50
+_LONGEST_PRINCIPAL = 900  # a sort key has at most 1,024 bytes
+_TIMES = ("event_time", "expires_at")
+
+
+class DynamoSessions:
+    """The SessionStore port."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str, clock: Clock) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._clock = clock
+
+    def keep_call(self, call: SessionEvent) -> SessionEvent:
+        key = _key(f"CALL#{call.key}", "CALL")
+        with translated(f"keeping the call {call.key}"):
+            before = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+            known = None if before is None else _call(before["call"]["S"])
+            merged = call if known is None else merge_copies(known, call)
+            if merged != known:
+                # Whoever wrote in between has made this one stale: Conflict, and the message comes again.
+                condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+                if before is not None:
+                    condition = {"ConditionExpression": "#call = :before", "ExpressionAttributeNames": {"#call": "call"}}
+                    condition["ExpressionAttributeValues"] = {":before": before["call"]}
+                self._put(key, _KEEP_CALLS, {"call": {"S": _text(merged)}}, **condition)
+            ref = role_ref_of(merged)
+            if ref is not None:
+                place = _key(f"ROLE#{ref}", f"CALL#{merged.event_time.isoformat()}#{merged.key}")
+                self._put(place, _KEEP_CALLS, {"call": {"S": _text(merged)}})
+        return merged
+
+    def recent_calls(self, role_ref: str, since: datetime) -> tuple[SessionEvent, ...]:
+        with translated(f"reading the calls of {role_ref}"):
+            items = self._query(role_ref, f"CALL#{since.astimezone(UTC).isoformat()}", "CALL#~")
+            return tuple(_call(item["call"]["S"]) for item in items)
+
+    def keep_version(self, version: TrustVersion) -> None:
+        place = _key(f"ROLE#{version.role_ref}", f"TRUST#{version.at.isoformat()}#{version.event_id}")
+        kept = {"document": {"S": version.document}, "event_id": {"S": version.event_id}, "is_first": {"BOOL": version.is_first}}
+        if version.actor is not None:
+            kept["actor"] = {"S": version.actor}
+        with translated(f"keeping a trust policy of {version.role_ref}"):
+            self._put(place, _KEEP_VERSIONS, kept)
+
+    def versions(self, role_ref: str) -> tuple[TrustVersion, ...]:
+        with translated(f"reading the trust policies of {role_ref}"):
+            items = self._query(role_ref, "TRUST#", "TRUST#~", ScanIndexForward=False, Limit=_MOST_VERSIONS)
+        return tuple(
+            TrustVersion(
+                role_ref,
+                item["event_id"]["S"],
+                datetime.fromisoformat(item["sk"]["S"].split("#")[1]),
+                item["document"]["S"],
+                item["is_first"]["BOOL"],
+                item.get("actor", {}).get("S"),
+            )
+            for item in reversed(items)
+        )
+
+    def count(self, edge: Edge, call_key: str) -> None:
+        counted = self._item(_key(f"CALL#{call_key}", "COUNTED"), _KEEP_CALLS, {})
+        place = _edge_key(edge)
+        with translated(f"counting a session of {edge.role_ref}"):
+            try:
+                self._dynamodb.transact_write_items(
+                    TransactItems=[
+                        {"Put": {"TableName": self._table, "Item": counted, "ConditionExpression": "attribute_not_exists(pk)"}},
+                        {
+                            "Update": {
+                                "TableName": self._table,
+                                "Key": place,
+                                "UpdateExpression": "ADD #times :one SET #principal = :principal",
+                                "ExpressionAttributeNames": {"#times": "times", "#principal": "principal"},
+                                "ExpressionAttributeValues": {":one": {"N": "1"}, ":principal": {"S": edge.principal}},
+                            }
+                        },
+                    ]
+                )
+            except ClientError as error:
+                if not _was_counted(error):
+                    raise
+            # After the count, and also where it was counted before: whoever died in between left these to be done.
+            if edge.first is not None and edge.last is not None:
+                self._move(place, "first", edge.first, "<")
+                self._move(place, "last", edge.last, ">")
+
+    def expect(self, edges: Iterable[Edge]) -> None:
+        for edge in edges:
+            with translated(f"expecting sessions of {edge.role_ref}"):
+                self._dynamodb.update_item(
+                    TableName=self._table,
+                    Key=_edge_key(edge),
+                    UpdateExpression="SET #principal = :principal, #times = if_not_exists(#times, :none), #ttl = :ttl",
+                    ExpressionAttributeNames={"#principal": "principal", "#times": "times", "#ttl": "ttl"},
+                    ExpressionAttributeValues={":principal": {"S": edge.principal}, ":none": {"N": "0"}, ":ttl": self._ttl(_KEEP_EDGES)},
+                )
+
+    def edges(self, role_ref: str) -> tuple[Edge, ...]:
+        with translated(f"reading who assumes {role_ref}"):
+            items = self._query(role_ref, "EDGE#", "EDGE#~")
+        return tuple(
+            Edge(item["principal"]["S"], role_ref, int(item["times"]["N"]), _time(item, "first"), _time(item, "last")) for item in items
+        )
+
+    # Inside
+
+    def _move(self, place: Mapping[str, Any], name: str, time: datetime, direction: str) -> None:
+        """Set `first` or `last` where it is not there yet, or the new one lies farther out; and let the edge live on from now."""
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key=place,
+                UpdateExpression="SET #time = :time, #ttl = :ttl",
+                ConditionExpression=f"attribute_not_exists(#time) OR :time {direction} #time",
+                ExpressionAttributeNames={"#time": name, "#ttl": "ttl"},
+                ExpressionAttributeValues={":time": {"S": time.isoformat()}, ":ttl": self._ttl(_KEEP_EDGES)},
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+
+    def _query(self, role_ref: str, low: str, high: str, **more: Any) -> list[Mapping[str, Any]]:
+        query: Any = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :low AND :high",
+            "ExpressionAttributeValues": {":pk": {"S": f"ROLE#{role_ref}"}, ":low": {"S": low}, ":high": {"S": high}},
+            "ConsistentRead": True,
+            **more,
+        }
+        items: list[Mapping[str, Any]] = []
+        while True:
+            answer = self._dynamodb.query(**query)
+            items += answer["Items"]
+            if "LastEvaluatedKey" not in answer or "Limit" in more:
+                return items
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def _put(self, key: Mapping[str, Any], kept_for: timedelta, attributes: Mapping[str, Any], **condition: Any) -> None:
+        self._dynamodb.put_item(TableName=self._table, Item=self._item(key, kept_for, attributes), **condition)
+
+    def _item(self, key: Mapping[str, Any], kept_for: timedelta, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        return {**key, **attributes, "ttl": self._ttl(kept_for)}
+
+    def _ttl(self, kept_for: timedelta) -> Any:
+        return {"N": str(int((self._clock.now() + kept_for).timestamp()))}
+
+
+def _key(pk: str, sk: str) -> dict[str, Any]:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def _edge_key(edge: Edge) -> dict[str, Any]:
+    return _key(f"ROLE#{edge.role_ref}", f"EDGE#{edge.principal.encode()[:_LONGEST_PRINCIPAL].decode(errors='ignore')}")
+
+
+def _was_counted(error: ClientError) -> bool:
+    reasons: list[Mapping[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    return bool(reasons) and reasons[0].get("Code") == "ConditionalCheckFailed"
+
+
+def _time(item: Mapping[str, Any], name: str) -> datetime | None:
+    return datetime.fromisoformat(item[name]["S"]) if name in item else None
+
+
+def _text(call: SessionEvent) -> str:
+    """A call has no credential and no external ID in it."""
+    return json.dumps({name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(call).items()})
+
+
+def _call(text: str) -> SessionEvent:
+    kept = json.loads(text)
+    times = {name: datetime.fromisoformat(kept[name]) for name in _TIMES if kept[name] is not None}
+    known = {each.name for each in fields(SessionEvent)}
+    return SessionEvent(
+        **{
+            **{name: value for name, value in kept.items() if name in known},
+            **times,
+            "side": Side(kept["side"]),
+            "actor": Actor(**kept["actor"]),
+        }
+    )

@@ -1,0 +1,31 @@
+"""What is remembered of role sessions: calls for a while, trust policies as they were written, and who assumes what."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol
+
+from doorward.events.model import SessionEvent
+from doorward.sessions.model import Edge, TrustVersion
+
+
+class SessionStore(Protocol):
+    """Every method may raise Unavailable. Each can be done again, in any order with the others, and changes nothing then."""
+
+    def keep_call(self, call: SessionEvent) -> SessionEvent:
+        """The call as both of its copies tell it, of which this may be the second. Raises Conflict where the other comes right now."""
+
+    def recent_calls(self, role_ref: str, since: datetime) -> tuple[SessionEvent, ...]:
+        """Those that opened a session of the role, from this time on."""
+
+    def keep_version(self, version: TrustVersion) -> None: ...
+
+    def versions(self, role_ref: str) -> tuple[TrustVersion, ...]:
+        """In order of time, the last days' and at least the last one."""
+
+    def count(self, edge: Edge, call_key: str) -> None:
+        """Once for each call, however often it comes. `first` and `last` move apart only."""
+
+    def expect(self, edges: Iterable[Edge]) -> None:
+        """Remember whom trust policies let in; whoever was seen already stays seen."""
+
+    def edges(self, role_ref: str) -> tuple[Edge, ...]: ...

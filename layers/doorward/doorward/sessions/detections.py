@@ -1,0 +1,199 @@
+"""The catalogue of detections on role sessions. Each is a pure function of a scene; each has a page and a decision table.
+
+docs/detections/<id>.md says what it means and what to do; tests/cases/detections/<id>.json decides what it finds.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from doorward.events.model import Side
+from doorward.findings.alerts import Alert, AlertEvent
+from doorward.findings.model import Severity
+from doorward.organization.installation import ASSUMED_BY, CANARY_ROLE, FORWARD_ROLE, HUB_ROLES, READ_ROLE, REMEDY_ROLE, ROLE_PATH
+from doorward.organization.model import Organization
+from doorward.sessions.model import ASSUMPTIONS, Scene, is_service, principal_of
+from doorward.sessions.opened import opened_for
+from doorward.values import NamedTuple
+
+
+class Found(NamedTuple):
+    """What a detection says. `key` makes it one together with the call: "" where the call alone does."""
+
+    severity: Severity
+    because: str
+    what_to_do: str
+    key: str = ""
+
+
+class Detection(NamedTuple):
+    """`severity` is the highest that it gives."""
+
+    id: str
+    severity: Severity
+    title: str
+    look: Callable[[Scene], Found | None]
+
+
+def detect(scene: Scene, *, now: datetime) -> tuple[Alert, ...]:
+    """Every alert about one call, however much is known of it yet: the same call always has the same ids."""
+    found = ((each, each.look(scene)) for each in CATALOGUE.values())
+    return tuple(_alert(detection, told, scene, now) for detection, told in found if told is not None)
+
+
+def _alert(detection: Detection, found: Found, scene: Scene, now: datetime) -> Alert:
+    call = scene.call
+    return Alert(
+        detection=detection.id,
+        key=f"{call.key}/{found.key}",
+        severity=found.severity,
+        title=detection.title,
+        because=found.because,
+        what_to_do=found.what_to_do,
+        account_id=call.role_account_id or call.account_id,
+        at=now,
+        region=call.region,
+        role=call.role_arn,
+        principal=principal_of(call),
+        actor={
+            "kind": call.actor.kind,
+            "arn": call.actor.arn,
+            "session_name": call.actor.session_name,
+            "account_id": call.actor.account_id,
+            "pipeline": scene.organization.is_pipeline(call.actor.arn),
+        },
+        events=(AlertEvent(call.event_id, call.event_name, call.event_time),),
+    )
+
+
+# Who came
+
+
+def _external_caller(scene: Scene) -> Found | None:
+    call = scene.call
+    if not scene.is_open or is_service(call.actor) or call.provider is not None:
+        return None
+    account_id = call.actor.account_id
+    if account_id is not None and (_is_ours(account_id, scene.organization) or scene.organization.trusted_account(account_id) is not None):
+        return None
+    who = f"account {account_id}" if account_id is not None else "an account that CloudTrail does not name"
+    return Found(
+        Severity.CRITICAL,
+        f"{who} is neither of this organization nor trusted, and has opened a session of {_role(scene)}.",
+        "End the session (a Deny on aws:TokenIssueTime), close the role's trust policy, and look up what the session did; or list the"
+        " account under trusted.accounts if it is meant to come in.",
+    )
+
+
+def _vendor_without_external_id(scene: Scene) -> Found | None:
+    call = scene.call
+    vendor = scene.organization.trusted_account(call.actor.account_id or "")
+    if not scene.is_open or call.event_name != "AssumeRole" or vendor is None or not vendor.external_id_required or call.has_external_id:
+        return None
+    return Found(
+        Severity.HIGH,
+        f"Vendor account {vendor.id} ({vendor.name}) has opened a session of {_role(scene)} without an external ID: another of its"
+        " customers could have had it do so.",
+        "Require sts:ExternalId in the role's trust policy, with the id that the vendor gave to you alone, and ask the vendor for whom it"
+        " came.",
+    )
+
+
+def _opened_door(scene: Scene) -> Found | None:
+    call = scene.call
+    if not scene.is_open:
+        return None
+    opened = opened_for(call, scene.versions, scene.organization)
+    if opened is None:
+        return None
+    version = opened.version
+    seconds = round((call.event_time - version.at).total_seconds())
+    who = principal_of(call) or "somebody"
+    because = f"{who} has opened a session of {_role(scene)} {seconds} s after the change that let him in"
+    by_pipeline = scene.organization.is_pipeline(version.actor)
+    if opened.before_is_known:
+        severity = Severity.MEDIUM if by_pipeline else Severity.CRITICAL
+        because += f", made by {version.actor or 'somebody unknown'}{', a known pipeline' if by_pipeline else ''}."
+    else:
+        outside = call.actor.account_id is None or not _is_ours(call.actor.account_id, scene.organization)
+        severity = Severity.HIGH if outside and not by_pipeline else Severity.LOW
+        because += f", made by {version.actor or 'somebody unknown'}; what stood before was never seen, so he may have been let in before."
+    return Found(
+        severity,
+        because,
+        "Ask who made the change. If nobody can say why: end the session, put the trust policy back, and look up what both did.",
+        version.event_id,
+    )
+
+
+# Doorward's own doors
+
+_OPENING: Final = ASSUMPTIONS | {"SwitchRole", "RenewRole"}
+_SESSION_NAMES: Final[Mapping[str, str]] = MappingProxyType({READ_ROLE: "doorward", REMEDY_ROLE: "dw-", CANARY_ROLE: "hb-"})
+"""What the hub calls its sessions, or how their names begin."""
+_SERVICES: Final = MappingProxyType(
+    {
+        **dict.fromkeys(HUB_ROLES, frozenset({"lambda.amazonaws.com", "states.amazonaws.com"})),
+        FORWARD_ROLE: frozenset({"events.amazonaws.com"}),
+    }
+)
+
+
+def _own_role(scene: Scene) -> Found | None:
+    call = scene.call
+    if call.role_arn is None or f":role{ROLE_PATH}" not in call.role_arn or call.event_name not in _OPENING:
+        return None
+    name = call.role_arn.rpartition("/")[2]
+    wrong = _wrong_about_own_role(scene, name)
+    if wrong is None:
+        return None
+    done = "tried to open" if call.failed else "has opened"
+    return Found(
+        Severity.HIGH if call.failed else Severity.CRITICAL,
+        f"{principal_of(call) or 'Somebody'} {done} a session of Doorward's own role {_role(scene)}: {wrong}.",
+        "Nobody but Doorward's hub has business there. Take the caller's access away; if a session was opened, end it, and deploy the"
+        " account's Doorward stack again with a new external ID.",
+    )
+
+
+def _wrong_about_own_role(scene: Scene, name: str) -> str | None:
+    call, hub = scene.call, scene.hub_account
+    if is_service(call.actor):
+        allowed = _SERVICES.get(name, frozenset())
+        return None if call.actor.invoked_by in allowed else f"{call.actor.invoked_by} has no business there"
+    may = ASSUMED_BY.get(name, frozenset())
+    if call.provider is not None or call.actor.account_id != hub or not may:
+        return "the caller is not the hub"
+    if call.actor.arn is not None and not any(call.actor.arn.endswith(f":{hub}:role{ROLE_PATH}{each}") for each in may):
+        return "the caller is none of the hub's roles that may"
+    if call.actor.arn is None and call.side is Side.CALLER:
+        return "the caller is not named"
+    expected = _SESSION_NAMES[name]
+    session = call.role_session_name
+    if session is not None and not session.startswith(expected):
+        return f"Doorward never calls a session {session!r}"
+    return None
+
+
+def _is_ours(account_id: str, organization: Organization) -> bool:
+    return organization.account(account_id) is not None or account_id == organization.management_account
+
+
+def _role(scene: Scene) -> str:
+    return scene.call.role_arn or "a role"
+
+
+CATALOGUE: Final[Mapping[str, Detection]] = MappingProxyType(
+    {
+        each.id: each
+        for each in (
+            Detection("external-caller", Severity.CRITICAL, "somebody from outside the organization came in", _external_caller),
+            Detection(
+                "vendor-session-without-external-id", Severity.HIGH, "a vendor came in without its external ID", _vendor_without_external_id
+            ),
+            Detection("opened-door-used", Severity.CRITICAL, "a door was used just after it was opened", _opened_door),
+            Detection("doorward-role-used", Severity.CRITICAL, "somebody used one of Doorward's own roles", _own_role),
+        )
+    }
+)

@@ -1,0 +1,90 @@
+"""What is known of a role's sessions: which calls were made, by whom, and which trust policies stood when."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from doorward.events.model import Actor, SessionEvent, Side
+from doorward.organization.model import Organization
+from doorward.values import NamedTuple
+
+ASSUMPTIONS: Final = frozenset({"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
+"""The calls that open a session of a role."""
+WINDOW: Final = timedelta(minutes=15)
+"""How long after a change of trust its use counts as use of what was opened. CloudTrail gives whole seconds."""
+
+
+class TrustVersion(NamedTuple):
+    """A trust policy as a call wrote it. `is_first`: the role was made by this call, so nobody could come in before.
+
+    `actor` is the ARN of who wrote it, None where it is not known.
+    """
+
+    role_ref: str
+    event_id: str
+    at: datetime
+    document: str
+    is_first: bool
+    actor: str | None
+
+
+class Edge(NamedTuple):
+    """Somebody who assumes a role. `times` 0: expected by the role's trust policy, and never seen.
+
+    `principal` is never a session: an issuer role's or a user's ARN, an account id where no more is known, `PROVIDER|SUBJECT`, a service.
+    """
+
+    principal: str
+    role_ref: str
+    times: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+class Scene(NamedTuple):
+    """Everything that a detection may look at. `versions` are the role's, in order of time."""
+
+    call: SessionEvent
+    organization: Organization
+    hub_account: str
+    versions: tuple[TrustVersion, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the call opened a session of a role."""
+        return self.call.event_name in ASSUMPTIONS and not self.call.failed
+
+
+def role_ref_of(call: SessionEvent) -> str | None:
+    """`111122223333/name`; None where no role is told."""
+    if call.role_arn is None or call.role_account_id is None:
+        return None
+    return f"{call.role_account_id}/{call.role_arn.rpartition('/')[2]}"
+
+
+def principal_of(call: SessionEvent) -> str | None:
+    """Who came, as an edge names him; None where that is still to come, by the caller's own copy, or never will."""
+    actor = call.actor
+    if call.provider is not None:
+        return f"{call.provider}|{call.subject or ''}"
+    return actor.arn or (actor.invoked_by if is_service(actor) else None) or actor.account_id
+
+
+def is_service(actor: Actor) -> bool:
+    return actor.kind == "AWSService"
+
+
+def edge_of(call: SessionEvent, organization: Organization) -> Edge | None:
+    """The edge that a call makes, None for none: it failed, names no role, or its caller's own copy is still to come.
+
+    A caller of an account of ours has a copy that names him; one from elsewhere is never named more closely than by his account.
+    """
+    ref, principal = role_ref_of(call), principal_of(call)
+    if ref is None or principal is None or call.event_name not in ASSUMPTIONS or call.failed:
+        return None
+    waits = call.side is Side.OWNER and call.actor.arn is None and organization.account(call.actor.account_id or "") is not None
+    return None if waits else Edge(principal, ref, 1, call.event_time, call.event_time)
+
+
+def expected_edges(role_ref: str, principals: tuple[str, ...]) -> tuple[Edge, ...]:
+    """Seeds: whom the trust policy spells out, by role and user. Being let in is not having come: `times` is 0."""
+    return tuple(Edge(each, role_ref) for each in dict.fromkeys(principals) if ":role/" in each or ":user/" in each)

@@ -1,0 +1,101 @@
+"""Somebody asked for a session of a role, or a role's trust policy was written: keep it, and say what is wrong with it.
+
+Either can come first, twice, late, or from two accounts at once. So both are kept, and each is looked at beside what is known of the other;
+an alert is one by the call that it is about, so that it is told once. Nothing here reads IAM or writes to it.
+
+Where this dies, the message comes again: what was kept is kept once, what was counted is counted once, and what was announced is announced.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from doorward.events.hints import parse_message
+from doorward.events.model import Cause, Change, RoleTarget, SessionEvent, Skipped
+from doorward.findings.alerts import Alert, alert_as_json
+from doorward.guard.heartbeats import beat_of
+from doorward.organization.installation import OWN_ROLES
+from doorward.organization.model import Organization
+from doorward.ports.beats import Beats
+from doorward.ports.clock import Clock
+from doorward.ports.ledger import Announcement, EventOutcome, Ledger
+from doorward.ports.organization import OrganizationStore, Refreshes
+from doorward.ports.sessions import SessionStore
+from doorward.sessions.detections import detect
+from doorward.sessions.model import WINDOW, Scene, TrustVersion, edge_of, role_ref_of
+from doorward.usecases.membership import admit
+
+_MAKES_ROLES = frozenset({"CreateRole", "AcquireRole"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    sessions: SessionStore
+    ledger: Ledger
+    beats: Beats
+    clock: Clock
+    organization: Organization
+    store: OrganizationStore
+    refreshes: Refreshes
+    hub_account: str
+
+
+def watch_session(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
+    """Look at one EventBridge envelope (JSON text). Raises MalformedInput, Conflict, Unavailable."""
+    event = parse_message(message)
+    if isinstance(event, SessionEvent):
+        admit(event, tools.organization, tools.store, tools.refreshes)
+        return (_outcome(tools, event, *_watch_call(event, tools)),)
+    if isinstance(event, Change) and event.cause is Cause.TRUST:
+        admit(event, tools.organization, tools.store, tools.refreshes)
+        return (_outcome(tools, event, *_watch_change(event, tools)),)
+    because = event.because if isinstance(event, Skipped) else f"{event.event_name} opens no session of a role."
+    return (_outcome(tools, event, "skipped", because),)
+
+
+def _watch_call(event: SessionEvent, tools: Tools) -> tuple[str, str]:
+    beat = beat_of(event)
+    if beat is not None:
+        spot, nonce = beat
+        tools.beats.seen(spot.account_id, spot.region, nonce, event.event_time)
+    call = tools.sessions.keep_call(event)
+    edge = edge_of(call, tools.organization)
+    if edge is not None:
+        tools.sessions.count(edge, call.key)
+    ref = role_ref_of(call)
+    versions = () if ref is None else tools.sessions.versions(ref)
+    found = detect(Scene(call, tools.organization, tools.hub_account, versions), now=tools.clock.now())
+    return _announced(found, tools)
+
+
+def _watch_change(change: Change, tools: Tools) -> tuple[str, str]:
+    if not isinstance(change.target, RoleTarget) or change.document is None:
+        return "skipped", "The event does not tell which role's trust policy became what."
+    if change.target.role_name in OWN_ROLES:
+        return "skipped", "Doorward's own role: its trust policy holds Doorward's external ID, and is kept nowhere."
+    ref = f"{change.target.account_id}/{change.target.role_name}"
+    is_first = change.event_name in _MAKES_ROLES
+    tools.sessions.keep_version(
+        TrustVersion(ref, change.event_id, change.event_time, change.document, is_first=is_first, actor=change.actor.arn)
+    )
+    versions = tools.sessions.versions(ref)
+    # A later version may hide what this one opened for who came in between: every call since is looked at again.
+    calls = tools.sessions.recent_calls(ref, change.event_time)
+    within = [each for each in calls if each.event_time <= change.event_time + WINDOW]
+    scenes = (Scene(each, tools.organization, tools.hub_account, versions) for each in within)
+    return _announced([alert for each in scenes for alert in detect(each, now=tools.clock.now())], tools)
+
+
+def _announced(found: Iterable[Alert], tools: Tools) -> tuple[str, str]:
+    because = []
+    for alert in found:
+        account = tools.organization.account(alert.account_id)
+        detail = alert_as_json(alert, "doorward.sessions/1", None if account is None else account.name)
+        tools.ledger.announce(Announcement(alert.id, "SuspiciousSessionFound", detail, tools.clock.now()))
+        because.append(alert.because)
+    return ("alerted", " ".join(because)) if because else ("passed", "Nothing is wrong with it.")
+
+
+def _outcome(tools: Tools, event: SessionEvent | Change | Skipped | object, outcome: str, because: str) -> EventOutcome:
+    account_id, event_id, event_name = (str(getattr(event, name)) for name in ("account_id", "event_id", "event_name"))
+    ref = role_ref_of(event) if isinstance(event, SessionEvent) else None
+    return EventOutcome(account_id, event_id, event_name, ref or "", outcome, because, None, tools.clock.now())
