@@ -1,12 +1,14 @@
 """Fakes of the ports. Each passes the same contract suite as its adapter: tests/contract/."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from doorward.errors import Conflict, DoorwardError, Misconfigured
 from doorward.events.hints import Hint
+from doorward.events.model import SessionEvent
+from doorward.events.sessions import merge_copies
 from doorward.guard.heartbeats import Pulse, Spot
 from doorward.guardrails.model import Role
 from doorward.organization.facts import OrganizationFacts
@@ -14,6 +16,7 @@ from doorward.ports.announcing import Message
 from doorward.ports.ledger import Announcement, Baseline, Case, EventOutcome, Head, Lock
 from doorward.ports.organization import Kept
 from doorward.ports.roles import Refused
+from doorward.sessions.model import Edge, TrustVersion, role_ref_of
 
 START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
@@ -332,3 +335,43 @@ class FakeHints:
 
     def send(self, hints: Sequence[Hint]) -> None:
         self.sent += hints
+
+
+class FakeSessions:
+    """The SessionStore, in memory."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, SessionEvent] = {}
+        self.trust: dict[str, dict[tuple[datetime, str], TrustVersion]] = {}
+        self.seen_edges: dict[tuple[str, str], Edge] = {}
+        self._counted: set[str] = set()
+
+    def keep_call(self, call: SessionEvent) -> SessionEvent:
+        known = self.calls.get(call.key)
+        self.calls[call.key] = call if known is None else merge_copies(known, call)
+        return self.calls[call.key]
+
+    def recent_calls(self, role_ref: str, since: datetime) -> tuple[SessionEvent, ...]:
+        found = [each for each in self.calls.values() if role_ref_of(each) == role_ref and each.event_time >= since]
+        return tuple(sorted(found, key=lambda each: (each.event_time, each.key)))
+
+    def keep_version(self, version: TrustVersion) -> None:
+        self.trust.setdefault(version.role_ref, {})[version.at, version.event_id] = version
+
+    def versions(self, role_ref: str) -> tuple[TrustVersion, ...]:
+        return tuple(version for _, version in sorted(self.trust.get(role_ref, {}).items()))
+
+    def count(self, edge: Edge, call_key: str) -> None:
+        known = self.seen_edges.get((edge.role_ref, edge.principal), edge._replace(times=0, first=None, last=None))
+        times = known.times + (call_key not in self._counted)
+        self._counted.add(call_key)
+        moments = [each for each in (known.first, known.last, edge.first, edge.last) if each is not None]
+        first, last = min(moments, default=None), max(moments, default=None)
+        self.seen_edges[edge.role_ref, edge.principal] = known._replace(times=times, first=first, last=last)
+
+    def expect(self, edges: Iterable[Edge]) -> None:
+        for edge in edges:
+            self.seen_edges.setdefault((edge.role_ref, edge.principal), edge)
+
+    def edges(self, role_ref: str) -> tuple[Edge, ...]:
+        return tuple(edge for (ref, _), edge in sorted(self.seen_edges.items()) if ref == role_ref)

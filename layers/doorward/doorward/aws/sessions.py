@@ -204,12 +204,5 @@ def _text(call: SessionEvent) -> str:
 def _call(text: str) -> SessionEvent:
     kept = json.loads(text)
     times = {name: datetime.fromisoformat(kept[name]) for name in _TIMES if kept[name] is not None}
-    known = {each.name for each in fields(SessionEvent)}
-    return SessionEvent(
-        **{
-            **{name: value for name, value in kept.items() if name in known},
-            **times,
-            "side": Side(kept["side"]),
-            "actor": Actor(**kept["actor"]),
-        }
-    )
+    told = {each.name: kept.get(each.name) for each in fields(SessionEvent)}
+    return SessionEvent(**{**told, **times, "side": Side(kept["side"]), "actor": Actor(**kept["actor"])})
