@@ -80,6 +80,18 @@ PERMISSIONS = {
         "logs:CreateLogStream": {"SendHeartbeatsLogs"},
         "logs:PutLogEvents": {"SendHeartbeatsLogs"},
     },
+    "WatchSessionRole": {
+        "sqs:ReceiveMessage": {"SessionQueue"},
+        "sqs:DeleteMessage": {"SessionQueue"},
+        "sqs:GetQueueAttributes": {"SessionQueue"},
+        "sqs:SendMessage": {"SessionDeadLetters", "OrganizationQueue"},
+        "dynamodb:GetItem": {"SessionsTable", "FactsTable"},
+        "dynamodb:PutItem": {"SessionsTable", "LedgerTable", "FactsTable"},
+        "dynamodb:UpdateItem": {"SessionsTable"},
+        "dynamodb:Query": {"SessionsTable"},
+        "logs:CreateLogStream": {"WatchSessionLogs"},
+        "logs:PutLogEvents": {"WatchSessionLogs"},
+    },
     "WatchGuardRole": {
         "sqs:ReceiveMessage": {"GuardQueue"},
         "sqs:DeleteMessage": {"GuardQueue"},
@@ -219,6 +231,7 @@ def _may_start(hub: Template, rule_name: str, function: str) -> bool:
         ("ReactToChangeRole", {"ORGANIZATION", "BEAT#*"}),
         ("RefreshOrganizationRole", {"ORGANIZATION"}),
         ("WatchGuardRole", {"ORGANIZATION"}),
+        ("WatchSessionRole", {"ORGANIZATION", "BEAT#*"}),
         ("SendHeartbeatsRole", {"ORGANIZATION", "BEAT#*"}),
     ],
 )

@@ -1,0 +1,120 @@
+"""What every store of sessions owes, the fake and DynamoDB alike."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from unittest.mock import patch
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from doorward.aws.sessions import DynamoSessions
+from doorward.events.model import SessionEvent, Side
+from doorward.events.records import parse_record
+from doorward.sessions.model import Edge, TrustVersion, edge_of
+from tests.fakes import START, FakeClock, FakeSessions
+from tests.unit.test_sessions_detections import ACME, STAGING, record
+
+type Store = FakeSessions | DynamoSessions
+
+REF = "777788889999/payments"
+DEPLOYER = f"arn:aws:iam::{STAGING}:role/ci/deployer"
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    if request.param == "fake":
+        yield FakeSessions()
+        return
+    environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    with patch.dict(os.environ, environment), mock_aws():
+        client = boto3.client("dynamodb")
+        client.create_table(
+            TableName="sessions",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        )
+        yield DynamoSessions(client, "sessions", FakeClock())
+
+
+def call(number: int = 0, *, owner: bool = False, seconds: int = 0) -> SessionEvent:
+    by = {"account": STAGING} if owner else {"account": STAGING, "arn": DEPLOYER}
+    parsed = parse_record(record({"by": by, "external_id": True}))
+    assert isinstance(parsed, SessionEvent)
+    side = Side.OWNER if owner else Side.CALLER
+    event_id, time = f"e-{number}-{side}", START + timedelta(seconds=seconds)
+    return replace(parsed, event_id=event_id, shared_event_id=f"s-{number}", side=side, event_time=time)
+
+
+def edge(seconds: int = 0, principal: str = DEPLOYER) -> Edge:
+    time = START + timedelta(seconds=seconds)
+    return Edge(principal, REF, 1, time, time)
+
+
+def test_a_call_comes_back_as_it_was_kept(store: Store) -> None:
+    one = call()
+    assert store.keep_call(one) == one
+    assert store.keep_call(one) == one
+    assert store.recent_calls(REF, START) == (one,)
+
+
+@pytest.mark.parametrize("owner_first", [True, False])
+def test_two_copies_of_a_call_are_one_call_in_either_order(store: Store, owner_first: bool) -> None:
+    copies = [call(owner=owner_first), call(owner=not owner_first)]
+    merged = [store.keep_call(each) for each in copies][-1]
+    assert (merged.side, merged.actor.arn) == (Side.BOTH, DEPLOYER)
+    assert store.keep_call(copies[0]) == merged
+    assert store.recent_calls(REF, START) == (merged,)
+
+
+def test_only_calls_from_that_time_on_are_recent_and_in_their_order(store: Store) -> None:
+    kept = [store.keep_call(call(number, seconds=seconds)) for number, seconds in enumerate((30, 0, 20, -5))]
+    assert store.recent_calls(REF, START) == (kept[1], kept[2], kept[0])
+    assert store.recent_calls("777788889999/other", START) == ()
+
+
+def test_an_edge_counts_each_call_once_and_keeps_the_outermost_times(store: Store) -> None:
+    for key, seconds in (("s-2", 20), ("s-1", 10), ("s-2", 20), ("s-3", 30), ("s-1", 10)):
+        store.count(edge(seconds), key)
+    assert store.edges(REF) == (Edge(DEPLOYER, REF, 3, START + timedelta(seconds=10), START + timedelta(seconds=30)),)
+
+
+def test_whoever_is_expected_and_never_came_has_come_no_time(store: Store) -> None:
+    expected = Edge(DEPLOYER, REF)
+    store.expect([expected, expected])
+    assert store.edges(REF) == (expected,)
+    store.count(edge(), "s-1")
+    store.expect([expected])
+    assert store.edges(REF) == (edge(),)
+
+
+def test_a_principal_of_any_length_has_an_edge(store: Store) -> None:
+    subject = "arn:aws:iam::777788889999:oidc-provider/x|" + "é" * 2000
+    store.count(edge(principal=subject), "s-1")
+    assert store.edges(REF)[0].principal == subject
+
+
+def test_trust_policies_are_kept_once_and_in_order_of_time(store: Store) -> None:
+    versions = [
+        TrustVersion(
+            REF, f"e-{seconds}", START + timedelta(seconds=seconds), json.dumps({"n": seconds}), seconds == 0, None if seconds else "x"
+        )
+        for seconds in (5, 0, 10)
+    ]
+    for each in (*versions, *versions):
+        store.keep_version(each)
+    assert store.versions(REF) == (versions[1], versions[0], versions[2])
+    assert store.versions("777788889999/other") == ()
+
+
+def test_a_call_of_another_organization_makes_an_edge_of_its_account(store: Store) -> None:
+    stranger = replace(call(owner=True), actor=replace(call(owner=True).actor, account_id="999988887777"))
+    found = edge_of(stranger, ACME)
+    assert found is not None
+    assert found.principal == "999988887777"
+    assert edge_of(call(owner=True), ACME) is None  # its caller's copy is still to come
+    assert edge_of(call(), ACME) == edge()

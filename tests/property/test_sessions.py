@@ -1,0 +1,114 @@
+"""Any permutation and duplication of the same events ends with the same calls, edges, trust policies and alerts."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from doorward.organization.model import Organization
+from doorward.sessions.model import Edge
+from doorward.usecases.watch_session import Tools, watch_session
+from tests.fakes import START, FakeBeats, FakeClock, FakeLedger, FakeOrganizationStore, FakeRefreshes, FakeSessions
+from tests.unit.test_sessions_detections import ACME, HUB, PROD, STAGING, record
+
+STRANGER = "999988887777"
+
+
+class World:
+    def __init__(self, organization: Organization = ACME) -> None:
+        clock = FakeClock()
+        self.sessions, self.ledger, self.beats = FakeSessions(), FakeLedger(clock), FakeBeats()
+        self.tools = Tools(
+            self.sessions, self.ledger, self.beats, clock, organization, FakeOrganizationStore(), FakeRefreshes(), HUB
+        )  # fmt: skip
+
+    def take(self, *messages: dict[str, Any]) -> "World":
+        for each in messages:
+            watch_session(json.dumps(each), self.tools)
+        return self
+
+    def facts(self) -> tuple[Any, ...]:
+        edges: dict[tuple[str, str], Edge] = dict(sorted(self.sessions.seen_edges.items()))
+        return self.sessions.calls, edges, self.sessions.trust, set(self.ledger.outbox)
+
+
+def envelope(detail: dict[str, Any]) -> dict[str, Any]:
+    source = "aws." + detail["eventSource"].partition(".")[0]
+    return {
+        "source": source,
+        "detail-type": "AWS API Call via CloudTrail",
+        "account": detail["recipientAccountId"],
+        "region": detail["awsRegion"],
+        "detail": detail,
+    }
+
+
+def assumption(number: int, account: str, arn: str | None, seconds: int, *, copy: str = "owner") -> dict[str, Any]:
+    by = {"account": account} if copy == "owner" else {"account": account, "arn": arn}
+    detail = record({"by": by})
+    recipient = PROD if copy == "owner" else account
+    time = (START + timedelta(seconds=seconds)).isoformat()
+    return envelope(
+        {**detail, "eventID": f"e-{number}-{copy}", "sharedEventID": f"s-{number}", "recipientAccountId": recipient, "eventTime": time}
+    )
+
+
+def change(number: int, seconds: int, principals: list[str], name: str = "UpdateAssumeRolePolicy") -> dict[str, Any]:
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": principals}, "Action": "sts:AssumeRole"}]}
+    field = "policyDocument" if name == "UpdateAssumeRolePolicy" else "assumeRolePolicyDocument"
+    return envelope(
+        {
+            "eventID": f"c-{number}",
+            "eventTime": (START + timedelta(seconds=seconds)).isoformat(),
+            "eventName": name,
+            "eventSource": "iam.amazonaws.com",
+            "awsRegion": "us-east-1",
+            "recipientAccountId": PROD,
+            "userIdentity": {"type": "IAMUser", "arn": f"arn:aws:iam::{PROD}:user/jane", "accountId": PROD},
+            "requestParameters": {"roleName": "payments", field: json.dumps(document)},
+            "responseElements": None,
+        }
+    )
+
+
+BATCH, DEPLOYER = f"arn:aws:iam::{STAGING}:role/batch", f"arn:aws:iam::{STAGING}:role/ci/deployer"
+STORY = [
+    change(0, -3600, [BATCH], "CreateRole"),
+    change(1, 0, [BATCH, f"arn:aws:iam::{STRANGER}:root", DEPLOYER]),
+    change(2, 30, [BATCH, f"arn:aws:iam::{STRANGER}:root"]),
+    assumption(1, STRANGER, None, 10),
+    assumption(2, STAGING, DEPLOYER, 20),
+    assumption(2, STAGING, DEPLOYER, 20, copy="caller"),
+    assumption(3, STAGING, BATCH, 40),
+    assumption(3, STAGING, BATCH, 40, copy="caller"),
+    assumption(4, STAGING, BATCH, -1800, copy="caller"),
+    assumption(5, STRANGER, None, 2000),
+]
+
+
+@given(st.permutations(STORY), st.lists(st.sampled_from(STORY), max_size=4))
+def test_any_order_and_any_repetition_ends_the_same(order: list[dict[str, Any]], again: list[dict[str, Any]]) -> None:
+    expected = World().take(*STORY)
+    found = World().take(*order, *again)
+    calls, edges, trust, alerts = expected.facts()
+    assert found.facts()[:3] == (calls, edges, trust)
+    # What stood before may be learned only after an alert was told: then more is told, and never less.
+    assert alerts <= found.facts()[3]
+
+
+def test_the_story_is_told_as_it_was() -> None:
+    world = World().take(*STORY)
+    told = {(each.detail["detection"], each.detail["principal"]) for each in world.ledger.outbox.values()}
+    assert told == {("external-caller", STRANGER), ("opened-door-used", STRANGER), ("opened-door-used", DEPLOYER)}
+    assert {edge.principal: edge.times for edge in world.sessions.edges(f"{PROD}/payments")} == {STRANGER: 2, DEPLOYER: 1, BATCH: 2}
+
+
+def test_a_call_whose_change_comes_later_is_told_then() -> None:
+    use, opening, before = STORY[3], STORY[1], STORY[0]
+    world = World().take(use, before)
+    assert {each.detail["detection"] for each in world.ledger.outbox.values()} == {"external-caller"}
+    world.take(opening)
+    assert {each.detail["detection"] for each in world.ledger.outbox.values()} == {"external-caller", "opened-door-used"}
+    assert all(each.detail["severity"] == "critical" for each in world.ledger.outbox.values())
