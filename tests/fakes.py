@@ -53,6 +53,7 @@ class FakeRoles:
     stale_lists: list[list[Role]] = field(default_factory=list)
     unwritable: bool = False
     before_write: list[Role] = field(default_factory=list)
+    attached: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def put(self, role: Role) -> None:
         self.roles[role.ref] = role
@@ -70,6 +71,10 @@ class FakeRoles:
             yield from self.stale_lists.pop(0)
             return
         yield from [replace(role, tags={}) for role in self.roles.values() if role.account_id == account_id]
+
+    def attached_to(self, account_id: str, policy_arn: str) -> tuple[str, ...]:
+        self._fail_where_told_to()
+        return tuple(self.attached.get((account_id, policy_arn), ()))
 
     def write_trust_policy(self, role: Role, trust_policy: str, *, finding_id: str) -> None:
         if self.before_write:

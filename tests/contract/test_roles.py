@@ -197,3 +197,28 @@ def test_an_account_that_cannot_be_entered_says_which_and_keeps_the_external_id_
         with pytest.raises(failure, match=f"assuming .*{PROD}.*accounts/member.yaml") as caught:
             StsRoles(Members(sts, lambda: "own-external-id", FakeClock())).read(PROD, "x")
     assert "own-external-id" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fake", [True, False])
+def test_the_roles_of_a_policy_are_those_that_have_it_attached(fake: bool) -> None:
+    policy = f"arn:aws:iam::{PROD}:policy/power"
+    if fake:
+        assert FakeRoles(attached={(PROD, policy): ["x"]}).attached_to(PROD, policy) == ("x",)
+        assert FakeRoles().attached_to(PROD, policy) == ()
+        return
+    with patch.dict(os.environ, ENVIRONMENT), mock_aws():
+        world = World(StsRoles(Members(boto3.client("sts"), lambda: "x" * 48, FakeClock())), aws=True)
+        world.exists("x")
+        assert world.roles.attached_to(PROD, policy) == ()  # there is no such policy (any more)
+        session = boto3.client("sts").assume_role(RoleArn=f"arn:aws:iam::{PROD}:role/doorward/doorward-read", RoleSessionName="x")[
+            "Credentials"
+        ]
+        iam = boto3.client(
+            "iam",
+            aws_access_key_id=session["AccessKeyId"],
+            aws_secret_access_key=session["SecretAccessKey"],
+            aws_session_token=session["SessionToken"],
+        )
+        iam.create_policy(PolicyName="power", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
+        iam.attach_role_policy(RoleName="x", PolicyArn=policy)
+        assert world.roles.attached_to(PROD, policy) == ("x",)

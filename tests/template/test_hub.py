@@ -26,7 +26,7 @@ PERMISSIONS = {
         "sqs:ReceiveMessage": {"ChangeQueue"},
         "sqs:DeleteMessage": {"ChangeQueue"},
         "sqs:GetQueueAttributes": {"ChangeQueue"},
-        "sqs:SendMessage": {"ChangeDeadLetters"},
+        "sqs:SendMessage": {"ChangeDeadLetters", "OrganizationQueue"},
         "logs:CreateLogStream": {"ReactToChangeLogs"},
         "logs:PutLogEvents": {"ReactToChangeLogs"},
     },

@@ -113,7 +113,9 @@ class World:
         self.roles = FakeRoles()
         self.ledger = FakeLedger(self.clock)
         self.beats = FakeBeats()
-        self.tools = Tools(self.roles, self.ledger, self.clock, organization, guardrails, (1.0, 2.0, 4.0), lambda: self.beats)
+        self.tools = Tools(
+            self.roles, self.ledger, self.clock, organization, guardrails, (1.0, 2.0, 4.0), lambda: self.beats, lambda _change: None
+        )
 
     def react(self, message: str) -> list[str]:
         self.clock.time += timedelta(milliseconds=700)

@@ -57,7 +57,7 @@ def react(record: dict[str, Any]) -> tuple[list[str], FakeRoles]:
         document = change.document or json.dumps({"Version": "2012-10-17", "Statement": []})
         roles.put(Role(account, name, "/", f"arn:aws:iam::{account}:role/{name}", "AROAREAL0000000001", document))
     organization = Organization(id="o-a1b2c3d4e5", accounts=(Account(account, "own"),))
-    tools = Tools(roles, FakeLedger(clock), clock, organization, Guardrails(mode=Mode.ENFORCE), (0.1,), FakeBeats)
+    tools = Tools(roles, FakeLedger(clock), clock, organization, Guardrails(mode=Mode.ENFORCE), (0.1,), FakeBeats, lambda _change: None)
     return [outcome.outcome for outcome in react_to_change(message, tools)], roles
 
 

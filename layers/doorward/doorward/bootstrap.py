@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 
 def reaction_tools() -> "Tools":
     """For react_to_change, with the organization as it is known now."""
-    return replace(_reaction_tools(), organization=known_organization().organization())
+    from doorward.usecases.membership import admit
+
+    organization = known_organization().organization()
+    return replace(
+        _reaction_tools(),
+        organization=organization,
+        admit=lambda change: admit(change, organization, organization_store(), refreshes()),
+    )
 
 
 @cache
@@ -49,6 +56,7 @@ def _reaction_tools() -> "Tools":
         guardrails=guardrails_from(configuration("guardrails")),
         read_delays_seconds=_seconds("READ_DELAYS_SECONDS"),
         beats=beats,
+        admit=lambda _change: None,
     )
 
 

@@ -44,6 +44,18 @@ class StsRoles:
                 for each in page["Roles"]:
                     yield _role(account_id, each)
 
+    def attached_to(self, account_id: str, policy_arn: str) -> tuple[str, ...]:
+        """https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListEntitiesForPolicy.html."""
+        iam = self._reader(account_id)
+        with translated(f"listing the roles of policy {policy_arn}"):
+            try:
+                pages = iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=policy_arn, EntityFilter="Role")
+                return tuple(dict.fromkeys(each["RoleName"] for page in pages for each in page["PolicyRoles"]))
+            except ClientError as error:
+                if code_of(error) == "NoSuchEntity":
+                    return ()
+                raise
+
     def write_trust_policy(self, role: Role, trust_policy: str, *, finding_id: str) -> None:
         """Under a session that can do this to exactly this role and nothing else; never kept."""
         session_policy = {

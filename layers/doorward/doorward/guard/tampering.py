@@ -106,6 +106,8 @@ def _touched(event: GuardEvent | Change, ours: Ours) -> tuple[str, ...]:
     if isinstance(event, Change):
         target = event.target
         return (target.role_name,) if isinstance(target, RoleTarget) and ours.is_ours(target.role_name, event.account_id) else ()
+    if event.parameters_omitted and not event.names:
+        return ("something that the event hides",)
     if event.event_source == _CLOUDTRAIL:
         return tuple(dict.fromkeys(event.names)) or ("a trail",)
     return tuple(dict.fromkeys(each for each in event.names if ours.is_ours(each, event.account_id)))

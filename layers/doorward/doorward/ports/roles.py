@@ -20,5 +20,8 @@ class Roles(Protocol):
     def read_all(self, account_id: str) -> Iterator[Role]:
         """Every role of the account, without tags; IAM lists none."""
 
+    def attached_to(self, account_id: str, policy_arn: str) -> tuple[str, ...]:
+        """Names of the roles that have this managed policy attached, or as their permissions boundary; none where the policy is gone."""
+
     def write_trust_policy(self, role: Role, trust_policy: str, *, finding_id: str) -> None:
         """Replace the trust policy of exactly this role. Also raises Refused, and Conflict where the role is gone."""

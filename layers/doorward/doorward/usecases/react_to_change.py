@@ -17,10 +17,21 @@ from copy import replace
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Unavailable
 from doorward.events.hints import parse_message
-from doorward.events.model import AccountTarget, Cause, Change, ProviderTarget, RoleTarget, Skipped
+from doorward.events.model import (
+    AccountTarget,
+    Cause,
+    Change,
+    PolicyTarget,
+    ProviderTarget,
+    RolesTarget,
+    RoleTarget,
+    ServiceTarget,
+    Skipped,
+)
 from doorward.findings.model import Finding, Judgement, Remedy, Verdict
 from doorward.guardrails.announcements import FORMAT, describe_actor, describe_case, with_remedy
 from doorward.guardrails.decide import Action, Circumstances, Decision, decide
@@ -33,6 +44,9 @@ from doorward.ports.beats import Beats
 from doorward.ports.clock import Clock
 from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, EventOutcome, Head, Ledger, Lock
 from doorward.ports.roles import Refused, Roles
+
+if TYPE_CHECKING:
+    from doorward.findings.alerts import Alert
 
 # CloudTrail gives whole seconds.
 _EVENT_TIME_GRAIN = timedelta(seconds=1)
@@ -50,7 +64,7 @@ _ROUNDS = 3
 class Tools:
     """What the reaction works with. `read_delays_seconds`: how long to wait before each further look at IAM.
 
-    `beats` are made where the first heartbeat comes by.
+    `beats` are made where the first heartbeat comes by. `admit` raises where an event is of no account of the organization.
     """
 
     roles: Roles
@@ -60,6 +74,7 @@ class Tools:
     guardrails: Guardrails
     read_delays_seconds: tuple[float, ...]
     beats: Callable[[], Beats]
+    admit: Callable[[Change], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,7 @@ def react_to_change(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
         outcome = EventOutcome(change.account_id, change.event_id, change.event_name, "", "skipped", because, None, tools.clock.now())
         tools.ledger.record(outcome)
         return (outcome,)
+    tools.admit(change)
     if change.event_name == "TagRole" and _is_heartbeat(change, tools):
         return (_record(tools, change, "", _Result("heartbeat", "The canary role tagged itself: changes of this account's roles arrive.")),)
     try:
@@ -107,21 +123,51 @@ def _react(change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
     match change.target:
         case RoleTarget(account_id, role_name):
             yield f"{account_id}/{role_name}", _react_to_role(account_id, role_name, change, tools, cause_known=True)
+        case RolesTarget(named):
+            ours = [each for each in named if tools.organization.account(each.account_id) is not None]
+            yield from _react_to_each([(each, True) for each in ours], change, tools)
+        case PolicyTarget(account_id, policy_arn):
+            holders = [RoleTarget(account_id, each) for each in tools.roles.attached_to(account_id, policy_arn)]
+            yield from _react_to_each([(each, True) for each in holders], change, tools)
+        case ServiceTarget(account_id, service):
+            yield from _react_to_each(_naming(account_id, service, tools), change, tools)
         case ProviderTarget(account_id, provider_arn):
-            touched = [(role, True) for role in tools.roles.read_all(account_id) if provider_arn in role.trust_policy]
+            from doorward.guardrails.changes import provider_changed  # of every thousand events one needs it
+
+            touched = _naming(account_id, provider_arn, tools)
+            _tell(provider_changed(change, [each.role_name for each, _ in touched], tools.organization), tools)
             yield from _react_to_each(touched, change, tools)
         case AccountTarget(account_id) if change.cause in _BEARS_ON_EVERY_ROLE:
-            yield from _react_to_each([(role, False) for role in tools.roles.read_all(account_id)], change, tools)
+            every = [(RoleTarget(account_id, role.name), False) for role in tools.roles.read_all(account_id)]
+            yield from _react_to_each(every, change, tools)
         case AccountTarget(account_id):
+            from doorward.guardrails.changes import parameters_hidden
+
+            _tell(parameters_hidden(change), tools)
             yield from _react_to_each(_hidden(account_id, change, tools), change, tools)
 
 
-def _react_to_each(roles: Iterable[tuple[Role, bool]], change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
+def _naming(account_id: str, text: str, tools: Tools) -> list[tuple[RoleTarget, bool]]:
+    """Roles whose trust policy has this provider or service in it."""
+    return [(RoleTarget(account_id, role.name), True) for role in tools.roles.read_all(account_id) if text in role.trust_policy]
+
+
+def _tell(alert: "Alert | None", tools: Tools) -> None:
+    if alert is not None:
+        from doorward.findings.alerts import alert_as_json
+
+        account = tools.organization.account(alert.account_id)
+        detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
+        tools.ledger.announce(Announcement(alert.id, "SuspiciousChangeFound", detail, tools.clock.now()))
+
+
+def _react_to_each(roles: Iterable[tuple[RoleTarget, bool]], change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
     """One role that cannot be dealt with keeps no other from being looked at: what went wrong is raised at the end."""
     failures: list[DoorwardError] = []
     for role, cause_known in roles:
         try:
-            yield role.ref, _react_to_role(role.account_id, role.name, change, tools, cause_known=cause_known)
+            ref = f"{role.account_id}/{role.role_name}"
+            yield ref, _react_to_role(role.account_id, role.role_name, change, tools, cause_known=cause_known)
         except DoorwardError as error:
             failures.append(error)
     failures.sort(key=lambda error: isinstance(error, Misconfigured))  # what is worth another try comes first
@@ -129,7 +175,7 @@ def _react_to_each(roles: Iterable[tuple[Role, bool]], change: Change, tools: To
         raise failures[0]
 
 
-def _hidden(account_id: str, change: Change, tools: Tools) -> list[tuple[Role, bool]]:
+def _hidden(account_id: str, change: Change, tools: Tools) -> list[tuple[RoleTarget, bool]]:
     """Roles that a change which hides its role can be about, each with whether it has changed for sure.
 
     They are those whose policy is not the one of which an event told last. One never seen before may always have been so, unless it is as
@@ -145,7 +191,8 @@ def _hidden(account_id: str, change: Change, tools: Tools) -> list[tuple[Role, b
             head = tools.ledger.head(role.ref)
             is_new = role.created_at is not None and role.created_at >= change.event_time
             if (head.role_id, head.judged_hash) != (role.role_id, _policy_hash(role)):
-                found.append((role, is_new or (head.role_id == role.role_id and head.judged_hash != "")))
+                target = RoleTarget(account_id, role.name)
+                found.append((target, is_new or (head.role_id == role.role_id and head.judged_hash != "")))
         if found or tools.clock.now() - change.event_time > _FRESH:
             return found
     raise Unavailable(f"{account_id}: no role has changed yet that this event could be about; looking again later")
@@ -189,6 +236,10 @@ class _RoleReaction:
                 self._close_without_write(case, head, "The role does not exist any more.")
             return _Result("no-such-role", "The role does not exist (any more): there is nothing to judge.")
         found_hash = _policy_hash(role)
+        if head.role_id not in {"", role.role_id}:
+            from doorward.guardrails.changes import role_recreated
+
+            _tell(role_recreated(self.change, role.arn, head.role_id, role.role_id, tools.organization), tools)
         if case is not None and (case.role_id, case.found_hash) != (role.role_id, found_hash):
             head = self._close_overtaken(case, head, found_hash)
             case = None
