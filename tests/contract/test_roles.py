@@ -210,7 +210,7 @@ def test_the_roles_of_a_policy_are_those_that_have_it_attached(fake: bool) -> No
         world = World(StsRoles(Members(boto3.client("sts"), lambda: "x" * 48, FakeClock())), aws=True)
         world.exists("x")
         assert world.roles.attached_to(PROD, policy) == ()  # there is no such policy (any more)
-        session = boto3.client("sts").assume_role(RoleArn=f"arn:aws:iam::{PROD}:role/doorward/doorward-read", RoleSessionName="x")[
+        session = boto3.client("sts").assume_role(RoleArn=f"arn:aws:iam::{PROD}:role/doorward/doorward-read", RoleSessionName="local")[
             "Credentials"
         ]
         iam = boto3.client(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from doorward.aws.installation import management_events
 from doorward.errors import MalformedInput, Unavailable
 from doorward.guard.doctor import (
     ENABLED,
@@ -74,6 +75,55 @@ def test_a_trail_that_does_not_log_everything_is_not_enough(trail: Trail, says: 
     assert says in found[0][1]
     both = (trail, TRAIL)
     assert broken(check_account(AccountSeen(PROD, False, None, (region(IAM_REGION, *both),)), IAM_REGION)) == []
+
+
+def test_a_trail_that_cannot_be_seen_into_is_not_called_well() -> None:
+    checks = check_account(AccountSeen(PROD, False, None, (region(IAM_REGION, TRAIL._replace(reads=None, writes=None)),)), IAM_REGION)
+    assert [(each.id, each.state) for each in checks if each.state is not State.OK] == [("trail-present", State.UNKNOWN)]
+
+
+BASIC = {"IncludeManagementEvents": True, "ReadWriteType": "All"}
+MANAGEMENT_ONLY = {"Field": "eventCategory", "Equals": ["Management"]}
+
+
+def advanced(**source: list[str]) -> dict[str, Any]:
+    return {"AdvancedEventSelectors": [{"FieldSelectors": [MANAGEMENT_ONLY, {"Field": "eventSource", **source}]}]}
+
+
+@pytest.mark.parametrize(
+    ("selectors", "logged"),
+    [
+        ({"EventSelectors": [BASIC]}, (True, True)),
+        ({"EventSelectors": [{**BASIC, "ReadWriteType": "WriteOnly"}]}, (False, True)),
+        ({"EventSelectors": [{**BASIC, "ReadWriteType": "WriteOnly"}, {**BASIC, "ReadWriteType": "ReadOnly"}]}, (True, True)),
+        ({"EventSelectors": [{**BASIC, "IncludeManagementEvents": False}]}, (False, False)),
+        ({"EventSelectors": []}, (False, False)),
+        ({}, (False, False)),
+        ({"AdvancedEventSelectors": [{"FieldSelectors": [MANAGEMENT_ONLY]}]}, (True, True)),
+        ({"AdvancedEventSelectors": [{"FieldSelectors": [MANAGEMENT_ONLY, {"Field": "readOnly", "Equals": ["false"]}]}]}, (False, True)),
+        (
+            {
+                "AdvancedEventSelectors": [
+                    {"FieldSelectors": [MANAGEMENT_ONLY, {"Field": "eventSource", "NotEquals": ["kms.amazonaws.com"]}]}
+                ]
+            },
+            (True, True),
+        ),
+        (
+            {
+                "AdvancedEventSelectors": [
+                    {"FieldSelectors": [MANAGEMENT_ONLY, {"Field": "eventSource", "NotEquals": ["sts.amazonaws.com"]}]}
+                ]
+            },
+            (False, False),
+        ),
+        (advanced(Equals=["kms.amazonaws.com"]), (False, False)),
+        ({"AdvancedEventSelectors": [{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}]}]}, (False, False)),
+        ({"AdvancedEventSelectors": [{"FieldSelectors": [MANAGEMENT_ONLY, {"Field": "eventName", "Equals": ["x"]}]}]}, (False, False)),
+    ],
+)
+def test_what_a_trail_logs_is_read_from_either_kind_of_selector(selectors: dict[str, Any], logged: tuple[bool, bool]) -> None:
+    assert management_events(selectors) == logged
 
 
 def test_two_trails_of_which_each_logs_half_are_not_taken_for_one_that_logs_all() -> None:

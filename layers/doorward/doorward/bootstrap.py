@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from doorward.ports.hints import Hints
     from doorward.ports.organization import OrganizationStore, Refreshes
     from doorward.ports.sweeps import Sweeps
-    from doorward.usecases import refresh_organization, send_heartbeats, watch_guard, watch_session
+    from doorward.usecases import check_installation, refresh_organization, send_heartbeats, watch_guard, watch_session
     from doorward.usecases.known_organization import KnownOrganization
     from doorward.usecases.react_to_change import Tools
 
@@ -223,6 +223,26 @@ def _session_tools() -> "watch_session.Tools":
         refreshes=refreshes(),
         hub_account=_setting("HUB_ACCOUNT"),
     )
+
+
+def installation_tools() -> "check_installation.Tools":
+    """For check_installation, with the organization as it is known now."""
+    from doorward.aws.installation import AwsInstallation
+    from doorward.usecases.check_installation import IAM_REGIONS, Tools
+
+    organization, facts = known_organization().organization(), known_organization().facts()
+    installation = AwsInstallation(
+        members(organization.partition),
+        (client("events"), client("lambda"), client("sqs")),
+        _setting("HUB_ACCOUNT"),
+        organization.management_account,
+        IAM_REGIONS[organization.partition],
+        _setting("HUB_STACK"),
+        tuple(_setting("RULES").split(",")),
+        dict(each.split("=", 1) for each in _setting("QUEUES").split(",")),
+        lambda: None if facts is None else facts.read_at,
+    )
+    return Tools(installation, organization, SystemClock())
 
 
 @cache

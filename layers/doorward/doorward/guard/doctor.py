@@ -34,12 +34,12 @@ class Check(NamedTuple):
 
 
 class Trail(NamedTuple):
-    """`reads`, `writes`: whether it logs management events of that kind. EventBridge needs both."""
+    """`reads`, `writes`: whether it logs management events of that kind; None where this account may not see it. EventBridge needs both."""
 
     arn: str
     is_logging: bool
-    reads: bool
-    writes: bool
+    reads: bool | None
+    writes: bool | None
 
 
 class RegionSeen(NamedTuple):
@@ -122,6 +122,9 @@ def _trail(at: _At, trails: tuple[Trail, ...]) -> Check:
     logging = [each for each in trails if each.is_logging]
     if any(each.reads and each.writes for each in logging):
         return at.ok("trail-present", "A trail logs management events, reads and writes.")
+    if any(each.reads is None for each in logging):
+        cure = "See in the account that owns the trail that it logs management events, reads and writes."
+        return at.unknown("trail-present", "A trail logs here; what it logs, this account may not see.", cure)
     cure = "EventBridge hears what a trail logs: make one of the organization, in all regions, for management events, reads and writes."
     if any(each.writes for each in logging):
         return at.broken("trail-present", "The trail logs no reads, so nobody who assumes a role is heard.", cure)

@@ -10,7 +10,8 @@ from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
 from doorward.ports.installation import Installation
 
-_IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""By partition: where IAM's events are, and where the hub stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +35,5 @@ def check_installation(request: object, tools: Tools) -> dict[str, Any]:
         raise MalformedInput("account: must be the id of an account of the organization")
     is_management = account_id == tools.organization.management_account
     seen = tools.installation.account(account_id, is_management=is_management)
-    checks = check_account(seen, _IAM_REGIONS.get(tools.organization.partition, "us-east-1"))
+    checks = check_account(seen, IAM_REGIONS[tools.organization.partition])
     return {"checks": [check_as_json(each) for each in checks], "accounts": []}
