@@ -158,7 +158,7 @@ def test_a_function_may_do_exactly_what_is_written_down_for_it(hub: Template, ro
 
 
 def _named(resource: Any) -> str:
-    """The logical id, or the role name, that a resource ARN names. Anything else, `*` above all, names nothing that is allowed."""
+    """The logical id, or the role name, that a resource ARN names. `*` stands for itself; anything else names nothing that is allowed."""
     if resource == EVERYTHING:
         return EVERYTHING
     text = json.dumps(resource).replace(json.dumps(EXTERNAL_ID_SECRET), '{"Ref": "ExternalIdSecret"}')
