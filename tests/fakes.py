@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from doorward.errors import Conflict, DoorwardError, Misconfigured
+from doorward.errors import Conflict, DoorwardError, Misconfigured, Unavailable
 from doorward.events.hints import Hint
 from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
@@ -13,6 +14,7 @@ from doorward.guard.heartbeats import Pulse, Spot
 from doorward.guardrails.model import Role
 from doorward.organization.facts import OrganizationFacts
 from doorward.ports.announcing import Message
+from doorward.ports.facts import Page, Swept
 from doorward.ports.ledger import Announcement, Baseline, Case, EventOutcome, Head, Lock
 from doorward.ports.organization import Kept
 from doorward.ports.roles import Refused
@@ -380,3 +382,52 @@ class FakeSessions:
 
     def edges(self, role_ref: str) -> tuple[Edge, ...]:
         return tuple(edge for (ref, _), edge in sorted(self.seen_edges.items()) if ref == role_ref)
+
+
+@dataclass
+class FakeInventory:
+    """The Inventory, in memory."""
+
+    swept: dict[str, Swept] = field(default_factory=dict)
+    partial: dict[str, tuple[str, Swept]] = field(default_factory=dict)
+
+    def load(self, account_id: str) -> Swept | None:
+        return self.swept.get(account_id)
+
+    def save(self, account_id: str, swept: Swept) -> None:
+        self.swept[account_id] = swept
+
+    def load_partial(self, account_id: str, marker: str) -> Swept | None:
+        kept, swept = self.partial.get(account_id, ("", None))
+        return swept if kept == marker else None
+
+    def save_partial(self, account_id: str, marker: str, swept: Swept) -> None:
+        self.partial[account_id] = marker, swept
+
+    def roles_naming(self, texts: Sequence[str]) -> Iterable[str]:
+        wanted = set(texts)
+        return tuple(
+            f"{account_id}/{name}"
+            for account_id, swept in sorted(self.swept.items())
+            for name, role in sorted(swept.roles.items())
+            if wanted & set(role.names)
+        )
+
+
+@dataclass
+class FakePages:
+    """Entries of RoleDetailList by account, in pages of `size`. `throttled`: how many calls fail first."""
+
+    details: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    size: int = 2
+    throttled: list[int] = field(default_factory=list)
+    calls: int = 0
+
+    def page(self, account_id: str, marker: str | None) -> Page:
+        self.calls += 1
+        if self.calls in self.throttled:
+            raise Unavailable(f"reading the roles of account {account_id}: Throttling")
+        start = int(marker or 0)
+        listed = self.details.get(account_id, [])
+        end = start + self.size
+        return Page(listed[start:end], str(end) if end < len(listed) else None)

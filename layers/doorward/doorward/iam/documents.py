@@ -418,6 +418,16 @@ def canonical_hash(document: Document) -> str:
     return sha256(text.encode()).hexdigest()
 
 
+def hash_of_text(text: str) -> str:
+    """The canonical hash; of the text itself where it is no document that can be read."""
+    try:
+        return canonical_hash(parse_document(text))
+    except MalformedInput:
+        from hashlib import sha256
+
+        return "text-" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _canonical(statement: Statement) -> list[Any]:
     def texts(values: tuple[str, ...] | None) -> list[str] | None:
         return None if values is None else sorted(values)

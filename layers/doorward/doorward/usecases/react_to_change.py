@@ -38,7 +38,7 @@ from doorward.guardrails.decide import Action, Circumstances, Decision, decide
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.protected import is_doorwards_own, protected_because
-from doorward.iam.documents import canonical_hash, parse_document
+from doorward.iam.documents import hash_of_text, parse_document
 from doorward.organization.model import Organization
 from doorward.ports.beats import Beats
 from doorward.ports.clock import Clock
@@ -200,7 +200,7 @@ def _hidden(account_id: str, change: Change, tools: Tools) -> list[tuple[RoleTar
 
 def _react_to_role(account_id: str, role_name: str, change: Change, tools: Tools, *, cause_known: bool) -> _Result:
     ref = f"{account_id}/{role_name}"
-    told_hash = None if change.document is None else _hash_of(change.document)
+    told_hash = None if change.document is None else hash_of_text(change.document)
     with _locked(ref, tools) as lock:
         for _ in range(_ROUNDS):
             try:
@@ -415,7 +415,7 @@ class _RoleReaction:
         for remedy in ladder:
             planned = json.dumps(remedy.trust_policy)
             intended = replace(
-                case, status=CaseStatus.INTENDED, planned_hash=_hash_of(planned), planned_document=planned, remedy_kind=remedy.kind
+                case, status=CaseStatus.INTENDED, planned_hash=hash_of_text(planned), planned_document=planned, remedy_kind=remedy.kind
             )
             tools.ledger.intend(self.lock, intended)
             now_there = tools.roles.read(self.account_id, self.role_name)
@@ -441,7 +441,7 @@ class _RoleReaction:
 
     def _verify(self, planned: str) -> None:
         """What was written must be what stands. Raises Unavailable where it is not after every look: the event comes again."""
-        wanted = _hash_of(planned)
+        wanted = hash_of_text(planned)
         role = self.tools.roles.read(self.account_id, self.role_name)
         for delay in self.tools.read_delays_seconds:
             if role is not None and _policy_hash(role) == wanted:
@@ -535,12 +535,4 @@ def _finding_id(role: Role, found_hash: str, generation: int) -> str:
 
 
 def _policy_hash(role: Role) -> str:
-    return _hash_of(role.trust_policy)
-
-
-def _hash_of(document: str) -> str:
-    """The canonical hash; of the text itself where it is no document that we can read."""
-    try:
-        return canonical_hash(parse_document(document))
-    except MalformedInput:
-        return "text-" + sha256(document.encode("utf-8", "surrogatepass")).hexdigest()
+    return hash_of_text(role.trust_policy)

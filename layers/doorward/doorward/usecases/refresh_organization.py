@@ -23,7 +23,7 @@ from doorward.organization.changes import ChangeKind, FactChange, changes
 from doorward.organization.facts import OrganizationFacts, combine
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
-from doorward.ports.facts import Inventory
+from doorward.ports.facts import RoleNames
 from doorward.ports.hints import Hints
 from doorward.ports.ledger import Announcement, EventOutcome, Ledger
 from doorward.ports.organization import REFRESH, Directory, Kept, OrganizationStore, Refreshes
@@ -49,7 +49,7 @@ class Tools:
     configured: Organization
     hub_account: str
     hints: Hints
-    inventory: Inventory | None
+    inventory: RoleNames | None
     sweeps: Sweeps
 
 

@@ -1,0 +1,108 @@
+"""What a sweep keeps of each role of an account, and what has become of them since the last one.
+
+A sweep makes good what events did not tell: those lost, padded, or older than Doorward. It judges nothing; it says where to look, and why.
+Details: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+from urllib.parse import unquote
+
+from doorward.events.hints import Hint
+from doorward.events.model import Cause
+from doorward.iam.documents import hash_of_text
+from doorward.values import NamedTuple
+
+_NAMES: Final = re.compile(
+    r"(?<![0-9])[0-9]{12}(?![0-9])|o-[a-z0-9]{10,32}|(?:ou|r)-[0-9a-z-]{4,64}|arn:aws[a-z-]*:iam::[0-9]{12}:(?:oidc|saml)-provider/[!-~]+?(?=\")"
+    r"|[a-z0-9.-]+\.amazonaws\.com"
+)
+"""What facts of the organization can be about: accounts, organizations, units, providers, services."""
+
+
+class RoleDigest(NamedTuple):
+    """Hashes are hex SHA-256, cut short where nobody compares them with anything but each other. `created_at` is ISO 8601 in UTC.
+
+    `names`: what the trust policy's text names of accounts, the organization and its units, providers and services.
+    """
+
+    name: str
+    role_id: str
+    created_at: str
+    trust: str
+    boundary: str
+    session_seconds: int
+    permissions: str
+    tags: str
+    names: tuple[str, ...]
+
+
+def digest_of(detail: Mapping[str, Any]) -> RoleDigest:
+    """One entry of RoleDetailList, as boto3 gives it: policies decoded, or still percent-encoded text."""
+    trust = _text(detail["AssumeRolePolicyDocument"])
+    attached = sorted(each["PolicyArn"] for each in detail.get("AttachedManagedPolicies", ()))
+    inline = sorted((each["PolicyName"], hash_of_text(_text(each["PolicyDocument"]))) for each in detail.get("RolePolicyList", ()))
+    created: datetime = detail["CreateDate"]
+    return RoleDigest(
+        name=detail["RoleName"],
+        role_id=detail["RoleId"],
+        created_at=created.isoformat(),
+        trust=hash_of_text(trust),
+        boundary=(detail.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", ""),
+        session_seconds=detail.get("MaxSessionDuration", 3600),
+        permissions=_short([attached, inline]),
+        tags=_short(sorted((each["Key"], each["Value"]) for each in detail.get("Tags", ()))),
+        names=tuple(sorted(set(_NAMES.findall(trust)))),
+    )
+
+
+def compare(
+    account_id: str, before: Mapping[str, RoleDigest] | None, after: Mapping[str, RoleDigest], *, since: datetime | None, now: datetime
+) -> tuple[Hint, ...]:
+    """One hint for each role that is not as it was, by name. `before` None and `since` None: the account was never swept."""
+    return tuple(_hints(account_id, before or {}, after, since, now))
+
+
+def _hints(
+    account_id: str, before: Mapping[str, RoleDigest], after: Mapping[str, RoleDigest], since: datetime | None, now: datetime
+) -> Iterator[Hint]:
+    for name, role in sorted(after.items()):
+        cause, because = _change(before.get(name), role, since)
+        if cause is not None:
+            # By what it became, so that the same finding has the same id however often it is made.
+            yield Hint(account_id, cause, because, f"sweep-{_short([account_id, role])}", now, role_name=name)
+    for name, role in sorted(before.items()):
+        if name not in after:
+            gone = f"sweep-{_short([account_id, 'gone', role])}"
+            yield Hint(account_id, Cause.DELETED, "A sweep does not find the role any more.", gone, now, role_name=name)
+
+
+def _change(before: RoleDigest | None, role: RoleDigest, since: datetime | None) -> tuple[Cause | None, str]:
+    """What matters most first: one look at the role sees the rest."""
+    if before is None:
+        if since is not None and datetime.fromisoformat(role.created_at) >= since:
+            return Cause.TRUST, "A sweep found a role that was made since the last one."
+        return Cause.FIRST_SEEN, "A sweep saw the role for the first time."
+    if (before.role_id, before.trust) != (role.role_id, role.trust):
+        return Cause.TRUST, "A sweep found another trust policy than the last one did."
+    if before.boundary != role.boundary:
+        return Cause.BOUNDARY, "A sweep found another permissions boundary than the last one did."
+    if before.permissions != role.permissions:
+        return Cause.PERMISSIONS, "A sweep found other permissions policies than the last one did."
+    if before.session_seconds != role.session_seconds:
+        return Cause.SESSION_LENGTH, "A sweep found another length of sessions than the last one did."
+    if before.tags != role.tags:
+        return Cause.TAGS, "A sweep found other tags than the last one did."
+    return None, ""
+
+
+def _text(document: Any) -> str:
+    return unquote(document) if isinstance(document, str) else json.dumps(document)
+
+
+def _short(value: Any) -> str:
+    return sha256(json.dumps(value, default=list, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:20]

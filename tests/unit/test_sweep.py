@@ -1,0 +1,221 @@
+"""The sweep: each role that is not as it was leads to one hint; slices and interruptions make no difference."""
+
+import json
+import os
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from doorward.aws.inventory import DynamoInventory
+from doorward.errors import MalformedInput
+from doorward.events.model import Cause
+from doorward.guardrails.inventory import compare, digest_of
+from doorward.organization.model import Account, Organization
+from doorward.ports.facts import Swept
+from doorward.usecases.plan_sweep import plan_sweep
+from doorward.usecases.sweep_account import Tools, sweep_account
+from tests.fakes import START, FakeClock, FakeHints, FakeInventory, FakePages
+
+PROD, STAGING = "777788889999", "222233334444"
+ACME = Organization(accounts=(Account(PROD, "prod"), Account(STAGING, "staging")))
+
+
+def detail(name: str, trusted: str = "444455556666", **more: Any) -> dict[str, Any]:
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{trusted}:root"}, "Action": "sts:AssumeRole"}],
+    }
+    return {
+        "RoleName": name,
+        "RoleId": f"AROA{name.upper()}",
+        "CreateDate": START - timedelta(days=30),
+        "AssumeRolePolicyDocument": trust,
+        "AttachedManagedPolicies": [],
+        "RolePolicyList": [],
+        "Tags": [],
+        **more,
+    }
+
+
+CHANGES: dict[Cause, dict[str, Any]] = {
+    Cause.TRUST: detail("x", "999988887777"),
+    Cause.BOUNDARY: detail("x", PermissionsBoundary={"PermissionsBoundaryArn": "arn:aws:iam::777788889999:policy/b"}),
+    Cause.PERMISSIONS: detail(
+        "x", AttachedManagedPolicies=[{"PolicyName": "a", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}]
+    ),
+    Cause.SESSION_LENGTH: detail("x", MaxSessionDuration=43200),
+    Cause.TAGS: detail("x", Tags=[{"Key": "team", "Value": "y"}]),
+}
+
+
+class World:
+    def __init__(self, *details: dict[str, Any], size: int = 2) -> None:
+        self.clock, self.hints, self.inventory = FakeClock(), FakeHints(), FakeInventory()
+        self.pages = FakePages({PROD: list(details)}, size)
+        self.tools = Tools(self.pages, self.inventory, self.hints, self.clock, ACME)
+
+    def sweep(self) -> list[tuple[str | None, Cause]]:
+        """To its end, however many slices; the hints that it sent."""
+        before = len(self.hints.sent)
+        answer: dict[str, Any] = {"account_id": PROD, "marker": None, "done": False}
+        while not answer["done"]:
+            answer = json.loads(json.dumps(sweep_account(answer, self.tools)))
+            self.clock.time += timedelta(seconds=answer["wait"])
+        return [(each.role_name, each.cause) for each in self.hints.sent[before:]]
+
+
+def test_a_first_sweep_has_every_role_looked_at_and_a_second_none() -> None:
+    world = World(detail("x"), detail("y"), detail("z"))
+    assert world.sweep() == [("x", Cause.FIRST_SEEN), ("y", Cause.FIRST_SEEN), ("z", Cause.FIRST_SEEN)]
+    assert world.sweep() == []
+
+
+@pytest.mark.parametrize("cause", CHANGES)
+def test_each_change_leads_to_its_own_hint_once(cause: Cause) -> None:
+    world = World(detail("x"), detail("y"))
+    world.sweep()
+    world.pages.details[PROD][0] = CHANGES[cause]
+    assert world.sweep() == [("x", cause)]
+    assert world.sweep() == []
+
+
+def test_a_role_made_since_the_last_sweep_is_a_change_and_one_that_was_there_is_not() -> None:
+    world = World(detail("x"))
+    world.sweep()
+    world.pages.details[PROD] += [detail("new", CreateDate=world.clock.now()), detail("old")]
+    assert world.sweep() == [("new", Cause.TRUST), ("old", Cause.FIRST_SEEN)]
+
+
+def test_a_role_that_is_gone_and_one_made_anew_are_told() -> None:
+    world = World(detail("x"), detail("y"))
+    world.sweep()
+    world.pages.details[PROD] = [detail("x", RoleId="AROANEW")]
+    assert world.sweep() == [("x", Cause.TRUST), ("y", Cause.DELETED)]
+
+
+def test_a_policy_that_is_only_spelled_otherwise_is_the_same() -> None:
+    world = World(detail("x"))
+    world.sweep()
+    respelled = detail("x")
+    respelled["AssumeRolePolicyDocument"]["Statement"] = respelled["AssumeRolePolicyDocument"]["Statement"][0]
+    world.pages.details[PROD] = [respelled]
+    assert world.sweep() == []
+
+
+def test_a_throttled_sweep_steps_back_and_goes_on_where_it_was() -> None:
+    world = World(*(detail(f"r{number}") for number in range(7)))
+    world.pages.throttled = [3, 4]
+    assert len(world.sweep()) == 7
+    assert world.pages.calls == 6  # four pages, and the two that were refused
+    assert set(world.inventory.swept[PROD].roles) == {f"r{number}" for number in range(7)}
+
+
+def test_a_sweep_that_was_cut_off_before_it_kept_what_it_saw_sends_the_same_hints_again() -> None:
+    world = World(detail("x"))
+    world.sweep()
+    world.pages.details[PROD] = [CHANGES[Cause.TRUST]]
+    kept = deepcopy(world.inventory.swept)
+    world.sweep()
+    world.inventory.swept = kept
+    world.sweep()
+    changed = [each.id for each in world.hints.sent if each.cause is Cause.TRUST]
+    assert len(changed) == 2
+    assert len(set(changed)) == 1
+
+
+def test_it_asks_at_most_three_times_a_second() -> None:
+    world = World(*(detail(f"r{number}") for number in range(40)))
+    world.sweep()
+    assert sum(world.clock.slept) >= (world.pages.calls - 1) / 3 - 1e-6
+
+
+@given(st.lists(st.integers(1, 9), max_size=5), st.integers(1, 5))
+def test_any_interruptions_end_with_what_one_sweep_at_once_sees(throttled: list[int], size: int) -> None:
+    details = [detail(f"r{number}") for number in range(9)]
+    whole, broken = World(*details, size=9), World(*details, size=size)
+    broken.pages.throttled = throttled
+    assert whole.sweep() == broken.sweep()
+    assert whole.inventory.swept[PROD].roles == broken.inventory.swept[PROD].roles
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.sampled_from(list(CHANGES))))
+def test_exactly_what_has_changed_leads_to_hints(changed: dict[str, Cause]) -> None:
+    before = {name: digest_of(detail(name)) for name in "abcd"}
+    after = {
+        name: digest_of({**CHANGES[changed[name]], "RoleName": name, "RoleId": f"AROA{name.upper()}"} if name in changed else detail(name))
+        for name in "abcd"
+    }
+    hints = compare(PROD, before, after, since=START, now=START)
+    assert {each.role_name: each.cause for each in hints} == changed
+    assert compare(PROD, after, after, since=START, now=START) == ()
+
+
+@pytest.mark.parametrize("request_", [{}, None, {"account_id": "999988887777"}, {"account_id": PROD, "marker": 7}])
+def test_no_account_outside_of_the_organization_is_entered(request_: object) -> None:
+    world = World()
+    with pytest.raises(MalformedInput):
+        sweep_account(request_, world.tools)
+    assert world.pages.calls == 0
+
+
+def test_all_accounts_are_planned_or_those_asked_for() -> None:
+    assert [each["account_id"] for each in plan_sweep({}, ACME)["accounts"]] == [PROD, STAGING]
+    assert plan_sweep({"accounts": [PROD, PROD]}, ACME)["accounts"] == [{"account_id": PROD, "marker": None}]
+    with pytest.raises(MalformedInput):
+        plan_sweep({"accounts": ["999988887777"]}, ACME)
+
+
+type AnyInventory = FakeInventory | DynamoInventory
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def inventory(request: pytest.FixtureRequest) -> Iterator[AnyInventory]:
+    """What every inventory owes, the fake and DynamoDB alike."""
+    if request.param == "fake":
+        yield FakeInventory()
+        return
+    environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    with patch.dict(os.environ, environment), mock_aws():
+        client = boto3.client("dynamodb")
+        client.create_table(
+            TableName="facts",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        )
+        yield DynamoInventory(client, "facts")
+
+
+def swept(*details: dict[str, Any]) -> Swept:
+    return Swept(START, {each["RoleName"]: digest_of(each) for each in details})
+
+
+def test_an_inventory_comes_back_as_it_was_kept(inventory: AnyInventory) -> None:
+    assert inventory.load(PROD) is None
+    inventory.save(PROD, swept(detail("x"), detail("y")))
+    inventory.save(PROD, swept(detail("x", "999988887777")))
+    assert inventory.load(PROD) == swept(detail("x", "999988887777"))
+    assert inventory.load(STAGING) is None
+
+
+def test_a_partial_one_is_for_its_marker_alone_and_no_inventory(inventory: AnyInventory) -> None:
+    inventory.save_partial(PROD, "m-1", swept(detail("x")))
+    assert inventory.load_partial(PROD, "m-1") == swept(detail("x"))
+    assert inventory.load_partial(PROD, "m-2") is None
+    assert inventory.load(PROD) is None
+    assert list(inventory.roles_naming(["444455556666"])) == []
+
+
+def test_the_roles_that_name_an_account_are_found_in_every_account(inventory: AnyInventory) -> None:
+    inventory.save(PROD, swept(detail("x"), detail("y", "999988887777")))
+    inventory.save(STAGING, swept(detail("z", "999988887777")))
+    assert sorted(inventory.roles_naming(["999988887777"])) == [f"{STAGING}/z", f"{PROD}/y"]
+    assert list(inventory.roles_naming(["111111111111"])) == []
