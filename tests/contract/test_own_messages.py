@@ -12,12 +12,12 @@ from moto import mock_aws
 
 from doorward.aws.hints import SqsHints
 from doorward.aws.refreshes import SqsRefreshes
-from doorward.aws.sweeps import HintedSweeps
+from doorward.aws.sweeps import StepFunctionsSweeps
 from doorward.errors import Misconfigured
-from doorward.events.hints import Hint, hint_as_text, parse_message
-from doorward.events.model import AccountTarget, Cause, Change
+from doorward.events.hints import Hint, hint_as_text
+from doorward.events.model import Cause
 from doorward.ports.organization import REFRESH
-from tests.fakes import START, FakeClock
+from tests.fakes import START
 
 PROD, STAGING = "777788889999", "222233334444"
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -44,14 +44,17 @@ def test_hints_arrive_as_the_reaction_reads_them(queue: Queue) -> None:
     assert sorted(queue.bodies()) == sorted(hint_as_text(each) for each in hints)
 
 
-def test_a_sweep_is_a_hint_at_each_account_as_a_whole(queue: Queue) -> None:
-    HintedSweeps(SqsHints(queue.sqs, queue.url), FakeClock()).start([PROD, STAGING], "It joined.")
-    changes = [parse_message(each) for each in queue.bodies()]
-    assert {type(each) for each in changes} == {Change}
-    assert {(each.target, each.cause) for each in changes if isinstance(each, Change)} == {
-        (AccountTarget(PROD), Cause.FIRST_SEEN),
-        (AccountTarget(STAGING), Cause.FIRST_SEEN),
-    }
+def test_a_sweep_is_started_for_exactly_these_accounts() -> None:
+    with patch.dict(os.environ, ENVIRONMENT), mock_aws():
+        states = boto3.client("stepfunctions")
+        definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+        machine = states.create_state_machine(name="doorward-sweep", definition=definition, roleArn=f"arn:aws:iam::{PROD}:role/x")
+        sweeps = StepFunctionsSweeps(states, machine["stateMachineArn"])
+        sweeps.start([PROD, STAGING], "It joined.")
+        sweeps.start([], "nobody")
+        (execution,) = states.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
+        given = json.loads(states.describe_execution(executionArn=execution["executionArn"])["input"])
+        assert given == {"accounts": [PROD, STAGING], "because": "It joined."}
 
 
 def test_a_call_for_a_read_comes_after_the_time_it_was_put_off_by(queue: Queue) -> None:

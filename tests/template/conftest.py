@@ -56,7 +56,7 @@ def hub(hub_source: dict[str, Any]) -> dict[str, Any]:
 
     fragment = parsed("template.yaml")
     for resource in fragment["Resources"].values():
-        for key in ("CodeUri", "ContentUri"):
+        for key in ("CodeUri", "ContentUri", "DefinitionUri"):
             if key in resource.get("Properties", {}):
                 resource["Properties"][key] = "s3://bucket/key"  # sam package puts the real one
     with patch.dict(os.environ, {"AWS_DEFAULT_REGION": "us-east-1"}):

@@ -68,6 +68,8 @@ PERMISSIONS = {
         "sqs:DeleteMessage": {"OrganizationQueue"},
         "sqs:GetQueueAttributes": {"OrganizationQueue"},
         "sqs:SendMessage": {"OrganizationQueue", "ChangeQueue", "OrganizationDeadLetters"},
+        "dynamodb:Query": {"FactsTable"},
+        "states:StartExecution": {"doorward-sweep"},
         "logs:CreateLogStream": {"RefreshOrganizationLogs"},
         "logs:PutLogEvents": {"RefreshOrganizationLogs"},
     },
@@ -78,9 +80,32 @@ PERMISSIONS = {
         "dynamodb:BatchGetItem": {"FactsTable"},
         "dynamodb:BatchWriteItem": {"FactsTable"},
         "dynamodb:PutItem": {"FactsTable", "LedgerTable"},
-        "sqs:SendMessage": {"ChangeQueue", "OrganizationQueue"},
+        "sqs:SendMessage": {"OrganizationQueue"},
+        "states:StartExecution": {"doorward-sweep"},
         "logs:CreateLogStream": {"SendHeartbeatsLogs"},
         "logs:PutLogEvents": {"SendHeartbeatsLogs"},
+    },
+    "SweepRole": {
+        "lambda:InvokeFunction": {"PlanSweepFunction", "SweepAccountFunction"},
+        "states:StartExecution": {"doorward-sweep"},
+        "states:DescribeExecution": {"doorward-sweep"},
+        "states:StopExecution": {"doorward-sweep"},
+    },
+    "StartSweepRole": {"states:StartExecution": {"Sweep"}},
+    "PlanSweepRole": {
+        "dynamodb:GetItem": {"FactsTable"},
+        "logs:CreateLogStream": {"PlanSweepLogs"},
+        "logs:PutLogEvents": {"PlanSweepLogs"},
+    },
+    "SweepAccountRole": {
+        "sts:AssumeRole": {"doorward-read"},
+        "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
+        "dynamodb:GetItem": {"FactsTable"},
+        "dynamodb:PutItem": {"FactsTable"},
+        "dynamodb:DeleteItem": {"FactsTable"},
+        "sqs:SendMessage": {"ChangeQueue"},
+        "logs:CreateLogStream": {"SweepAccountLogs"},
+        "logs:PutLogEvents": {"SweepAccountLogs"},
     },
     "CheckInstallationRole": {
         "sts:AssumeRole": {"doorward-read"},
@@ -139,8 +164,8 @@ PERMISSIONS = {
 def test_each_function_has_one_role_of_its_own_and_no_other_role_exists(hub: Template) -> None:
     roles = {function["Properties"]["Role"]["Fn::GetAtt"][0] for function in resources_of(hub, "AWS::Lambda::Function").values()}
     assert len(roles) == len(resources_of(hub, "AWS::Lambda::Function"))
-    by_eventbridge = {"TellManagementRole"}  # the one target of a rule in another account
-    assert roles | by_eventbridge == set(resources_of(hub, "AWS::IAM::Role")) == set(PERMISSIONS)
+    by_services = {"TellManagementRole", "StartSweepRole", "SweepRole"}  # EventBridge and Step Functions
+    assert roles | by_services == set(resources_of(hub, "AWS::IAM::Role")) == set(PERMISSIONS)
 
 
 EXTERNAL_ID_SECRET = {"Fn::If": ["NewExternalId", {"Ref": "ExternalIdSecret"}, {"Ref": "ExternalIdSecretArn"}]}
@@ -162,7 +187,7 @@ def _named(resource: Any) -> str:
     if resource == EVERYTHING:
         return EVERYTHING
     text = json.dumps(resource).replace(json.dumps(EXTERNAL_ID_SECRET), '{"Ref": "ExternalIdSecret"}')
-    found = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)\.Arn\}|role/doorward/([a-z-]+)', text)
+    found = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)\.Arn\}|(?:role/doorward/|stateMachine:|execution:)([a-z-]+)', text)
     names: list[str] = [name for groups in found for name in groups if name]
     assert len(names) == 1, f"not one named resource: {text}"
     return names[0]
@@ -262,7 +287,7 @@ def _may_start(hub: Template, rule_name: str, function: str) -> bool:
     ("role", "expected"),
     [
         ("ReactToChangeRole", {"ORGANIZATION", "BEAT#*"}),
-        ("RefreshOrganizationRole", {"ORGANIZATION"}),
+        ("RefreshOrganizationRole", {"ORGANIZATION", "INVENTORY", "INVENTORY#*"}),
         ("WatchGuardRole", {"ORGANIZATION"}),
         ("WatchSessionRole", {"ORGANIZATION", "BEAT#*"}),
         ("SendHeartbeatsRole", {"ORGANIZATION", "BEAT#*"}),

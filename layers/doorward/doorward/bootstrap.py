@@ -16,6 +16,7 @@ from doorward.aws.ledger import DynamoLedger
 from doorward.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from doorward.aws.inventory import DynamoInventory
     from doorward.aws.members import Members
     from doorward.organization.model import Organization
     from doorward.ports.announcing import Bus, Channel, DeadLetters
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from doorward.ports.hints import Hints
     from doorward.ports.organization import OrganizationStore, Refreshes
     from doorward.ports.sweeps import Sweeps
-    from doorward.usecases import check_installation, refresh_organization, send_heartbeats, watch_guard, watch_session
+    from doorward.usecases import check_installation, refresh_organization, send_heartbeats, sweep_account, watch_guard, watch_session
     from doorward.usecases.known_organization import KnownOrganization
     from doorward.usecases.react_to_change import Tools
 
@@ -116,7 +117,7 @@ def refresh_tools() -> "refresh_organization.Tools":
         configured=configured,
         hub_account=_setting("HUB_ACCOUNT"),
         hints=hints(),
-        inventory=None,
+        inventory=inventory(),
         sweeps=sweeps(),
     )
 
@@ -161,9 +162,25 @@ def hints() -> "Hints":
 
 @cache
 def sweeps() -> "Sweeps":
-    from doorward.aws.sweeps import HintedSweeps
+    from doorward.aws.sweeps import StepFunctionsSweeps
 
-    return HintedSweeps(hints(), SystemClock())
+    return StepFunctionsSweeps(client("stepfunctions"), _setting("SWEEP_ARN"))
+
+
+@cache
+def inventory() -> "DynamoInventory":
+    from doorward.aws.inventory import DynamoInventory
+
+    return DynamoInventory(client("dynamodb"), _setting("FACTS_TABLE"))
+
+
+def sweep_tools() -> "sweep_account.Tools":
+    """For sweep_account, with the organization as it is known now."""
+    from doorward.aws.inventory import IamPages
+    from doorward.usecases.sweep_account import Tools
+
+    organization = known_organization().organization()
+    return Tools(IamPages(members(organization.partition)), inventory(), hints(), SystemClock(), organization)
 
 
 @cache

@@ -1,26 +1,29 @@
-"""Sweeps by hints: each account is looked at as a whole by react_to_change, until a state machine does it piece by piece."""
+"""Sweeps, started before their hour.
 
+https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+"""
+
+import json
 from collections.abc import Sequence
-from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from doorward.events.hints import Hint
-from doorward.events.model import Cause
-from doorward.ports.clock import Clock
-from doorward.ports.hints import Hints
+from doorward.aws.errors import translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
 
 
-class HintedSweeps:
+class StepFunctionsSweeps:
     """The Sweeps port."""
 
-    def __init__(self, hints: Hints, clock: Clock) -> None:
-        self._hints = hints
-        self._clock = clock
+    def __init__(self, states: "SFNClient", state_machine_arn: str) -> None:
+        self._states = states
+        self._state_machine_arn = state_machine_arn
 
     def start(self, account_ids: Sequence[str], because: str) -> None:
-        now = self._clock.now()
-        self._hints.send(
-            [
-                Hint(each, Cause.FIRST_SEEN, because, f"sweep-{sha256(f'{each}/{now.isoformat()}'.encode()).hexdigest()[:20]}", now)
-                for each in account_ids
-            ]
-        )
+        if not account_ids:
+            return
+        with translated(f"starting a sweep of {len(account_ids)} accounts"):
+            self._states.start_execution(
+                stateMachineArn=self._state_machine_arn, input=json.dumps({"accounts": list(account_ids), "because": because})
+            )

@@ -41,6 +41,8 @@ HUB_ROLES: Final = frozenset(
         SEND_HEARTBEATS,
         "doorward-notify-people",
         "doorward-plan-sweep",
+        "doorward-start-sweep",
+        "doorward-sweep",
         "doorward-publish-outbox",
         "doorward-watch-guard",
         "doorward-watch-session",

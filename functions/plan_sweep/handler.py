@@ -1,0 +1,16 @@
+"""The first step of statemachines/sweep.asl.json, to `plan_sweep`."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from doorward import bootstrap
+from doorward.usecases.plan_sweep import plan_sweep
+
+logger = Logger()
+
+
+def handler(event: object, context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+    planned = plan_sweep(event, bootstrap.known_organization().organization())
+    logger.info("Planned a sweep", accounts=len(planned["accounts"]))
+    return planned
