@@ -26,6 +26,7 @@ TRUST = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 OTHER = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+_LISTS_BUCKETS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]}
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
@@ -219,6 +220,6 @@ def test_the_roles_of_a_policy_are_those_that_have_it_attached(fake: bool) -> No
             aws_secret_access_key=session["SecretAccessKey"],
             aws_session_token=session["SessionToken"],
         )
-        iam.create_policy(PolicyName="power", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
+        iam.create_policy(PolicyName="power", PolicyDocument=json.dumps(_LISTS_BUCKETS))
         iam.attach_role_policy(RoleName="x", PolicyArn=policy)
         assert world.roles.attached_to(PROD, policy) == ("x",)
