@@ -44,6 +44,10 @@ def command(function: str, code: str, folder: Path) -> tuple[list[str], dict[str
         "ORGANIZATION_QUEUE_URL": "http://127.0.0.1/organization",
         "HUB_ACCOUNT": "111122223333",
         "HEARTBEAT_MINUTES": "5",
+        "HUB_STACK": "doorward",
+        "RULES": "doorward-doors",
+        "QUEUES": "ChangeQueue=http://127.0.0.1/changes",
+        "SWEEP_ARN": "arn:aws:states:us-east-1:111122223333:stateMachine:doorward-sweep",
         "TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:topic",
     }
     # -S: no site-packages; -s and no user folder either.

@@ -34,15 +34,25 @@ def run(function: str, code: str, folder: Path) -> subprocess.CompletedProcess[s
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("function", [each for each in FUNCTIONS if each != "send_heartbeats"])
+STARTED_DIRECTLY = {
+    "send_heartbeats": "bootstrap.heartbeat_tools()",
+    "check_installation": "bootstrap.installation_tools()",
+    "plan_sweep": "assert handler.handler({}, None)['accounts']",
+    "sweep_account": "bootstrap.sweep_tools()",
+}
+"""By a schedule, a state machine or a person, and what each can do without AWS; the other functions take batches of a queue."""
+
+
+@pytest.mark.parametrize("function", [each for each in FUNCTIONS if each not in STARTED_DIRECTLY])
 def test_a_built_function_imports_with_its_layers_and_the_runtimes_packages_alone(function: str, tmp_path: Path) -> None:
     done = run(function, "import handler; print(handler.handler({'Records': []}, None))", tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.replace("'", '"')) == {"batchItemFailures": []}
 
 
-def test_the_function_that_a_schedule_starts_has_what_it_works_with(tmp_path: Path) -> None:
-    done = run("send_heartbeats", f"import handler; from doorward import bootstrap; {NO_FACTS}; bootstrap.heartbeat_tools()", tmp_path)
+@pytest.mark.parametrize("function", STARTED_DIRECTLY)
+def test_a_function_that_no_queue_starts_has_what_it_works_with(function: str, tmp_path: Path) -> None:
+    done = run(function, f"import handler; from doorward import bootstrap; {NO_FACTS}; {STARTED_DIRECTLY[function]}", tmp_path)
     assert done.returncode == 0, done.stderr
 
 

@@ -11,8 +11,8 @@ from doorward.aws.organization_facts import DynamoOrganizationStore
 from doorward.organization.facts import OrganizationFacts
 from doorward.ports.organization import REFRESH
 from local.installation import Installation
-from local.world import HUB, MANAGEMENT, ORGANIZATION, PROD, REGION, STAGING
-from tests.integration.emulated import ALL_MANAGEMENT_EVENTS, listen
+from local.world import HUB, MANAGEMENT, ORGANIZATION, PROD, REGION, STAGING, STRANGER
+from tests.integration.emulated import ALL_MANAGEMENT_EVENTS, listen, role, root_of, trusting, unique
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
@@ -33,26 +33,43 @@ def facts(doorward: Installation) -> OrganizationFacts | None:
     return None if kept is None else kept.facts
 
 
-def a_minute_passes(doorward: Installation) -> None:
-    """Since the last read of the organization."""
-    doorward.stack.client("dynamodb", HUB.id).delete_item(
-        TableName=doorward.outputs["FactsTableName"], Key={"pk": {"S": "ORGANIZATION"}, "sk": {"S": "TURN"}}
-    )
+def until_read[T](doorward: Installation, look: Callable[[], T | None], what: str) -> T:
+    """Reads are a minute apart, and any event of an unknown account calls for one: here a minute passes whenever nothing has come of it."""
+
+    def read_again() -> T | None:
+        doorward.stack.client("dynamodb", HUB.id).delete_item(
+            TableName=doorward.outputs["FactsTableName"], Key={"pk": {"S": "ORGANIZATION"}, "sk": {"S": "TURN"}}
+        )
+        doorward.stack.client("sqs", HUB.id).send_message(
+            QueueUrl=doorward.outputs["OrganizationQueueUrl"], MessageBody=json.dumps({"format": REFRESH, "because": "A test"})
+        )
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            found = look()
+            if found:
+                return found
+            time.sleep(0.25)
+        return None
+
+    return until(read_again, what)
 
 
 def known(doorward: Installation) -> OrganizationFacts:
     """The organization, after a read of its own."""
     before = facts(doorward)
-    a_minute_passes(doorward)
-    doorward.stack.client("sqs", HUB.id).send_message(
-        QueueUrl=doorward.outputs["OrganizationQueueUrl"], MessageBody=json.dumps({"format": REFRESH, "because": "A test"})
-    )
 
     def newer() -> OrganizationFacts | None:
         now = facts(doorward)
         return now if now is not None and (before is None or now.read_at > before.read_at) else None
 
-    return until(newer, "a read of the organization")
+    return until_read(doorward, newer, "a read of the organization")
+
+
+def sweeps_of(doorward: Installation, account_id: str) -> list[str]:
+    """The executions that were asked for this account."""
+    states = doorward.stack.client("stepfunctions", HUB.id)
+    arns = [each["executionArn"] for each in states.list_executions(stateMachineArn=doorward.outputs["SweepArn"])["executions"]]
+    return [each for each in arns if account_id in json.loads(states.describe_execution(executionArn=each)["input"]).get("accounts", [])]
 
 
 def told_of(doorward: Installation, detection: str, account_id: str) -> dict[str, Any] | None:
@@ -73,14 +90,12 @@ def test_the_organization_is_read_through_the_read_role_of_the_management_accoun
 
 def test_an_account_that_joins_is_known_told_of_and_looked_at(doorward: Installation) -> None:
     known_before = known(doorward)
-    a_minute_passes(doorward)
     organizations = doorward.stack.client("organizations", MANAGEMENT.id)
     created = organizations.create_account(Email="joiner@example.com", AccountName="joiner")["CreateAccountStatus"]["AccountId"]
-    detail = until(lambda: told_of(doorward, "account-joined", created), "account-joined")
+    detail = until_read(doorward, lambda: told_of(doorward, "account-joined", created), "account-joined")
     assert detail["account"] == {"id": created, "name": "joiner"}
-    until(lambda: (facts(doorward) or known_before).account(created), "the account among the facts", seconds=20)
-    # Its stack is not there yet: the look at its roles ends among the dead letters, with what to deploy.
-    until(lambda: [each for each in doorward.dead_letters() if created in each[0] and "doorward-read" in each[1]], "the look at its roles")
+    until_read(doorward, lambda: (facts(doorward) or known_before).account(created), "the account among the facts")
+    until(lambda: sweeps_of(doorward, created), "a sweep of it alone")
 
 
 def test_an_account_that_is_moved_is_judged_anew(doorward: Installation) -> None:
@@ -88,10 +103,9 @@ def test_an_account_that_is_moved_is_judged_anew(doorward: Installation) -> None
     staging = before.account(STAGING.id)
     assert staging is not None
     organizations = doorward.stack.client("organizations", MANAGEMENT.id)
-    a_minute_passes(doorward)
     organizations.move_account(AccountId=STAGING.id, SourceParentId=staging.units[-1], DestinationParentId=before.root)
     try:
-        detail = until(lambda: told_of(doorward, "account-moved", STAGING.id), "account-moved")
+        detail = until_read(doorward, lambda: told_of(doorward, "account-moved", STAGING.id), "account-moved")
         assert detail["events"][0]["name"] == "MoveAccount"
         until(
             lambda: [each for each in doorward.ledger() if each.get("event_name") == "Hint" and STAGING.id in each["pk"]],
@@ -124,3 +138,33 @@ def _function(doorward: Installation, logical_id: str) -> str:
     stack = doorward.stack.client("cloudformation", HUB.id)
     answer = stack.describe_stack_resource(StackName="doorward", LogicalResourceId=logical_id)
     return str(answer["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def test_a_sweep_has_a_door_judged_that_no_event_told_of(doorward: Installation) -> None:
+    stack = doorward.stack
+    known(doorward)
+    sweep(doorward)
+    rules = stack.client("events", PROD.id)
+    forwarding = [each["Name"] for each in rules.list_rules(NamePrefix="doorward-")["Rules"]]
+    for name in forwarding:
+        rules.disable_rule(Name=name)
+    name = unique("unseen")
+    role(stack, PROD.id, trusting(root_of(STRANGER.id)), name=name)
+    for each in forwarding:
+        rules.enable_rule(Name=each)
+    assert doorward.cases(f"{PROD.id}/{name}") == []
+    sweep(doorward)
+    (case,) = until(lambda: doorward.cases(f"{PROD.id}/{name}"), "a case about the door")
+    assert case["because"]
+
+
+def sweep(doorward: Installation) -> None:
+    """The state machine from its start to its end, over every account."""
+    states = doorward.stack.client("stepfunctions", HUB.id)
+    started = states.start_execution(stateMachineArn=doorward.outputs["SweepArn"], input="{}")["executionArn"]
+    until(lambda: states.describe_execution(executionArn=started)["status"] != "RUNNING", "the end of the sweep")
+    assert states.describe_execution(executionArn=started)["status"] == "SUCCEEDED"
+    dynamodb = doorward.stack.client("dynamodb", HUB.id)
+    items = dynamodb.scan(TableName=doorward.outputs["FactsTableName"])["Items"]
+    swept = {each["sk"]["S"] for each in items if each["pk"]["S"] == "INVENTORY"}
+    assert {each.id for each in ORGANIZATION} <= swept

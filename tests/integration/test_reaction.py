@@ -191,7 +191,7 @@ def test_a_change_in_an_account_that_cannot_be_entered_is_told_and_kept(scene: S
     reason = scene.until(
         lambda: next((why for what, why in scene.doorward.dead_letters() if what == body), None), "the message in the dead letters"
     )
-    assert "accounts/member.yaml" in reason
+    assert "is no account of the organization" in reason
     scene.until(
         lambda: any("changed role could not be read" in str(each) for each in scene.doorward.slack.messages) or None,
         "people to be told",

@@ -265,13 +265,18 @@ def test_what_a_rule_cannot_deliver_has_a_queue_that_takes_it_from_that_rule(hub
     policies = resources_of(hub, "AWS::SQS::QueuePolicy")
     for rule_name, rule in resources_of(hub, "AWS::Events::Rule").items():
         for target in rule["Properties"]["Targets"]:
-            topic = {"Ref": "GuardTopicArn"}  # in the management account, whose template says who may publish
-            arns = [target["DeadLetterConfig"]["Arn"], *([target["Arn"]] if target["Arn"] != topic else [])]
-            receivers = [each["Fn::GetAtt"][0] for each in arns if "Fn::GetAtt" in each]
-            for receiver in receivers:
-                if hub["Resources"][receiver]["Type"] == "AWS::Lambda::Function":
+            assert _may_send(policies, rule_name, target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0])
+            if target["Arn"] == {"Ref": "GuardTopicArn"}:
+                continue  # in the management account, whose template says who may publish
+            receiver = target["Arn"]["Fn::GetAtt" if "Fn::GetAtt" in target["Arn"] else "Ref"]
+            receiver = receiver[0] if isinstance(receiver, list) else receiver
+            match hub["Resources"][receiver]["Type"]:
+                case "AWS::Lambda::Function":
                     assert _may_start(hub, rule_name, receiver), f"{rule_name} may not start {receiver}"
-                else:
+                case "AWS::StepFunctions::StateMachine":
+                    # Under a role, whose permissions are among PERMISSIONS.
+                    assert statements_of(hub["Resources"][target["RoleArn"]["Fn::GetAtt"][0]])[0]["Action"] == "states:StartExecution"
+                case _:
                     assert _may_send(policies, rule_name, receiver), f"{rule_name} may not send to {receiver}"
 
 
