@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from doorward.aws.inventory import DynamoInventory
-from doorward.errors import DoorwardError, Unavailable
+from doorward.errors import DoorwardError, Misconfigured, Unavailable
 from doorward.events.hints import Hint
 from doorward.organization.model import Account, Organization
 from doorward.ports.facts import Page
 from doorward.usecases.plan_sweep import plan_sweep
 from doorward.usecases.sweep_account import Tools, sweep_account
-from tests.fakes import START, FakeClock, FakeHints
+from tests.fakes import START, FakeClock, FakeHints, FakeLedger
 from tests.state_machine import Machine, TaskFailed
 
 DEFINITION: Final = json.loads((Path(__file__).parents[1] / "statemachines" / "sweep.asl.json").read_text("utf-8"))
@@ -31,18 +31,24 @@ _FIRST_ACCOUNT: Final = 700000000000
 
 @dataclass
 class SlowIam:
-    """`trusted`: by account and role, whom it trusts instead of its usual one. `busy_until`: IAM refuses before that time, by account."""
+    """`trusted`: by account and role, whom it trusts instead of its usual one. `busy_until`: IAM refuses before that time, by account.
+
+    `closed`: accounts that let nobody in.
+    """
 
     clock: FakeClock
     roles: int
     page_size: int
     trusted: dict[tuple[str, int], str] = field(default_factory=dict)
     busy_until: dict[str, datetime] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)
     called: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
 
     def page(self, account_id: str, marker: str | None) -> Page:
         self.called[account_id].append(self.clock.now())
         self.clock.time += timedelta(seconds=CALL_SECONDS)
+        if account_id in self.closed:
+            raise Misconfigured(f"assuming arn:aws:iam::{account_id}:role/doorward/doorward-read: AccessDenied")
         if self.clock.now() < self.busy_until.get(account_id, START):
             raise Unavailable(f"reading the roles of account {account_id}: Throttling: Rate exceeded")
         first = int(marker or 0)
@@ -93,10 +99,11 @@ class SweptWorld:
         self.account_ids = [f"{_FIRST_ACCOUNT + number}" for number in range(accounts)]
         self.organization = Organization(accounts=tuple(Account(each, f"a-{each}") for each in self.account_ids))
         self.clock, self.hints, self.items = FakeClock(), FakeHints(), Items()
+        self.ledger = FakeLedger(self.clock)
         self.iam = SlowIam(self.clock, roles, page_size)
         client: Any = self.items
         self.inventory = DynamoInventory(client, "facts")
-        self.tools = Tools(self.iam, self.inventory, self.hints, self.clock, self.organization)
+        self.tools = Tools(self.iam, self.inventory, self.hints, self.clock, self.organization, self.ledger)
         self.slices = 0
 
     def sweep(self, request: object = None) -> tuple[Machine, list[Hint]]:
@@ -107,7 +114,7 @@ class SweptWorld:
         machine = Machine(
             DEFINITION,
             {
-                "${PlanSweepFunctionArn}": partial(self._run, began, lambda asked: plan_sweep(asked, self.organization)),
+                "${PlanSweepFunctionArn}": partial(self._run, began, lambda asked: plan_sweep(asked, self.organization, None)),
                 "${SweepAccountFunctionArn}": partial(self._run, began, self._slice),
             },
         )

@@ -101,7 +101,7 @@ PERMISSIONS = {
         "sts:AssumeRole": {"doorward-read"},
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
         "dynamodb:GetItem": {"FactsTable"},
-        "dynamodb:PutItem": {"FactsTable"},
+        "dynamodb:PutItem": {"FactsTable", "LedgerTable"},
         "dynamodb:DeleteItem": {"FactsTable"},
         "sqs:SendMessage": {"ChangeQueue"},
         "logs:CreateLogStream": {"SweepAccountLogs"},

@@ -18,11 +18,12 @@ from doorward.aws.inventory import DynamoInventory
 from doorward.errors import MalformedInput
 from doorward.events.model import Cause
 from doorward.guardrails.inventory import compare, digest_of
+from doorward.organization.facts import ACTIVE, AccountFacts, OrganizationFacts
 from doorward.organization.model import Account, Organization
 from doorward.ports.facts import Swept
 from doorward.usecases.plan_sweep import plan_sweep
 from doorward.usecases.sweep_account import Tools, sweep_account
-from tests.fakes import START, FakeClock, FakeHints, FakeInventory, FakePages
+from tests.fakes import START, FakeClock, FakeHints, FakeInventory, FakeLedger, FakePages
 
 PROD, STAGING = "777788889999", "222233334444"
 ACME = Organization(accounts=(Account(PROD, "prod"), Account(STAGING, "staging")))
@@ -60,7 +61,7 @@ class World:
     def __init__(self, *details: dict[str, Any], size: int = 2) -> None:
         self.clock, self.hints, self.inventory = FakeClock(), FakeHints(), FakeInventory()
         self.pages = FakePages({PROD: list(details)}, size)
-        self.tools = Tools(self.pages, self.inventory, self.hints, self.clock, ACME)
+        self.tools = Tools(self.pages, self.inventory, self.hints, self.clock, ACME, FakeLedger(self.clock))
 
     def sweep(self) -> list[tuple[str | None, Cause]]:
         """To its end, however many slices; the hints that it sent."""
@@ -167,10 +168,18 @@ def test_no_account_outside_of_the_organization_is_entered(request_: object) -> 
 
 
 def test_all_accounts_are_planned_or_those_asked_for() -> None:
-    assert [each["account_id"] for each in plan_sweep({}, ACME)["accounts"]] == [PROD, STAGING]
-    assert plan_sweep({"accounts": [PROD, PROD]}, ACME)["accounts"] == [{"account_id": PROD, "marker": None}]
+    assert [each["account_id"] for each in plan_sweep({}, ACME, None)["accounts"]] == [PROD, STAGING]
+    assert plan_sweep({"accounts": [PROD, PROD]}, ACME, None)["accounts"] == [{"account_id": PROD, "marker": None}]
     with pytest.raises(MalformedInput):
-        plan_sweep({"accounts": ["999988887777"]}, ACME)
+        plan_sweep({"accounts": ["999988887777"]}, ACME, None)
+
+
+def test_a_closed_account_is_not_planned_since_nobody_can_enter_it() -> None:
+    accounts = tuple(
+        AccountFacts(each, each, status, "CREATED", "/", "o-acme123456/r-ab12") for each, status in ((PROD, "SUSPENDED"), (STAGING, ACTIVE))
+    )
+    facts = OrganizationFacts("o-acme123456", "123456789012", "r-ab12", (), accounts, (), (), START)
+    assert [each["account_id"] for each in plan_sweep({}, ACME, facts)["accounts"]] == [STAGING]
 
 
 type AnyInventory = FakeInventory | DynamoInventory

@@ -59,6 +59,21 @@ def test_an_account_that_is_busy_for_hours_ends_with_its_sweep_and_is_swept_by_t
     assert {each.account_id for each in hints} == {world.account_ids[1]}
 
 
+def test_an_account_that_lets_nobody_in_is_told_of_once_a_day_and_keeps_no_other_waiting() -> None:
+    world = SweptWorld(45, 5)
+    world.iam.closed = set(world.account_ids[:42])
+    machine, hints = world.sweep()
+    assert {each.account_id for each in hints} == set(world.account_ids[42:])
+    assert machine.seconds < 30
+    assert {each.detail["account"]["id"] for each in world.ledger.outbox.values()} == world.iam.closed
+    assert all(len(world.iam.called[each]) == 1 for each in world.iam.closed)
+    world.sweep()
+    assert len(world.ledger.outbox) == 42
+    world.clock.time += timedelta(days=1)
+    world.sweep()
+    assert len(world.ledger.outbox) == 84
+
+
 def test_those_asked_for_are_swept_and_no_others() -> None:
     world = SweptWorld(5, 3)
     asked = world.account_ids[3]

@@ -180,7 +180,7 @@ def sweep_tools() -> "sweep_account.Tools":
     from doorward.usecases.sweep_account import Tools
 
     organization = known_organization().organization()
-    return Tools(IamPages(members(organization.partition)), inventory(), hints(), SystemClock(), organization)
+    return Tools(IamPages(members(organization.partition)), inventory(), hints(), SystemClock(), organization, ledger())
 
 
 @cache

@@ -2,6 +2,7 @@
 
 In slices: one call reads pages for a while and says where to go on; what it has seen so far is kept. IAM's rates are low, not raisable, and
 shared with reactions: a sweep asks at most three times a second (docs/performance.md), and where IAM throttles it steps back at once.
+An account that cannot be entered is told of once a day, and keeps no other from being swept.
 
 The inventory is written last. Whoever dies before it has sent hints that are sent again, and a hint sent twice is looked at twice.
 """
@@ -10,13 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from doorward.errors import MalformedInput, Unavailable
+from doorward.errors import MalformedInput, Misconfigured, Unavailable
+from doorward.findings.alerts import Alert, alert_as_json
+from doorward.findings.model import Severity
 from doorward.guardrails.inventory import RoleDigest, compare, digest_of
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
 from doorward.ports.facts import Inventory, RolePages, Swept
 from doorward.ports.hints import Hints
+from doorward.ports.ledger import Announcement, Ledger
 
+UNREADABLE: Final = "account-unreadable"
 PAGES_PER_SECOND: Final = 3
 """A fifth of what IAM is taken to allow one account: 15 reads a second, which AWS documents nowhere."""
 _SLICE_SECONDS: Final = 40
@@ -31,12 +36,13 @@ class Tools:
     hints: Hints
     clock: Clock
     organization: Organization
+    ledger: Ledger
 
 
 def sweep_account(request: object, tools: Tools) -> dict[str, Any]:
     """`{"account_id": "…", "marker": null}` begins; what comes back goes on with it until `done`. `wait`: seconds to leave IAM alone.
 
-    Raises MalformedInput, Misconfigured where the account cannot be entered, Unavailable where what was seen cannot be kept.
+    Raises MalformedInput, Misconfigured where the hub itself lacks something, Unavailable where what was seen cannot be kept.
     """
     account_id, marker = _asked(request, tools.organization)
     began = tools.clock.now()
@@ -49,6 +55,8 @@ def sweep_account(request: object, tools: Tools) -> dict[str, Any]:
             page = tools.pages.page(account_id, marker)
         except Unavailable:
             return _go_on(account_id, marker, Swept(seen.at, roles), tools, wait=_WAIT_SECONDS)
+        except Misconfigured as error:
+            return _give_up(account_id, str(error), tools)
         roles |= {each.name: each for each in map(digest_of, page.details)}
         if page.marker is None:
             return _finish(account_id, seen.at, roles, tools)
@@ -79,3 +87,21 @@ def _finish(account_id: str, began: datetime, roles: dict[str, RoleDigest], tool
     tools.hints.send(hints)
     tools.inventory.save(account_id, Swept(began, roles))
     return {"account_id": account_id, "marker": None, "done": True, "wait": 0, "roles": len(roles), "hints": len(hints)}
+
+
+def _give_up(account_id: str, because: str, tools: Tools) -> dict[str, Any]:
+    now = tools.clock.now()
+    account = tools.organization.account(account_id)
+    alert = Alert(
+        detection=UNREADABLE,
+        key=f"{account_id}/{now.date()}",
+        severity=Severity.HIGH,
+        title="an account cannot be looked at",
+        because=f"A sweep could not read the roles of account {account_id}: {because}.",
+        what_to_do="Deploy accounts/member.yaml there (in the management account accounts/management.yaml), then run doorward doctor.",
+        account_id=account_id,
+        at=now,
+    )
+    detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
+    tools.ledger.announce(Announcement(alert.id, "GuardProblemFound", detail, now))
+    return {"account_id": account_id, "marker": None, "done": True, "wait": 0, "unreadable": True}
