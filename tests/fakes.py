@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from doorward.errors import Conflict, DoorwardError, Misconfigured, Unavailable
+from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled
 from doorward.events.hints import Hint
 from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
@@ -426,7 +426,7 @@ class FakePages:
     def page(self, account_id: str, marker: str | None) -> Page:
         self.calls += 1
         if self.calls in self.throttled:
-            raise Unavailable(f"reading the roles of account {account_id}: Throttling")
+            raise Throttled(f"reading the roles of account {account_id}: Throttling")
         start = int(marker or 0)
         listed = self.details.get(account_id, [])
         end = start + self.size

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from doorward.aws.inventory import DynamoInventory
-from doorward.errors import DoorwardError, Misconfigured, Unavailable
+from doorward.errors import DoorwardError, Misconfigured, Throttled
 from doorward.events.hints import Hint
 from doorward.organization.model import Account, Organization
 from doorward.ports.facts import Page
@@ -50,7 +50,7 @@ class SlowIam:
         if account_id in self.closed:
             raise Misconfigured(f"assuming arn:aws:iam::{account_id}:role/doorward/doorward-read: AccessDenied")
         if self.clock.now() < self.busy_until.get(account_id, START):
-            raise Unavailable(f"reading the roles of account {account_id}: Throttling: Rate exceeded")
+            raise Throttled(f"reading the roles of account {account_id}: Throttling: Rate exceeded")
         first = int(marker or 0)
         last = min(first + self.page_size, self.roles)
         return Page([self._detail(account_id, number) for number in range(first, last)], str(last) if last < self.roles else None)
