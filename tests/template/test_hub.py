@@ -305,7 +305,9 @@ def test_facts_are_touched_under_the_keys_of_each_functions_own_work(hub: Templa
     assert keys == expected
 
 
-def test_who_stops_the_heartbeats_is_told_of(hub: Template) -> None:
+def test_who_stops_the_heartbeats_or_the_sweep_is_told_of(hub: Template) -> None:
+    sweep = hub["Resources"]["SweepStoppedAlarm"]["Properties"]
+    assert (sweep["TreatMissingData"], sweep["MetricName"]) == ("breaching", "ExecutionsSucceeded")
     alarm = hub["Resources"]["HeartbeatStoppedAlarm"]["Properties"]
     assert alarm["TreatMissingData"] == "breaching"
     assert alarm["MetricName"] == "Invocations"
