@@ -127,6 +127,9 @@ class FakeLedger:
     def head(self, role_ref: str) -> Head:
         return self.heads.get(role_ref, Head())
 
+    def heads_of(self, role_refs: Sequence[str]) -> Mapping[str, Head]:
+        return {each: self.heads[each] for each in role_refs if each in self.heads}
+
     def case(self, role_ref: str, case_id: str) -> Case | None:
         return self.cases.get((role_ref, case_id))
 

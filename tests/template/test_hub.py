@@ -100,7 +100,8 @@ PERMISSIONS = {
     "SweepAccountRole": {
         "sts:AssumeRole": {"doorward-read"},
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
-        "dynamodb:GetItem": {"FactsTable"},
+        "dynamodb:GetItem": {"FactsTable", "LedgerTable"},
+        "dynamodb:BatchGetItem": {"LedgerTable"},
         "dynamodb:PutItem": {"FactsTable", "LedgerTable"},
         "dynamodb:DeleteItem": {"FactsTable"},
         "sqs:SendMessage": {"ChangeQueue"},

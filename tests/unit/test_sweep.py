@@ -21,7 +21,7 @@ from doorward.aws.inventory import DynamoInventory, IamPages
 from doorward.aws.members import ONE_TRY, Members
 from doorward.errors import MalformedInput, Throttled
 from doorward.events.model import Cause
-from doorward.guardrails.inventory import compare, digest_of
+from doorward.guardrails.inventory import Judged, compare, digest_of
 from doorward.organization.facts import ACTIVE, AccountFacts, OrganizationFacts
 from doorward.organization.model import Account, Organization
 from doorward.ports.facts import Swept
@@ -159,9 +159,9 @@ def test_exactly_what_has_changed_leads_to_hints(changed: dict[str, Cause]) -> N
         name: digest_of({**CHANGES[changed[name]], "RoleName": name, "RoleId": f"AROA{name.upper()}"} if name in changed else detail(name))
         for name in "abcd"
     }
-    hints = compare(PROD, before, after, since=START, now=START)
+    hints = compare(PROD, before, after, judged={}, since=START, now=START)
     assert {each.role_name: each.cause for each in hints} == changed
-    assert compare(PROD, after, after, since=START, now=START) == ()
+    assert compare(PROD, after, after, judged={}, since=START, now=START) == ()
 
 
 @pytest.mark.parametrize("request_", [{}, None, {"account_id": "999988887777"}, {"account_id": PROD, "marker": 7}])
@@ -289,3 +289,25 @@ def test_the_sweep_asks_iam_once_and_leaves_what_is_refused_to_reactions() -> No
 class RawBody(BytesIO):
     def stream(self, **_: Any) -> Iterator[bytes]:
         yield self.read()
+
+
+class TestAsTheLastSweepLeftItAndAnotherInBetween:
+    DIGEST = digest_of(detail("x"))
+
+    def hints(self, judged: Judged) -> list[Cause]:
+        roles = {"x": self.DIGEST}
+        return [each.cause for each in compare(PROD, roles, roles, judged={"x": judged}, since=START, now=START)]
+
+    def test_nothing_is_told_of_what_is_known_as_it_stands(self) -> None:
+        assert self.hints(Judged(self.DIGEST.role_id, self.DIGEST.trust, 0, None)) == []
+        assert self.hints(Judged(self.DIGEST.role_id, self.DIGEST.trust, 0, self.DIGEST.trust)) == []
+        assert self.hints(Judged("", "", 0, None)) == []
+
+    def test_another_policy_was_judged_last(self) -> None:
+        assert self.hints(Judged(self.DIGEST.role_id, "another", 0, None)) == [Cause.TRUST]
+
+    def test_the_open_case_is_about_another_policy(self) -> None:
+        assert self.hints(Judged(self.DIGEST.role_id, "", 0, "another")) == [Cause.TRUST]
+
+    def test_a_case_was_closed_in_between(self) -> None:
+        assert self.hints(Judged(self.DIGEST.role_id, self.DIGEST.trust, 1, None)) == [Cause.TRUST]

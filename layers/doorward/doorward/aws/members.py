@@ -25,7 +25,7 @@ _EXPIRY_MARGIN = timedelta(seconds=60)
 # IAM's rates are low and not raisable; whoever calls waits rather than fails.
 PATIENT = Config(retries={"mode": "adaptive", "max_attempts": 6}, connect_timeout=3, read_timeout=10)
 # For the sweep: what IAM refuses is left to reactions, not asked for again at once.
-ONE_TRY = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=3, read_timeout=20)
+ONE_TRY = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
 
 
 class _Session(NamedTuple):
