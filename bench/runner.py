@@ -23,10 +23,11 @@ class Extent(NamedTuple):
     searched: int
     requests: int
     starts: int
+    swept: int
 
 
-FULL: Final = Extent(rounds=5, policies=5_000, searched=200, requests=5_000, starts=15)
-QUICK: Final = Extent(rounds=3, policies=150, searched=40, requests=500, starts=5)
+FULL: Final = Extent(rounds=5, policies=5_000, searched=200, requests=5_000, starts=15, swept=1_000)
+QUICK: Final = Extent(rounds=3, policies=150, searched=40, requests=500, starts=5, swept=50)
 
 
 class Row(NamedTuple):
@@ -34,7 +35,7 @@ class Row(NamedTuple):
 
     what: str
     measured: float
-    unit: Literal["x", "ms", "MB"]
+    unit: Literal["x", "ms", "min", "MB"]
     target: float | None = None
     is_floor: bool = True
     note: str = ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from doorward.errors import Conflict, DoorwardError, Misconfigured, Unavailable
+from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled
 from doorward.events.hints import Hint
 from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
@@ -126,6 +126,9 @@ class FakeLedger:
 
     def head(self, role_ref: str) -> Head:
         return self.heads.get(role_ref, Head())
+
+    def heads_of(self, role_refs: Sequence[str]) -> Mapping[str, Head]:
+        return {each: self.heads[each] for each in role_refs if each in self.heads}
 
     def case(self, role_ref: str, case_id: str) -> Case | None:
         return self.cases.get((role_ref, case_id))
@@ -426,7 +429,7 @@ class FakePages:
     def page(self, account_id: str, marker: str | None) -> Page:
         self.calls += 1
         if self.calls in self.throttled:
-            raise Unavailable(f"reading the roles of account {account_id}: Throttling")
+            raise Throttled(f"reading the roles of account {account_id}: Throttling")
         start = int(marker or 0)
         listed = self.details.get(account_id, [])
         end = start + self.size

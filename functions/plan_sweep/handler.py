@@ -11,6 +11,7 @@ logger = Logger()
 
 
 def handler(event: object, context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    planned = plan_sweep(event, bootstrap.known_organization().organization())
+    known = bootstrap.known_organization()
+    planned = plan_sweep(event, known.organization(), known.facts())
     logger.info("Planned a sweep", accounts=len(planned["accounts"]))
     return planned

@@ -12,5 +12,11 @@ logger = Logger()
 
 def handler(event: object, context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     answer = sweep_account(event, bootstrap.sweep_tools())
-    logger.info("Swept an account", account=answer["account_id"], done=answer["done"], hints=answer.get("hints"))
+    logger.info(
+        "Swept an account",
+        account=answer["account_id"],
+        done=answer["done"],
+        hints=answer.get("hints"),
+        unreadable=answer.get("unreadable", False),
+    )
     return answer

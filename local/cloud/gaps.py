@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from local.cloud import (
     accepted_types,
+    batch_actions,
     condition_keys,
     control,
     event_buses,
@@ -45,6 +46,7 @@ GAPS: Final[tuple[Gap, ...]] = (
     event_buses,
     service_targets,
     request_keys,
+    batch_actions,
     lambda_errors,
     accepted_types,
     trail,

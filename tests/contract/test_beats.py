@@ -14,7 +14,7 @@ from moto import mock_aws
 from doorward.aws.beats import DynamoBeats
 from doorward.aws.canaries import StsCanaries
 from doorward.aws.members import Members
-from doorward.errors import Misconfigured, Unavailable
+from doorward.errors import Misconfigured, Throttled
 from doorward.guard.heartbeats import IAM_EVENTS, Gap, Pulse, Sent, Spot
 from tests.fakes import START, FakeBeats, FakeClock
 
@@ -122,7 +122,7 @@ def test_a_beat_of_iam_tags_the_canary_role_itself() -> None:
             )
 
 
-@pytest.mark.parametrize(("code", "failure"), [("AccessDenied", Misconfigured), ("Throttling", Unavailable)])
+@pytest.mark.parametrize(("code", "failure"), [("AccessDenied", Misconfigured), ("Throttling", Throttled)])
 def test_who_cannot_be_beaten_keeps_no_other_from_it(code: str, failure: type[Exception]) -> None:
     with patch.dict(os.environ, ENVIRONMENT):
         clients = {region: boto3.client("sts", region_name=region) for region in ("us-east-1", "eu-west-1")}

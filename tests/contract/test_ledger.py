@@ -118,6 +118,15 @@ def test_a_case_head_and_announcement_are_written_together_and_read_back(ledger:
     assert ledger.pending(FOUND.id) == FOUND
 
 
+def test_heads_of_many_roles_are_those_of_each(ledger: AnyLedger) -> None:
+    refs = [f"{REF}-{number}" for number in range(230)]
+    judged = {each: Head(role_id=f"AROA{number}", judged_hash="bad") for number, each in enumerate(refs) if number % 3 == 0}
+    for ref, head in judged.items():
+        ledger.judged(ledger.lock(ref), head)
+    assert ledger.heads_of(refs) == judged
+    assert ledger.heads_of([]) == {}
+
+
 def test_a_case_that_is_known_is_not_announced_again_but_its_head_moves(ledger: AnyLedger) -> None:
     lock = ledger.lock(REF)
     ledger.open_case(lock, CASE, Head(case_id=CASE.id), FOUND)

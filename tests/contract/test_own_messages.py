@@ -13,7 +13,7 @@ from moto import mock_aws
 from doorward.aws.hints import SqsHints
 from doorward.aws.refreshes import SqsRefreshes
 from doorward.aws.sweeps import StepFunctionsSweeps
-from doorward.errors import Misconfigured
+from doorward.errors import Misconfigured, Unavailable
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
 from doorward.ports.organization import REFRESH
@@ -42,6 +42,19 @@ def test_hints_arrive_as_the_reaction_reads_them(queue: Queue) -> None:
     hints = [Hint(PROD, Cause.FACTS, "It moved.", "facts-1", START), Hint(PROD, Cause.FACTS, "It left.", "facts-2", START, role_name="x")]
     SqsHints(queue.sqs, queue.url).send(hints)
     assert sorted(queue.bodies()) == sorted(hint_as_text(each) for each in hints)
+
+
+def test_more_hints_than_sqs_takes_at_once_all_arrive(queue: Queue) -> None:
+    hints = [Hint(PROD, Cause.FIRST_SEEN, "Seen.", f"sweep-{number}", START, role_name=f"r{number}") for number in range(23)]
+    SqsHints(queue.sqs, queue.url).send(hints)
+    arrived = [*queue.bodies(), *queue.bodies(), *queue.bodies()]
+    assert sorted(arrived) == sorted(hint_as_text(each) for each in hints)
+
+
+def test_a_hint_that_sqs_does_not_take_is_not_taken_for_sent(queue: Queue) -> None:
+    refused = {"Successful": [], "Failed": [{"Id": "0", "SenderFault": False, "Code": "InternalError"}]}
+    with patch.object(queue.sqs, "send_message_batch", return_value=refused), pytest.raises(Unavailable, match="InternalError"):
+        SqsHints(queue.sqs, queue.url).send([Hint(PROD, Cause.FACTS, "It moved.", "facts-1", START)])
 
 
 def test_a_sweep_is_started_for_exactly_these_accounts() -> None:

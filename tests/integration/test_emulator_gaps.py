@@ -648,6 +648,21 @@ def test_a_transaction_has_the_leading_keys_of_its_items(cloud: Stack, bare: Sta
     closed_only_by_us(probe, cloud, bare, "request_keys")
 
 
+def test_who_may_send_one_message_may_send_a_batch_of_them(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        url = stack.client("sqs", HUB.id).create_queue(QueueName=unique("queue"))["QueueUrl"]
+        caller = user(stack, HUB.id, document({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}))
+        sqs = stack.client("sqs", HUB.id, **caller)
+        entries = [{"Id": each, "MessageBody": each} for each in ("a", "b")]
+        deleted = [{"Id": "a", "ReceiptHandle": "x"}]
+        return (
+            refusal(lambda: sqs.send_message_batch(QueueUrl=url, Entries=entries)) is None
+            and refusal(lambda: sqs.delete_message_batch(QueueUrl=url, Entries=deleted)) is not None
+        )
+
+    closed_only_by_us(probe, cloud, bare, "batch_actions")
+
+
 def test_a_batch_has_the_leading_keys_of_its_items(cloud: Stack, bare: Stack) -> None:
     def probe(stack: Stack) -> bool:
         table = unique("table")

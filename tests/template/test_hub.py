@@ -100,8 +100,9 @@ PERMISSIONS = {
     "SweepAccountRole": {
         "sts:AssumeRole": {"doorward-read"},
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
-        "dynamodb:GetItem": {"FactsTable"},
-        "dynamodb:PutItem": {"FactsTable"},
+        "dynamodb:GetItem": {"FactsTable", "LedgerTable"},
+        "dynamodb:BatchGetItem": {"LedgerTable"},
+        "dynamodb:PutItem": {"FactsTable", "LedgerTable"},
         "dynamodb:DeleteItem": {"FactsTable"},
         "sqs:SendMessage": {"ChangeQueue"},
         "logs:CreateLogStream": {"SweepAccountLogs"},
@@ -310,7 +311,9 @@ def test_facts_are_touched_under_the_keys_of_each_functions_own_work(hub: Templa
     assert keys == expected
 
 
-def test_who_stops_the_heartbeats_is_told_of(hub: Template) -> None:
+def test_who_stops_the_heartbeats_or_the_sweep_is_told_of(hub: Template) -> None:
+    sweep = hub["Resources"]["SweepStoppedAlarm"]["Properties"]
+    assert (sweep["TreatMissingData"], sweep["MetricName"]) == ("breaching", "ExecutionsSucceeded")
     alarm = hub["Resources"]["HeartbeatStoppedAlarm"]["Properties"]
     assert alarm["TreatMissingData"] == "breaching"
     assert alarm["MetricName"] == "Invocations"

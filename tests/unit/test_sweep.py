@@ -5,24 +5,30 @@ import os
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 from unittest.mock import patch
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from doorward.aws.inventory import DynamoInventory
-from doorward.errors import MalformedInput
+from doorward.aws.inventory import DynamoInventory, IamPages
+from doorward.aws.members import ONE_TRY, Members
+from doorward.errors import MalformedInput, Throttled
 from doorward.events.model import Cause
-from doorward.guardrails.inventory import compare, digest_of
+from doorward.guardrails.inventory import Judged, compare, digest_of
+from doorward.organization.facts import ACTIVE, AccountFacts, OrganizationFacts
 from doorward.organization.model import Account, Organization
 from doorward.ports.facts import Swept
 from doorward.usecases.plan_sweep import plan_sweep
 from doorward.usecases.sweep_account import Tools, sweep_account
-from tests.fakes import START, FakeClock, FakeHints, FakeInventory, FakePages
+from tests.fakes import START, FakeClock, FakeHints, FakeInventory, FakeLedger, FakePages
+from tests.swept_world import SweptWorld
 
 PROD, STAGING = "777788889999", "222233334444"
 ACME = Organization(accounts=(Account(PROD, "prod"), Account(STAGING, "staging")))
@@ -60,7 +66,7 @@ class World:
     def __init__(self, *details: dict[str, Any], size: int = 2) -> None:
         self.clock, self.hints, self.inventory = FakeClock(), FakeHints(), FakeInventory()
         self.pages = FakePages({PROD: list(details)}, size)
-        self.tools = Tools(self.pages, self.inventory, self.hints, self.clock, ACME)
+        self.tools = Tools(self.pages, self.inventory, self.hints, self.clock, ACME, FakeLedger(self.clock))
 
     def sweep(self) -> list[tuple[str | None, Cause]]:
         """To its end, however many slices; the hints that it sent."""
@@ -153,9 +159,9 @@ def test_exactly_what_has_changed_leads_to_hints(changed: dict[str, Cause]) -> N
         name: digest_of({**CHANGES[changed[name]], "RoleName": name, "RoleId": f"AROA{name.upper()}"} if name in changed else detail(name))
         for name in "abcd"
     }
-    hints = compare(PROD, before, after, since=START, now=START)
+    hints = compare(PROD, before, after, judged={}, since=START, now=START)
     assert {each.role_name: each.cause for each in hints} == changed
-    assert compare(PROD, after, after, since=START, now=START) == ()
+    assert compare(PROD, after, after, judged={}, since=START, now=START) == ()
 
 
 @pytest.mark.parametrize("request_", [{}, None, {"account_id": "999988887777"}, {"account_id": PROD, "marker": 7}])
@@ -167,10 +173,18 @@ def test_no_account_outside_of_the_organization_is_entered(request_: object) -> 
 
 
 def test_all_accounts_are_planned_or_those_asked_for() -> None:
-    assert [each["account_id"] for each in plan_sweep({}, ACME)["accounts"]] == [PROD, STAGING]
-    assert plan_sweep({"accounts": [PROD, PROD]}, ACME)["accounts"] == [{"account_id": PROD, "marker": None}]
+    assert [each["account_id"] for each in plan_sweep({}, ACME, None)["accounts"]] == [PROD, STAGING]
+    assert plan_sweep({"accounts": [PROD, PROD]}, ACME, None)["accounts"] == [{"account_id": PROD, "marker": None}]
     with pytest.raises(MalformedInput):
-        plan_sweep({"accounts": ["999988887777"]}, ACME)
+        plan_sweep({"accounts": ["999988887777"]}, ACME, None)
+
+
+def test_a_closed_account_is_not_planned_since_nobody_can_enter_it() -> None:
+    accounts = tuple(
+        AccountFacts(each, each, status, "CREATED", "/", "o-acme123456/r-ab12") for each, status in ((PROD, "SUSPENDED"), (STAGING, ACTIVE))
+    )
+    facts = OrganizationFacts("o-acme123456", "123456789012", "r-ab12", (), accounts, (), (), START)
+    assert [each["account_id"] for each in plan_sweep({}, ACME, facts)["accounts"]] == [STAGING]
 
 
 type AnyInventory = FakeInventory | DynamoInventory
@@ -219,3 +233,81 @@ def test_the_roles_that_name_an_account_are_found_in_every_account(inventory: An
     inventory.save(STAGING, swept(detail("z", "999988887777")))
     assert sorted(inventory.roles_naming(["999988887777"])) == [f"{STAGING}/z", f"{PROD}/y"]
     assert list(inventory.roles_naming(["111111111111"])) == []
+
+
+def test_every_item_of_a_partial_one_ends_and_none_of_a_whole_one_does() -> None:
+    world = SweptWorld(1, 3)
+    account_id = world.account_ids[0]
+    world.inventory.save_partial(account_id, "m-1", swept(detail("x")))
+    assert len(world.items.items) == 2
+    assert all("ttl" in each for each in world.items.items.values())
+    world.items.items.clear()
+    world.inventory.save(account_id, swept(detail("x")))
+    assert not any("ttl" in each for each in world.items.items.values())
+
+
+def test_a_reader_that_comes_while_an_inventory_is_replaced_sees_one_of_the_two_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = SweptWorld(1, 3)
+    account_id = world.account_ids[0]
+    old, new = swept(detail("x"), detail("y")), swept(detail("x", "999988887777"))
+    monkeypatch.setattr("doorward.aws.inventory._CHUNK_BYTES", 40)  # several chunks
+    world.inventory.save(account_id, old)
+    reading = deepcopy(world.items.items)
+    seen: list[Swept | None] = []
+    for name in ("put_item", "delete_item"):
+        original = getattr(world.items, name)
+
+        def after(*, _original: Any = original, **request: Any) -> None:
+            _original(**request)
+            seen.append(world.inventory.load(account_id))
+
+        monkeypatch.setattr(world.items, name, after)
+    world.inventory.save(account_id, new)
+    assert len(reading) > 4
+    assert len(seen) > 8
+    assert all(each in (old, new) for each in seen)
+    assert (seen[0], seen[-1]) == (old, new)
+
+
+def test_the_sweep_asks_iam_once_and_leaves_what_is_refused_to_reactions() -> None:
+    asked: list[str] = []
+    with patch.dict(os.environ, {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}), mock_aws():
+        pages = IamPages(Members(boto3.client("sts"), lambda: "x" * 48, FakeClock(), "aws", ONE_TRY))
+        iam = pages._members.reader("iam", PROD)
+
+        def refuse(request: Any, **_: Any) -> Any:
+            asked.append(request.url)
+            body = b"<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
+            return AWSResponse(request.url, 400, HTTPHeaders(), RawBody(body))
+
+        iam.meta.events.register_first("before-send.iam.GetAccountAuthorizationDetails", refuse)
+        with pytest.raises(Throttled):
+            pages.page(PROD, None)
+    assert len(asked) == 1
+
+
+class RawBody(BytesIO):
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+class TestAsTheLastSweepLeftItAndAnotherInBetween:
+    DIGEST = digest_of(detail("x"))
+
+    def hints(self, judged: Judged) -> list[Cause]:
+        roles = {"x": self.DIGEST}
+        return [each.cause for each in compare(PROD, roles, roles, judged={"x": judged}, since=START, now=START)]
+
+    def test_nothing_is_told_of_what_is_known_as_it_stands(self) -> None:
+        assert self.hints(Judged(self.DIGEST.role_id, self.DIGEST.trust, 0, None)) == []
+        assert self.hints(Judged(self.DIGEST.role_id, self.DIGEST.trust, 0, self.DIGEST.trust)) == []
+        assert self.hints(Judged("", "", 0, None)) == []
+
+    def test_another_policy_was_judged_last(self) -> None:
+        assert self.hints(Judged(self.DIGEST.role_id, "another", 0, None)) == [Cause.TRUST]
+
+    def test_the_open_case_is_about_another_policy(self) -> None:
+        assert self.hints(Judged(self.DIGEST.role_id, "", 0, "another")) == [Cause.TRUST]
+
+    def test_a_case_was_closed_in_between(self) -> None:
+        assert self.hints(Judged(self.DIGEST.role_id, self.DIGEST.trust, 1, None)) == [Cause.TRUST]

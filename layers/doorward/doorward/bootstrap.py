@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from doorward.organization.model import Organization
     from doorward.ports.announcing import Bus, Channel, DeadLetters
     from doorward.ports.beats import Beats
+    from doorward.ports.facts import RolePages
     from doorward.ports.hints import Hints
     from doorward.ports.organization import OrganizationStore, Refreshes
     from doorward.ports.sweeps import Sweeps
@@ -176,11 +177,18 @@ def inventory() -> "DynamoInventory":
 
 def sweep_tools() -> "sweep_account.Tools":
     """For sweep_account, with the organization as it is known now."""
-    from doorward.aws.inventory import IamPages
     from doorward.usecases.sweep_account import Tools
 
     organization = known_organization().organization()
-    return Tools(IamPages(members(organization.partition)), inventory(), hints(), SystemClock(), organization)
+    return Tools(_role_pages(organization.partition), inventory(), hints(), SystemClock(), organization, ledger())
+
+
+@cache
+def _role_pages(partition: str) -> "RolePages":
+    from doorward.aws.inventory import IamPages
+    from doorward.aws.members import ONE_TRY, Members
+
+    return IamPages(Members(client("sts"), _external_id(), SystemClock(), partition, ONE_TRY))
 
 
 @cache

@@ -17,5 +17,9 @@ class Unavailable(DoorwardError):  # noqa: N818
     """Something that usually answers did not: wait and try again."""
 
 
+class Throttled(Unavailable):
+    """AWS refuses calls for their number, of us and of everybody else in that account: leave it alone for a while."""
+
+
 class Misconfigured(DoorwardError):  # noqa: N818
     """The installation lacks a permission, a role or a setting: only its operator can mend that."""

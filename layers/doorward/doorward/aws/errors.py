@@ -8,11 +8,12 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from doorward.errors import Conflict, DoorwardError, Misconfigured, Unavailable
+from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled, Unavailable
 from doorward.ports.roles import Refused
 
 _REFUSED = frozenset({"MalformedPolicyDocument", "LimitExceeded", "UnmodifiableEntity", "InvalidInput"})
 _CONFLICT = frozenset({"NoSuchEntity", "ConcurrentModification", "ConditionalCheckFailedException", "TransactionConflictException"})
+_THROTTLED = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"})
 _MISCONFIGURED = frozenset(
     {
         "AccessDenied",
@@ -49,6 +50,8 @@ def translate(error: ClientError | BotoCoreError, doing: str) -> DoorwardError:
         return Conflict(sentence)
     if code in _MISCONFIGURED:
         return Misconfigured(sentence)
+    if code in _THROTTLED:
+        return Throttled(sentence)
     return Unavailable(sentence)
 
 

@@ -1,16 +1,22 @@
 """Hints of our own, into the change queue.
 
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 """
 
 from collections.abc import Sequence
+from itertools import batched
 from typing import TYPE_CHECKING
 
 from doorward.aws.errors import translated
+from doorward.errors import Unavailable
 from doorward.events.hints import Hint, hint_as_text
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+# The most that SQS takes at once. A first sweep sends a hint for each role of an account.
+_AT_ONCE = 10
 
 
 class SqsHints:
@@ -21,6 +27,11 @@ class SqsHints:
         self._queue_url = queue_url
 
     def send(self, hints: Sequence[Hint]) -> None:
-        for each in hints:
-            with translated("sending a hint"):
-                self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=hint_as_text(each))
+        for some in batched(hints, _AT_ONCE, strict=False):
+            entries: list[SendMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(number), "MessageBody": hint_as_text(each)} for number, each in enumerate(some)
+            ]
+            with translated("sending hints"):
+                failed = self._sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries).get("Failed", [])
+            if failed:
+                raise Unavailable(f"sending hints: SQS did not take {len(failed)} of {len(entries)}: {failed[0]['Code']}")

@@ -101,9 +101,10 @@ class DynamoInventory:
             "chunks": {"N": str(len(chunks))},
             **more,
         }
+        ends = {name: value for name, value in more.items() if name == "ttl"}
         with translated(f"keeping the inventory of account {account_id}"):
             for sk, chunk in zip(_chunk_keys(head), chunks, strict=True):
-                self._dynamodb.put_item(TableName=self._table, Item={**_key(account_id, sk), "roles": {"B": chunk}})
+                self._dynamodb.put_item(TableName=self._table, Item={**_key(account_id, sk), "roles": {"B": chunk}, **ends})
             self._dynamodb.put_item(TableName=self._table, Item=head)
             for sk in () if before is None else _chunk_keys(before):
                 self._dynamodb.delete_item(TableName=self._table, Key=_key(account_id, sk))

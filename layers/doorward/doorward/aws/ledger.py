@@ -18,12 +18,13 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from doorward.aws.errors import code_of, translate, translated
-from doorward.errors import Conflict
+from doorward.errors import Conflict, Unavailable
 from doorward.findings.model import RemedyKind
 from doorward.ports.clock import Clock
 from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, EventOutcome, Head, Lock
@@ -37,6 +38,10 @@ LEASE = timedelta(seconds=90)
 _KEEP_EVENTS = timedelta(days=90)
 _KEEP_OUTBOX = timedelta(days=30)
 _KEEP_CASES = timedelta(days=400)
+# The most that DynamoDB reads at once; what it leaves out is asked for again.
+_AT_ONCE = 100
+_TRIES = 5
+_TRY_SECONDS = 0.2
 
 
 class DynamoLedger:
@@ -81,16 +86,24 @@ class DynamoLedger:
 
     def head(self, role_ref: str) -> Head:
         item = self._get(self._table, _role_key(role_ref, "HEAD"))
-        if item is None:
-            return Head()
-        return Head(
-            generation=int(item["generation"]),
-            role_id=item["role_id"],
-            judged_hash=item["judged_hash"],
-            written_at=_time(item.get("written_at")),
-            written_for=item.get("written_for", ""),
-            case_id=item.get("case_id"),
-        )
+        return Head() if item is None else _head(item)
+
+    def heads_of(self, role_refs: Sequence[str]) -> Mapping[str, Head]:
+        found: dict[str, Head] = {}
+        for some in batched(role_refs, _AT_ONCE, strict=False):
+            left: Any = {self._table: {"Keys": [_role_key(each, "HEAD") for each in some]}}
+            for _ in range(_TRIES):
+                with translated("reading what was judged"):
+                    answer = self._dynamodb.batch_get_item(RequestItems=left)
+                items = [_plain(each) for each in answer["Responses"].get(self._table, [])]
+                found.update((each["pk"].removeprefix("ROLE#"), _head(each)) for each in items)
+                left = answer.get("UnprocessedKeys")
+                if not left:
+                    break
+                self._clock.sleep(_TRY_SECONDS)
+            else:
+                raise Unavailable("reading what was judged: DynamoDB gives no more; trying again later")
+        return found
 
     def case(self, role_ref: str, case_id: str) -> Case | None:
         item = self._get(self._table, _role_key(role_ref, f"CASE#{case_id}"))
@@ -293,10 +306,25 @@ class DynamoLedger:
     def _get(self, table: str, key: Mapping[str, Any]) -> dict[str, str] | None:
         with translated(f"reading {table}"):
             item = self._dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
-        return None if item is None else {name: next(iter(value.values())) for name, value in item.items()}  # type: ignore[misc]
+        return None if item is None else _plain(item)
 
     def _until(self, keep: timedelta) -> int:
         return int((self._clock.now() + keep).timestamp())
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, str]:
+    return {name: next(iter(value.values())) for name, value in item.items()}
+
+
+def _head(item: Mapping[str, str]) -> Head:
+    return Head(
+        generation=int(item["generation"]),
+        role_id=item["role_id"],
+        judged_hash=item["judged_hash"],
+        written_at=_time(item.get("written_at")),
+        written_for=item.get("written_for", ""),
+        case_id=item.get("case_id"),
+    )
 
 
 def _value(value: str | float | None) -> dict[str, Any]:

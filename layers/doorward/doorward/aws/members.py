@@ -23,7 +23,9 @@ _SESSION_SECONDS = 900
 # Credentials are not used up to their last moment: a call under way must still end in time.
 _EXPIRY_MARGIN = timedelta(seconds=60)
 # IAM's rates are low and not raisable; whoever calls waits rather than fails.
-_CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 6}, connect_timeout=3, read_timeout=10)
+PATIENT = Config(retries={"mode": "adaptive", "max_attempts": 6}, connect_timeout=3, read_timeout=10)
+# For the sweep: what IAM refuses is left to reactions, not asked for again at once.
+ONE_TRY = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
 
 
 class _Session(NamedTuple):
@@ -34,11 +36,14 @@ class _Session(NamedTuple):
 class Members:
     """`external_id` is asked for at the first assumption, and kept in memory only. Sessions of the read role are kept until they end."""
 
-    def __init__(self, sts: "STSClient", external_id: Callable[[], str], clock: Clock, partition: str = "aws") -> None:
+    def __init__(
+        self, sts: "STSClient", external_id: Callable[[], str], clock: Clock, partition: str = "aws", config: Config = PATIENT
+    ) -> None:
         self._sts = sts
         self._external_id = external_id
         self._clock = clock
         self._partition = partition
+        self._config = config
         self._sessions: dict[str, _Session] = {}
         self._readers: dict[tuple[str, str, str | None], tuple[Any, datetime]] = {}
 
@@ -50,12 +55,12 @@ class Members:
             session = self._sessions.get(account_id)
             if session is None or not self._is_fresh(session.expires_at):
                 session = self._sessions[account_id] = self._assume(account_id, READ_ROLE, "doorward")
-            kept = self._readers[key] = (_client(service, session, account_id, region), session.expires_at)
+            kept = self._readers[key] = (_client(service, session, account_id, region, self._config), session.expires_at)
         return kept[0]
 
     def client(self, service: str, account_id: str, role_name: str, session_name: str, **assumption: Any) -> Any:
         """A client under a session of its own, which nobody keeps. `assumption`: further parameters of AssumeRole."""
-        return _client(service, self._assume(account_id, role_name, session_name, **assumption), account_id, None)
+        return _client(service, self._assume(account_id, role_name, session_name, **assumption), account_id, None, self._config)
 
     def knock(self, account_id: str, role_name: str, session_name: str) -> None:
         """Assume a role for the event that it makes, and do nothing with the session. Raises Unavailable, Misconfigured."""
@@ -80,7 +85,7 @@ class Members:
         return _Session(keys, credentials["Expiration"])
 
 
-def _client(service: str, session: _Session, account_id: str, region: str | None) -> Any:
+def _client(service: str, session: _Session, account_id: str, region: str | None, config: Config) -> Any:
     make: Any = boto3.client
     with translated(f"preparing to call {service} in account {account_id}"):
-        return make(service, region_name=region, config=_CONFIG, **session.credentials)
+        return make(service, region_name=region, config=config, **session.credentials)

@@ -27,6 +27,8 @@ _NAMES: Final = re.compile(
 class RoleDigest(NamedTuple):
     """Hashes are hex SHA-256, cut short where nobody compares them with anything but each other. `created_at` is ISO 8601 in UTC.
 
+    `generation`: how many cases of the role were closed when it was seen.
+
     `names`: what the trust policy's text names of accounts, the organization and its units, providers and services.
     """
 
@@ -38,6 +40,7 @@ class RoleDigest(NamedTuple):
     session_seconds: int
     permissions: str
     tags: str
+    generation: int
     names: tuple[str, ...]
 
 
@@ -56,22 +59,50 @@ def digest_of(detail: Mapping[str, Any]) -> RoleDigest:
         session_seconds=detail.get("MaxSessionDuration", 3600),
         permissions=_short([attached, inline]),
         tags=_short(sorted((each["Key"], each["Value"]) for each in detail.get("Tags", ()))),
+        generation=0,
         names=tuple(sorted(set(_NAMES.findall(trust)))),
     )
 
 
+class Judged(NamedTuple):
+    """What the reaction knows of a role. `trust`: hash of the policy that was judged last because somebody told of it, "" before the first.
+
+    `generation` counts closed cases; `open_trust` is the hash of what the open case found, None where none is open.
+    """
+
+    role_id: str
+    trust: str
+    generation: int
+    open_trust: str | None
+
+
 def compare(
-    account_id: str, before: Mapping[str, RoleDigest] | None, after: Mapping[str, RoleDigest], *, since: datetime | None, now: datetime
+    account_id: str,
+    before: Mapping[str, RoleDigest] | None,
+    after: Mapping[str, RoleDigest],
+    *,
+    judged: Mapping[str, Judged],
+    since: datetime | None,
+    now: datetime,
 ) -> tuple[Hint, ...]:
-    """One hint for each role that is not as it was, by name. `before` None and `since` None: the account was never swept."""
-    return tuple(_hints(account_id, before or {}, after, since, now))
+    """One hint for each role that is not as it was, by name. `before` None and `since` None: the account was never swept.
+
+    `judged`: by name. A role may be as the last sweep left it and have been another in between, of which an event told, while none told
+    that it came back.
+    """
+    return tuple(_hints(account_id, before or {}, after, judged, since, now))
 
 
-def _hints(
-    account_id: str, before: Mapping[str, RoleDigest], after: Mapping[str, RoleDigest], since: datetime | None, now: datetime
+def _hints(  # noqa: PLR0917 - as compare has them
+    account_id: str,
+    before: Mapping[str, RoleDigest],
+    after: Mapping[str, RoleDigest],
+    judged: Mapping[str, Judged],
+    since: datetime | None,
+    now: datetime,
 ) -> Iterator[Hint]:
     for name, role in sorted(after.items()):
-        cause, because = _change(before.get(name), role, since)
+        cause, because = _change(before.get(name), role, judged.get(name), since)
         if cause is not None:
             # By what it became, so that the same finding has the same id however often it is made.
             yield Hint(account_id, cause, because, f"sweep-{_short([account_id, role])}", now, role_name=name)
@@ -81,7 +112,7 @@ def _hints(
             yield Hint(account_id, Cause.DELETED, "A sweep does not find the role any more.", gone, now, role_name=name)
 
 
-def _change(before: RoleDigest | None, role: RoleDigest, since: datetime | None) -> tuple[Cause | None, str]:
+def _change(before: RoleDigest | None, role: RoleDigest, judged: Judged | None, since: datetime | None) -> tuple[Cause | None, str]:
     """What matters most first: one look at the role sees the rest."""
     if before is None:
         if since is not None and datetime.fromisoformat(role.created_at) >= since:
@@ -89,6 +120,8 @@ def _change(before: RoleDigest | None, role: RoleDigest, since: datetime | None)
         return Cause.FIRST_SEEN, "A sweep saw the role for the first time."
     if (before.role_id, before.trust) != (role.role_id, role.trust):
         return Cause.TRUST, "A sweep found another trust policy than the last one did."
+    if judged is not None and _is_behind(judged, before, role):
+        return Cause.TRUST, "A sweep found a trust policy that stood there before, and was another in between."
     if before.boundary != role.boundary:
         return Cause.BOUNDARY, "A sweep found another permissions boundary than the last one did."
     if before.permissions != role.permissions:
@@ -98,6 +131,15 @@ def _change(before: RoleDigest | None, role: RoleDigest, since: datetime | None)
     if before.tags != role.tags:
         return Cause.TAGS, "A sweep found other tags than the last one did."
     return None, ""
+
+
+def _is_behind(judged: Judged, before: RoleDigest, role: RoleDigest) -> bool:
+    """Whether what the reaction knows may not be what stands, which is as the last sweep left it."""
+    if judged.trust and (judged.role_id, judged.trust) != (role.role_id, role.trust):
+        return True
+    if judged.open_trust is not None and judged.open_trust != role.trust:
+        return True
+    return judged.generation != before.generation
 
 
 def _text(document: Any) -> str:

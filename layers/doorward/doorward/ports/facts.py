@@ -49,4 +49,4 @@ class Page:
 
 class RolePages(Protocol):
     def page(self, account_id: str, marker: str | None) -> Page:
-        """Raises Unavailable where IAM throttles, Misconfigured where the account cannot be entered."""
+        """Raises Throttled, Unavailable, Misconfigured where the account cannot be entered."""

@@ -7,7 +7,7 @@ NamedTuples, not dataclasses: making their classes is part of every cold start, 
 see docs/performance.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -120,6 +120,9 @@ class Ledger(Protocol):
         """Harmless where the lock was lost already."""
 
     def head(self, role_ref: str) -> Head: ...
+
+    def heads_of(self, role_refs: Sequence[str]) -> Mapping[str, Head]:
+        """Of those that were ever judged. May be some seconds old."""
 
     def case(self, role_ref: str, case_id: str) -> Case | None: ...
 

@@ -1,0 +1,37 @@
+"""Whether a change that may let somebody in could not be looked at in time because AWS refuses calls for their number.
+
+IAM's rates are the account's, not the caller's, and cannot be raised: whoever calls IAM often enough keeps Doorward from looking.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from doorward.errors import DoorwardError, Throttled
+from doorward.events.hints import EVENT_NAME
+from doorward.events.model import Cause, Change
+from doorward.findings.alerts import Alert, AlertEvent
+from doorward.findings.model import Severity
+
+DETECTION: Final = "guard-starved"
+MOST: Final = timedelta(seconds=60)
+COMES_AGAIN_AFTER: Final = timedelta(seconds=360)
+"""The change queue's visibility timeout: what fails now is not looked at before that."""
+_CRITICAL: Final = frozenset({Cause.TRUST, Cause.PROVIDER})
+
+
+def starved(change: Change, error: DoorwardError, now: datetime, *, comes_again_after: timedelta = COMES_AGAIN_AFTER) -> Alert | None:
+    """What is to be told where looking at `change` ended with `error`. Once an hour for each account."""
+    if not isinstance(error, Throttled) or change.cause not in _CRITICAL or now + comes_again_after - change.event_time <= MOST:
+        return None
+    waited = int((now - change.event_time).total_seconds())
+    return Alert(
+        detection=DETECTION,
+        key=f"{change.account_id}/{now:%Y-%m-%dT%H}",
+        severity=Severity.HIGH,
+        title="Doorward cannot look: AWS refuses its calls for their number",
+        because=f"A change of who comes into account {change.account_id} is {waited} seconds old and was not judged: {error}.",
+        what_to_do="Find who calls IAM so often in that account (CloudTrail, by caller), stop them, and look at what changed meanwhile.",
+        account_id=change.account_id,
+        at=now,
+        events=() if change.event_name == EVENT_NAME else (AlertEvent(change.event_id, change.event_name, change.event_time),),
+    )
