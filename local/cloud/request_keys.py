@@ -9,6 +9,7 @@
 """
 
 import json
+import re
 from typing import Any
 
 from ministack.core import iam_actions
@@ -41,7 +42,7 @@ def _leading_keys(body: bytes) -> list[str] | None:
         request = json.loads(body or b"{}")
         return sorted({_leading_key(each) for each in _items(request)})
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
-        return None  # a query, or no request that the table would take
+        return None  # no request that the table would take, or a scan, which has no such key
 
 
 def _items(request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -58,8 +59,18 @@ def _items(request: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _leading_key(about: dict[str, Any]) -> str:
-    table = dynamodb._tables.get(about["TableName"])
-    return str(next(iter((about.get("Key") or about["Item"])[table["pk_name"]].values())))
+    name = dynamodb._tables.get(about["TableName"])["pk_name"]
+    if "KeyConditionExpression" in about:
+        return _queried_key(about, name)
+    return str(next(iter((about.get("Key") or about["Item"])[name].values())))
+
+
+def _queried_key(query: dict[str, Any], name: str) -> str:
+    """Of a query that names its partition key as it is; raises KeyError for one that writes it otherwise, or asks an index."""
+    found = re.search(rf"(?:^|\s){re.escape(name)}\s*=\s*(:\w+)", query["KeyConditionExpression"])
+    if found is None or "IndexName" in query:
+        raise KeyError(name)
+    return str(next(iter(query["ExpressionAttributeValues"][found[1]].values())))
 
 
 def _entries(body: bytes) -> dict[str, Any]:

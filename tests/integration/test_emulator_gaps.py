@@ -621,7 +621,15 @@ def test_a_condition_on_the_leading_key_opens_the_items_with_it_and_no_other(clo
         mine, others = ({"pk": {"S": key}} for key in ("OUTBOX#1", "ROLE#1"))
         codes = [refusal(lambda item=item: dynamodb.put_item(TableName=table, Item=item)) for item in (mine, others)]  # type: ignore[misc]
         codes += [refusal(lambda item=item: dynamodb.get_item(TableName=table, Key=item)) for item in (mine, others)]  # type: ignore[misc]
-        return codes == [None, "AccessDeniedException"] * 2 and refusal(lambda: dynamodb.scan(TableName=table)) is not None
+        codes += [
+            refusal(
+                lambda item=item: dynamodb.query(  # type: ignore[misc]
+                    TableName=table, KeyConditionExpression="pk = :of", ExpressionAttributeValues={":of": item["pk"]}
+                )
+            )
+            for item in (mine, others)
+        ]
+        return codes == [None, "AccessDeniedException"] * 3 and refusal(lambda: dynamodb.scan(TableName=table)) is not None
 
     closed_only_by_us(probe, cloud, bare, "request_keys")
 

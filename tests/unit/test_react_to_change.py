@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from doorward.errors import MalformedInput, Misconfigured, Unavailable
+from doorward.errors import MalformedInput, Misconfigured, Throttled, Unavailable
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
 from doorward.findings.model import Severity
@@ -378,6 +378,15 @@ class TestDying:
         with pytest.raises(Unavailable):
             world.react(event())
         world.ledger.lock(f"{PROD}/payments")
+
+    def test_a_change_that_is_not_looked_at_because_iam_throttles_is_told(self, world: World) -> None:
+        world.roles.put(role(BAD))
+        world.roles.fail_next = [Throttled("reading role: Throttling: Rate exceeded")]
+        with pytest.raises(Throttled):
+            world.react(event())
+        assert [(each.detail_type, each.detail["detection"]) for each in world.ledger.outbox.values()] == [
+            ("GuardProblemFound", "guard-starved")
+        ]
 
 
 class TestRefusals:

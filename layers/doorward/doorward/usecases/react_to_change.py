@@ -19,7 +19,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Unavailable
+from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Throttled, Unavailable
 from doorward.events.hints import parse_message
 from doorward.events.model import (
     AccountTarget,
@@ -102,6 +102,11 @@ def react_to_change(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
         outcomes = [_record(tools, change, ref, result) for ref, result in _react(change, tools)]
     except Misconfigured as error:
         _announce_unreadable(tools, change, str(error))
+        raise
+    except Throttled as error:
+        from doorward.usecases.tell_starved import tell_starved  # once in a long while
+
+        tell_starved(change, error, tools.ledger, tools.organization, tools.clock)
         raise
     if not outcomes:
         outcomes = [_record(tools, change, "", _Result("no-role", "No role of this account is touched by this change."))]
