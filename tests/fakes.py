@@ -14,7 +14,7 @@ from doorward.guard.heartbeats import Pulse, Spot
 from doorward.guardrails.model import Role
 from doorward.organization.facts import OrganizationFacts
 from doorward.ports.announcing import Message
-from doorward.ports.facts import Page, Swept
+from doorward.ports.facts import Page, Partial, Swept
 from doorward.ports.ledger import Announcement, Baseline, Case, EventOutcome, Head, Lock
 from doorward.ports.organization import Kept
 from doorward.ports.roles import Refused
@@ -132,6 +132,10 @@ class FakeLedger:
 
     def case(self, role_ref: str, case_id: str) -> Case | None:
         return self.cases.get((role_ref, case_id))
+
+    def open_cases(self, account_id: str) -> Mapping[str, str]:
+        refs = {ref: each.id for (ref, _), each in self.cases.items() if each.status.is_open}
+        return {ref.partition("/")[2]: case_id for ref, case_id in refs.items() if ref.startswith(f"{account_id}/")}
 
     def judged(self, lock: Lock, head: Head) -> None:
         self._check(lock)
@@ -392,7 +396,8 @@ class FakeInventory:
     """The Inventory, in memory."""
 
     swept: dict[str, Swept] = field(default_factory=dict)
-    partial: dict[str, tuple[str, Swept]] = field(default_factory=dict)
+    partial: dict[tuple[str, str], Partial] = field(default_factory=dict)
+    turns: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
     def load(self, account_id: str) -> Swept | None:
         return self.swept.get(account_id)
@@ -400,12 +405,26 @@ class FakeInventory:
     def save(self, account_id: str, swept: Swept) -> None:
         self.swept[account_id] = swept
 
-    def load_partial(self, account_id: str, marker: str) -> Swept | None:
-        kept, swept = self.partial.get(account_id, ("", None))
-        return swept if kept == marker else None
+    def swept_at(self, account_id: str) -> datetime | None:
+        swept = self.swept.get(account_id)
+        return None if swept is None else swept.at
 
-    def save_partial(self, account_id: str, marker: str, swept: Swept) -> None:
-        self.partial[account_id] = marker, swept
+    def load_partial(self, account_id: str, sweep_id: str) -> Partial | None:
+        return self.partial.get((account_id, sweep_id))
+
+    def save_partial(self, account_id: str, sweep_id: str, partial: Partial) -> None:
+        self.partial[account_id, sweep_id] = partial
+
+    def take_turn(self, account_id: str, sweep_id: str, now: datetime, until: datetime) -> bool:
+        holder, ends = self.turns.get(account_id, (sweep_id, until))
+        if holder != sweep_id and ends >= now:
+            return False
+        self.turns[account_id] = sweep_id, until
+        return True
+
+    def end_turn(self, account_id: str, sweep_id: str) -> None:
+        if self.turns.get(account_id, ("", None))[0] == sweep_id:
+            del self.turns[account_id]
 
     def roles_naming(self, texts: Sequence[str]) -> Iterable[str]:
         wanted = set(texts)
@@ -418,10 +437,19 @@ class FakeInventory:
 
 
 @dataclass
+class FakeExpectations:
+    told: list[Edge] = field(default_factory=list)
+
+    def expect(self, edges: Iterable[Edge]) -> None:
+        self.told += edges
+
+
+@dataclass
 class FakePages:
-    """Entries of RoleDetailList by account, in pages of `size`. `throttled`: how many calls fail first."""
+    """Entries of RoleDetailList by account, in pages of `size`, and the default versions of all policies. `throttled`: which calls fail."""
 
     details: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    policies: dict[str, str] = field(default_factory=dict)
     size: int = 2
     throttled: list[int] = field(default_factory=list)
     calls: int = 0
@@ -433,4 +461,5 @@ class FakePages:
         start = int(marker or 0)
         listed = self.details.get(account_id, [])
         end = start + self.size
-        return Page(listed[start:end], str(end) if end < len(listed) else None)
+        policies = [{"Arn": arn, "DefaultVersionId": version} for arn, version in self.policies.items()]
+        return Page(listed[start:end], policies if start == 0 else [], str(end) if end < len(listed) else None)

@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
+
+from botocore.exceptions import ClientError
 
 from doorward.aws.inventory import DynamoInventory
 from doorward.errors import DoorwardError, Misconfigured, Throttled
@@ -19,7 +22,7 @@ from doorward.organization.model import Account, Organization
 from doorward.ports.facts import Page
 from doorward.usecases.plan_sweep import plan_sweep
 from doorward.usecases.sweep_account import Tools, sweep_account
-from tests.fakes import START, FakeClock, FakeHints, FakeLedger
+from tests.fakes import START, FakeClock, FakeExpectations, FakeHints, FakeLedger
 from tests.state_machine import Machine, TaskFailed
 
 DEFINITION: Final = json.loads((Path(__file__).parents[1] / "statemachines" / "sweep.asl.json").read_text("utf-8"))
@@ -53,7 +56,7 @@ class SlowIam:
             raise Throttled(f"reading the roles of account {account_id}: Throttling: Rate exceeded")
         first = int(marker or 0)
         last = min(first + self.page_size, self.roles)
-        return Page([self._detail(account_id, number) for number in range(first, last)], str(last) if last < self.roles else None)
+        return Page([self._detail(account_id, number) for number in range(first, last)], [], str(last) if last < self.roles else None)
 
     def _detail(self, account_id: str, number: int) -> dict[str, Any]:
         trusted = self.trusted.get((account_id, number), f"arn:aws:iam::{account_id}:role/deploy-{number % 7}")
@@ -83,15 +86,23 @@ class Items:
 
     items: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
-    def put_item(self, TableName: str, Item: Mapping[str, Any]) -> None:  # noqa: N803 - boto3's names
+    def put_item(self, TableName: str, Item: Mapping[str, Any], **condition: Any) -> None:  # noqa: N803 - boto3's names
+        if condition:
+            self._check_turn(Item, condition["ExpressionAttributeValues"])
         self.items[Item["pk"]["S"], Item["sk"]["S"]] = dict(Item)
 
     def get_item(self, TableName: str, Key: Mapping[str, Any], ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803
         found = self.items.get((Key["pk"]["S"], Key["sk"]["S"]))
         return {} if found is None else {"Item": found}
 
-    def delete_item(self, TableName: str, Key: Mapping[str, Any]) -> None:  # noqa: N803
+    def delete_item(self, TableName: str, Key: Mapping[str, Any], **_condition: Any) -> None:  # noqa: N803 - whoever ends a turn has it
         self.items.pop((Key["pk"]["S"], Key["sk"]["S"]), None)
+
+    def _check_turn(self, item: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """The one condition there is: nobody else's turn."""
+        held = self.items.get((item["pk"]["S"], item["sk"]["S"]))
+        if held is not None and held["sweep"] != item["sweep"] and float(held["until"]["N"]) >= float(values[":now"]["N"]):
+            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException", "Message": ""}}, "PutItem")
 
 
 class SweptWorld:
@@ -103,7 +114,8 @@ class SweptWorld:
         self.iam = SlowIam(self.clock, roles, page_size)
         client: Any = self.items
         self.inventory = DynamoInventory(client, "facts")
-        self.tools = Tools(self.iam, self.inventory, self.hints, self.clock, self.organization, self.ledger)
+        self.tools = Tools(self.iam, self.inventory, self.hints, FakeExpectations(), self.clock, self.organization, self.ledger)
+        self.ids = count(1)
         self.slices = 0
 
     def sweep(self, request: object = None) -> tuple[Machine, list[Hint]]:
@@ -114,7 +126,7 @@ class SweptWorld:
         machine = Machine(
             DEFINITION,
             {
-                "${PlanSweepFunctionArn}": partial(self._run, began, lambda asked: plan_sweep(asked, self.organization, None)),
+                "${PlanSweepFunctionArn}": partial(self._run, began, self._plan),
                 "${SweepAccountFunctionArn}": partial(self._run, began, self._slice),
             },
         )
@@ -122,6 +134,9 @@ class SweptWorld:
         self.clock.time = max(began + timedelta(hours=1), began + timedelta(seconds=machine.seconds))
         self.clock.slept.clear()
         return machine, self.hints.sent[before:]
+
+    def _plan(self, asked: object) -> object:
+        return plan_sweep(asked, self.organization, None, now=self.clock.now(), new_id=lambda: f"s{next(self.ids)}")
 
     def _slice(self, asked: object) -> object:
         self.slices += 1

@@ -118,6 +118,19 @@ def test_a_case_head_and_announcement_are_written_together_and_read_back(ledger:
     assert ledger.pending(FOUND.id) == FOUND
 
 
+def test_the_open_cases_of_an_account_are_those_not_closed_yet(ledger: AnyLedger) -> None:
+    account_id, name = REF.split("/")
+    lock = ledger.lock(REF)
+    assert ledger.open_cases(account_id) == {}
+    ledger.open_case(lock, CASE, Head(case_id=CASE.id), FOUND)
+    assert ledger.open_cases(account_id) == {name: CASE.id}
+    assert ledger.open_cases("222233334444") == {}
+    ledger.intend(lock, replace(CASE, status=CaseStatus.INTENDED))
+    assert ledger.open_cases(account_id) == {name: CASE.id}
+    ledger.close_case(lock, replace(CASE, status=CaseStatus.ENDED, closed_at=START), Head(generation=1), FOUND)
+    assert ledger.open_cases(account_id) == {}
+
+
 def test_heads_of_many_roles_are_those_of_each(ledger: AnyLedger) -> None:
     refs = [f"{REF}-{number}" for number in range(230)]
     judged = {each: Head(role_id=f"AROA{number}", judged_hash="bad") for number, each in enumerate(refs) if number % 3 == 0}

@@ -73,7 +73,7 @@ def test_the_emulator_ends_with_whoever_started_it(by: signal.Signals) -> None:
         assert alive(emulator)
         assert Path(folder).exists()
         starter.send_signal(by)
-        starter.wait(timeout=10)
+        starter.wait(timeout=60)
     deadline = time.monotonic() + 5
     while group(emulator) and time.monotonic() < deadline:
         time.sleep(0.02)

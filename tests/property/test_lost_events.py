@@ -13,7 +13,7 @@ from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.iam.documents import hash_of_text
 from doorward.usecases.sweep_account import Tools as SweepTools
 from doorward.usecases.sweep_account import sweep_account
-from tests.fakes import START, FakeHints, FakeInventory, FakePages
+from tests.fakes import START, FakeExpectations, FakeHints, FakeInventory, FakePages
 from tests.unit.test_react_to_change import ALL_BAD, BAD, GOOD, PROD, World, event, role
 
 type Facts = set[tuple[str, str, str]]
@@ -31,9 +31,8 @@ class Account:
         self.world = World(Guardrails(mode=Mode.ALERT, hash="cafe"))
         self.pages, self.hints = FakePages(size=1), FakeHints()
         tools = self.world.tools
-        self.tools = SweepTools(self.pages, FakeInventory(), self.hints, tools.clock, tools.organization, tools.ledger)
+        self.tools = SweepTools(self.pages, FakeInventory(), self.hints, FakeExpectations(), tools.clock, tools.organization, tools.ledger)
         self.made = 0
-        self.seen: set[str] = set()
 
     def change(self, name: str, what: str) -> str:
         """Do it; the event that tells of it."""
@@ -56,8 +55,8 @@ class Account:
     def sweep(self) -> int:
         """And the hints that it led to, looked at; how many."""
         self.pages.details[PROD] = [detail(each) for each in self.world.roles.roles.values()]
-        self.seen |= {each.role_id for each in self.world.roles.roles.values()}
-        before, answer = len(self.hints.sent), {"account_id": PROD, "marker": None, "done": False}
+        now = self.world.clock.now().isoformat()
+        before, answer = len(self.hints.sent), {"account_id": PROD, "sweep": "s1", "asked": now, "done": False}
         while not answer["done"]:
             answer = sweep_account(answer, self.tools)
         for hint in self.hints.sent[before:]:
@@ -65,9 +64,8 @@ class Account:
         return len(self.hints.sent) - before
 
     def facts(self) -> Facts:
-        """Of roles that a sweep has seen: what is open about one that came and went between two sweeps is closed by its event alone."""
         cases = [each for each in self.world.ledger.cases.values() if each.status.is_open]
-        return {(each.role_ref, each.role_id, each.found_hash) for each in cases if each.role_id in self.seen}
+        return {(each.role_ref, each.role_id, each.found_hash) for each in cases}
 
     def truth(self) -> Facts:
         return {

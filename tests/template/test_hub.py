@@ -25,10 +25,11 @@ PERMISSIONS = {
         "dynamodb:PutItem": {"LedgerTable", "BaselinesTable", "FactsTable"},
         "dynamodb:DeleteItem": {"LedgerTable"},
         "dynamodb:ConditionCheckItem": {"LedgerTable"},
-        "sqs:ReceiveMessage": {"ChangeQueue"},
-        "sqs:DeleteMessage": {"ChangeQueue"},
-        "sqs:GetQueueAttributes": {"ChangeQueue"},
+        "sqs:ReceiveMessage": {"ChangeQueue", "HintQueue"},
+        "sqs:DeleteMessage": {"ChangeQueue", "HintQueue"},
+        "sqs:GetQueueAttributes": {"ChangeQueue", "HintQueue"},
         "sqs:SendMessage": {"ChangeDeadLetters", "OrganizationQueue"},
+        "states:StartExecution": {"doorward-sweep"},
         "logs:CreateLogStream": {"ReactToChangeLogs"},
         "logs:PutLogEvents": {"ReactToChangeLogs"},
     },
@@ -67,7 +68,7 @@ PERMISSIONS = {
         "sqs:ReceiveMessage": {"OrganizationQueue"},
         "sqs:DeleteMessage": {"OrganizationQueue"},
         "sqs:GetQueueAttributes": {"OrganizationQueue"},
-        "sqs:SendMessage": {"OrganizationQueue", "ChangeQueue", "OrganizationDeadLetters"},
+        "sqs:SendMessage": {"OrganizationQueue", "HintQueue", "OrganizationDeadLetters"},
         "dynamodb:Query": {"FactsTable"},
         "states:StartExecution": {"doorward-sweep"},
         "logs:CreateLogStream": {"RefreshOrganizationLogs"},
@@ -102,9 +103,11 @@ PERMISSIONS = {
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
         "dynamodb:GetItem": {"FactsTable", "LedgerTable"},
         "dynamodb:BatchGetItem": {"LedgerTable"},
+        "dynamodb:Query": {"LedgerTable"},
         "dynamodb:PutItem": {"FactsTable", "LedgerTable"},
+        "dynamodb:UpdateItem": {"SessionsTable"},
         "dynamodb:DeleteItem": {"FactsTable"},
-        "sqs:SendMessage": {"ChangeQueue"},
+        "sqs:SendMessage": {"HintQueue"},
         "logs:CreateLogStream": {"SweepAccountLogs"},
         "logs:PutLogEvents": {"SweepAccountLogs"},
     },
@@ -121,6 +124,8 @@ PERMISSIONS = {
             "OwnServicesRule",
             "NotifyRule",
             "DailyRule",
+            "SweepRule",
+            "RedriveRule",
             "HeartbeatRule",
         },
         "sqs:GetQueueAttributes": {
@@ -253,7 +258,7 @@ def test_every_rule_on_the_bus_is_about_sources_that_the_bus_takes_or_doorwards_
 def test_every_rule_on_cloudtrail_events_sees_all_management_events_and_pins_source_and_name(hub: Template) -> None:
     rules = {name: rule["Properties"] for name, rule in resources_of(hub, "AWS::Events::Rule").items()}
     on_cloudtrail = {name: rule for name, rule in rules.items() if name != "NotifyRule" and "ScheduleExpression" not in rule}
-    assert len(on_cloudtrail) == 8
+    assert len(on_cloudtrail) == 9
     for name, rule in on_cloudtrail.items():
         assert rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", name
         assert set(rule["EventPattern"]["detail-type"]) <= CLOUDTRAIL, name
@@ -309,6 +314,23 @@ def test_facts_are_touched_under_the_keys_of_each_functions_own_work(hub: Templa
         keys.update(as_list(statement["Condition"][operator]["dynamodb:LeadingKeys"]))
         assert statement["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}  # ForAllValues is true on none
     assert keys == expected
+
+
+def test_dead_letters_of_changes_that_are_moved_back_start_a_sweep(hub: Template) -> None:
+    queues = hub["Resources"]
+    pattern = queues["RedriveRule"]["Properties"]["EventPattern"]["detail"]
+    moved = {each["Fn::GetAtt"][0] for each in pattern["requestParameters"]["sourceArn"]}
+    # Those of sessions, of the guard and of messages hold nothing that tells of a role.
+    about_roles = {"ChangeDeadLetters", "OrganizationDeadLetters", "RuleDeadLetters"}
+    assert moved == about_roles
+    (target,) = queues["RedriveRule"]["Properties"]["Targets"]
+    assert "accounts" not in json.loads(target["Input"])  # all of them
+
+
+def test_hints_keep_no_change_waiting(hub: Template) -> None:
+    mappings = [each["Properties"] for each in resources_of(hub, "AWS::Lambda::EventSourceMapping").values()]
+    taken = [each for each in mappings if each["FunctionName"] == {"Ref": "ReactToChangeFunction"}]
+    assert {each["EventSourceArn"]["Fn::GetAtt"][0]: each["BatchSize"] for each in taken} == {"ChangeQueue": 1, "HintQueue": 1}
 
 
 def test_who_stops_the_heartbeats_or_the_sweep_is_told_of(hub: Template) -> None:

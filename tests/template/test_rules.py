@@ -278,7 +278,7 @@ def test_the_hubs_default_bus_hands_what_touches_doorward_to_the_guard_and_to_th
     event: dict[str, Any], expected: set[str]
 ) -> None:
     on_the_default_bus = {each: rule for each, rule in rules_of("template.yaml").items() if "EventBusName" not in rule}
-    assert set(on_the_default_bus) == {"OwnServicesRule", "TellManagementRule"}
+    assert set(on_the_default_bus) == {"OwnServicesRule", "TellManagementRule", "RedriveRule"}
     assert matched(on_the_default_bus, event) == expected
 
 

@@ -19,7 +19,7 @@ from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope
 from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount, TrustedIssuer
 from doorward.ports.ledger import CaseStatus
 from doorward.usecases.react_to_change import Tools, react_to_change
-from tests.fakes import START, FakeBeats, FakeClock, FakeLedger, FakeRoles
+from tests.fakes import START, FakeBeats, FakeClock, FakeLedger, FakeRoles, FakeSweeps
 from tests.template.conftest import REPOSITORY
 
 PROD, SHARED, STRANGER, VENDOR = "777788889999", "444455556666", "999988887777", "555566667777"
@@ -113,8 +113,17 @@ class World:
         self.roles = FakeRoles()
         self.ledger = FakeLedger(self.clock)
         self.beats = FakeBeats()
+        self.sweeps = FakeSweeps()
         self.tools = Tools(
-            self.roles, self.ledger, self.clock, organization, guardrails, (1.0, 2.0, 4.0), lambda: self.beats, lambda _change: None
+            self.roles,
+            self.ledger,
+            self.clock,
+            organization,
+            guardrails,
+            (1.0, 2.0, 4.0),
+            lambda: self.beats,
+            lambda: self.sweeps,
+            lambda _change: None,
         )
 
     def react(self, message: str) -> list[str]:
@@ -603,6 +612,9 @@ class TestProvidersAndHiddenRoles:
         assert world.stands() == GOOD
         outcomes = {outcome.role_ref: outcome.outcome for outcome in world.ledger.outcomes[1:]}
         assert outcomes == {f"{PROD}/payments": "reverted", f"{PROD}/always-so": "alerted"}
+        ((accounts, because),) = world.sweeps.started
+        assert accounts == (PROD,)
+        assert because == "UpdateAssumeRolePolicy e-1 hides its role."
 
     def padded(self, name: str = "UpdateAssumeRolePolicy", event_id: str = "e-hidden", at: datetime = START) -> str:
         return event(name, None, event_id=event_id, at=at, requestParameters=None, requestParametersOmitted=True)

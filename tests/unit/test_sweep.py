@@ -24,10 +24,12 @@ from doorward.events.model import Cause
 from doorward.guardrails.inventory import Judged, compare, digest_of
 from doorward.organization.facts import ACTIVE, AccountFacts, OrganizationFacts
 from doorward.organization.model import Account, Organization
-from doorward.ports.facts import Swept
+from doorward.ports.facts import Partial, Swept
+from doorward.ports.ledger import Announcement, Case, CaseStatus, Head
+from doorward.sessions.model import Edge
 from doorward.usecases.plan_sweep import plan_sweep
 from doorward.usecases.sweep_account import Tools, sweep_account
-from tests.fakes import START, FakeClock, FakeHints, FakeInventory, FakeLedger, FakePages
+from tests.fakes import START, FakeClock, FakeExpectations, FakeHints, FakeInventory, FakeLedger, FakePages
 from tests.swept_world import SweptWorld
 
 PROD, STAGING = "777788889999", "222233334444"
@@ -65,15 +67,27 @@ CHANGES: dict[Cause, dict[str, Any]] = {
 class World:
     def __init__(self, *details: dict[str, Any], size: int = 2) -> None:
         self.clock, self.hints, self.inventory = FakeClock(), FakeHints(), FakeInventory()
-        self.pages = FakePages({PROD: list(details)}, size)
-        self.tools = Tools(self.pages, self.inventory, self.hints, self.clock, ACME, FakeLedger(self.clock))
+        self.pages = FakePages({PROD: list(details)}, size=size)
+        self.expectations, self.ledger = FakeExpectations(), FakeLedger(self.clock)
+        self.tools = Tools(self.pages, self.inventory, self.hints, self.expectations, self.clock, ACME, self.ledger)
+        self.sweeps = 0
+
+    def ask(self) -> dict[str, Any]:
+        """For a sweep, as plan_sweep does."""
+        self.sweeps += 1
+        self.clock.time += timedelta(seconds=1)
+        return {"account_id": PROD, "sweep": f"s{self.sweeps}", "asked": self.clock.now().isoformat(), "done": False}
+
+    def step(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """One slice; what crosses between the states of the machine is JSON."""
+        stepped: dict[str, Any] = json.loads(json.dumps(sweep_account(answer, self.tools)))
+        return stepped
 
     def sweep(self) -> list[tuple[str | None, Cause]]:
         """To its end, however many slices; the hints that it sent."""
-        before = len(self.hints.sent)
-        answer: dict[str, Any] = {"account_id": PROD, "marker": None, "done": False}
+        before, answer = len(self.hints.sent), self.ask()
         while not answer["done"]:
-            answer = json.loads(json.dumps(sweep_account(answer, self.tools)))
+            answer = self.step(answer)
             self.clock.time += timedelta(seconds=answer["wait"])
         return [(each.role_name, each.cause) for each in self.hints.sent[before:]]
 
@@ -143,6 +157,104 @@ def test_it_asks_at_most_three_times_a_second() -> None:
     assert sum(world.clock.slept) >= (world.pages.calls - 1) / 3 - 1e-6
 
 
+def test_a_policy_with_another_default_version_has_its_holders_looked_at() -> None:
+    arn, other = (f"arn:aws:iam::{PROD}:policy/{each}" for each in ("mine", "other"))
+    world = World(detail("x"))
+    world.pages.policies = {arn: "v1"}
+    world.sweep()
+    world.pages.policies = {arn: "v2", other: "v1"}
+    assert world.sweep() == [(None, Cause.PERMISSIONS)]
+    assert world.hints.sent[-1].policy == arn
+    assert world.sweep() == []
+
+
+def test_a_role_that_came_and_went_unseen_is_told_where_a_case_of_it_is_open() -> None:
+    world = World(detail("x"))
+    world.sweep()
+    lock = world.ledger.lock(f"{PROD}/gone")
+    case = Case("dw-1", f"{PROD}/gone", "AROAGONE", "hash", 0, CaseStatus.STANDING, START, "e-1", "{}", {})
+    world.ledger.open_case(lock, case, Head(case_id=case.id), Announcement("a", "TrustViolationFound", {}, START))
+    assert world.sweep() == [("gone", Cause.DELETED)]
+    world.ledger.close_case(lock, case._replace(status=CaseStatus.ENDED), Head(1), Announcement("b", "TrustViolationEnded", {}, START))
+    assert world.sweep() == []
+
+
+class TestTwoSweepsOfOneAccount:
+    """One at a time, and nobody looks twice for two who asked before."""
+
+    def test_the_second_waits_and_is_done_when_one_that_began_after_it_was_asked_for_is(self) -> None:
+        world = World(*(detail(f"r{number}") for number in range(500)))
+        first = world.step(world.ask())
+        assert not first["done"]
+        asked = [world.ask(), world.ask()]
+        calls = world.pages.calls
+        waiting = [world.step(each) for each in asked]
+        assert [(each["done"], each["wait"]) for each in waiting] == [(False, 20)] * 2
+        assert world.pages.calls == calls
+        while not first["done"]:
+            first = world.step(first)
+        assert first["hints"] == 500
+        second, third = waiting
+        while not second["done"]:
+            second = world.step(second)
+            third = world.step(third)
+        assert (second["hints"], third.get("covered")) == (0, True)
+        assert world.pages.calls == 2 * 250
+
+    def test_each_goes_on_with_what_itself_has_seen(self) -> None:
+        world = World(*(detail(f"r{number}") for number in range(600)))
+        first = world.step(world.ask())
+        world.clock.time += timedelta(minutes=6)  # it died, as it seems, and lost its turn
+        second = world.step(world.ask())
+        world.clock.time += timedelta(minutes=6)
+        first = world.step(first)
+        world.clock.time += timedelta(minutes=6)
+        seen = {each: len(partial.seen.roles) for (_, each), partial in world.inventory.partial.items()}
+        assert seen["s1"] == 2 * seen["s2"] > 0
+        while not second["done"]:
+            second = world.step(second)
+        assert set(world.inventory.swept[PROD].roles) == {f"r{number}" for number in range(600)}
+        assert world.step(first)["covered"]  # what it saw is older, and is not kept
+
+    def test_one_that_died_keeps_no_other_waiting_for_long(self) -> None:
+        world = World(*(detail(f"r{number}") for number in range(300)))
+        world.step(world.ask())
+        second = world.ask()
+        waited = 0
+        while not second["done"]:
+            second = world.step(second)
+            waited += second["wait"]
+            world.clock.time += timedelta(seconds=second["wait"])
+        assert waited <= 320
+
+
+def trusting(*principals: str, effect: str = "Allow") -> dict[str, Any]:
+    return {"Statement": [{"Effect": effect, "Principal": {"AWS": [*principals]}, "Action": "sts:AssumeRole"}]}
+
+
+def test_whom_a_trust_policy_lets_in_by_name_is_expected_once_and_again_within_a_month() -> None:
+    deploy, someone, denied = (f"arn:aws:iam::{STAGING}:{each}" for each in ("role/deploy", "user/someone", "role/denied"))
+    trust = trusting(deploy, someone, f"arn:aws:iam::{STAGING}:root")
+    trust["Statement"] += trusting(denied, effect="Deny")["Statement"]
+    world = World(detail("x", AssumeRolePolicyDocument=trust), detail("y"), detail("z", AssumeRolePolicyDocument="{"))
+    world.sweep()
+    expected = [Edge(deploy, f"{PROD}/x"), Edge(someone, f"{PROD}/x")]
+    assert world.expectations.told == expected
+    times = []
+    for hour in range(1, 24 * 31):
+        world.clock.time = START + timedelta(hours=hour)
+        world.expectations.told.clear()
+        world.sweep()
+        if world.expectations.told:
+            assert world.expectations.told == expected
+            times.append(hour)
+    assert len(times) in {1, 2}
+    world.pages.details[PROD][0] = detail("x", AssumeRolePolicyDocument=trusting(deploy))
+    world.expectations.told.clear()
+    world.sweep()
+    assert world.expectations.told == expected[:1]
+
+
 @given(st.lists(st.integers(1, 9), max_size=5), st.integers(1, 5))
 def test_any_interruptions_end_with_what_one_sweep_at_once_sees(throttled: list[int], size: int) -> None:
     details = [detail(f"r{number}") for number in range(9)]
@@ -154,17 +266,25 @@ def test_any_interruptions_end_with_what_one_sweep_at_once_sees(throttled: list[
 
 @given(st.dictionaries(st.sampled_from("abcd"), st.sampled_from(list(CHANGES))))
 def test_exactly_what_has_changed_leads_to_hints(changed: dict[str, Cause]) -> None:
-    before = {name: digest_of(detail(name)) for name in "abcd"}
-    after = {
-        name: digest_of({**CHANGES[changed[name]], "RoleName": name, "RoleId": f"AROA{name.upper()}"} if name in changed else detail(name))
-        for name in "abcd"
-    }
-    hints = compare(PROD, before, after, judged={}, since=START, now=START)
+    before = swept(*(detail(name) for name in "abcd"))
+    after = swept(
+        *(
+            {**CHANGES[changed[name]], "RoleName": name, "RoleId": f"AROA{name.upper()}"} if name in changed else detail(name)
+            for name in "abcd"
+        )
+    )
+    hints = compare(PROD, before, after, judged={}, open_cases={}, now=START)
     assert {each.role_name: each.cause for each in hints} == changed
-    assert compare(PROD, after, after, judged={}, since=START, now=START) == ()
+    assert compare(PROD, after, after, judged={}, open_cases={}, now=START) == ()
 
 
-@pytest.mark.parametrize("request_", [{}, None, {"account_id": "999988887777"}, {"account_id": PROD, "marker": 7}])
+ASKED = {"account_id": PROD, "sweep": "s1", "asked": START.isoformat()}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [{}, None, ASKED | {"account_id": "999988887777"}, ASKED | {"sweep": 7}, ASKED | {"sweep": "a#b"}, ASKED | {"asked": "soon"}],
+)
 def test_no_account_outside_of_the_organization_is_entered(request_: object) -> None:
     world = World()
     with pytest.raises(MalformedInput):
@@ -173,10 +293,19 @@ def test_no_account_outside_of_the_organization_is_entered(request_: object) -> 
 
 
 def test_all_accounts_are_planned_or_those_asked_for() -> None:
-    assert [each["account_id"] for each in plan_sweep({}, ACME, None)["accounts"]] == [PROD, STAGING]
-    assert plan_sweep({"accounts": [PROD, PROD]}, ACME, None)["accounts"] == [{"account_id": PROD, "marker": None}]
-    with pytest.raises(MalformedInput):
-        plan_sweep({"accounts": ["999988887777"]}, ACME, None)
+    assert [each["account_id"] for each in plan({})["accounts"]] == [PROD, STAGING]
+    assert plan({"accounts": [PROD, PROD]})["accounts"] == [ASKED]
+    for wrong in ("777788889999", [777788889999], 7):
+        with pytest.raises(MalformedInput):
+            plan({"accounts": wrong})
+
+
+def test_an_account_that_is_not_known_yet_keeps_no_other_waiting() -> None:
+    assert plan({"accounts": ["999988887777", PROD]}) == {"accounts": [ASKED], "unknown": ["999988887777"]}
+
+
+def plan(request: object, facts: OrganizationFacts | None = None) -> dict[str, Any]:
+    return plan_sweep(request, ACME, facts, now=START, new_id=lambda: "s1")
 
 
 def test_a_closed_account_is_not_planned_since_nobody_can_enter_it() -> None:
@@ -184,7 +313,7 @@ def test_a_closed_account_is_not_planned_since_nobody_can_enter_it() -> None:
         AccountFacts(each, each, status, "CREATED", "/", "o-acme123456/r-ab12") for each, status in ((PROD, "SUSPENDED"), (STAGING, ACTIVE))
     )
     facts = OrganizationFacts("o-acme123456", "123456789012", "r-ab12", (), accounts, (), (), START)
-    assert [each["account_id"] for each in plan_sweep({}, ACME, facts)["accounts"]] == [STAGING]
+    assert [each["account_id"] for each in plan({}, facts)["accounts"]] == [STAGING]
 
 
 type AnyInventory = FakeInventory | DynamoInventory
@@ -209,7 +338,7 @@ def inventory(request: pytest.FixtureRequest) -> Iterator[AnyInventory]:
 
 
 def swept(*details: dict[str, Any]) -> Swept:
-    return Swept(START, {each["RoleName"]: digest_of(each) for each in details})
+    return Swept(START, {each["RoleName"]: digest_of(each) for each in details}, {f"arn:aws:iam::{PROD}:policy/p": "v3"})
 
 
 def test_an_inventory_comes_back_as_it_was_kept(inventory: AnyInventory) -> None:
@@ -217,15 +346,37 @@ def test_an_inventory_comes_back_as_it_was_kept(inventory: AnyInventory) -> None
     inventory.save(PROD, swept(detail("x"), detail("y")))
     inventory.save(PROD, swept(detail("x", "999988887777")))
     assert inventory.load(PROD) == swept(detail("x", "999988887777"))
+    assert inventory.swept_at(PROD) == START
     assert inventory.load(STAGING) is None
+    assert inventory.swept_at(STAGING) is None
 
 
-def test_a_partial_one_is_for_its_marker_alone_and_no_inventory(inventory: AnyInventory) -> None:
-    inventory.save_partial(PROD, "m-1", swept(detail("x")))
-    assert inventory.load_partial(PROD, "m-1") == swept(detail("x"))
-    assert inventory.load_partial(PROD, "m-2") is None
+def test_a_partial_one_is_for_its_sweep_alone_and_no_inventory(inventory: AnyInventory) -> None:
+    inventory.save_partial(PROD, "s1", Partial("m-1", swept(detail("x"))))
+    inventory.save_partial(PROD, "s2", Partial("m-2", swept(detail("y"))))
+    assert inventory.load_partial(PROD, "s1") == Partial("m-1", swept(detail("x")))
+    assert inventory.load_partial(PROD, "s2") == Partial("m-2", swept(detail("y")))
+    assert inventory.load_partial(PROD, "s3") is None
+    assert inventory.load_partial(STAGING, "s1") is None
     assert inventory.load(PROD) is None
+    assert inventory.swept_at(PROD) is None
     assert list(inventory.roles_naming(["444455556666"])) == []
+
+
+def test_one_sweep_has_its_turn_until_it_ends_it_or_dies(inventory: AnyInventory) -> None:
+    later = [START + timedelta(seconds=seconds) for seconds in range(400)]
+    assert inventory.take_turn(PROD, "s1", later[0], later[300])
+    assert inventory.take_turn(STAGING, "s2", later[0], later[300])
+    assert not inventory.take_turn(PROD, "s2", later[1], later[301])
+    assert inventory.take_turn(PROD, "s1", later[2], later[302])  # its own, for longer
+    assert not inventory.take_turn(PROD, "s2", later[301], later[399])
+    inventory.end_turn(PROD, "s2")  # not its own
+    assert not inventory.take_turn(PROD, "s2", later[301], later[399])
+    assert inventory.take_turn(PROD, "s2", later[303], later[399])
+    inventory.end_turn(PROD, "s1")
+    assert not inventory.take_turn(PROD, "s1", later[304], later[399])
+    inventory.end_turn(PROD, "s2")
+    assert inventory.take_turn(PROD, "s1", later[305], later[399])
 
 
 def test_the_roles_that_name_an_account_are_found_in_every_account(inventory: AnyInventory) -> None:
@@ -238,7 +389,7 @@ def test_the_roles_that_name_an_account_are_found_in_every_account(inventory: An
 def test_every_item_of_a_partial_one_ends_and_none_of_a_whole_one_does() -> None:
     world = SweptWorld(1, 3)
     account_id = world.account_ids[0]
-    world.inventory.save_partial(account_id, "m-1", swept(detail("x")))
+    world.inventory.save_partial(account_id, "s1", Partial("m-1", swept(detail("x"))))
     assert len(world.items.items) == 2
     assert all("ttl" in each for each in world.items.items.values())
     world.items.items.clear()
@@ -295,8 +446,8 @@ class TestAsTheLastSweepLeftItAndAnotherInBetween:
     DIGEST = digest_of(detail("x"))
 
     def hints(self, judged: Judged) -> list[Cause]:
-        roles = {"x": self.DIGEST}
-        return [each.cause for each in compare(PROD, roles, roles, judged={"x": judged}, since=START, now=START)]
+        seen = swept(detail("x"))
+        return [each.cause for each in compare(PROD, seen, seen, judged={"x": judged}, open_cases={}, now=START)]
 
     def test_nothing_is_told_of_what_is_known_as_it_stands(self) -> None:
         assert self.hints(Judged(self.DIGEST.role_id, self.DIGEST.trust, 0, None)) == []

@@ -18,6 +18,7 @@ from doorward.errors import Misconfigured
 if TYPE_CHECKING:
     from doorward.aws.inventory import DynamoInventory
     from doorward.aws.members import Members
+    from doorward.aws.sessions import DynamoSessions
     from doorward.organization.model import Organization
     from doorward.ports.announcing import Bus, Channel, DeadLetters
     from doorward.ports.beats import Beats
@@ -58,6 +59,7 @@ def _reaction_tools() -> "Tools":
         guardrails=guardrails_from(configuration("guardrails")),
         read_delays_seconds=_seconds("READ_DELAYS_SECONDS"),
         beats=beats,
+        sweeps=sweeps,
         admit=lambda _change: None,
     )
 
@@ -158,7 +160,7 @@ def refreshes() -> "Refreshes":
 def hints() -> "Hints":
     from doorward.aws.hints import SqsHints
 
-    return SqsHints(client("sqs"), _setting("CHANGE_QUEUE_URL"))
+    return SqsHints(client("sqs"), _setting("HINT_QUEUE_URL"))
 
 
 @cache
@@ -180,7 +182,15 @@ def sweep_tools() -> "sweep_account.Tools":
     from doorward.usecases.sweep_account import Tools
 
     organization = known_organization().organization()
-    return Tools(_role_pages(organization.partition), inventory(), hints(), SystemClock(), organization, ledger())
+    pages = _role_pages(organization.partition)
+    return Tools(pages, inventory(), hints(), _sessions(), SystemClock(), organization, ledger())
+
+
+@cache
+def _sessions() -> "DynamoSessions":
+    from doorward.aws.sessions import DynamoSessions
+
+    return DynamoSessions(client("dynamodb"), _setting("SESSIONS_TABLE"), SystemClock())
 
 
 @cache
@@ -234,15 +244,13 @@ def session_tools() -> "watch_session.Tools":
 
 @cache
 def _session_tools() -> "watch_session.Tools":
-    from doorward.aws.sessions import DynamoSessions
     from doorward.usecases.watch_session import Tools
 
-    clock = SystemClock()
     return Tools(
-        sessions=DynamoSessions(client("dynamodb"), _setting("SESSIONS_TABLE"), clock),
+        sessions=_sessions(),
         ledger=ledger(),
         beats=beats(),
-        clock=clock,
+        clock=SystemClock(),
         organization=configured_organization(),
         store=organization_store(),
         refreshes=refreshes(),

@@ -1,4 +1,4 @@
-"""Hints of our own, into the change queue.
+"""Hints of our own, into the hint queue.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 """
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # The most that SQS takes at once. A first sweep sends a hint for each role of an account.
 _AT_ONCE = 10
+# Each look reads IAM once or twice, at rates that the account shares with reactions; a sweep sends hints of one account alone.
+_LOOKS_PER_SECOND = 2
+_LONGEST_DELAY_SECONDS = 900
 
 
 class SqsHints:
@@ -27,9 +30,14 @@ class SqsHints:
         self._queue_url = queue_url
 
     def send(self, hints: Sequence[Hint]) -> None:
-        for some in batched(hints, _AT_ONCE, strict=False):
+        for some in batched(enumerate(hints), _AT_ONCE, strict=False):
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
-                {"Id": str(number), "MessageBody": hint_as_text(each)} for number, each in enumerate(some)
+                {
+                    "Id": str(number),
+                    "MessageBody": hint_as_text(each),
+                    "DelaySeconds": min(number // _LOOKS_PER_SECOND, _LONGEST_DELAY_SECONDS),
+                }
+                for number, each in some
             ]
             with translated("sending hints"):
                 failed = self._sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries).get("Failed", [])

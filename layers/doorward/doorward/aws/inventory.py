@@ -3,8 +3,9 @@
 Facts table, `pk` / `sk`:
     INVENTORY              <account>            that the account was swept, and when
     INVENTORY#<account>    HEAD                 at, write, chunks: what stands
-    INVENTORY#<account>    CHUNK#<write>#<n>    a part of the roles as zlib JSON: an item holds 400 KB
-    INVENTORY#<account>    PARTIAL              the same of a sweep that is not done, with the marker where it goes on
+    INVENTORY#<account>    PARTIAL#<sweep>      the same of a sweep that is not done, with the marker where it goes on
+    INVENTORY#<account>    CHUNK#<write>#<n>    a part of either as zlib JSON: an item holds 400 KB
+    INVENTORY#<account>    TURN                 sweep, until (epoch seconds): whose turn it is
 
 The head is written after its chunks; those of the head before are deleted after that.
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
@@ -17,10 +18,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from doorward.aws.errors import translated
+from botocore.exceptions import ClientError
+
+from doorward.aws.errors import code_of, translate, translated
 from doorward.errors import Unavailable
 from doorward.guardrails.inventory import RoleDigest
-from doorward.ports.facts import Page, Swept
+from doorward.ports.facts import Page, Partial, Swept
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -43,21 +46,53 @@ class DynamoInventory:
         self._table = facts_table
 
     def load(self, account_id: str) -> Swept | None:
-        return self._load(account_id, "HEAD", None)
+        whole = self._load(account_id, "HEAD")
+        return None if whole is None else whole[1]
+
+    def swept_at(self, account_id: str) -> datetime | None:
+        with translated(f"reading when account {account_id} was swept"):
+            item = self._dynamodb.get_item(TableName=self._table, Key=_listed(account_id), ConsistentRead=True).get("Item")
+        return None if item is None else datetime.fromisoformat(item["at"]["S"])
 
     def save(self, account_id: str, swept: Swept) -> None:
         self._save(account_id, "HEAD", swept, {})
         with translated(f"noting that account {account_id} was swept"):
-            self._dynamodb.put_item(
-                TableName=self._table, Item={"pk": {"S": _ALL}, "sk": {"S": account_id}, "at": {"S": swept.at.isoformat()}}
-            )
+            self._dynamodb.put_item(TableName=self._table, Item={**_listed(account_id), "at": {"S": swept.at.isoformat()}})
 
-    def load_partial(self, account_id: str, marker: str) -> Swept | None:
-        return self._load(account_id, "PARTIAL", marker)
+    def load_partial(self, account_id: str, sweep_id: str) -> Partial | None:
+        partial = self._load(account_id, f"PARTIAL#{sweep_id}")
+        return None if partial is None else Partial(partial[0]["marker"]["S"], partial[1])
 
-    def save_partial(self, account_id: str, marker: str, swept: Swept) -> None:
+    def save_partial(self, account_id: str, sweep_id: str, partial: Partial) -> None:
         ends = int((datetime.now(UTC) + _KEEP_PARTIAL).timestamp())
-        self._save(account_id, "PARTIAL", swept, {"marker": {"S": marker}, "ttl": {"N": str(ends)}})
+        self._save(account_id, f"PARTIAL#{sweep_id}", partial.seen, {"marker": {"S": partial.marker}, "ttl": {"N": str(ends)}})
+
+    def take_turn(self, account_id: str, sweep_id: str, now: datetime, until: datetime) -> bool:
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item={**_key(account_id, "TURN"), "sweep": {"S": sweep_id}, "until": {"N": str(until.timestamp())}},
+                ConditionExpression="attribute_not_exists(pk) OR sweep = :sweep OR #until < :now",
+                ExpressionAttributeNames={"#until": "until"},
+                ExpressionAttributeValues={":sweep": {"S": sweep_id}, ":now": {"N": str(now.timestamp())}},
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise translate(error, f"taking the turn to sweep account {account_id}") from error
+            return False
+        return True
+
+    def end_turn(self, account_id: str, sweep_id: str) -> None:
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._table,
+                Key=_key(account_id, "TURN"),
+                ConditionExpression="sweep = :sweep",
+                ExpressionAttributeValues={":sweep": {"S": sweep_id}},
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise translate(error, f"ending the turn to sweep account {account_id}") from error
 
     def roles_naming(self, texts: Sequence[str]) -> Iterable[str]:
         wanted = set(texts)
@@ -77,21 +112,22 @@ class DynamoInventory:
             )
             yield from [item["sk"]["S"] for page in pages for item in page["Items"]]
 
-    def _load(self, account_id: str, name: str, marker: str | None) -> Swept | None:
+    def _load(self, account_id: str, name: str) -> tuple[Mapping[str, Any], Swept] | None:
         for _ in range(_TRIES):
             head = self._get(account_id, name)
-            if head is None or (marker is not None and head["marker"]["S"] != marker):
+            if head is None:
                 return None
             chunks = [self._get(account_id, each) for each in _chunk_keys(head)]
-            whole = [each["roles"]["B"] for each in chunks if each is not None]
+            whole = [each["part"]["B"] for each in chunks if each is not None]
             if len(whole) == len(chunks):
-                listed = json.loads(zlib.decompress(b"".join(whole)))
-                roles = {each[0]: RoleDigest._make([*each[:-1], tuple(each[-1])]) for each in listed}
-                return Swept(datetime.fromisoformat(head["at"]["S"]), roles)
+                kept = json.loads(zlib.decompress(b"".join(whole)))
+                roles = {each[0]: RoleDigest._make([*each[:-1], tuple(each[-1])]) for each in kept["roles"]}
+                return head, Swept(datetime.fromisoformat(head["at"]["S"]), roles, kept["policies"])
         raise Unavailable(f"{account_id}: its inventory was replaced each time while it was being read; trying again later")
 
     def _save(self, account_id: str, name: str, swept: Swept, more: Mapping[str, Any]) -> None:
-        text = zlib.compress(json.dumps([list(each) for each in swept.roles.values()], separators=(",", ":")).encode())
+        kept = {"roles": [list(each) for each in swept.roles.values()], "policies": dict(swept.policies)}
+        text = zlib.compress(json.dumps(kept, separators=(",", ":")).encode())
         chunks = [text[start : start + _CHUNK_BYTES] for start in range(0, len(text), _CHUNK_BYTES)]
         before = self._get(account_id, name)
         head = {
@@ -104,7 +140,7 @@ class DynamoInventory:
         ends = {name: value for name, value in more.items() if name == "ttl"}
         with translated(f"keeping the inventory of account {account_id}"):
             for sk, chunk in zip(_chunk_keys(head), chunks, strict=True):
-                self._dynamodb.put_item(TableName=self._table, Item={**_key(account_id, sk), "roles": {"B": chunk}, **ends})
+                self._dynamodb.put_item(TableName=self._table, Item={**_key(account_id, sk), "part": {"B": chunk}, **ends})
             self._dynamodb.put_item(TableName=self._table, Item=head)
             for sk in () if before is None else _chunk_keys(before):
                 self._dynamodb.delete_item(TableName=self._table, Key=_key(account_id, sk))
@@ -124,8 +160,12 @@ class IamPages:
         iam = self._members.reader("iam", account_id)
         more = {} if marker is None else {"Marker": marker}
         with translated(f"reading the roles of account {account_id}"):
-            answer = iam.get_account_authorization_details(Filter=["Role"], MaxItems=_PAGE_ITEMS, **more)
-        return Page(answer["RoleDetailList"], answer["Marker"] if answer.get("IsTruncated") else None)
+            answer = iam.get_account_authorization_details(Filter=["Role", "LocalManagedPolicy"], MaxItems=_PAGE_ITEMS, **more)
+        return Page(answer["RoleDetailList"], answer["Policies"], answer["Marker"] if answer.get("IsTruncated") else None)
+
+
+def _listed(account_id: str) -> dict[str, Any]:
+    return {"pk": {"S": _ALL}, "sk": {"S": account_id}}
 
 
 def _key(account_id: str, sk: str) -> dict[str, Any]:

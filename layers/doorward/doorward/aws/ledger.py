@@ -4,6 +4,7 @@ Ledger table, `pk` / `sk`:
     ROLE#<account>/<name>   LOCK              owner, until (epoch seconds)
     ROLE#<account>/<name>   HEAD              where the role stands
     ROLE#<account>/<name>   CASE#<id>         one bad policy, from found to closed
+    OPEN#<account>          <name>            the id of the role's open case
     EVENT#<account>#<id>    ROLE#<ref> or -   what came of an event
     OUTBOX#<id>             ANNOUNCEMENT      waiting for, or gone to, the bus; its stream starts publish_outbox
     OUTBOX#<id>             SENT#<channel>    told to people
@@ -109,6 +110,15 @@ class DynamoLedger:
         item = self._get(self._table, _role_key(role_ref, f"CASE#{case_id}"))
         return None if item is None else _case(role_ref, item)
 
+    def open_cases(self, account_id: str) -> Mapping[str, str]:
+        with translated(f"reading the open cases of account {account_id}"):
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": f"OPEN#{account_id}"}},
+            )
+            return {each["sk"]: each["case_id"] for page in pages for each in map(_plain, page["Items"])}
+
     def judged(self, lock: Lock, head: Head) -> None:
         self._transact(f"remembering what was judged for {lock.role_ref}", [self._still_held(lock), self._put_head(lock, head)])
 
@@ -119,6 +129,7 @@ class DynamoLedger:
                 [
                     self._still_held(lock),
                     self._put(_case_item(case), condition="attribute_not_exists(pk)"),
+                    self._put(_item(_open_key(case), case_id=case.id)),
                     self._put_head(lock, head),
                     self._put_announcement(announcement),
                 ],
@@ -150,6 +161,7 @@ class DynamoLedger:
             [
                 self._still_held(lock),
                 self._put(_case_item(case)),
+                {"Delete": {"TableName": self._table, "Key": _open_key(case)}},
                 self._put_head(lock, head),
                 self._put_announcement(announcement),
             ],
@@ -337,6 +349,11 @@ def _item(key: Mapping[str, Any], **attributes: str | float | None) -> dict[str,
 
 def _role_key(role_ref: str, sort: str) -> dict[str, Any]:
     return {"pk": _value(f"ROLE#{role_ref}"), "sk": _value(sort)}
+
+
+def _open_key(case: Case) -> dict[str, Any]:
+    account_id, _, name = case.role_ref.partition("/")
+    return {"pk": _value(f"OPEN#{account_id}"), "sk": _value(name)}
 
 
 def _outbox_key(announcement_id: str, sort: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from doorward.events.model import (
     Cause,
     Change,
     Event,
+    PolicyTarget,
     ProviderTarget,
     RoleTarget,
     ServiceTarget,
@@ -31,7 +32,7 @@ ACTOR: Final = Actor("Doorward", None, None, None, None, None, None, None)
 
 
 class Hint(NamedTuple):
-    """`id`: the same for the same thing to look at. With neither role, provider nor service, every role of the account is meant."""
+    """`id`: the same for the same thing to look at. With neither role, policy, provider nor service, every role of the account is meant."""
 
     account_id: str
     cause: Cause
@@ -39,6 +40,7 @@ class Hint(NamedTuple):
     id: str
     at: datetime
     role_name: str | None = None
+    policy: str | None = None
     provider: str | None = None
     service: str | None = None
 
@@ -49,6 +51,7 @@ def hint_as_text(hint: Hint) -> str:
             "format": FORMAT,
             "account": hint.account_id,
             "role": hint.role_name,
+            "policy": hint.policy,
             "provider": hint.provider,
             "service": hint.service,
             "cause": str(hint.cause),
@@ -88,6 +91,8 @@ def parse_message(text: str | bytes | Mapping[str, Any]) -> Event | Skipped:
 def _target(message: JsonObject, account_id: str) -> Target:
     if message.has("role"):
         return RoleTarget(account_id, message.text("role", ROLE_NAME, "the name of a role"))
+    if message.has("policy"):
+        return PolicyTarget(account_id, message.text("policy", ANY_ARN, "the ARN of a managed policy"))
     if message.has("provider"):
         return ProviderTarget(account_id, message.text("provider", ANY_ARN, "the ARN of a provider"))
     if message.has("service"):

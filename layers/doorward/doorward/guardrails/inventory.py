@@ -9,13 +9,17 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
+from doorward.errors import MalformedInput
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
-from doorward.iam.documents import hash_of_text
+from doorward.iam.documents import hash_of_text, parse_document
 from doorward.values import NamedTuple
+
+if TYPE_CHECKING:
+    from doorward.ports.facts import Swept
 
 _NAMES: Final = re.compile(
     r"(?<![0-9])[0-9]{12}(?![0-9])|o-[a-z0-9]{10,32}|(?:ou|r)-[0-9a-z-]{4,64}|arn:aws[a-z-]*:iam::[0-9]{12}:(?:oidc|saml)-provider/[!-~]+?(?=\")"
@@ -64,6 +68,15 @@ def digest_of(detail: Mapping[str, Any]) -> RoleDigest:
     )
 
 
+def principals_of(detail: Mapping[str, Any]) -> tuple[str, ...]:
+    """Whom the trust policy of such an entry names where it allows; nobody where the policy cannot be read."""
+    try:
+        document = parse_document(_text(detail["AssumeRolePolicyDocument"]))
+    except MalformedInput:
+        return ()
+    return tuple(who.value for each in document.statements if each.effect == "Allow" for who in each.principals or ())
+
+
 class Judged(NamedTuple):
     """What the reaction knows of a role. `trust`: hash of the policy that was judged last because somebody told of it, "" before the first.
 
@@ -78,38 +91,45 @@ class Judged(NamedTuple):
 
 def compare(
     account_id: str,
-    before: Mapping[str, RoleDigest] | None,
-    after: Mapping[str, RoleDigest],
+    before: "Swept | None",
+    after: "Swept",
     *,
     judged: Mapping[str, Judged],
-    since: datetime | None,
+    open_cases: Mapping[str, str],
     now: datetime,
 ) -> tuple[Hint, ...]:
-    """One hint for each role that is not as it was, by name. `before` None and `since` None: the account was never swept.
+    """One hint for each role that is not as it was, by name, then one for each managed policy. `before` None: the account was never swept.
 
     `judged`: by name. A role may be as the last sweep left it and have been another in between, of which an event told, while none told
-    that it came back.
+    that it came back. `open_cases`: ids by name, of roles that may be gone before any sweep saw them.
     """
-    return tuple(_hints(account_id, before or {}, after, judged, since, now))
+    hints = [*_hints(account_id, before, after, judged, now), *_gone(account_id, before, after, open_cases, now)]
+    return (*sorted(hints, key=lambda each: each.role_name or ""), *_policies(account_id, before, after, now))
 
 
-def _hints(  # noqa: PLR0917 - as compare has them
-    account_id: str,
-    before: Mapping[str, RoleDigest],
-    after: Mapping[str, RoleDigest],
-    judged: Mapping[str, Judged],
-    since: datetime | None,
-    now: datetime,
-) -> Iterator[Hint]:
-    for name, role in sorted(after.items()):
-        cause, because = _change(before.get(name), role, judged.get(name), since)
+def _hints(account_id: str, before: "Swept | None", after: "Swept", judged: Mapping[str, Judged], now: datetime) -> Iterator[Hint]:
+    known, since = ({}, None) if before is None else (before.roles, before.at)
+    for name, role in after.roles.items():
+        cause, because = _change(known.get(name), role, judged.get(name), since)
         if cause is not None:
             # By what it became, so that the same finding has the same id however often it is made.
             yield Hint(account_id, cause, because, f"sweep-{_short([account_id, role])}", now, role_name=name)
-    for name, role in sorted(before.items()):
-        if name not in after:
-            gone = f"sweep-{_short([account_id, 'gone', role])}"
-            yield Hint(account_id, Cause.DELETED, "A sweep does not find the role any more.", gone, now, role_name=name)
+
+
+def _gone(account_id: str, before: "Swept | None", after: "Swept", open_cases: Mapping[str, str], now: datetime) -> Iterator[Hint]:
+    known: Mapping[str, object] = {**open_cases, **({} if before is None else before.roles)}
+    for name, last in known.items():
+        if name not in after.roles:
+            gone = f"sweep-{_short([account_id, 'gone', name, last])}"
+            yield Hint(account_id, Cause.DELETED, "A sweep does not find the role (any more).", gone, now, role_name=name)
+
+
+def _policies(account_id: str, before: "Swept | None", after: "Swept", now: datetime) -> Iterator[Hint]:
+    """Of policies that the last sweep saw: what is attached anew shows in the role."""
+    for arn, version in sorted(after.policies.items()):
+        if before is not None and before.policies.get(arn, version) != version:
+            because = "A sweep found another default version of a managed policy than the last one did."
+            yield Hint(account_id, Cause.PERMISSIONS, because, f"sweep-{_short([account_id, arn, version])}", now, policy=arn)
 
 
 def _change(before: RoleDigest | None, role: RoleDigest, judged: Judged | None, since: datetime | None) -> tuple[Cause | None, str]:

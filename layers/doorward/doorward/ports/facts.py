@@ -10,10 +10,22 @@ from doorward.guardrails.inventory import RoleDigest
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """The roles of one account by name, as a sweep that began `at` saw them."""
+    """The roles of one account by name, as a sweep that began `at` saw them.
+
+    `policies`: the default version of each customer managed policy, by ARN.
+    """
 
     at: datetime
     roles: Mapping[str, RoleDigest]
+    policies: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What a sweep that is not done yet has seen, and the marker of the page where it goes on."""
+
+    marker: str
+    seen: Swept
 
 
 class RoleNames(Protocol):
@@ -30,20 +42,30 @@ class Inventory(RoleNames, Protocol):
     def load(self, account_id: str) -> Swept | None:
         """As the last whole sweep left it; None before the first."""
 
+    def swept_at(self, account_id: str) -> datetime | None:
+        """When that sweep began."""
+
     def save(self, account_id: str, swept: Swept) -> None:
         """Whole or not at all."""
 
-    def load_partial(self, account_id: str, marker: str) -> Swept | None:
-        """What a sweep that is not done yet has seen before `marker`; None where it is gone: then it begins anew."""
+    def load_partial(self, account_id: str, sweep_id: str) -> Partial | None:
+        """None where that sweep kept nothing yet, or too long ago: then it begins anew."""
 
-    def save_partial(self, account_id: str, marker: str, swept: Swept) -> None: ...
+    def save_partial(self, account_id: str, sweep_id: str, partial: Partial) -> None: ...
+
+    def take_turn(self, account_id: str, sweep_id: str, now: datetime, until: datetime) -> bool:
+        """False while another sweep of this account has its turn. Whoever has it may take it again; who died loses it at its `until`."""
+
+    def end_turn(self, account_id: str, sweep_id: str) -> None:
+        """Harmless where the turn was lost already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Entries of RoleDetailList; `marker` None: it was the last page."""
+    """Entries of RoleDetailList and of Policies (customer managed ones); `marker` None: it was the last page."""
 
     details: Sequence[Mapping[str, Any]]
+    policies: Sequence[Mapping[str, Any]]
     marker: str | None
 
 

@@ -126,6 +126,9 @@ class Ledger(Protocol):
 
     def case(self, role_ref: str, case_id: str) -> Case | None: ...
 
+    def open_cases(self, account_id: str) -> Mapping[str, str]:
+        """Ids by role name. May be some seconds old."""
+
     def judged(self, lock: Lock, head: Head) -> None:
         """Remember what was judged last."""
 

@@ -8,7 +8,12 @@ from doorward.events.model import SessionEvent
 from doorward.sessions.model import Edge, TrustVersion
 
 
-class SessionStore(Protocol):
+class Expectations(Protocol):
+    def expect(self, edges: Iterable[Edge]) -> None:
+        """Remember whom trust policies let in; whoever was seen already stays seen. Raises Unavailable."""
+
+
+class SessionStore(Expectations, Protocol):
     """Every method may raise Unavailable. Each can be done again, in any order with the others, and changes nothing then."""
 
     def keep_call(self, call: SessionEvent) -> SessionEvent:
@@ -24,8 +29,5 @@ class SessionStore(Protocol):
 
     def count(self, edge: Edge, call_key: str) -> None:
         """Once for each call, however often it comes. `first` and `last` move apart only."""
-
-    def expect(self, edges: Iterable[Edge]) -> None:
-        """Remember whom trust policies let in; whoever was seen already stays seen."""
 
     def edges(self, role_ref: str) -> tuple[Edge, ...]: ...

@@ -44,6 +44,7 @@ from doorward.ports.beats import Beats
 from doorward.ports.clock import Clock
 from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, EventOutcome, Head, Ledger, Lock
 from doorward.ports.roles import Refused, Roles
+from doorward.ports.sweeps import Sweeps
 
 if TYPE_CHECKING:
     from doorward.findings.alerts import Alert
@@ -64,7 +65,7 @@ _ROUNDS = 3
 class Tools:
     """What the reaction works with. `read_delays_seconds`: how long to wait before each further look at IAM.
 
-    `beats` are made where the first heartbeat comes by. `admit` raises where an event is of no account of the organization.
+    `beats` and `sweeps` are made where they are needed first. `admit` raises where an event is of no account of the organization.
     """
 
     roles: Roles
@@ -74,6 +75,7 @@ class Tools:
     guardrails: Guardrails
     read_delays_seconds: tuple[float, ...]
     beats: Callable[[], Beats]
+    sweeps: Callable[[], Sweeps]
     admit: Callable[[Change], None]
 
 
@@ -149,6 +151,8 @@ def _react(change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
             from doorward.guardrails.changes import parameters_hidden
 
             _tell(parameters_hidden(change), tools)
+            # What is found here is found at once. Of thousands of roles not all can be looked at within one invocation.
+            tools.sweeps().start([account_id], f"{change.event_name} {change.event_id} hides its role.")
             yield from _react_to_each(_hidden(account_id, change, tools), change, tools)
 
 

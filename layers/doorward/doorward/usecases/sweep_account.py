@@ -1,26 +1,30 @@
 """Look at every role of one account, and say which are not as the last sweep left them, or not as they were judged last.
 
-In slices: one call reads pages for a while and says where to go on; what it has seen so far is kept. IAM's rates are low, not raisable, and
-shared with reactions: a sweep asks at most three times a second (docs/performance.md), and where IAM throttles it steps back at once.
-An account that cannot be entered is told of once a day, and keeps no other from being swept.
+In slices: one call reads pages for a while; what it has seen so far is kept, and the next call goes on from there. IAM's rates are low, not
+raisable, and shared with reactions: a sweep asks at most three times a second (docs/performance.md), one sweep of an account at a time, and
+where IAM throttles it steps back at once. An account that cannot be entered is told of once a day, and keeps no other from being swept.
 
 The inventory is written last. Whoever dies before it has sent hints that are sent again, and a hint sent twice is looked at twice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import replace
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from zlib import crc32
 
 from doorward.errors import MalformedInput, Misconfigured, Throttled, Unavailable
 from doorward.findings.alerts import Alert, alert_as_json
 from doorward.findings.model import Severity
-from doorward.guardrails.inventory import Judged, RoleDigest, compare, digest_of
+from doorward.guardrails.inventory import Judged, RoleDigest, compare, digest_of, principals_of
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
-from doorward.ports.facts import Inventory, RolePages, Swept
+from doorward.ports.facts import Inventory, Page, Partial, RolePages, Swept
 from doorward.ports.hints import Hints
 from doorward.ports.ledger import Announcement, Ledger
+from doorward.ports.sessions import Expectations
+from doorward.sessions.model import expected_edges
 
 UNREADABLE: Final = "account-unreadable"
 PAGES_PER_SECOND: Final = 3
@@ -29,6 +33,11 @@ _SLICE_SECONDS: Final = 40
 _THROTTLED_SECONDS: Final = 60
 """How long a throttled sweep leaves IAM to reactions."""
 _UNAVAILABLE_SECONDS: Final = 5
+_OTHERS_TURN_SECONDS: Final = 20
+_EXPECT_HOURS: Final = 30 * 24
+"""Each role's hour to tell of anew, well within the ninety days that doorward/aws/sessions.py remembers."""
+_TURN: Final = timedelta(seconds=300)
+"""Longer than a slice (template.yaml, Timeout) with the wait after it and a try that failed before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,62 +45,107 @@ class Tools:
     pages: RolePages
     inventory: Inventory
     hints: Hints
+    expectations: Expectations
     clock: Clock
     organization: Organization
     ledger: Ledger
 
 
+class _Asked(NamedTuple):
+    """Which account, by which sweep, and since when somebody waits for it."""
+
+    account_id: str
+    sweep: str
+    at: datetime
+
+    def answer(self, *, done: bool, wait: int = 0, **more: object) -> dict[str, Any]:
+        return {"account_id": self.account_id, "sweep": self.sweep, "asked": self.at.isoformat(), "done": done, "wait": wait, **more}
+
+
 def sweep_account(request: object, tools: Tools) -> dict[str, Any]:
-    """`{"account_id": "…", "marker": null}` begins; what comes back goes on with it until `done`. `wait`: seconds to leave IAM alone.
+    """Takes what plan_sweep gave for an account, and what it answered itself until `done`. `wait`: seconds to leave IAM alone.
+
+    `covered`: another sweep of the account began after this one was asked for, and is done: nothing is left to look at.
 
     Raises MalformedInput, Misconfigured where the hub itself lacks something, Unavailable where what was seen cannot be kept.
     """
-    account_id, marker = _asked(request, tools.organization)
-    began = tools.clock.now()
-    seen = tools.inventory.load_partial(account_id, marker) if marker is not None else None
-    if seen is None:
-        marker, seen = None, Swept(began, {})
-    roles: dict[str, RoleDigest] = dict(seen.roles)
+    asked = _asked(request, tools.organization)
+    inventory, now = tools.inventory, tools.clock.now()
+    last = inventory.swept_at(asked.account_id)
+    if last is not None and last >= asked.at:
+        return asked.answer(done=True, covered=True)
+    if not inventory.take_turn(asked.account_id, asked.sweep, now, now + _TURN):
+        return asked.answer(done=False, wait=_OTHERS_TURN_SECONDS)
+    answer = _slice(asked, now, tools)
+    if answer["done"]:
+        inventory.end_turn(asked.account_id, asked.sweep)
+    return answer
+
+
+def _asked(request: object, organization: Organization) -> _Asked:
+    given = request if isinstance(request, dict) else {}
+    account_id, sweep, at = given.get("account_id"), given.get("sweep"), given.get("asked")
+    if not isinstance(account_id, str) or organization.account(account_id) is None or not isinstance(sweep, str) or not sweep.isalnum():
+        raise MalformedInput("account_id: must be an account of the organization; sweep: letters and digits")
+    try:
+        return _Asked(account_id, sweep, datetime.fromisoformat(str(at)).astimezone())
+    except ValueError:
+        raise MalformedInput("asked: must be a time in ISO 8601") from None
+
+
+def _slice(asked: _Asked, began: datetime, tools: Tools) -> dict[str, Any]:
+    account_id = asked.account_id
+    partial = tools.inventory.load_partial(account_id, asked.sweep)
+    marker, seen = (None, Swept(began, {}, {})) if partial is None else (partial.marker, partial.seen)
+    before = tools.inventory.load(account_id)
     while True:
         try:
             page = tools.pages.page(account_id, marker)
         except Unavailable as error:
             wait = _THROTTLED_SECONDS if isinstance(error, Throttled) else _UNAVAILABLE_SECONDS
-            return _go_on(account_id, marker, Swept(seen.at, roles), tools, wait=wait)
+            return _go_on(asked, marker, seen, tools, wait=wait)
         except Misconfigured as error:
-            return _give_up(account_id, str(error), tools)
-        roles |= {each.name: each for each in map(digest_of, page.details)}
+            return _give_up(asked, str(error), tools)
+        digests = {each.name: each for each in map(digest_of, page.details)}
+        _expect(account_id, page, digests, before, tools)
+        policies = {each["Arn"]: each["DefaultVersionId"] for each in page.policies}
+        seen = replace(seen, roles={**seen.roles, **digests}, policies={**seen.policies, **policies})
         if page.marker is None:
-            return _finish(account_id, seen.at, roles, tools)
+            return _finish(asked, before, seen, tools)
         marker = page.marker
         tools.clock.sleep(1 / PAGES_PER_SECOND)  # before a slice ends, too: the next may begin at once
         if (tools.clock.now() - began).total_seconds() >= _SLICE_SECONDS:
-            return _go_on(account_id, marker, Swept(seen.at, roles), tools, wait=0)
+            return _go_on(asked, marker, seen, tools, wait=0)
 
 
-def _asked(request: object, organization: Organization) -> tuple[str, str | None]:
-    asked = request if isinstance(request, dict) else {}
-    account_id, marker = asked.get("account_id"), asked.get("marker")
-    if not isinstance(account_id, str) or organization.account(account_id) is None or not isinstance(marker, str | None):
-        raise MalformedInput("account_id: must be an account of the organization; marker: text or null")
-    return account_id, marker
+def _expect(account_id: str, page: Page, digests: Mapping[str, RoleDigest], before: Swept | None, tools: Tools) -> None:
+    """Whoever is let in by a trust policy that no sweep has seen yet, or has not told of for long: what is expected is forgotten, too."""
+    known = {} if before is None else {name: each.trust for name, each in before.roles.items()}
+    hour = int(tools.clock.now().timestamp()) // 3600
+    told = [
+        each
+        for each in page.details
+        if known.get(each["RoleName"]) != digests[each["RoleName"]].trust or (crc32(each["RoleId"].encode()) - hour) % _EXPECT_HOURS == 0
+    ]
+    tools.expectations.expect(edge for each in told for edge in expected_edges(f"{account_id}/{each['RoleName']}", principals_of(each)))
 
 
-def _go_on(account_id: str, marker: str | None, seen: Swept, tools: Tools, *, wait: int) -> dict[str, Any]:
+def _go_on(asked: _Asked, marker: str | None, seen: Swept, tools: Tools, *, wait: int) -> dict[str, Any]:
     if marker is not None:
-        tools.inventory.save_partial(account_id, marker, seen)
-    return {"account_id": account_id, "marker": marker, "done": False, "wait": wait}
+        tools.inventory.save_partial(asked.account_id, asked.sweep, Partial(marker, seen))
+    return asked.answer(done=False, wait=wait)
 
 
-def _finish(account_id: str, began: datetime, roles: dict[str, RoleDigest], tools: Tools) -> dict[str, Any]:
-    before = tools.inventory.load(account_id)
-    known, since = (None, None) if before is None else (before.roles, before.at)
-    judged = _judged(account_id, roles, tools)
-    roles = {name: each._replace(generation=judged[name].generation) if name in judged else each for name, each in roles.items()}
-    hints = compare(account_id, known, roles, judged=judged, since=since, now=tools.clock.now())
+def _finish(asked: _Asked, before: Swept | None, seen: Swept, tools: Tools) -> dict[str, Any]:
+    account_id = asked.account_id
+    judged = _judged(account_id, seen.roles, tools)
+    after = {name: each._replace(generation=judged[name].generation) if name in judged else each for name, each in seen.roles.items()}
+    seen = replace(seen, roles=after)
+    open_cases = tools.ledger.open_cases(account_id)
+    hints = compare(account_id, before, seen, judged=judged, open_cases=open_cases, now=tools.clock.now())
     tools.hints.send(hints)
-    tools.inventory.save(account_id, Swept(began, roles))
-    return {"account_id": account_id, "marker": None, "done": True, "wait": 0, "roles": len(roles), "hints": len(hints)}
+    tools.inventory.save(account_id, seen)
+    return asked.answer(done=True, roles=len(after), hints=len(hints))
 
 
 def _judged(account_id: str, names: Iterable[str], tools: Tools) -> dict[str, Judged]:
@@ -104,8 +158,8 @@ def _judged(account_id: str, names: Iterable[str], tools: Tools) -> dict[str, Ju
     return judged
 
 
-def _give_up(account_id: str, because: str, tools: Tools) -> dict[str, Any]:
-    now = tools.clock.now()
+def _give_up(asked: _Asked, because: str, tools: Tools) -> dict[str, Any]:
+    account_id, now = asked.account_id, tools.clock.now()
     account = tools.organization.account(account_id)
     alert = Alert(
         detection=UNREADABLE,
@@ -119,4 +173,4 @@ def _give_up(account_id: str, because: str, tools: Tools) -> dict[str, Any]:
     )
     detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
     tools.ledger.announce(Announcement(alert.id, "GuardProblemFound", detail, now))
-    return {"account_id": account_id, "marker": None, "done": True, "wait": 0, "unreadable": True}
+    return asked.answer(done=True, unreadable=True)
