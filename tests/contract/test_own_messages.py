@@ -47,7 +47,12 @@ def test_hints_arrive_as_the_reaction_reads_them(queue: Queue) -> None:
 def test_more_hints_than_sqs_takes_at_once_are_all_sent_and_arrive_two_a_second(queue: Queue) -> None:
     hints = [Hint(PROD, Cause.FIRST_SEEN, "Seen.", f"sweep-{number}", START, role_name=f"r{number}") for number in range(2003)]
     sent: list[dict[str, Any]] = []
-    with patch.object(queue.sqs, "send_message_batch", side_effect=lambda **request: sent.extend(request["Entries"]) or {}):
+
+    def take(*, Entries: list[dict[str, Any]], **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        sent.extend(Entries)
+        return {}
+
+    with patch.object(queue.sqs, "send_message_batch", side_effect=take):
         SqsHints(queue.sqs, queue.url).send(hints)
     assert [each["MessageBody"] for each in sent] == [hint_as_text(each) for each in hints]
     assert [each["DelaySeconds"] for each in sent[:5]] == [0, 0, 1, 1, 2]

@@ -92,5 +92,5 @@ def test_twenty_accounts_are_swept_and_a_change_whose_event_never_came_is_found(
     (case,) = until(lambda: doorward.cases(ref), "the finding")
     assert STRANGER.id in case["found_document"]
     assert doorward.trust_policy(last, "app-1") == json.loads(opened)  # nobody has adopted the account: it is only observed
-    assert doorward.outcomes(ref, "Hint")
+    until(lambda: doorward.outcomes(ref, "Hint"), "what came of the hint")
     assert doorward.outcomes(ref, "UpdateAssumeRolePolicy") == []
