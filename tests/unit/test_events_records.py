@@ -372,7 +372,7 @@ def test_a_flag_that_says_read_only_does_not_hide_a_change() -> None:
     ("event_source", "event_name", "read_only", "reason", "part"),
     [
         ("iam.amazonaws.com", "GetRole", True, SkipReason.READ_ONLY, None),
-        ("iam.amazonaws.com", "AcceptDelegationRequest", False, SkipReason.LATER_PART, Part.DELEGATION),
+        ("iam.amazonaws.com", "CreateDelegationRequest", False, SkipReason.LATER_PART, Part.DELEGATION),
         ("iam.amazonaws.com", "CreateAccessKey", False, SkipReason.LATER_PART, Part.PERSISTENCE),
         ("iam.amazonaws.com", "CreateAccountAlias", False, SkipReason.OF_NO_INTEREST, None),
         ("sts.amazonaws.com", "GetCallerIdentity", True, SkipReason.READ_ONLY, None),

@@ -76,6 +76,15 @@ def test_a_detection_fires_and_stays_silent_as_its_table_says(detection: str, ro
         assert alert_as_json(alert, "doorward.guard/1", None)["account"]["id"].isdigit()
 
 
+def test_what_a_known_pipeline_does_to_access_is_told_more_quietly_and_to_issuers_is_not() -> None:
+    severities = {
+        name: [str(each.severity) for each in found if each]
+        for name in ("CreateAccountAssignment", "CreateTrustedTokenIssuer")
+        for found in [[organization_alerts.alert_of_event(event(name, event_source="sso.amazonaws.com"), START, by_pipeline=True)]]
+    }
+    assert severities == {"CreateAccountAssignment": ["low"], "CreateTrustedTokenIssuer": ["high"]}
+
+
 @pytest.mark.parametrize("detection", DETECTIONS)
 def test_every_detection_has_a_page_and_both_sides_in_its_table(detection: str) -> None:
     page = (REPOSITORY / f"docs/detections/{detection}.md").read_text()

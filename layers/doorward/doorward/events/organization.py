@@ -49,12 +49,14 @@ ORGANIZATION_NAMES: Final[Mapping[str, frozenset[str]]] = {
     # What changes an account as a whole.
     "iam.amazonaws.com": frozenset(
         [
+            "AcceptDelegationRequest",
             "DisableOrganizationsRootCredentialsManagement",
             "DisableOrganizationsRootSessions",
             "DisableOutboundWebIdentityFederation",
             "EnableOrganizationsRootCredentialsManagement",
             "EnableOrganizationsRootSessions",
             "EnableOutboundWebIdentityFederation",
+            "SendDelegationToken",
             "SetSecurityTokenServicePreferences",
         ]
     ),

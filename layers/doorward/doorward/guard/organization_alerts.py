@@ -15,6 +15,14 @@
 | a delegated administrator registered or taken away                | delegated-administrator-changed       | high     |
 | a service given or denied access to the organization              | trusted-access-changed                | high     |
 | the organization's resource policy put or deleted                 | organization-resource-policy-changed  | high     |
+| who may act as root of member accounts, switched on or off        | root-access-changed                   | high     |
+| tokens for parties outside AWS, switched on or off in an account  | outbound-federation-changed           | high     |
+| which tokens the global STS endpoint gives                        | token-settings-changed                | low      |
+| a request of another party for a while's access was accepted      | delegation-accepted                   | high     |
+| a permission set, or an assignment of one                         | identity-center-access-changed        | medium   |
+| the same by a known pipeline                                      | identity-center-access-changed        | low      |
+| an assignment was taken away                                      | identity-center-access-changed        | low      |
+| a token issuer or an application of Identity Center               | identity-center-issuer-changed        | high     |
 
 The first eight come from comparing two reads, so they are told although the event was lost; the rest from the event, since a read does not
 show it or does not show that it was refused. All of them are reviewed by a person: a change of these facts is never a cause of a write.
@@ -27,6 +35,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from doorward.events.model import OrganizationEvent
+from doorward.events.organization import ORGANIZATION_NAMES
 from doorward.findings.alerts import Alert, AlertEvent
 from doorward.findings.model import Severity
 from doorward.organization.changes import ChangeKind, FactChange
@@ -125,6 +134,42 @@ _RESOURCE_POLICY: Final = _Told(
     "the organization's resource policy has changed",
     "Read it (`aws organizations describe-resource-policy`): it says who else may administer the organization's policies.",
 )
+_ROOT: Final = _Told(
+    "root-access-changed",
+    Severity.HIGH,
+    "who may act as root of member accounts has changed",
+    "See that this was meant: on, the management account and IAM's delegated administrator may open root sessions in every account.",
+)
+_OUTBOUND: Final = _Told(
+    "outbound-federation-changed",
+    Severity.HIGH,
+    "an account's principals may prove who they are to parties outside AWS, or no more",
+    "See that this was meant: on, whoever may call sts:GetWebIdentityToken there gets tokens that parties outside accept.",
+)
+_TOKENS: Final = _Told(
+    "token-settings-changed",
+    Severity.LOW,
+    "the global STS endpoint gives other tokens",
+    "See that this was meant: tokens of version 1 are refused in regions that are not enabled by default, those of version 2 are not.",
+)
+_DELEGATION: Final = _Told(
+    "delegation-accepted",
+    Severity.HIGH,
+    "another party was given access for a while",
+    "Read the request (`aws iam get-delegation-request`): it says whom, and what for. If it was not meant, reject it and end the sessions.",
+)
+_ACCESS: Final = _Told(
+    "identity-center-access-changed",
+    Severity.MEDIUM,
+    "who comes into which accounts by Identity Center has changed",
+    "See that this was meant. The roles that Identity Center makes or changes for it, AWSReservedSSO_…, follow within minutes.",
+)
+_ISSUER: Final = _Told(
+    "identity-center-issuer-changed",
+    Severity.HIGH,
+    "whose tokens Identity Center accepts has changed",
+    "See that this was meant: whoever issues such tokens says who comes, and an application may ask for access to accounts.",
+)
 _BY_EVENT: Final[Mapping[str, _Told]] = MappingProxyType(
     {
         "LeaveOrganization": _LEAVING,
@@ -134,18 +179,46 @@ _BY_EVENT: Final[Mapping[str, _Told]] = MappingProxyType(
         "DisableAWSServiceAccess": _TRUSTED_ACCESS,
         "PutResourcePolicy": _RESOURCE_POLICY,
         "DeleteResourcePolicy": _RESOURCE_POLICY,
+        "EnableOrganizationsRootCredentialsManagement": _ROOT,
+        "DisableOrganizationsRootCredentialsManagement": _ROOT,
+        "EnableOrganizationsRootSessions": _ROOT,
+        "DisableOrganizationsRootSessions": _ROOT,
+        "EnableOutboundWebIdentityFederation": _OUTBOUND,
+        "DisableOutboundWebIdentityFederation": _OUTBOUND,
+        "SetSecurityTokenServicePreferences": _TOKENS,
+        "AcceptDelegationRequest": _DELEGATION,
+        "SendDelegationToken": _DELEGATION,
+        "AttachCustomerManagedPolicyReferenceToPermissionSet": _ACCESS,
+        "AttachManagedPolicyToPermissionSet": _ACCESS,
+        "CreateAccountAssignment": _ACCESS,
+        "CreatePermissionSet": _ACCESS,
+        "DeleteAccountAssignment": _ACCESS,
+        "DeletePermissionsBoundaryFromPermissionSet": _ACCESS,
+        "ProvisionPermissionSet": _ACCESS,
+        "PutInlinePolicyToPermissionSet": _ACCESS,
+        "PutPermissionsBoundaryToPermissionSet": _ACCESS,
+        "UpdatePermissionSet": _ACCESS,
+        "CreateApplication": _ISSUER,
+        "CreateTrustedTokenIssuer": _ISSUER,
+        "PutApplicationAccessScope": _ISSUER,
+        "PutApplicationAuthenticationMethod": _ISSUER,
+        "PutApplicationGrant": _ISSUER,
+        "UpdateTrustedTokenIssuer": _ISSUER,
     }
 )
+_ONLY_LESS: Final = frozenset({"DeleteAccountAssignment"})
 ORGANIZATIONS: Final = "organizations.amazonaws.com"
 
 DETECTIONS: Final[frozenset[str]] = frozenset(each.detection for each in (*_BY_KIND.values(), *_BY_EVENT.values()))
 
 
-def alert_of_event(event: OrganizationEvent, now: datetime) -> Alert | None:
+def alert_of_event(event: OrganizationEvent, now: datetime, *, by_pipeline: bool = False) -> Alert | None:
     """What is told of the call itself. None: nothing, or what a read shows."""
-    told = _BY_EVENT.get(event.event_name) if event.event_source == ORGANIZATIONS else None
+    told = _BY_EVENT.get(event.event_name) if event.event_name in ORGANIZATION_NAMES.get(event.event_source, ()) else None
     if told is None or (event.failed and told is not _LEAVING):
         return None
+    if told is _ACCESS and (by_pipeline or event.event_name in _ONLY_LESS):
+        told = told._replace(severity=Severity.LOW)
     about = event.accounts[0] if event.accounts and told is not _LEAVING else event.account_id
     parts = [f"{event.actor.name_for_people} called {event.event_name} in account {event.account_id}"]
     if event.service:

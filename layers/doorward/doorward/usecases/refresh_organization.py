@@ -73,11 +73,12 @@ def refresh_organization(message: str, tools: Tools) -> tuple[EventOutcome, ...]
 
 def take_in(event: OrganizationEvent, tools: Tools) -> EventOutcome:
     """Tell what no read shows, then read. Raises as `refresh_organization` does."""
-    told = alert_of_event(event, tools.clock.now())
+    told = alert_of_event(event, tools.clock.now(), by_pipeline=tools.configured.is_pipeline(event.actor.arn))
     if told is not None:
         _announce([told], None, tools)
     if event.event_source != ORGANIZATIONS:
-        return _record(tools, event, "skipped", "It changes nothing of what is read of the organization.")
+        because = "It changes nothing of what is read of the organization." if told is None else told.because
+        return _record(tools, event, "skipped" if told is None else "alerted", because)
     if event.failed:
         because = "The call failed: it changed nothing." if told is None else told.because
         return _record(tools, event, "alerted" if told is not None else "skipped", because)
