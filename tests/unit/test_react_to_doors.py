@@ -167,6 +167,30 @@ def test_a_provider_that_no_role_trusts_is_less(world: World) -> None:
     assert told(world)["provider-changed"]["severity"] == "medium"
 
 
+ANYWHERE = {"Effect": "Allow", "Principal": {"Service": "rolesanywhere.amazonaws.com"}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("CreateTrustAnchor", {"name": "x"}), ("DisableCrl", {"crlId": "x"}), ("CreateProfile", {"roleArns": [NAMED]})]
+)
+@pytest.mark.parametrize(("by", "severity"), [(f"arn:aws:iam::{PROD}:user/jane", "high"), (PIPELINE, None)])
+def test_whoever_changes_what_certificates_are_taken_by_is_told_of(
+    world: World, name: str, parameters: dict[str, Any], by: str, severity: str | None
+) -> None:
+    world.roles.put(role(json.dumps({"Version": "2012-10-17", "Statement": [ANYWHERE]})))
+    world.react(envelope(name, "rolesanywhere", parameters, by=by))
+    alert = told(world).get("provider-changed")
+    assert (None if alert is None else alert["severity"]) == severity
+    if alert is not None:
+        assert "IAM Roles Anywhere. Roles that trust it: payments." in alert["because"]
+
+
+def test_pods_come_by_no_provider(world: World) -> None:
+    world.roles.put(role(GOOD))
+    world.react(envelope("CreatePodIdentityAssociation", "eks", {"roleArn": NAMED}))
+    assert told(world) == {}
+
+
 def test_identity_centers_own_providers_are_its_own_matter(world: World) -> None:
     by = f"arn:aws:iam::{PROD}:role/aws-service-role/sso.amazonaws.com/AWSServiceRoleForSSO"
     message = json.loads(

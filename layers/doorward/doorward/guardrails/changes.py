@@ -34,20 +34,24 @@ def parameters_hidden(change: Change) -> Alert | None:
 
 
 def provider_changed(change: Change, trusting: list[str], organization: Organization) -> Alert | None:
-    """Who changes an identity provider changes who comes in by it. Known pipelines and Identity Center itself do so by trade."""
+    """Who changes an identity provider changes who comes in by it. Known pipelines and Identity Center itself do so by trade.
+
+    Of Roles Anywhere that is whatever certificates are taken by: anchors, revocation lists, profiles and what is made of a subject.
+    """
     actor = change.actor
-    if not isinstance(change.target, ProviderTarget) or change.event_name == EVENT_NAME:
+    if change.cause not in {Cause.PROVIDER, Cause.ROLES_ANYWHERE} or change.event_name == EVENT_NAME:
         return None
     if organization.is_pipeline(actor.arn) or (actor.arn or "").endswith(_IDENTITY_CENTER):
         return None
     named = ", ".join(trusting[:_MOST_NAMED]) + (f" and {len(trusting) - _MOST_NAMED} more" if len(trusting) > _MOST_NAMED else "")
     whom = f"Roles that trust it: {named}." if trusting else "No role trusts it yet."
+    provider = change.target.provider_arn if isinstance(change.target, ProviderTarget) else "IAM Roles Anywhere"
     return _alert(
         change,
         PROVIDER,
         Severity.HIGH if trusting else Severity.MEDIUM,
         "an identity provider was changed",
-        f"{actor.name_for_people} called {change.event_name} on {change.target.provider_arn}. {whom}",
+        f"{actor.name_for_people} called {change.event_name} on {provider}. {whom}",
         "See that its issuer, audiences, certificates and metadata are those that you expect; whoever sets them decides who can sign in.",
     )
 

@@ -132,17 +132,18 @@ def _react(change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
             yield f"{account_id}/{role_name}", _react_to_role(account_id, role_name, change, tools, cause_known=True)
         case RolesTarget(named):
             ours = [each for each in named if tools.organization.account(each.account_id) is not None]
+            _tell_of_provider(change, ours, tools)
             yield from _react_to_each([(each, True) for each in ours], change, tools)
         case PolicyTarget(account_id, policy_arn):
             holders = [RoleTarget(account_id, each) for each in tools.roles.attached_to(account_id, policy_arn)]
             yield from _react_to_each([(each, True) for each in holders], change, tools)
         case ServiceTarget(account_id, service):
-            yield from _react_to_each(_naming(account_id, service, tools), change, tools)
+            touched = _naming(account_id, service, tools)
+            _tell_of_provider(change, [each for each, _ in touched], tools)
+            yield from _react_to_each(touched, change, tools)
         case ProviderTarget(account_id, provider_arn):
-            from doorward.guardrails.changes import provider_changed  # of every thousand events one needs it
-
             touched = _naming(account_id, provider_arn, tools)
-            _tell(provider_changed(change, [each.role_name for each, _ in touched], tools.organization), tools)
+            _tell_of_provider(change, [each for each, _ in touched], tools)
             yield from _react_to_each(touched, change, tools)
         case AccountTarget(account_id) if change.cause in _BEARS_ON_EVERY_ROLE:
             every = [(RoleTarget(account_id, role.name), False) for role in tools.roles.read_all(account_id)]
@@ -159,6 +160,12 @@ def _react(change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
 def _naming(account_id: str, text: str, tools: Tools) -> list[tuple[RoleTarget, bool]]:
     """Roles whose trust policy has this provider or service in it."""
     return [(RoleTarget(account_id, role.name), True) for role in tools.roles.read_all(account_id) if text in role.trust_policy]
+
+
+def _tell_of_provider(change: Change, touched: list[RoleTarget], tools: Tools) -> None:
+    from doorward.guardrails.changes import provider_changed  # of every thousand events one needs it
+
+    _tell(provider_changed(change, [each.role_name for each in touched], tools.organization), tools)
 
 
 def _tell(alert: "Alert | None", tools: Tools) -> None:
