@@ -11,10 +11,11 @@ from doorward.events.hints import Hint
 from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
 from doorward.guard.heartbeats import Pulse, Spot
+from doorward.guardrails.inventory import Swept
 from doorward.guardrails.model import Role
 from doorward.organization.facts import OrganizationFacts
 from doorward.ports.announcing import Message
-from doorward.ports.facts import Page, Partial, Swept
+from doorward.ports.facts import Page, Partial
 from doorward.ports.ledger import Announcement, Baseline, Case, EventOutcome, Head, Lock
 from doorward.ports.organization import Kept
 from doorward.ports.roles import Refused

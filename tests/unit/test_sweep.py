@@ -21,10 +21,10 @@ from doorward.aws.inventory import DynamoInventory, IamPages
 from doorward.aws.members import ONE_TRY, Members
 from doorward.errors import MalformedInput, Throttled
 from doorward.events.model import Cause
-from doorward.guardrails.inventory import Judged, compare, digest_of
+from doorward.guardrails.inventory import Judged, Swept, compare, digest_of
 from doorward.organization.facts import ACTIVE, AccountFacts, OrganizationFacts
 from doorward.organization.model import Account, Organization
-from doorward.ports.facts import Partial, Swept
+from doorward.ports.facts import Partial
 from doorward.ports.ledger import Announcement, Case, CaseStatus, Head
 from doorward.sessions.model import Edge
 from doorward.usecases.plan_sweep import plan_sweep

@@ -22,8 +22,8 @@ from botocore.exceptions import ClientError
 
 from doorward.aws.errors import code_of, translate, translated
 from doorward.errors import Unavailable
-from doorward.guardrails.inventory import RoleDigest
-from doorward.ports.facts import Page, Partial, Swept
+from doorward.guardrails.inventory import RoleDigest, Swept
+from doorward.ports.facts import Page, Partial
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 from doorward.errors import MalformedInput
@@ -17,9 +17,6 @@ from doorward.events.hints import Hint
 from doorward.events.model import Cause
 from doorward.iam.documents import hash_of_text, parse_document
 from doorward.values import NamedTuple
-
-if TYPE_CHECKING:
-    from doorward.ports.facts import Swept
 
 _NAMES: Final = re.compile(
     r"(?<![0-9])[0-9]{12}(?![0-9])|o-[a-z0-9]{10,32}|(?:ou|r)-[0-9a-z-]{4,64}|arn:aws[a-z-]*:iam::[0-9]{12}:(?:oidc|saml)-provider/[!-~]+?(?=\")"
@@ -46,6 +43,17 @@ class RoleDigest(NamedTuple):
     tags: str
     generation: int
     names: tuple[str, ...]
+
+
+class Swept(NamedTuple):
+    """The roles of one account by name, as a sweep that began `at` saw them.
+
+    `policies`: the default version of each customer managed policy, by ARN.
+    """
+
+    at: datetime
+    roles: Mapping[str, RoleDigest]
+    policies: Mapping[str, str]
 
 
 def digest_of(detail: Mapping[str, Any]) -> RoleDigest:
@@ -91,8 +99,8 @@ class Judged(NamedTuple):
 
 def compare(
     account_id: str,
-    before: "Swept | None",
-    after: "Swept",
+    before: Swept | None,
+    after: Swept,
     *,
     judged: Mapping[str, Judged],
     open_cases: Mapping[str, str],
@@ -107,7 +115,7 @@ def compare(
     return (*sorted(hints, key=lambda each: each.role_name or ""), *_policies(account_id, before, after, now))
 
 
-def _hints(account_id: str, before: "Swept | None", after: "Swept", judged: Mapping[str, Judged], now: datetime) -> Iterator[Hint]:
+def _hints(account_id: str, before: Swept | None, after: Swept, judged: Mapping[str, Judged], now: datetime) -> Iterator[Hint]:
     known, since = ({}, None) if before is None else (before.roles, before.at)
     for name, role in after.roles.items():
         cause, because = _change(known.get(name), role, judged.get(name), since)
@@ -116,7 +124,7 @@ def _hints(account_id: str, before: "Swept | None", after: "Swept", judged: Mapp
             yield Hint(account_id, cause, because, f"sweep-{_short([account_id, role])}", now, role_name=name)
 
 
-def _gone(account_id: str, before: "Swept | None", after: "Swept", open_cases: Mapping[str, str], now: datetime) -> Iterator[Hint]:
+def _gone(account_id: str, before: Swept | None, after: Swept, open_cases: Mapping[str, str], now: datetime) -> Iterator[Hint]:
     known: Mapping[str, object] = {**open_cases, **({} if before is None else before.roles)}
     for name, last in known.items():
         if name not in after.roles:
@@ -124,7 +132,7 @@ def _gone(account_id: str, before: "Swept | None", after: "Swept", open_cases: M
             yield Hint(account_id, Cause.DELETED, "A sweep does not find the role (any more).", gone, now, role_name=name)
 
 
-def _policies(account_id: str, before: "Swept | None", after: "Swept", now: datetime) -> Iterator[Hint]:
+def _policies(account_id: str, before: Swept | None, after: Swept, now: datetime) -> Iterator[Hint]:
     """Of policies that the last sweep saw: what is attached anew shows in the role."""
     for arn, version in sorted(after.policies.items()):
         if before is not None and before.policies.get(arn, version) != version:

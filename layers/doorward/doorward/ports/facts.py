@@ -5,19 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from doorward.guardrails.inventory import RoleDigest
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """The roles of one account by name, as a sweep that began `at` saw them.
-
-    `policies`: the default version of each customer managed policy, by ARN.
-    """
-
-    at: datetime
-    roles: Mapping[str, RoleDigest]
-    policies: Mapping[str, str]
+from doorward.guardrails.inventory import Swept
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ The inventory is written last. Whoever dies before it has sent hints that are se
 """
 
 from collections.abc import Iterable, Mapping
-from copy import replace
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -17,10 +16,10 @@ from zlib import crc32
 from doorward.errors import MalformedInput, Misconfigured, Throttled, Unavailable
 from doorward.findings.alerts import Alert, alert_as_json
 from doorward.findings.model import Severity
-from doorward.guardrails.inventory import Judged, RoleDigest, compare, digest_of, principals_of
+from doorward.guardrails.inventory import Judged, RoleDigest, Swept, compare, digest_of, principals_of
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
-from doorward.ports.facts import Inventory, Page, Partial, RolePages, Swept
+from doorward.ports.facts import Inventory, Page, Partial, RolePages
 from doorward.ports.hints import Hints
 from doorward.ports.ledger import Announcement, Ledger
 from doorward.ports.sessions import Expectations
@@ -109,7 +108,7 @@ def _slice(asked: _Asked, began: datetime, tools: Tools) -> dict[str, Any]:
         digests = {each.name: each for each in map(digest_of, page.details)}
         _expect(account_id, page, digests, before, tools)
         policies = {each["Arn"]: each["DefaultVersionId"] for each in page.policies}
-        seen = replace(seen, roles={**seen.roles, **digests}, policies={**seen.policies, **policies})
+        seen = Swept(seen.at, {**seen.roles, **digests}, {**seen.policies, **policies})
         if page.marker is None:
             return _finish(asked, before, seen, tools)
         marker = page.marker
@@ -140,7 +139,7 @@ def _finish(asked: _Asked, before: Swept | None, seen: Swept, tools: Tools) -> d
     account_id = asked.account_id
     judged = _judged(account_id, seen.roles, tools)
     after = {name: each._replace(generation=judged[name].generation) if name in judged else each for name, each in seen.roles.items()}
-    seen = replace(seen, roles=after)
+    seen = seen._replace(roles=after)
     open_cases = tools.ledger.open_cases(account_id)
     hints = compare(account_id, before, seen, judged=judged, open_cases=open_cases, now=tools.clock.now())
     tools.hints.send(hints)
