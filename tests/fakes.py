@@ -12,7 +12,7 @@ from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
 from doorward.guard.heartbeats import Pulse, Spot
 from doorward.guardrails.inventory import Swept
-from doorward.guardrails.model import Role
+from doorward.guardrails.model import Permissions, Role
 from doorward.organization.facts import OrganizationFacts
 from doorward.ports.announcing import Message
 from doorward.ports.facts import Page, Partial
@@ -57,6 +57,8 @@ class FakeRoles:
     unwritable: bool = False
     before_write: list[Role] = field(default_factory=list)
     attached: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    permissions: dict[str, Permissions] = field(default_factory=dict)
+    permissions_read: list[str] = field(default_factory=list)
 
     def put(self, role: Role) -> None:
         self.roles[role.ref] = role
@@ -73,7 +75,12 @@ class FakeRoles:
         if self.stale_lists:
             yield from self.stale_lists.pop(0)
             return
-        yield from [replace(role, tags={}) for role in self.roles.values() if role.account_id == account_id]
+        yield from [replace(role, tags={}, permissions_boundary=None) for role in self.roles.values() if role.account_id == account_id]
+
+    def permissions_of(self, role: Role) -> Permissions:
+        self._fail_where_told_to()
+        self.permissions_read.append(role.ref)
+        return self.permissions.get(role.ref, Permissions())
 
     def attached_to(self, account_id: str, policy_arn: str) -> tuple[str, ...]:
         self._fail_where_told_to()

@@ -181,8 +181,8 @@ def _folder_sources(config_dir: Path) -> tuple[_Source, _Source]:
             sources[1].data = adopted.data
         problems += adopted.problems
     if not problems:
-        _check_scopes_name_accounts(sources[0], sources[1])
-        _check_scopes_reach_accounts(sources[0], sources[1])
+        _check_matches_name_accounts(sources[0], sources[1])
+        _check_matches_reach_accounts(sources[0], sources[1])
         problems = sources[1].problems
     if problems:
         raise InvalidConfiguration(problems)
@@ -401,30 +401,37 @@ def _check_scope_names(source: _Source) -> None:
     _refuse_repeated(source, dict(_each(source.data, ("scopes",), "name")), "a scope's name stands in findings and must be its own")
 
 
-def _check_scopes_name_accounts(organization: _Source, guardrails: _Source) -> None:
+def _matching(guardrails: _Source) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Parts that say for which roles they count, each with its place."""
+    for part in ("scopes", "boundaries"):
+        for position, each in enumerate(_listed(guardrails.data, (part,))):
+            yield (part, position), each
+
+
+def _check_matches_name_accounts(organization: _Source, guardrails: _Source) -> None:
     known = _account_ids(organization)
-    for position, scope in enumerate(_listed(guardrails.data, ("scopes",))):
+    for place, scope in _matching(guardrails):
         for index, account_id in enumerate(_listed(scope, ("match", "accounts"))):
             if account_id not in known:
                 guardrails.refuse(
-                    ("scopes", position, "match", "accounts", index),
+                    (*place, "match", "accounts", index),
                     f"{account_id} is no account of {organization.file.name}; add it there, or remove it here",
                 )
 
 
-def _check_scopes_reach_accounts(organization: _Source, guardrails: _Source) -> None:
-    """A scope for nobody is a typing error that switches a mode off."""
+def _check_matches_reach_accounts(organization: _Source, guardrails: _Source) -> None:
+    """A scope for nobody is a typing error that switches a mode off, or asks nobody for a boundary."""
     accounts = [each for each in _listed(organization.data, ("accounts",)) if isinstance(each, dict)]
     units = sorted({str(each.get("ou")) for each in accounts if each.get("ou")})
-    for position, scope in enumerate(_listed(guardrails.data, ("scopes",))):
+    for place, scope in _matching(guardrails):
         unit = _at(scope, ("match", "ou"))
         if isinstance(unit, str) and not any(each == unit or each.startswith(unit.rstrip("/") + "/") for each in units):
             cure = _did_you_mean(unit, units)
-            guardrails.refuse(("scopes", position, "match", "ou"), f"no account of {organization.file.name} lies in {_short(unit)}{cure}")
+            guardrails.refuse((*place, "match", "ou"), f"no account of {organization.file.name} lies in {_short(unit)}{cure}")
         for key, value in (_at(scope, ("match", "tags")) or {}).items():
             if not any((each.get("tags") or {}).get(key) == value for each in accounts):
                 guardrails.refuse(
-                    ("scopes", position, "match", "tags", key), f"no account of {organization.file.name} has the tag {_short(str(value))}"
+                    (*place, "match", "tags", key), f"no account of {organization.file.name} has the tag {_short(str(value))}"
                 )
 
 

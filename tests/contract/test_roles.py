@@ -223,3 +223,102 @@ def test_the_roles_of_a_policy_are_those_that_have_it_attached(fake: bool) -> No
         iam.create_policy(PolicyName="power", PolicyDocument=json.dumps(_LISTS_BUCKETS))
         iam.attach_role_policy(RoleName="x", PolicyArn=policy)
         assert world.roles.attached_to(PROD, policy) == ("x",)
+
+
+def _member_iam() -> Any:
+    session = boto3.client("sts").assume_role(RoleArn=f"arn:aws:iam::{PROD}:role/doorward/doorward-read", RoleSessionName="local")
+    keys = session["Credentials"]
+    return boto3.client(
+        "iam",
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+
+
+def test_what_a_role_may_do_is_read_with_the_texts_of_the_accounts_own_policies_and_of_its_boundary() -> None:
+    with patch.dict(os.environ, ENVIRONMENT), mock_aws():
+        world = World(StsRoles(Members(boto3.client("sts"), lambda: "x" * 48, FakeClock())), aws=True)
+        world.exists("x")
+        iam = _member_iam()
+        own, limit = (f"arn:aws:iam::{PROD}:policy/{each}" for each in ("own", "limit"))
+        for name in ("own", "limit"):
+            iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(_LISTS_BUCKETS))
+        iam.attach_role_policy(RoleName="x", PolicyArn=own)
+        iam.put_role_policy(RoleName="x", PolicyName="inline", PolicyDocument=json.dumps(_LISTS_BUCKETS))
+        role = world.roles.read(PROD, "x")
+        assert role is not None
+        assert (role.permissions, role.permissions_boundary) == (None, "")
+        iam.put_role_permissions_boundary(RoleName="x", PermissionsBoundary=limit)
+        role = world.roles.read(PROD, "x")
+        assert role is not None
+        assert role.permissions_boundary == limit
+        found = world.roles.permissions_of(role)
+        assert [each.name for each in found.policies] == [own, "inline"]
+        assert [json.loads(each.document or "") for each in found.policies] == [_LISTS_BUCKETS, _LISTS_BUCKETS]
+        assert json.loads(found.boundary or "") == _LISTS_BUCKETS
+        assert found.unread_because is None
+
+
+def test_whether_a_listed_role_has_a_boundary_is_not_known(world: World) -> None:
+    world.exists("x")
+    assert [each.permissions_boundary for each in world.roles.read_all(PROD)] == [None]
+
+
+def _reading(answers: list[tuple[str, Any]]) -> tuple[StsRoles, Any]:
+    """With an IAM that answers so, in order; an answer that is text is an error's code."""
+    iam = boto3.client("iam", aws_access_key_id="x", aws_secret_access_key="x")
+    stub = Stubber(iam)
+    for call, answer in answers:
+        if isinstance(answer, str):
+            stub.add_client_error(call, answer, "not authorized")
+        else:
+            stub.add_response(call, answer)
+    roles = StsRoles(Members(boto3.client("sts"), lambda: "x" * 48, FakeClock()))
+    return roles, (iam, stub)
+
+
+_DOOR = Role(PROD, "x", "/", f"arn:aws:iam::{PROD}:role/x", "AROAX", "{}", permissions_boundary="")
+_NO_INLINE: tuple[str, dict[str, list[str]]] = ("list_role_policies", {"PolicyNames": []})
+_OF_AWS = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+@pytest.mark.parametrize(
+    ("answers", "documents", "because"),
+    [
+        ([("list_attached_role_policies", "AccessDenied"), _NO_INLINE], [("the managed policies", None)], "AccessDenied"),
+        (
+            [("list_attached_role_policies", {"AttachedPolicies": []}), ("list_role_policies", "AccessDenied")],
+            [("the inline policies", None)],
+            "AccessDenied",
+        ),
+        (
+            [
+                ("list_attached_role_policies", {"AttachedPolicies": [{"PolicyArn": f"arn:aws:iam::{PROD}:policy/own"}]}),
+                ("get_policy", "NoSuchEntity"),
+                _NO_INLINE,
+            ],
+            [(f"arn:aws:iam::{PROD}:policy/own", None)],
+            "NoSuchEntity",
+        ),
+        ([("list_attached_role_policies", {"AttachedPolicies": [{"PolicyArn": _OF_AWS}]}), _NO_INLINE], [(_OF_AWS, None)], None),
+    ],
+)
+def test_what_is_refused_is_said_to_be_unread_and_aws_own_policies_are_not_asked_for(
+    answers: list[tuple[str, Any]], documents: list[tuple[str, str | None]], because: str | None
+) -> None:
+    with patch.dict(os.environ, ENVIRONMENT):
+        roles, (iam, stub) = _reading(answers)
+        with stub, patch.object(StsRoles, "_reader", lambda _self, _account: iam):
+            found = roles.permissions_of(_DOOR)
+            stub.assert_no_pending_responses()
+    assert [(each.name, each.document) for each in found.policies] == documents
+    assert (found.unread_because is None) is (because is None)
+    assert because is None or because in (found.unread_because or "")
+
+
+def test_a_throttled_read_is_tried_again_later_and_not_called_unread() -> None:
+    with patch.dict(os.environ, ENVIRONMENT):
+        roles, (iam, stub) = _reading([("list_attached_role_policies", "Throttling")])
+        with stub, patch.object(StsRoles, "_reader", lambda _self, _account: iam), pytest.raises(Unavailable):
+            roles.permissions_of(_DOOR)

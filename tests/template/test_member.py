@@ -32,7 +32,10 @@ EVERYWHERE = (*ACCOUNTS, "accounts/member-region.yaml")
 PERMISSIONS = {
     "ForwardRole": {"events:PutEvents": {"HubBusArn"}},
     "ReadRole": {
+        "iam:GetPolicy": {"policy/*"},
+        "iam:GetPolicyVersion": {"policy/*"},
         "iam:GetRole": {"role/*"},
+        "iam:GetRolePolicy": {"role/*"},
         "iam:ListAttachedRolePolicies": {"role/*"},
         "iam:ListRolePolicies": {"role/*"},
         "iam:GetAccountAuthorizationDetails": {"*"},

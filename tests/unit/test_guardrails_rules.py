@@ -1,7 +1,9 @@
 """Every rule has a page and a decision table with both sides; the tables are read here. `expect` is about the table's own rule.
 
-A row may name its `organization`, its `guardrails`, the role's `max_session_duration_seconds` and the finding's `severity`; what stands at
-the top of a table counts for all its rows, and for the examples of the page, each of which may have its own under `fires` and `passes`.
+A row may name its `organization`, its `guardrails`, the role's `max_session_duration_seconds` and the finding's `severity`; what the role
+may do, by the policies `attached` and `inline` (null: not read); its `boundary` (empty: none) with that one's `boundary_document`. What
+stands at the top of a table counts for all its rows, and for the examples of the page, each of which may have its own under `fires` and
+`passes`.
 """
 
 import json
@@ -15,7 +17,7 @@ import pytest
 
 from doorward.findings.model import Judgement, Severity, Verdict
 from doorward.guardrails.judge import judge
-from doorward.guardrails.model import Guardrails, Match, Role, Waiver, Where
+from doorward.guardrails.model import Boundary, Guardrails, Match, Permissions, PermissionsPolicy, Role, Rule, Waiver, Where
 from doorward.guardrails.parsing import RULES
 from doorward.guardrails.rules import ALL_RULES
 from doorward.iam.documents import Principal
@@ -57,18 +59,32 @@ ORGANIZATIONS = {
 }
 
 
-def waived(since: str, until: str, role: str = "777788889999/door", role_id: str | None = None, where: Where | None = None) -> Guardrails:
-    rules = ("external-account", "literal-wildcard")
+def waived(  # noqa: PLR0917 - as a waiver has them
+    since: str,
+    until: str,
+    role: str = "777788889999/door",
+    role_id: str | None = None,
+    where: Where | None = None,
+    about: tuple[str, ...] = (),
+) -> Guardrails:
+    rules = ("external-account", "literal-wildcard", *about)
     days = date.fromisoformat(since), date.fromisoformat(until)
     return Guardrails(waivers=(Waiver("jane@acme.example", "CHANGE-1234", *days, role, rules, role_id, where or Where()),))
 
 
+BOUNDARIES = (Boundary(Match(role_path="/"), "team-boundary"),)
 PRIVILEGED = (Match(role_path="/"),)
 GUARDRAILS = {
     "default": Guardrails(),
     "privileged": Guardrails(privileged=PRIVILEGED),
     "one-hour-sessions": Guardrails(longest_session_seconds=3600),
     "privileged-one-hour-sessions": Guardrails(privileged=PRIVILEGED, longest_session_seconds=3600),
+    "boundaries": Guardrails(boundaries=BOUNDARIES),
+    "privileged-boundaries": Guardrails(privileged=PRIVILEGED, boundaries=BOUNDARIES),
+    "boundaries-elsewhere": Guardrails(boundaries=(Boundary(Match(role_path="/ci/"), "team-boundary"),)),
+    "boundary-by-arn": Guardrails(boundaries=(Boundary(Match(role_path="/"), "arn:aws:iam::777788889999:policy/team/team-boundary"),)),
+    "external-account-off": Guardrails(rules={"external-account": Rule("external-account", enabled=False)}),
+    "waived-boundary": waived("2026-11-01", "2027-01-31", about=("missing-boundary",))._replace(boundaries=BOUNDARIES),
     "waived": waived("2026-11-01", "2027-01-31"),
     "waived-since-today": waived("2026-11-24", "2027-01-31"),
     "waived-until-tomorrow": waived("2026-11-01", "2026-11-25"),
@@ -90,9 +106,21 @@ def role(trust_policy: Any, longest_session_seconds: int = 3600) -> Role:
     return Role("777788889999", "door", "/", arn, "AROADOORDOORDOORDOORD", text, longest_session_seconds)
 
 
+def role_as(settings: Mapping[str, Any], trust_policy: Any) -> Role:
+    permissions = None
+    if "attached" in settings or "inline" in settings:
+        read = dict.fromkeys(settings.get("attached", ())) | settings.get("inline", {})
+        policies = (PermissionsPolicy(name, None if text is None else json.dumps(text)) for name, text in read.items())
+        limit = settings.get("boundary_document")
+        permissions = Permissions(tuple(policies), None if limit is None else json.dumps(limit))
+    return role(trust_policy, settings.get("max_session_duration_seconds", 3600))._replace(
+        permissions=permissions, permissions_boundary=settings.get("boundary")
+    )
+
+
 def judged_as(settings: Mapping[str, Any], trust_policy: Any) -> Judgement:
     return judge(
-        role(trust_policy, settings.get("max_session_duration_seconds", 3600)),
+        role_as(settings, trust_policy),
         ORGANIZATIONS[settings.get("organization", "known")],
         GUARDRAILS[settings.get("guardrails", "default")],
         now=NOW,
@@ -159,7 +187,9 @@ def test_a_page_says_what_raises_the_severity(rule: str) -> None:
     if not privileged.startswith(("privileged", "waived")):
         settings["guardrails"] = "privileged" + f"-{privileged}".rstrip("-")
     assert severity_of(rule, judged_as(settings, example)) == (stated[1] if stated else usual)
-    management = judge(role(example)._replace(account_id="123456789012"), ORGANIZATIONS["known"], Guardrails(), now=NOW, strict=True)
+    management = judge(
+        role_as(settings, example)._replace(account_id="123456789012"), ORGANIZATIONS["known"], Guardrails(), now=NOW, strict=True
+    )
     if stated and stated[2]:
         assert severity_of(rule, management) == stated[1]
     else:

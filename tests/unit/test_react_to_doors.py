@@ -14,8 +14,9 @@ from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause, Change
 from doorward.guard.ours import Ours
 from doorward.guard.tampering import tampering
+from doorward.guardrails.model import Boundary, Match, Permissions, PermissionsPolicy, Role
 from tests.unit.test_guard_tampering import call
-from tests.unit.test_react_to_change import BAD, GOOD, PIPELINE, PROD, World, event, role
+from tests.unit.test_react_to_change import BAD, ENFORCE, GOOD, PIPELINE, PROD, STRANGER, VENDOR, World, event, role
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEMA = Draft202012Validator(json.loads((REPOSITORY / "docs" / "schemas" / "doorward.alert.1.json").read_text("utf-8")))
@@ -86,6 +87,86 @@ def test_a_change_that_names_no_role_has_every_role_judged_that_trusts_the_servi
     world.roles.put(role(GOOD, "other"))
     world.react(envelope(name, source, {"x": "y"}))
     assert {each.role_ref for each in world.ledger.outcomes} == {f"{PROD}/trusting"}
+
+
+ADMINISTRATOR = Permissions((PermissionsPolicy("arn:aws:iam::aws:policy/AdministratorAccess", None),))
+READER = Permissions((PermissionsPolicy("arn:aws:iam::aws:policy/SecurityAudit", None),))
+
+
+def vendor_trust(*more: str) -> str:
+    condition = {"StringEquals": {"sts:ExternalId": "4f1c2d3e-5b6a-4c7d-8e9f-0a1b2c3d4e5f"}}
+    principals = [f"arn:aws:iam::{VENDOR}:role/collector", *more]
+    statement = {"Effect": "Allow", "Principal": {"AWS": principals}, "Action": "sts:AssumeRole", "Condition": condition}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def vendor_role(trust: str | None = None) -> Role:
+    return role(trust or vendor_trust())._replace(permissions_boundary="")
+
+
+def attached(event_id: str) -> str:
+    return event("AttachRolePolicy", None, event_id=event_id)
+
+
+def found_rules(world: World) -> list[set[str]]:
+    """Of each announcement, in order."""
+    details = [each.detail for each in world.ledger.outbox.values() if each.detail_type == "TrustViolationFound"]
+    return [{each["rule"] for each in detail["findings"]} for detail in details]
+
+
+def test_an_administrator_policy_on_a_role_that_a_vendor_may_assume_is_alerted_and_nothing_written(world: World) -> None:
+    world.roles.put(vendor_role())
+    world.roles.permissions[f"{PROD}/payments"] = READER
+    assert world.react(event("CreateRole", vendor_trust(), by=PIPELINE)) == ["accepted"]
+    world.roles.permissions[f"{PROD}/payments"] = ADMINISTRATOR
+    assert world.react(attached("e-2")) == ["alerted"]
+    assert world.roles.writes == []
+    assert found_rules(world) == [{"privileged-outsider", "missing-boundary"}]
+    world.roles.permissions[f"{PROD}/payments"] = READER
+    assert world.react(event("DetachRolePolicy", None, event_id="e-3")) == ["passed"]
+    assert world.announced()[-1] == "TrustViolationEnded"
+
+
+def test_what_a_role_may_do_is_read_only_where_somebody_from_outside_may_assume_it(world: World) -> None:
+    world.roles.put(role(GOOD))
+    world.react(attached("e-1"))
+    assert world.roles.permissions_read == []
+    world.roles.put(vendor_role())
+    world.react(attached("e-2"))
+    assert world.roles.permissions_read == [f"{PROD}/payments"]
+
+
+def test_what_is_found_anew_under_the_same_trust_policy_is_told_once(world: World) -> None:
+    world.roles.put(vendor_role(vendor_trust(f"arn:aws:iam::{STRANGER}:root")))
+    for each in ("e-1", "e-1"):
+        world.react(attached(each))
+    world.roles.permissions[f"{PROD}/payments"] = ADMINISTRATOR
+    for each in ("e-2", "e-2", "e-3"):
+        world.react(attached(each))
+    assert found_rules(world) == [{"external-account", "missing-boundary"}, {"external-account", "missing-boundary", "privileged-outsider"}]
+    world.roles.permissions[f"{PROD}/payments"] = READER
+    world.react(event("DetachRolePolicy", None, event_id="e-4"))
+    world.roles.permissions[f"{PROD}/payments"] = ADMINISTRATOR
+    world.react(attached("e-5"))
+    assert len(found_rules(world)) == 3, "it ended and began again"
+
+
+def test_policies_that_cannot_be_read_are_told_and_never_safe(world: World) -> None:
+    world.roles.put(vendor_role())
+    world.roles.permissions[f"{PROD}/payments"] = Permissions((PermissionsPolicy("the managed policies", None),), None, "AccessDenied")
+    assert world.react(attached("e-1")) == ["alerted"]
+    assert world.announced() == ["TrustPolicyUndecidable"]
+
+
+def test_a_boundary_that_is_asked_for_and_taken_away_is_alerted() -> None:
+    asked = (Boundary(Match(ou="/workloads"), "team-boundary"),)
+    world = World(ENFORCE._replace(boundaries=asked))
+    world.roles.put(role(GOOD)._replace(permissions_boundary=f"arn:aws:iam::{PROD}:policy/team-boundary"))
+    assert world.react(event("PutRolePermissionsBoundary", None, event_id="e-1")) == ["passed"]
+    world.roles.put(role(GOOD)._replace(permissions_boundary=""))
+    assert world.react(event("DeleteRolePermissionsBoundary", None, event_id="e-2")) == ["alerted"]
+    assert found_rules(world) == [{"missing-boundary"}]
+    assert world.roles.writes == []
 
 
 def test_roles_of_accounts_that_are_not_ours_are_not_entered(world: World) -> None:

@@ -5,7 +5,8 @@ Writing: https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAssumeRol
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -13,8 +14,9 @@ from botocore.exceptions import ClientError
 
 from doorward.aws.errors import code_of, translated
 from doorward.aws.members import Members
-from doorward.guardrails.model import Role
-from doorward.iam.arns import parse_arn
+from doorward.errors import Conflict, Misconfigured
+from doorward.guardrails.model import Permissions, PermissionsPolicy, Role
+from doorward.iam.arns import is_of_aws, parse_arn
 from doorward.organization.installation import REMEDY_ROLE
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class StsRoles:
         iam = self._reader(account_id)
         with translated(f"reading role {account_id}/{role_name}"):
             try:
-                return _role(account_id, iam.get_role(RoleName=role_name)["Role"])
+                return _role(account_id, iam.get_role(RoleName=role_name)["Role"], has_boundary=True)
             except ClientError as error:
                 if code_of(error) == "NoSuchEntity":
                     return None
@@ -42,7 +44,49 @@ class StsRoles:
         with translated(f"listing the roles of account {account_id}"):
             for page in iam.get_paginator("list_roles").paginate():
                 for each in page["Roles"]:
-                    yield _role(account_id, each)
+                    yield _role(account_id, each, has_boundary=False)
+
+    def permissions_of(self, role: Role) -> Permissions:
+        """Two calls, and one or two for each policy that is not AWS's own. AWS's are known by name (`guardrails.privileges`).
+
+        https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAttachedRolePolicies.html
+        """
+        iam = self._reader(role.account_id)
+        refused: list[str] = []
+
+        def read[T](what: str, call: Callable[[], T]) -> T | None:
+            try:
+                with translated(f"reading {what} of role {role.ref}"):
+                    return call()
+            except (Conflict, Misconfigured) as error:
+                refused.append(str(error))
+                return None
+
+        def managed(arn: str) -> str | None:
+            if is_of_aws(arn):
+                return None
+            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            return _text(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+
+        def attached() -> list[PermissionsPolicy]:
+            pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=role.name)
+            arns = [each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]]
+            return [PermissionsPolicy(each, read(each, partial(managed, each))) for each in arns]
+
+        def inline(name: str) -> str:
+            return _text(iam.get_role_policy(RoleName=role.name, PolicyName=name)["PolicyDocument"])
+
+        def written_in() -> list[PermissionsPolicy]:
+            names = [each for page in iam.get_paginator("list_role_policies").paginate(RoleName=role.name) for each in page["PolicyNames"]]
+            return [PermissionsPolicy(each, read(f"policy {each}", partial(inline, each))) for each in names]
+
+        policies: list[PermissionsPolicy] = []
+        for what, listed in (("the managed policies", attached), ("the inline policies", written_in)):
+            found = read(what, listed)
+            policies += [PermissionsPolicy(what, None)] if found is None else found
+        limit = role.permissions_boundary
+        boundary = read(f"boundary {limit}", partial(managed, limit)) if limit else None
+        return Permissions(tuple(policies), boundary, "; ".join(refused) or None)
 
     def attached_to(self, account_id: str, policy_arn: str) -> tuple[str, ...]:
         """https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListEntitiesForPolicy.html."""
@@ -72,8 +116,9 @@ class StsRoles:
         return iam
 
 
-def _role(account_id: str, raw: Mapping[str, Any]) -> Role:
-    document = raw["AssumeRolePolicyDocument"]  # botocore decodes it; a text that it cannot decode stays text
+def _role(account_id: str, raw: Mapping[str, Any], *, has_boundary: bool) -> Role:
+    """`has_boundary`: whether this answer would tell of a permissions boundary."""
+    boundary = (raw.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", "" if has_boundary else None)
     arn = parse_arn(raw["Arn"])
     return Role(
         account_id=arn.account_id if arn is not None else account_id,
@@ -81,8 +126,14 @@ def _role(account_id: str, raw: Mapping[str, Any]) -> Role:
         path=raw["Path"],
         arn=raw["Arn"],
         role_id=raw["RoleId"],
-        trust_policy=unquote(document) if isinstance(document, str) else json.dumps(document),
+        trust_policy=_text(raw["AssumeRolePolicyDocument"]),
         max_session_duration_seconds=raw.get("MaxSessionDuration", 3600),
         tags={each["Key"]: each["Value"] for each in raw.get("Tags", [])},
         created_at=raw.get("CreateDate"),
+        permissions_boundary=boundary,
     )
+
+
+def _text(document: Any) -> str:
+    """Botocore decodes documents; a text that it cannot decode stays text."""
+    return unquote(document) if isinstance(document, str) else json.dumps(document)

@@ -13,6 +13,7 @@
 | violating              | enforce | changed by a known pipeline, critical      | ask     |
 | violating              | enforce | changed by a known pipeline                | alert   |
 | violating              | enforce | no finding with a witness                  | alert   |
+| violating              | enforce | only of what the role may do               | alert   |
 | violating              | enforce | otherwise                                  | write   |
 """
 
@@ -22,6 +23,7 @@ from enum import StrEnum
 from doorward.events.model import Cause
 from doorward.findings.model import Judgement, Severity, Verdict
 from doorward.guardrails.model import Guardrails, Mode, Role
+from doorward.guardrails.rules import OF_PERMISSIONS
 from doorward.organization.model import Account
 
 
@@ -99,6 +101,8 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
         if any(each.severity is Severity.CRITICAL for each in enforced):
             return Decision(Action.ASK, mode, "Not written: a known pipeline made this change; at this severity a person has to decide.")
         return Decision(Action.ALERT, mode, "Not written: a known pipeline made this change; people are told instead.")
-    if all(each.witness is None for each in enforced):
+    if all(each.rule in OF_PERMISSIONS for each in enforced):
+        return Decision(Action.ALERT, mode, "Not written: what is wrong is what the role may do, and no trust policy mends that.")
+    if all(each.witness is None or each.rule in OF_PERMISSIONS for each in enforced):
         return Decision(Action.ALERT, mode, "Not written: no finding here is proved by a request.")
     return Decision(Action.WRITE, mode, _MODE_SAYS[mode])

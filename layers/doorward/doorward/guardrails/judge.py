@@ -7,7 +7,8 @@
 4. Every request found is replayed through the concrete evaluator. One that it refuses is a fault of ours: undecided, never a finding
    and never safe.
 5. Requests that a waiver accepts are left out, and the search goes on outside of them.
-6. Any finding above info that is not waived: violating. Else anything undecided: undecidable. Else waived or compliant.
+6. Where it is known what the role may do, that is held beside who may come in (`permission_rules`).
+7. Any finding above info that is not waived: violating. Else anything undecided: undecidable. Else waived or compliant.
 
 What was found out about a text or a statement is remembered, for one organization, one configuration and one account, unless it
 depends on the time.
@@ -51,6 +52,11 @@ def judge(role: Role, organization: Organization, guardrails: Guardrails, *, now
         known = _judge(setting, role, waivers, now)
     if role.max_session_duration_seconds > guardrails.longest_session_seconds and guardrails.is_enabled(LONG_SESSION.id):
         known = _with_long_session(known, setting, role)
+    if (role.permissions is not None or role.permissions_boundary is not None) and known.verdict is not Verdict.INVALID:
+        from doorward.guardrails.permission_rules import broken_by_permissions  # here: often nothing is known of them
+
+        broken = broken_by_permissions(setting, role, waivers, known.undecidable, now)
+        known = _with(known, broken.findings, broken.undecided) if broken else known
     return known
 
 
@@ -140,9 +146,14 @@ def _with_long_session(judgement: Judgement, setting: Setting, role: Role) -> Ju
         "that the configuration allows; lower MaxSessionDuration, since a session outlives whatever is done to the trust policy."
     )
     finding = Finding(rule.id, rule.kind, setting.severity_of(rule.id), rule.title, _WHOLE_POLICY, None, because)
-    findings = sorted((*judgement.findings, finding), key=_gravest_first)
-    verdict = judgement.verdict if judgement.verdict is Verdict.INVALID else _verdict(findings, judgement.undecidable)
-    return judgement._replace(verdict=verdict, findings=tuple(findings))
+    return _with(judgement, (finding,))
+
+
+def _with(judgement: Judgement, more: tuple[Finding, ...], undecided: tuple[Undecided, ...] = ()) -> Judgement:
+    findings = sorted((*judgement.findings, *more), key=_gravest_first)
+    undecidable = (*judgement.undecidable, *undecided)
+    verdict = judgement.verdict if judgement.verdict is Verdict.INVALID else _verdict(findings, undecidable)
+    return judgement._replace(verdict=verdict, findings=tuple(findings), undecidable=undecidable)
 
 
 def _verdict(findings: list[Finding], undecided: list[Undecided] | tuple[Undecided, ...]) -> Verdict:

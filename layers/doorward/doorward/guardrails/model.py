@@ -27,8 +27,30 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
+class PermissionsPolicy(NamedTuple):
+    """One policy of a role: its ARN, or the name of one that is written into the role. `document` is JSON text; None: it was not read."""
+
+    name: str
+    document: str | None
+
+
+class Permissions(NamedTuple):
+    """What the policies of a role allow. `boundary` is the text of its permissions boundary; None where it has none, or it was not read.
+
+    Where not even their names could be read, one policy without a document stands for them. `unread_because`: why, as a clause.
+    """
+
+    policies: tuple[PermissionsPolicy, ...] = ()
+    boundary: str | None = None
+    unread_because: str | None = None
+
+
 class Role(NamedTuple):
-    """A role as it stands now. `trust_policy` is the document's JSON text; `path` begins and ends with a slash."""
+    """A role as it stands now. `trust_policy` is the document's JSON text; `path` begins and ends with a slash.
+
+    What the role may do need not be known: then `permissions` is None, and so is `permissions_boundary`, which otherwise is an ARN, or
+    empty where the role has none.
+    """
 
     account_id: str
     name: str
@@ -39,6 +61,8 @@ class Role(NamedTuple):
     max_session_duration_seconds: int = 3600
     tags: Mapping[str, str] = MappingProxyType({})
     created_at: datetime | None = None
+    permissions: Permissions | None = None
+    permissions_boundary: str | None = None
 
     @property
     def ref(self) -> str:
@@ -93,6 +117,20 @@ class Scope(NamedTuple):
 
     def covers(self, role: Role, account: Account) -> bool:
         return self.match.covers(role, account)
+
+
+class Boundary(NamedTuple):
+    """Which permissions boundary the roles that it matches must have: an ARN, or the name of a policy of the role's own account."""
+
+    match: Match
+    policy: str
+
+    def is_met_by(self, arn: str, account_id: str) -> bool:
+        """`arn`: of the boundary that the role has, empty where it has none."""
+        if self.policy.startswith("arn:"):
+            return arn == self.policy
+        _, _, of_account = arn.partition(":iam::")
+        return of_account.startswith(f"{account_id}:policy/") and of_account.rsplit("/", 1)[-1] == self.policy
 
 
 class Where(NamedTuple):
@@ -162,6 +200,7 @@ class Guardrails(NamedTuple):
     waivers: tuple[Waiver, ...] = ()
     hash: str = ""
     adopted: frozenset[str] | None = None
+    boundaries: tuple[Boundary, ...] = ()
 
     def _usual_cap(self, rule_id: str) -> Mode | None:
         """What is below high is told and not written, unless the configuration gives the rule a mode."""
@@ -170,6 +209,10 @@ class Guardrails(NamedTuple):
 
     def is_privileged(self, role: Role, account: Account | None) -> bool:
         return any(each.covers(role, account) for each in self.privileged)
+
+    def boundary_of(self, role: Role, account: Account | None) -> Boundary | None:
+        """The boundary that is asked of the role: the first that covers it."""
+        return next((each for each in self.boundaries if each.match.covers(role, account)), None)
 
     def is_enabled(self, rule_id: str) -> bool:
         rule = self.rules.get(rule_id)

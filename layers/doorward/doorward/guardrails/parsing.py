@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from doorward.errors import MalformedInput, Misconfigured
 from doorward.findings.model import Severity
-from doorward.guardrails.model import CustomRule, Guardrails, Match, Mode, Rule, Scope, Waiver, Where
+from doorward.guardrails.model import Boundary, CustomRule, Guardrails, Match, Mode, Rule, Scope, Waiver, Where
 from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED
 from doorward.iam.arns import is_account_id
 from doorward.iam.documents import Condition, Principal, parse_conditions
@@ -20,6 +20,7 @@ RULES: Mapping[str, Severity] = {each.id: each.severity for each in ALL_RULES.va
 LONGEST_WAIVER_DAYS = 90
 _RULE_ID = re.compile(r"custom-[a-z0-9]+(?:-[a-z0-9]+)*")
 _ROLE_REF = re.compile(r"[0-9]{12}/[\w+=,.@-]{1,64}", re.ASCII)
+_BOUNDARY = re.compile(r"arn:aws[a-z-]*:iam::(?:aws|[0-9]{12}):policy/(?:[!-~]+/)?[\w+=,.@-]{1,128}|[\w+=,.@-]{1,128}", re.ASCII)
 _UNDECIDABLE = frozenset({Mode.ALERT, Mode.APPROVE})
 
 
@@ -51,7 +52,8 @@ def guardrails_from(data: object) -> Guardrails:
         rule.refuse_others()
     scopes = fields.objects("scopes", lambda each: _scope(each, known))
     waivers = fields.objects("waivers", lambda each: _waiver(each, known, longest_days))
-    privileged = fields.objects("privileged", _some_match)
+    privileged = fields.objects("privileged", lambda each: _some_match(each, "every role would be privileged"))
+    boundaries = fields.objects("boundaries", _boundary)
     mode = _mode(fields, "mode", Mode.ALERT)
     adopted = frozenset(fields.accounts("adopted")) if "adopted" in fields.names else None
     stated = fields.text("hash", "")
@@ -60,7 +62,9 @@ def guardrails_from(data: object) -> Guardrails:
     actual = guardrails_hash(data)
     if stated not in {"", actual}:
         raise Misconfigured("hash: is not that of this configuration; it was edited after the build, so build again")
-    return Guardrails(mode or Mode.ALERT, undecidable or Mode.ALERT, rules, scopes, privileged, longest, custom, waivers, actual, adopted)
+    return Guardrails(
+        mode or Mode.ALERT, undecidable or Mode.ALERT, rules, scopes, privileged, longest, custom, waivers, actual, adopted, boundaries
+    )
 
 
 def guardrails_hash(data: Mapping[str, object]) -> str:
@@ -116,11 +120,20 @@ def _match(fields: Fields) -> Match:
     return match
 
 
-def _some_match(fields: Fields) -> Match:
+def _some_match(fields: Fields, otherwise: str) -> Match:
     match = _match(fields)
     if match == Match():
-        fields.refuse("role_path", "or another criterion is missing; without any, every role would be privileged")
+        fields.refuse("role_path", f"or another criterion is missing; without any, {otherwise}")
     return match
+
+
+def _boundary(fields: Fields) -> Boundary:
+    boundary = Boundary(
+        _some_match(fields.object("match"), "every role would need this boundary"),
+        fields.matching("policy", _BOUNDARY, "the ARN of a managed policy, or the name of one of the role's own account", required=True),
+    )
+    fields.refuse_others()
+    return boundary
 
 
 def _custom_rule(fields: Fields) -> CustomRule:

@@ -32,6 +32,7 @@ from doorward.guardrails.rules import (
     COGNITO_GUEST,
     COGNITO_UNSCOPED_POOL,
     EXTERNAL_ACCOUNT,
+    OF_PERMISSIONS,
     OIDC_UNSCOPED_AUDIENCE,
     OIDC_UNSCOPED_SUBJECT,
     OUTSIDE_ORGANIZATION,
@@ -98,7 +99,7 @@ type _Place = tuple[str, int]
 
 
 def _place_of(finding: Finding) -> _Place | None:
-    return None if finding.kind == "context" else (finding.rule, finding.statement.index)
+    return None if finding.kind == "context" or finding.rule in OF_PERMISSIONS else (finding.rule, finding.statement.index)
 
 
 class _Ladder:
@@ -112,7 +113,8 @@ class _Ladder:
         guardrails: Guardrails,
         now: datetime,
     ) -> None:
-        self._role = role
+        # What the role may do is no matter of its trust policy, and is the same under every candidate.
+        self._role = replace(role, permissions=None, permissions_boundary=None)
         self._closed = closed
         self._may_stay = {place for each in judgement.counting if (place := _place_of(each)) is not None} - closed
         self._organization = organization

@@ -16,7 +16,8 @@ class RuleText(NamedTuple):
     """`severity` is what counts where the configuration says nothing.
 
     `when_privileged`: the severity on a role that the configuration calls privileged, where that is more than one step up. A rule with
-    `only_privileged` looks at no other role.
+    `only_privileged` looks at no other role. Of a rule with `of_permissions`, what the role may do is what is wrong: no edit of the trust
+    policy mends it, so it is never a reason to write.
     """
 
     id: str
@@ -25,6 +26,7 @@ class RuleText(NamedTuple):
     kind: Kind = "world"
     when_privileged: Severity | None = None
     only_privileged: bool = False
+    of_permissions: bool = False
 
 
 _CRITICAL, _HIGH, _MEDIUM, _LOW, _INFO = Severity
@@ -75,6 +77,12 @@ CONSTANT_CONDITION = RuleText("constant-condition", _INFO, "A condition that the
 UNUSABLE_ACTION = RuleText("unusable-action", _INFO, "The statement's principals cannot make the call that it allows", "text")
 MIXED_CALLERS = RuleText("mixed-callers", _INFO, "People and services assume the same role", "text")
 LONG_SESSION = RuleText("long-session", _INFO, "Sessions of this role may last long", "context", when_privileged=_LOW)
+PRIVILEGED_OUTSIDER = RuleText(
+    "privileged-outsider", _HIGH, "Somebody outside the organization can assume a role that may do whatever it likes", of_permissions=True
+)
+MISSING_BOUNDARY = RuleText(
+    "missing-boundary", _MEDIUM, "The role lacks the permissions boundary that it must have", "context", of_permissions=True
+)
 WAIVER_EXPIRED = RuleText("waiver-expired", _LOW, "A waiver for this role has ended", "context")
 WAIVER_UNUSED = RuleText("waiver-unused", _INFO, "A waiver for this role waives nothing", "context")
 
@@ -107,7 +115,11 @@ ALL_RULES = {
         UNUSABLE_ACTION,
         MIXED_CALLERS,
         LONG_SESSION,
+        PRIVILEGED_OUTSIDER,
+        MISSING_BOUNDARY,
         WAIVER_EXPIRED,
         WAIVER_UNUSED,
     )
 }
+
+OF_PERMISSIONS = frozenset(each.id for each in ALL_RULES.values() if each.of_permissions)

@@ -10,7 +10,7 @@ from doorward.findings.model import Finding, StatementRef, Undecided, Waived
 from doorward.guardrails.explaining import Told, explain
 from doorward.guardrails.holes import TOO_LARGE, Asked, Hole, Holes, Open, holes_of
 from doorward.guardrails.model import Role, Waiver, Where
-from doorward.guardrails.rules import ALL_RULES, WAIVER_EXPIRED, WAIVER_UNUSED, RuleText
+from doorward.guardrails.rules import ALL_RULES, OF_PERMISSIONS, WAIVER_EXPIRED, WAIVER_UNUSED, RuleText
 from doorward.guardrails.setting import Looked, Setting, content_of
 from doorward.guardrails.text_rules import offences
 from doorward.guardrails.worlds import Gate
@@ -58,7 +58,8 @@ class Searching:
             )
             said.append(self._about_waiver(WAIVER_EXPIRED, because))
         for each in self._waivers:
-            if each not in self._used:
+            # What the role may do is looked at elsewhere, and not always known.
+            if each not in self._used and not OF_PERMISSIONS.intersection(each.rules):
                 because = f"The waiver of {each.owner} for {', '.join(each.rules)} meets no finding of this role any more; remove it."
                 said.append(self._about_waiver(WAIVER_UNUSED, because))
         return [each for each in said if each.rule in self._setting.rules_on]

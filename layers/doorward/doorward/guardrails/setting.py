@@ -6,7 +6,7 @@ Kept while the same ones are asked about, with what was found out under them, si
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from doorward.findings.model import Finding, Judgement, Severity, Undecided
+from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Witness
 from doorward.guardrails.model import CustomRule, Guardrails, Role, Scope
 from doorward.guardrails.rules import ALL_RULES
 from doorward.iam.arns import parse_arn
@@ -63,6 +63,22 @@ class Ground:
         )
 
 
+class Outsider(NamedTuple):
+    """Somebody from outside who comes in. `account_id`: None where he comes by a token. `is_trusted`: the organization file says so."""
+
+    statement: StatementRef
+    witness: Witness
+    account_id: str | None
+    is_trusted: bool
+
+
+class Outsiders(NamedTuple):
+    """One of each statement, strangers before those whom the organization trusts."""
+
+    found: tuple[Outsider, ...] = ()
+    undecided: tuple[Undecided, ...] = ()
+
+
 class Looked(NamedTuple):
     """What was found of one statement. Where it stands is put in by who reports it."""
 
@@ -107,6 +123,13 @@ class Setting:
         self.is_plain_enough = not privileged and not custom
         self.judged: dict[str, Judgement] = {}
         self.statements: dict[tuple[object, ...], Looked] = {}
+        self.outsiders: dict[str, Outsiders] = {}
+        self._role = role
+
+    @cached_property
+    def ground_without_trust(self) -> Ground:
+        """As if no other account were trusted: who comes in then, and not from an account of ours, is from outside."""
+        return Ground(self._role, self.organization._replace(trusted_accounts=()))
 
     def severity_of(self, rule_id: str, of_hole: Severity | None = None) -> Severity:
         """As a scope says, as the rule is set, as the case is, or as the rule has it; one step up where the role matters more."""

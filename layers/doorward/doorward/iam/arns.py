@@ -62,3 +62,9 @@ def account_of_principal(value: str) -> str | None:
 def role_arn(account_id: str, name: str, path: str = "/", partition: str = "aws") -> str:
     """`path` begins and ends with a slash."""
     return f"arn:{partition}:iam::{account_id}:role{path}{name}"
+
+
+def is_of_aws(policy_arn: str) -> bool:
+    """Whether a managed policy is AWS's own, the same in every account."""
+    arn = parse_arn(policy_arn)
+    return arn is not None and (arn.service, arn.account_id) == ("iam", "aws") and arn.resource.startswith("policy/")

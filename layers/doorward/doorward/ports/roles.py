@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from doorward.errors import DoorwardError
-from doorward.guardrails.model import Role
+from doorward.guardrails.model import Permissions, Role
 
 
 class Refused(DoorwardError):  # noqa: N818 - named after the caller's next move: try the next remedy
@@ -19,6 +19,9 @@ class Roles(Protocol):
 
     def read_all(self, account_id: str) -> Iterator[Role]:
         """Every role of the account, without tags; IAM lists none."""
+
+    def permissions_of(self, role: Role) -> Permissions:
+        """What the role may do. What IAM refuses to show, or has no more, is not read, and that is said: nothing of it is Misconfigured."""
 
     def attached_to(self, account_id: str, policy_arn: str) -> tuple[str, ...]:
         """Names of the roles that have this managed policy attached, or as their permissions boundary; none where the policy is gone."""

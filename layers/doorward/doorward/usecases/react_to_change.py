@@ -260,6 +260,7 @@ class _RoleReaction:
             head = self._close_overtaken(case, head, found_hash)
             case = None
         by_pipeline = self._written_by_pipeline(head, case, found_hash)
+        role = self._with_permissions(role)
         judgement = judge(role, tools.organization, tools.guardrails, now=tools.clock.now())
         accepted = tools.ledger.baseline(role.ref, role.role_id) if judgement.verdict is Verdict.VIOLATING else None
         account = tools.organization.account(role.account_id)
@@ -344,6 +345,15 @@ class _RoleReaction:
             return True
         return self.told_hash is not None and self.told_hash != _policy_hash(role)
 
+    def _with_permissions(self, role: Role) -> Role:
+        """With what it may do, where that matters: IAM's rates are low, and most roles let nobody in from outside."""
+        from doorward.guardrails.outsiders import depends_on_permissions
+
+        tools = self.tools
+        if not depends_on_permissions(role, tools.organization, tools.guardrails, now=tools.clock.now()):
+            return role
+        return role._replace(permissions=tools.roles.permissions_of(role))
+
     # Passing
 
     def _pass(self, role: Role, head: Head, found_hash: str) -> _Result:
@@ -379,12 +389,26 @@ class _RoleReaction:
     ) -> _Result:
         case, announcement = self._case(role, judgement, decision, head, found_hash)
         known = not self.tools.ledger.open_case(self.lock, case, replace(head, case_id=case.id), announcement)
-        if known and before is not None and before.detail["action"] == Action.OBSERVE and decision.action is not Action.OBSERVE:
-            # What was only recorded, under a milder mode, is told now.
-            known = not self.tools.ledger.announce(announcement._replace(id=f"{case.id}-found-{decision.mode}"))
+        if known and before is not None:
+            known = not self._told_anew(case, announcement, before)
         outcome = {Action.OBSERVE: "observed", Action.ALERT: "alerted", Action.ASK: "asked"}[decision.action]
         because = _headline(judgement)
         return _Result(outcome, f"{because} {decision.because}{' (Announced before.)' if known else ''}")
+
+    def _told_anew(self, case: Case, announcement: Announcement, before: Case) -> bool:
+        """Whether the case is told of again: what was only recorded counts now, or more is found under the same trust policy.
+
+        The case keeps what was found last, so that what ends and begins again is told of again.
+        """
+        ledger = self.tools.ledger
+        announced = False
+        if before.detail["action"] == Action.OBSERVE != case.detail["action"]:
+            announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{case.detail['mode']}"))
+        elif case.detail["action"] != Action.OBSERVE and _said(case) - _said(before):
+            announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{self.change.event_id}"))
+        if _said(case) != _said(before):
+            ledger.intend(self.lock, replace(before, detail=case.detail))
+        return announced
 
     def _case(self, role: Role, judgement: Judgement, decision: Decision, head: Head, found_hash: str) -> tuple[Case, Announcement]:
         tools = self.tools
@@ -533,6 +557,12 @@ def _announce_unreadable(tools: Tools, change: Change, because: str) -> None:
         "event": {"id": change.event_id, "name": change.event_name, "time": change.event_time.isoformat()},
     }
     tools.ledger.announce(Announcement(f"unread-{change.event_id}", "TrustChangeUnread", detail, tools.clock.now()))
+
+
+def _said(case: Case) -> set[tuple[str, str]]:
+    """What of a case depends on more than its trust policy."""
+    found = {(each["rule"], each["severity"]) for each in case.detail["findings"] if each["waiver"] is None}
+    return found | {(each["rule"], "undecidable") for each in case.detail["undecidable"]}
 
 
 def _headline(judgement: Judgement) -> str:

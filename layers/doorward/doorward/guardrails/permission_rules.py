@@ -1,0 +1,158 @@
+"""Rules about what a role may do, held beside who from outside may assume it. Nothing is said of what is not known.
+
+`privileged-outsider`: whoever comes in is from outside, and the role's policies give him a power (`privileges`).
+
+| who comes in      | can do whatever the account can | acts as other roles | depends on what is not known |
+|-------------------|---------------------------------|---------------------|------------------------------|
+| a stranger        | critical                        | high                | undecided                    |
+| a trusted account | high                            | medium              | undecided                    |
+| not decided who   | undecided                       | undecided           | undecided                    |
+| nobody            | -                               | -                   | -                            |
+
+`missing-boundary`:
+
+| the configuration asks for one | the role has     | an outsider comes in | severity |
+|--------------------------------|------------------|----------------------|----------|
+| yes                            | that one         | either               | -        |
+| yes                            | another, or none | no                   | medium   |
+| yes                            | another, or none | yes                  | high     |
+| no                             | none             | yes                  | info     |
+| no                             | any              | yes                  | -        |
+| no                             | any, or none     | no                   | -        |
+"""
+
+from datetime import datetime
+
+from doorward.findings.model import Finding, Severity, StatementRef, Undecided, Waived
+from doorward.guardrails.model import Role, Waiver
+from doorward.guardrails.outsiders import outsiders_of
+from doorward.guardrails.privileges import Power, Unsure, power_of
+from doorward.guardrails.protected import is_doorwards_own
+from doorward.guardrails.rules import MISSING_BOUNDARY, PRIVILEGED_OUTSIDER
+from doorward.guardrails.setting import Looked, Outsider, Setting
+from doorward.iam.wording import shortened, statement_in_words
+
+_WHOLE_POLICY = StatementRef(0, None)
+
+
+def broken_by_permissions(setting: Setting, role: Role, waivers: tuple[Waiver, ...], told: tuple[Undecided, ...], now: datetime) -> Looked:
+    """What is found of a role whose permissions, or boundary, are known. `told`: undecided of its trust policy; it is not told twice."""
+    active = tuple(each for each in waivers if each.has_begun(now) and not each.has_ended(now))
+    findings: list[Finding] = []
+    undecided: tuple[Undecided, ...] = ()
+    if role.permissions is not None and setting.guardrails.is_enabled(PRIVILEGED_OUTSIDER.id):
+        privileged = _privileged_outsiders(setting, role, active, told, now)
+        findings += privileged.findings
+        undecided = privileged.undecided
+    if role.permissions_boundary is not None and setting.guardrails.is_enabled(MISSING_BOUNDARY.id):
+        missing = _missing_boundary(setting, role, active, now)
+        findings += [] if missing is None else [missing]
+    return Looked(tuple(findings), undecided)
+
+
+# privileged-outsider
+
+
+def _privileged_outsiders(setting: Setting, role: Role, waivers: tuple[Waiver, ...], told: tuple[Undecided, ...], now: datetime) -> Looked:
+    rule = PRIVILEGED_OUTSIDER
+    everybody = outsiders_of(setting, role, now)
+    if not everybody.found and not everybody.undecided:
+        return Looked()
+    power = power_of(role)
+    if power is None:
+        return Looked()
+    concerned = tuple(each for each in waivers if rule.id in each.rules)
+    counting = outsiders_of(setting, role, now, tuple(each.where for each in concerned)) if concerned else everybody
+    if isinstance(power, Unsure):
+        because = f"somebody outside the organization may assume this role, and whether it is privileged depends on {power.construct}"
+        statements = [*(each.statement for each in counting.found), *(each.statement for each in counting.undecided)]
+        open_ = (
+            Undecided(rule.id, each, power.construct, f"{_where(each)}: {because}: {power.because}; have a person read it.")
+            for each in statements[:1]
+        )
+        return Looked((), tuple(open_))
+    known = {(each.statement.index, each.construct) for each in told}
+    undecided = [
+        each._replace(rule=rule.id, because=f"{each.because} This role may {_may(power)}.")
+        for each in counting.undecided
+        if (each.statement.index, each.construct) not in known
+    ]
+    left = {each.statement.index: each for each in counting.found}
+    findings = []
+    for each in everybody.found:
+        waived = concerned[0] if concerned and each.statement.index not in left else None
+        outsider = left.get(each.statement.index, each)
+        severity = setting.severity_of(rule.id, _SEVERITIES[outsider.is_trusted, power.alone])
+        because = _sentence(outsider, power)
+        findings.append(Finding(rule.id, rule.kind, severity, rule.title, outsider.statement, outsider.witness, because, _waived(waived)))
+    return Looked(tuple(findings), tuple(undecided))
+
+
+_SEVERITIES = {
+    (False, True): Severity.CRITICAL,
+    (False, False): Severity.HIGH,
+    (True, True): Severity.HIGH,
+    (True, False): Severity.MEDIUM,
+}
+
+
+def _sentence(outsider: Outsider, power: Power) -> str:
+    return (
+        f"{_where(outsider.statement)} lets {_who(outsider)} in, and this role may {_may(power)}: take that permission away, attach a "
+        "permissions boundary that does not allow it, or let only principals of the organization in."
+    )
+
+
+def _may(power: Power) -> str:
+    calls = " and ".join(power.calls)
+    follows = "do whatever the account can" if power.alone else "act as other roles of the account"
+    return f"{follows}, since {shortened(power.policy)} allows {calls} on whichever there is"
+
+
+def _who(outsider: Outsider) -> str:
+    if outsider.account_id is None:
+        return f"a stranger ({shortened(outsider.witness.principal)})"
+    return f"the trusted account {outsider.account_id}" if outsider.is_trusted else f"account {outsider.account_id}, a stranger,"
+
+
+# missing-boundary
+
+
+def _missing_boundary(setting: Setting, role: Role, waivers: tuple[Waiver, ...], now: datetime) -> Finding | None:
+    if is_doorwards_own(role):
+        return None
+    rule, has = MISSING_BOUNDARY, role.permissions_boundary or ""
+    asked = setting.guardrails.boundary_of(role, setting.organization.account(role.account_id))
+    if has if asked is None else asked.is_met_by(has, role.account_id):
+        return None
+    found = outsiders_of(setting, role, now).found
+    if asked is None and not found:
+        return None
+    it_has = f"its boundary is {shortened(has)}" if has else "it has none"
+    if asked is None:
+        severity, because = Severity.INFO, "This role has no permissions boundary"
+        cure = "attach one that allows no more than whoever comes in needs, so that no later policy gives him more."
+    else:
+        severity = Severity.HIGH if found else Severity.MEDIUM
+        because = f"The configuration asks this role for the permissions boundary {shortened(asked.policy)}, and {it_has}"
+        cure = f"attach {shortened(asked.policy)} (aws iam put-role-permissions-boundary), or leave the role out under boundaries."
+    who = f": {_where(found[0].statement)} lets {_who(found[0])} in" if found else ""
+    waiver = next((each for each in waivers if rule.id in each.rules and not each.where.conditions and not each.where.principals), None)
+    return Finding(
+        rule.id,
+        rule.kind,
+        setting.severity_of(rule.id, None if severity is rule.severity else severity),
+        rule.title,
+        found[0].statement if found else _WHOLE_POLICY,
+        None,
+        f"{because}{who.rstrip(',')}; {cure}",
+        _waived(waiver),
+    )
+
+
+def _where(statement: StatementRef) -> str:
+    return statement_in_words(statement.index, statement.sid)
+
+
+def _waived(waiver: Waiver | None) -> Waived | None:
+    return None if waiver is None else Waived(waiver.owner, waiver.reason, waiver.until.isoformat())
