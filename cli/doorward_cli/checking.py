@@ -143,6 +143,8 @@ def role_of_subject(subject: Subject) -> Role:
         trust_policy=subject.trust_policy,
         max_session_duration_seconds=subject.max_session_duration_seconds,
         tags=subject.tags,
+        permissions=subject.permissions,
+        permissions_boundary=subject.permissions_boundary,
     )
 
 

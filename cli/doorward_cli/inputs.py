@@ -14,14 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from doorward.errors import MalformedInput
 from doorward.findings.model import StatementRef
+from doorward.guardrails.model import Permissions
 from doorward.guardrails.protected import RESERVED_PATH, SERVICE_LINKED_PATH
 from doorward.iam.arns import is_account_id, parse_arn, role_arn
-from doorward_cli import templates, terraform
+from doorward_cli import permissions, templates, terraform
 from doorward_cli.located import Located, NotYaml, Position, Repeated, Text, find, locate_json, locate_yaml, parse_json, repeated_name
 from doorward_cli.unresolved import Unresolved, bound
 
@@ -106,6 +108,8 @@ class Subject:
     at: Region | None = None
     statements: tuple[Region, ...] = ()
     origin: TemplateOrigin | TerraformOrigin | None = None
+    permissions: Permissions | None = None
+    permissions_boundary: str | None = None
 
     @property
     def owner(self) -> str:
@@ -307,9 +311,10 @@ def _recognise(value: Located, place: _Place) -> Iterator[Item]:
     if "Role" in last and last["Role"].kind == "object":
         yield _role(last["Role"], place, "Role")
     elif lists:
+        texts = permissions.texts_of(last["Policies"].value()) if "Policies" in last else {}
         for name, inner in lists:
             for index, each in enumerate(inner.elements()):
-                yield _role(each, place, f"{name}[{index}]")
+                yield _role(each, place, f"{name}[{index}]", texts)
     elif "AssumeRolePolicyDocument" in names:
         yield _role(value, place, None)
     elif "Statement" in names or (names and _POLICY_ELEMENTS.issuperset(names)):
@@ -381,14 +386,17 @@ def _texts(value: Any) -> list[str]:
     return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)]
 
 
-def role_of(raw: Any, source: str, account: str | None) -> Subject | None:
-    """A role as IAM's API gives it; None where it is none, or has no trust policy."""
+def role_of(
+    raw: Any, source: str, account: str | None, texts: Mapping[str, str] = MappingProxyType({}), *, tells_boundary: bool = False
+) -> Subject | None:
+    """A role as IAM's API gives it; None where it is none, or has no trust policy. `texts`: of managed policies, by ARN."""
     if not isinstance(raw, dict) or not isinstance(raw.get("AssumeRolePolicyDocument"), str | dict):
         return None
     document = raw["AssumeRolePolicyDocument"]
     name, path = _text(raw.get("RoleName")), _text(raw.get("Path")) or "/"
     arn, account, name = _identity(_text(raw.get("Arn")), account, name, path)
     repeated = repeated_name(raw)
+    known = permissions.of_role(raw, texts, tells_boundary=tells_boundary)
     return Subject(
         source=f"{source}#{name}" if name else source,
         trust_policy=document if isinstance(document, str) else json.dumps(document),
@@ -400,12 +408,14 @@ def role_of(raw: Any, source: str, account: str | None) -> Subject | None:
         max_session_duration_seconds=_seconds(raw.get("MaxSessionDuration")),
         tags=_tags(raw.get("Tags")),
         flaw=None if repeated is None else _twice(repeated),
+        permissions=known.permissions,
+        permissions_boundary=known.boundary,
     )
 
 
-def _role(value: Located, place: _Place, inside: str | None) -> Subject | Unreadable:
+def _role(value: Located, place: _Place, inside: str | None, texts: Mapping[str, str] = MappingProxyType({})) -> Subject | Unreadable:
     raw = value.value()
-    role = role_of(raw, place.source, place.account)
+    role = role_of(raw, place.source, place.account, texts, tells_boundary=inside == "Role")
     if role is None:
         what = "no AssumeRolePolicyDocument, so there is no trust policy to judge" if isinstance(raw, dict) else "not a role"
         return place.unreadable(what, inside)
@@ -435,10 +445,12 @@ def _template(value: Located, place: _Place) -> Iterator[Item]:
             yield place.unreadable("no AssumeRolePolicyDocument, so there is no trust policy to judge", f"Resources.{role.logical_id}")
             continue
         document = find(resources[role.logical_id], *role.path[2:]) if role.logical_id in resources else find(value, *role.path)
-        yield _template_subject(role, document, place)
+        is_role = role.path[:1] == ("Resources",) and "AssumeRolePolicyDocument" in role.path
+        known = permissions.of_template(raw, role.logical_id, place.account) if is_role else permissions.Known()
+        yield _template_subject(role, document, place, known)
 
 
-def _template_subject(role: templates.TemplateRole, document: Located | None, place: _Place) -> Subject:
+def _template_subject(role: templates.TemplateRole, document: Located | None, place: _Place, known: permissions.Known) -> Subject:
     bounded = bound(role.document)
     everywhere = tuple(Unresolved(_FIRST, each.construct) for each in role.unknown)
     path = role.role_path or "/"
@@ -463,6 +475,8 @@ def _template_subject(role: templates.TemplateRole, document: Located | None, pl
         at=at,
         statements=statements,
         origin=None if document is None else TemplateOrigin(document, role.raw, bounded.document, ".".join(map(str, role.path))),
+        permissions=known.permissions,
+        permissions_boundary=known.boundary,
     )
 
 
@@ -484,6 +498,7 @@ def _terraform_subject(role: terraform.TerraformRole, place: _Place) -> Subject:
     source = terraform.find_source(place.file, role)
     here = Region(role.at.text.position(role.at.start), role.at.text.position(role.at.end))
     tags = values.get("tags")
+    known = permissions.of_terraform(values) if role.attribute == "assume_role_policy" else permissions.Known()
     return Subject(
         source=f"{place.source}#{role.address}",
         trust_policy=role.policy or "",
@@ -500,6 +515,8 @@ def _terraform_subject(role: terraform.TerraformRole, place: _Place) -> Subject:
         file=place.file if source is None else source[0],
         at=here if source is None else Region(source[1], source[1]),
         origin=TerraformOrigin(role.address, role.attribute, role.written_by),
+        permissions=known.permissions,
+        permissions_boundary=known.boundary,
     )
 
 

@@ -5,21 +5,28 @@ from typing import Any
 
 from doorward.errors import Unavailable
 from doorward_cli.inputs import Subject, Unreadable, role_of
+from doorward_cli.permissions import texts_of
 
 SOURCE = "live"
 
 
 def read_live(account: str | None) -> Iterator[Subject | Unreadable]:
-    """Every role, page by page. Raises Unavailable where AWS, the network or the credentials fail: then nothing was read to the end."""
+    """Every role, once the texts of the account's own policies are known, which come after them.
+
+    Raises Unavailable where AWS, the network or the credentials fail: then nothing was read to the end.
+    """
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        pages = boto3.Session().client("iam").get_paginator("get_account_authorization_details").paginate(Filter=["Role"])
-        for page in pages:
-            for raw in page.get("RoleDetailList", ()):
-                role = role_of(raw, SOURCE, account)
-                yield role or Unreadable(SOURCE, None, "a role without a trust policy")
+        paginator = boto3.Session().client("iam").get_paginator("get_account_authorization_details")
+        roles: list[Any] = []
+        texts: dict[str, str] = {}
+        for page in paginator.paginate(Filter=["Role", "LocalManagedPolicy"]):
+            roles += page.get("RoleDetailList", ())
+            texts |= texts_of(page.get("Policies"))
+        for raw in roles:
+            yield role_of(raw, SOURCE, account, texts) or Unreadable(SOURCE, None, "a role without a trust policy")
     except ClientError as error:
         raise Unavailable(f"--live: {_refused(error)}") from None
     except BotoCoreError as error:

@@ -43,6 +43,19 @@ def test_every_role_of_the_account_is_judged(capsys: pytest.CaptureFixture[str])
 
 
 @mock_aws
+def test_what_a_role_may_do_is_read_with_the_texts_of_the_accounts_own_policies(capsys: pytest.CaptureFixture[str]) -> None:
+    iam = boto3.client("iam")
+    iam.create_role(RoleName="vendors", AssumeRolePolicyDocument=SAFE.replace('"Service": "ec2.amazonaws.com"', '"AWS": "999988887777"'))
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]}
+    policy = iam.create_policy(PolicyName="everything", PolicyDocument=json.dumps(everything))["Policy"]
+    iam.attach_role_policy(RoleName="vendors", PolicyArn=policy["Arn"])
+    _, shown = checked(capsys)
+    ((found,),) = [[each for each in one["findings"] if each["rule"] == "privileged-outsider"] for one in shown["roles"]]
+    assert found["severity"] == "critical"
+    assert "policy/everything" in found["because"]
+
+
+@mock_aws
 def test_all_pages_are_read(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     pages = {
         None: {"IsTruncated": True, "Marker": "m", "RoleDetailList": [role("one")]},
@@ -57,7 +70,7 @@ def test_all_pages_are_read(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
     status, shown = checked(capsys)
     assert (status, [each["source"] for each in shown["roles"]]) == (0, ["live#one", "live#two"])
-    assert asked == [("GetAccountAuthorizationDetails", ["Role"])] * 2
+    assert asked == [("GetAccountAuthorizationDetails", ["Role", "LocalManagedPolicy"])] * 2
 
 
 def role(name: str) -> dict[str, Any]:

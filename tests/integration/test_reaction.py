@@ -115,6 +115,20 @@ def test_a_known_pipelines_change_is_alerted_and_stands(scene: Scene) -> None:
     assert scene.cases(PROD, "metrics") == [("standing", None)]
 
 
+def test_an_administrator_policy_on_a_role_that_a_vendor_may_assume_is_alerted_and_the_trust_stands(scene: Scene) -> None:
+    external_id = {"sts:ExternalId": "4f1c2d3e-5b6a-4c7d-8e9f-0a1b2c3d4e5f"}
+    vendor = trusting(f"arn:aws:iam::{VENDOR.id}:root", StringEquals=external_id)
+    scene.create(PROD, "collected", vendor)
+    assert scene.cases(PROD, "collected") == []
+    scene.people[PROD.id].developer().attach_role_policy(RoleName="collected", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    assert scene.outcome(PROD, "collected", "AttachRolePolicy") == "alerted"
+    assert scene.doorward.trust_policy(PROD, "collected") == vendor
+    assert scene.cases(PROD, "collected") == [("standing", None)]
+    (finding,) = [each for each in scene.detail(PROD, "collected")["findings"] if each["rule"] == "privileged-outsider"]
+    assert finding["witness"]["context"]["aws:PrincipalAccount"] == VENDOR.id
+    assert "AdministratorAccess" in finding["because"]
+
+
 def test_a_violation_that_somebody_mends_is_told_to_be_over(scene: Scene) -> None:
     scene.create(PROD, "mended", trusting(f"arn:aws:iam::{VENDOR.id}:role/collector"))
     scene.update(PROD, "mended", trusting(BATCH), by="pipeline")

@@ -143,7 +143,7 @@ def test_what_is_found_anew_under_the_same_trust_policy_is_told_once(world: Worl
     world.roles.permissions[f"{PROD}/payments"] = ADMINISTRATOR
     for each in ("e-2", "e-2", "e-3"):
         world.react(attached(each))
-    assert found_rules(world) == [{"external-account", "missing-boundary"}, {"external-account", "missing-boundary", "privileged-outsider"}]
+    assert found_rules(world) == [{"external-account"}, {"external-account", "privileged-outsider"}]
     world.roles.permissions[f"{PROD}/payments"] = READER
     world.react(event("DetachRolePolicy", None, event_id="e-4"))
     world.roles.permissions[f"{PROD}/payments"] = ADMINISTRATOR

@@ -11,14 +11,15 @@
 
 `missing-boundary`:
 
-| the configuration asks for one | the role has     | an outsider comes in | severity |
-|--------------------------------|------------------|----------------------|----------|
-| yes                            | that one         | either               | -        |
-| yes                            | another, or none | no                   | medium   |
-| yes                            | another, or none | yes                  | high     |
-| no                             | none             | yes                  | info     |
-| no                             | any              | yes                  | -        |
-| no                             | any, or none     | no                   | -        |
+| the configuration asks for one | the role has     | who comes in                 | severity |
+|--------------------------------|------------------|------------------------------|----------|
+| yes                            | that one         | whoever                      | -        |
+| yes                            | another, or none | ours                         | medium   |
+| yes                            | another, or none | an outsider                  | high     |
+| no                             | none             | a trusted account            | info     |
+| no                             | none             | a stranger: that is told     | -        |
+| no                             | any              | whoever                      | -        |
+| no                             | any, or none     | ours, or not decided who     | -        |
 """
 
 from datetime import datetime
@@ -126,7 +127,7 @@ def _missing_boundary(setting: Setting, role: Role, waivers: tuple[Waiver, ...],
     if has if asked is None else asked.is_met_by(has, role.account_id):
         return None
     found = outsiders_of(setting, role, now).found
-    if asked is None and not found:
+    if asked is None and not (found and found[0].is_trusted):  # of a stranger, worse is told
         return None
     it_has = f"its boundary is {shortened(has)}" if has else "it has none"
     if asked is None:
