@@ -346,8 +346,11 @@ class FakeRefreshes:
 @dataclass
 class FakeSweeps:
     started: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
 
     def start(self, account_ids: Sequence[str], because: str) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
         self.started.append((tuple(account_ids), because))
 
 

@@ -22,6 +22,7 @@ PERMISSIONS = {
         "sts:SetSourceIdentity": {"doorward-read", "doorward-remedy"},
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
         "dynamodb:GetItem": {"LedgerTable", "BaselinesTable", "FactsTable"},
+        "dynamodb:BatchGetItem": {"LedgerTable"},
         "dynamodb:PutItem": {"LedgerTable", "BaselinesTable", "FactsTable"},
         "dynamodb:DeleteItem": {"LedgerTable"},
         "dynamodb:ConditionCheckItem": {"LedgerTable"},

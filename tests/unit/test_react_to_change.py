@@ -605,13 +605,12 @@ class TestProvidersAndHiddenRoles:
     def test_an_event_that_hides_its_role_behind_padding_finds_the_role_that_changed(self, world: World) -> None:
         world.accepted()
         world.roles.put(role(BAD))
-        world.roles.put(role(BAD, name="always-so", role_id="AROAALWAYS"))
         message = json.loads(event())
         message["detail"]["requestParameters"] = {"reason": "requestParameters too large", "omitted": True, "originalSize": "149893"}
         world.react(json.dumps(message))
         assert world.stands() == GOOD
         outcomes = {outcome.role_ref: outcome.outcome for outcome in world.ledger.outcomes[1:]}
-        assert outcomes == {f"{PROD}/payments": "reverted", f"{PROD}/always-so": "alerted"}
+        assert outcomes == {f"{PROD}/payments": "reverted"}
         ((accounts, because),) = world.sweeps.started
         assert accounts == (PROD,)
         assert because == "UpdateAssumeRolePolicy e-1 hides its role."
@@ -644,9 +643,19 @@ class TestProvidersAndHiddenRoles:
         world.roles.put(replace(role(BAD), created_at=START))
         assert world.react(self.padded("CreateRole")) == ["reverted"]
 
-    def test_an_old_role_never_seen_before_is_only_told(self, world: World) -> None:
+    def test_old_roles_of_which_no_event_ever_told_are_the_sweeps(self, world: World) -> None:
         world.roles.put(replace(role(BAD), created_at=START - timedelta(days=400)))
-        assert world.react(self.padded()) == ["alerted"]
+        world.clock.time += timedelta(minutes=2)
+        assert world.react(self.padded()) == ["no-role"]
+        assert [accounts for accounts, _ in world.sweeps.started] == [(PROD,)]
+
+    def test_without_a_sweep_what_can_be_found_is_put_back_and_the_event_comes_again(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.sweeps.fail_next = [Unavailable("Step Functions is away")]
+        with pytest.raises(Unavailable, match="Step Functions"):
+            world.react(self.padded())
+        assert world.stands() == GOOD
 
     def test_lists_that_lag_behind_are_read_again_and_then_the_event_comes_again(self, world: World) -> None:
         world.accepted()

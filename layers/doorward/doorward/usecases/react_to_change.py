@@ -152,9 +152,10 @@ def _react(change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
             from doorward.guardrails.changes import parameters_hidden
 
             _tell(parameters_hidden(change), tools)
-            # What is found here is found at once. Of thousands of roles not all can be looked at within one invocation.
-            tools.sweeps().start([account_id], f"{change.event_name} {change.event_id} hides its role.")
+            no_sweep = _start_a_sweep(account_id, f"{change.event_name} {change.event_id} hides its role.", tools)
             yield from _react_to_each(_hidden(account_id, change, tools), change, tools)
+            if no_sweep is not None:
+                raise no_sweep
 
 
 def _naming(account_id: str, text: str, tools: Tools) -> list[tuple[RoleTarget, bool]]:
@@ -166,6 +167,15 @@ def _tell_of_provider(change: Change, touched: list[RoleTarget], tools: Tools) -
     from doorward.guardrails.changes import provider_changed  # of every thousand events one needs it
 
     _tell(provider_changed(change, [each.role_name for each in touched], tools.organization), tools)
+
+
+def _start_a_sweep(account_id: str, because: str, tools: Tools) -> DoorwardError | None:
+    """Why there will be none: no reason not to look."""
+    try:
+        tools.sweeps().start([account_id], because)
+    except DoorwardError as error:
+        return error
+    return None
 
 
 def _tell(alert: "Alert | None", tools: Tools) -> None:
@@ -192,23 +202,23 @@ def _react_to_each(roles: Iterable[tuple[RoleTarget, bool]], change: Change, too
 
 
 def _hidden(account_id: str, change: Change, tools: Tools) -> list[tuple[RoleTarget, bool]]:
-    """Roles that a change which hides its role can be about, each with whether it has changed for sure.
+    """Roles that a change which hides its role can be about: those that are not as an event told last, or as new as this one.
 
-    They are those whose policy is not the one of which an event told last. One never seen before may always have been so, unless it is as
-    new as the event.
+    With each, whether it was this one for sure that has changed. Of roles that no event ever told of, the sweep sees which have changed.
 
     Raises Unavailable where nothing has changed yet and the event is fresh: IAM's lists lag behind.
     """
     for delay in (0.0, *tools.read_delays_seconds):
         if delay:
             tools.clock.sleep(delay)
+        roles = {role.ref: role for role in tools.roles.read_all(account_id)}
+        heads = tools.ledger.heads_of(tuple(roles))
         found = []
-        for role in tools.roles.read_all(account_id):
-            head = tools.ledger.head(role.ref)
+        for ref, role in roles.items():
+            head = heads.get(ref, Head())
             is_new = role.created_at is not None and role.created_at >= change.event_time
-            if (head.role_id, head.judged_hash) != (role.role_id, _policy_hash(role)):
-                target = RoleTarget(account_id, role.name)
-                found.append((target, is_new or (head.role_id == role.role_id and head.judged_hash != "")))
+            if (is_new or head.judged_hash) and (head.role_id, head.judged_hash) != (role.role_id, _policy_hash(role)):
+                found.append((RoleTarget(account_id, role.name), is_new or head.role_id == role.role_id))
         if found or tools.clock.now() - change.event_time > _FRESH:
             return found
     raise Unavailable(f"{account_id}: no role has changed yet that this event could be about; looking again later")
