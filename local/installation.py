@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from local.slack_sink import SlackSink
-from local.stack import ROOT, Stack
+from local.stack import HUB_STACK, ROOT, Stack, StackError
 from local.world import HUB, MANAGEMENT, ORGANIZATION, ORGANIZATION_ID, OTHER_REGION, PROD, SHARED_SERVICES, STAGING, Account
 
 SLACK_CHANNEL: Final = "C0123456789"
@@ -21,6 +22,14 @@ GUARD_TOPIC: Final = f"arn:aws:sns:us-east-1:{MANAGEMENT.id}:doorward-guard"
 _ACCOUNTS: Final = ROOT / "accounts"
 # The emulator answers at once; the waits of the template's default would only slow the story.
 _READ_DELAYS_SECONDS: Final = "0.1,0.2,0.4"
+
+
+class Told(NamedTuple):
+    """An alert in the outbox: about a session, a change, the organization, or Doorward itself."""
+
+    at: datetime
+    detail_type: str
+    detail: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,38 @@ class Installation:
     def cases(self, role_ref: str) -> list[dict[str, str]]:
         items = [item for item in self.ledger() if item["pk"] == f"ROLE#{role_ref}" and item["sk"].startswith("CASE#")]
         return sorted(items, key=lambda item: item["opened_at"])
+
+    def alerts(self, detection: str) -> list[Told]:
+        """What was told under a detection (docs/detections), the oldest first."""
+        told = [
+            Told(datetime.fromisoformat(item["at"]), item["detail_type"], json.loads(item["detail"]))
+            for item in self.ledger()
+            if item["sk"] == "ANNOUNCEMENT"
+        ]
+        return sorted((each for each in told if each.detail.get("detection") == detection), key=lambda each: each.at)
+
+    def untold(self) -> int:
+        """Announcements that people have not been told of yet; what is only observed is told to nobody."""
+        items = self.ledger()
+        told = {item["pk"] for item in items if item["sk"] == "SENT#slack"}
+        waiting = [item for item in items if item["sk"] == "ANNOUNCEMENT" and item["pk"] not in told]
+        return sum(json.loads(item["detail"]).get("mode") != "observe" for item in waiting)
+
+    def sweeps(self, account_id: str) -> list[Mapping[str, Any]]:
+        """The executions that were asked for this account, the latest first: as DescribeExecution answers."""
+        states = self.stack.client("stepfunctions", HUB.id)
+        every = states.list_executions(stateMachineArn=self.outputs["SweepArn"])["executions"]
+        described = [states.describe_execution(executionArn=each["executionArn"]) for each in every]
+        asked = [each for each in described if account_id in json.loads(each["input"]).get("accounts", [])]
+        return sorted(asked, key=lambda each: each["startDate"], reverse=True)
+
+    def invoke(self, logical_id: str) -> None:
+        """Run a function of the hub as its schedule does; raises StackError where it fails."""
+        cloudformation = self.stack.client("cloudformation", HUB.id)
+        resource = cloudformation.describe_stack_resource(StackName=HUB_STACK, LogicalResourceId=logical_id)["StackResourceDetail"]
+        answer = self.stack.client("lambda", HUB.id).invoke(FunctionName=resource["PhysicalResourceId"], Payload=b"{}")
+        if "FunctionError" in answer:
+            raise StackError(f"{logical_id} failed: {answer['Payload'].read().decode()}")
 
     def trust_policy(self, account: Account, role_name: str) -> Any:
         return self.stack.client("iam", account.id).get_role(RoleName=role_name)["Role"]["AssumeRolePolicyDocument"]
@@ -141,10 +182,10 @@ class People:
         )
         return self._stack.client("iam", self._account.id, **session)
 
-    def developer(self) -> Any:
-        """IAM with jane's own long-lived key: hers, or whoever found it."""
+    def developer(self, service: str = "iam") -> Any:
+        """A client with jane's own long-lived key: hers, or whoever found it."""
         return self._stack.client(
-            "iam",
+            service,
             self._account.id,
             aws_access_key_id=self._developer_key["AccessKeyId"],
             aws_secret_access_key=self._developer_key["SecretAccessKey"],

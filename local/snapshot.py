@@ -82,6 +82,19 @@ class ShownCase:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownAlert:
+    """What was told of a session, a change that hides, the organization, or Doorward itself. `about` is a role, or an account."""
+
+    at: datetime
+    detection: str
+    severity: str
+    title: str
+    about: str
+    because: str
+    what_to_do: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShownBlock:
     """A block of a Slack message. `mrkdwn` text is Slack's, still escaped; `plain` text is shown as it stands."""
 
@@ -115,6 +128,7 @@ class Snapshot:
     taken_at: datetime
     events: tuple[ShownEvent, ...] = ()
     cases: tuple[ShownCase, ...] = ()
+    alerts: tuple[ShownAlert, ...] = ()
     messages: tuple[ShownMessage, ...] = ()
     dead_letters: tuple[ShownLetter, ...] = ()
     more_letters: int = 0
@@ -153,6 +167,8 @@ def take_snapshot(
     }
     events = [_event(item, account_names) for item in items if item["pk"].startswith("EVENT#")]
     cases = [_case(item, failures, account_names) for item in items if item["sk"].startswith("CASE#")]
+    announced = [(item, _detail(item)) for item in items if item["sk"] == "ANNOUNCEMENT"]
+    alerts = [_alert(item, detail) for item, detail in announced if "detection" in detail]
     letters: list[ShownLetter] = []
     more = 0
     for name, url in dead_letter_queues.items():
@@ -163,6 +179,7 @@ def take_snapshot(
         taken_at=datetime.now(UTC),
         events=tuple(sorted(events, key=lambda event: event.time)),
         cases=tuple(sorted(cases, key=lambda case: case.opened_at)),
+        alerts=tuple(sorted(alerts, key=lambda alert: alert.at)),
         messages=tuple(shown_message(each) for each in (slack.messages if slack is not None else ())),
         dead_letters=tuple(sorted(letters, key=lambda letter: letter.at)),
         more_letters=more,
@@ -228,6 +245,19 @@ def _case(item: _Item, failures: Mapping[str, Mapping[str, Any]], account_names:
         event_name=str((detail.get("event") or {}).get("name", "")),
         diff=tuple(detail.get("diff") or ()),
         witness=next((witness_in_words(each["witness"]) for each in findings if each.get("witness")), None),
+    )
+
+
+def _alert(item: _Item, detail: Mapping[str, Any]) -> ShownAlert:
+    account = detail.get("account") or {}
+    return ShownAlert(
+        at=datetime.fromisoformat(item["at"]),
+        detection=str(detail["detection"]),
+        severity=str(detail.get("severity", "")),
+        title=str(detail.get("title", "")),
+        about=str(detail.get("role") or account.get("name") or account.get("id") or ""),
+        because=str(detail.get("because", "")),
+        what_to_do=str(detail.get("what_to_do", "")),
     )
 
 

@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
@@ -230,6 +230,16 @@ class Stack:
 
     def set_cloudtrail_delay(self, seconds: float) -> None:
         self._control({"cloudtrail_delay_seconds": seconds})
+
+    @contextlib.contextmanager
+    def cloudtrail_held_back(self, source: str, seconds: float) -> Iterator[None]:
+        """Let the events of one source (`aws.iam`) of calls made in this block come later than all others."""
+        usual = self.state()["cloudtrail"]["delay_seconds"]
+        self._control({"cloudtrail_delay_seconds": seconds, "source": source})
+        try:
+            yield
+        finally:
+            self.set_cloudtrail_delay(usual)
 
     def until[T](self, condition: Callable[[], T], what: str, *, seconds: float = 15.0) -> T:
         """Return the condition's first true value; raise StackError, saying `what` was awaited, when it stays false."""

@@ -1,6 +1,7 @@
 """`/_local/state`: what the additions to the emulator have done, and the one thing about them that can be set while it runs.
 
-GET answers the state; POST `{"cloudtrail_delay_seconds": 0}` sets the delay of CloudTrail's events and answers the state.
+GET answers the state; POST `{"cloudtrail_delay_seconds": 0}` sets the delay of CloudTrail's events and answers the state; with
+`"source": "aws.iam"` only that of the events of this source.
 """
 
 import json
@@ -25,7 +26,8 @@ def install() -> None:
         if path != PATH:
             return await inner(method, path, headers, body, query, request_id)
         if method == "POST":
-            courier().delay_seconds = float(json.loads(body or b"{}").get("cloudtrail_delay_seconds", courier().delay_seconds))
+            asked = json.loads(body)
+            courier().set_delay(float(asked["cloudtrail_delay_seconds"]), asked.get("source"))
         state = {"cloudtrail": courier().state(), **observations.snapshot()}
         return 200, {"Content-Type": "application/json"}, json.dumps(state).encode()
 

@@ -1,14 +1,15 @@
 """Gap: MiniStack's CloudTrail tells EventBridge nothing.
 
 Here every call to IAM, STS, Organizations, EventBridge and CloudTrail, also a denied one, becomes an event on the default bus of the
-account and region it concerns, a moment later, as on AWS. One thread delivers, in the order of the calls. What it cannot deliver is
-logged with its traceback and counted (`/_local/state`), never lost silently. AWS takes seconds to minutes and promises no order: tests
-of that belong to replayed events, not here.
+account and region it concerns, a moment later, as on AWS. One thread delivers, in the order of the calls, unless one source is set to
+come later than the others: AWS takes seconds to minutes and promises no order. What it cannot deliver is logged with its traceback and
+counted (`/_local/state`), never lost silently.
 """
 
+import heapq
+import itertools
 import json
 import logging
-import queue
 import threading
 import time
 import traceback
@@ -35,18 +36,32 @@ _log = logging.getLogger("local.cloud")
 
 
 class Courier:
-    """Takes records to the buses, `delay_seconds` after the call."""
+    """Takes records to the buses, `delay_seconds` after the call, or after the delay of their source (`aws.iam`), where one is set."""
 
     def __init__(self, delay_seconds: float) -> None:
-        self.delay_seconds = delay_seconds
+        self._delay_seconds = delay_seconds
+        self._delays_of: dict[str, float] = {}
         self._emitted = 0
         self._failed = 0
         self._last_failure: str | None = None
-        self._waiting: queue.SimpleQueue[tuple[float, Record]] = queue.SimpleQueue()
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[float, int, Record]] = []
+        self._arrived = threading.Condition()
         threading.Thread(target=self._run, name="cloudtrail", daemon=True).start()
 
+    def set_delay(self, seconds: float, source: str | None = None) -> None:
+        """For what comes from now on. Without a source: for all of them, whatever was set for one."""
+        if source is None:
+            self._delay_seconds = seconds
+            self._delays_of.clear()
+        else:
+            self._delays_of[source] = seconds
+
     def take(self, record: Record) -> None:
-        self._waiting.put((time.monotonic() + self.delay_seconds, record))
+        due = time.monotonic() + self._delays_of.get(record.source, self._delay_seconds)
+        with self._arrived:
+            heapq.heappush(self._waiting, (due, next(self._numbers), record))
+            self._arrived.notify()
 
     def note_failure(self, what: str) -> None:
         """Count and log, from within an except block, what will not be delivered."""
@@ -56,23 +71,29 @@ class Courier:
 
     def state(self) -> dict[str, Any]:
         return {
-            "delay_seconds": self.delay_seconds,
+            "delay_seconds": self._delay_seconds,
+            "delays_of": self._delays_of,
             "emitted": self._emitted,
-            "waiting": self._waiting.qsize(),
+            "waiting": len(self._waiting),
             "failed": self._failed,
             "last_failure": self._last_failure,
         }
 
     def _run(self) -> None:
         while True:
-            due, record = self._waiting.get()
-            time.sleep(max(0.0, due - time.monotonic()))
+            record = self._next_due()
             try:
                 _deliver(record)
             except Exception:  # noqa: BLE001 - the thread must outlive any record
                 self.note_failure(f"{record.detail.get('eventName')} of {record.account_id} was not delivered")
             else:
                 self._emitted += 1
+
+    def _next_due(self) -> Record:
+        with self._arrived:
+            while not self._waiting or self._waiting[0][0] > time.monotonic():
+                self._arrived.wait(self._waiting[0][0] - time.monotonic() if self._waiting else None)
+            return heapq.heappop(self._waiting)[2]
 
 
 def _deliver(record: Record) -> None:

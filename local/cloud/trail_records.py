@@ -176,10 +176,12 @@ def _outcome(operation: OperationModel, call: Call) -> dict[str, Any]:
     request = api_shapes.request_parameters(operation, call.headers, call.body)
     if call.status >= 300:  # noqa: PLR2004 - HTTP
         code, message = api_shapes.error_of(operation, call.status, call.answer_headers, call.answer)
-        # A denied call shows nothing of what was asked; IAM's message names the role, without path or account.
+        # A denied call shows nothing of what was asked; its message names the role, without path or account, or the rule by its ARN.
         hidden = code in _DENIALS and operation.name != "AssumeRoleWithWebIdentity"
         if call.service == "iam":
             message = _naming_the_entity(message, request or {})
+        if call.service == "events":
+            message = _naming_the_rule(message, request or {}, call)
         return {
             "errorCode": code,
             "errorMessage": message,
@@ -205,6 +207,13 @@ def _naming_the_entity(message: str, request: dict[str, Any]) -> str:
         if named := request.get(key):
             return _ACTION_IN_MESSAGE.sub(lambda found: f"{found[1]} on resource: {kind} {named}", message, count=1)  # noqa: B023 - used at once
     return message
+
+
+def _naming_the_rule(message: str, request: dict[str, Any], call: Call) -> str:
+    name, bus = request.get("rule") or request.get("name"), (request.get("eventBusName") or "default").rpartition("/")[2]
+    path = name if bus == "default" else f"{bus}/{name}"
+    resource = f"arn:aws:events:{call.region}:{call.account_id}:rule/{path}"
+    return _ACTION_IN_MESSAGE.sub(lambda found: f"{found[1]} on resource: {resource}", message, count=1) if name else message
 
 
 def _as_logged(response: dict[str, Any] | None, request: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from typing import Final
 from doorward_cli.markup import Html, join, tag
 from local.page import mrkdwn
 from local.page.words import at_text, clock_text, counted, duration, remedy_words, status_words
-from local.snapshot import ShownBlock, ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot
+from local.snapshot import ShownAlert, ShownBlock, ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot
 
 TITLE: Final = "Doorward on the local stack"
 _SEVERITIES: Final = frozenset({"critical", "high", "medium", "low", "info"})
@@ -56,6 +56,7 @@ def render_page(snapshot: Snapshot) -> str:
         tag(
             "main",
             _section("findings", "Findings", "Trust policies that broke a guardrail, and what became of them.", _cases(snapshot)),
+            _section("alerts", "Alerts", "Who came in, who hides, what became of accounts and of Doorward itself.", _alerts(snapshot)),
             _section("events", "Events", "Every CloudTrail event that reached Doorward, and what came of it.", _events(snapshot)),
             _section("messages", "Slack", "What people were told, as Slack shows it.", _messages(snapshot)),
             _section("letters", "Dead letters", "Messages that could not be handled, kept for a person.", _letters(snapshot)),
@@ -80,9 +81,9 @@ def _header(snapshot: Snapshot) -> Html:
         tag(
             "dl",
             _count("Events looked at", str(len(snapshot.events)), "#events"),
-            _count("Findings", str(len(snapshot.cases)), "#findings"),
+            _count("Findings", str(len(snapshot.cases)), "#findings", f"{snapshot.open_cases} still open"),
             _count("Closed", str(snapshot.put_back), "#findings", f"slowest {duration(slowest)}" if slowest is not None else None),
-            _count("Still open", str(snapshot.open_cases), "#findings"),
+            _count("Alerts", str(len(snapshot.alerts)), "#alerts"),
             _count("Slack messages", str(len(snapshot.messages)), "#messages"),
             _count("Dead letters", str(letters), "#letters"),
             class_="counts",
@@ -199,6 +200,31 @@ def _diff_line(line: str) -> Html:
     name = {"+": "ins", "-": "del"}.get(line[:1], "span")
     # The newline stands inside: between two blocks it would be an empty line.
     return tag(name, line, Html("\n"), class_="hunk" if line.startswith("@@") else None)
+
+
+# Alerts
+
+
+def _alerts(snapshot: Snapshot) -> Html:
+    if not snapshot.alerts:
+        return _empty("No alert yet. ", tag("code", "make demo"), " lets an outsider in, silences an account and switches a rule off.")
+    return tag("ol", *(_alert(each) for each in snapshot.alerts), class_="alerts")
+
+
+def _alert(alert: ShownAlert) -> Html:
+    return tag(
+        "li",
+        tag(
+            "div",
+            _severity(alert.severity),
+            tag("h3", alert.detection),
+            tag("span", alert.about, class_="account"),
+            tag("span", _time(alert.at, clock_text(alert.at)), class_="status quiet"),
+            class_="head",
+        ),
+        tag("p", alert.because),
+        tag("p", tag("b", "What to do"), alert.what_to_do, class_="todo"),
+    )
 
 
 # Events

@@ -70,6 +70,7 @@ def _lines(snapshot: Snapshot) -> Iterable[str]:
         f"- {len(snapshot.events)} events looked at",
         f"- {len(snapshot.cases)} findings: {snapshot.put_back} closed, {snapshot.open_cases} open"
         + (f"; the slowest was closed after {duration(slowest)}" if slowest is not None else ""),
+        f"- {len(snapshot.alerts)} alerts",
         f"- {len(snapshot.messages)} Slack messages",
         f"- {len(snapshot.dead_letters) + snapshot.more_letters} dead letters",
     )
@@ -78,6 +79,11 @@ def _lines(snapshot: Snapshot) -> Iterable[str]:
         yield "None."
     for case in snapshot.cases:
         yield from _case_lines(case)
+    yield from ("", "## Alerts", "")
+    yield from _table(
+        ("Time (UTC)", "Severity", "Detection", "About", "Because", "What to do"),
+        ((at_text(each.at), each.severity, each.detection, each.about, each.because, each.what_to_do) for each in snapshot.alerts),
+    )
     yield from ("", "## Events", "")
     yield from _table(
         ("Time (UTC)", "Account", "Event", "Role", "Outcome", "Because"),

@@ -16,7 +16,7 @@ from doorward.organization.model import Account, Organization
 from doorward.slack.cards import render_card
 from doorward.usecases.notify_people import compose_message
 from local.slack_sink import SlackMessage
-from local.snapshot import ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot, shown_message
+from local.snapshot import ShownAlert, ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot, shown_message
 
 START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
 
@@ -164,6 +164,7 @@ def snapshot_of(text: Callable[[], str]) -> Snapshot:
         taken_at=START + timedelta(minutes=1),
         events=(ShownEvent(START, "777788889999", text(), text(), f"777788889999/{text()}", text(), text(), text()),),
         cases=(case,),
+        alerts=(ShownAlert(START, text(), "critical", text(), text(), text(), text()),),
         messages=(_posted(detail, START + timedelta(seconds=4)),),
         dead_letters=(ShownLetter(START, text(), text(), text(), is_cut=True),),
     )
@@ -203,9 +204,29 @@ def ordinary() -> Snapshot:
         '{"version": "0", "id": "6f0e0b52-0000-4000-8000-00000000000f", "detail-type": "AWS API Call via CloudTrail", "source": "aws.iam"',
         is_cut=True,
     )
-    return Snapshot(START + timedelta(seconds=90), events, cases, messages, (letter,), more_letters=0)
+    return Snapshot(START + timedelta(seconds=90), events, cases, _ALERTS, messages, (letter,), more_letters=0)
 
 
+_ALERTS = (
+    ShownAlert(
+        START + timedelta(seconds=3),
+        "opened-door-used",
+        "critical",
+        "a door was used just after it was opened",
+        "arn:aws:iam::777788889999:role/payments",
+        "999988887777 has opened a session of arn:aws:iam::777788889999:role/payments 1 s after the change that let him in.",
+        "Ask who made the change.",
+    ),
+    ShownAlert(
+        START + timedelta(seconds=64),
+        "heartbeat-missed",
+        "high",
+        "an account has gone silent",
+        "staging",
+        "No heartbeat has come back from account 222233334444 (staging), region us-east-1, since 2026-11-24 09:00 UTC.",
+        "Look for who stopped its trail.",
+    ),
+)
 _STRANGER = "Account 999988887777, which is not of this organization and nobody's vendor, may come in."
 _SUBJECT = "Any repository on GitHub may come in: the subject is not limited."
 _VENDOR = "Vendor 555566667777 may come in for anybody: no external ID is asked for."

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from copy import replace
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from moto import mock_aws
 
 from doorward.aws.announcing import SqsDeadLetters
 from doorward.aws.ledger import DynamoLedger
+from doorward.findings.alerts import Alert, alert_as_json
+from doorward.findings.model import Severity
 from doorward.findings.wording import witness_in_words
 from doorward.ports.ledger import Announcement, Case, CaseStatus, EventOutcome, Head
 from local.page.document import render_page
@@ -69,7 +72,7 @@ def announcement(name: str, detail_type: str = "TrustViolationFound", detail: di
 
 def test_a_stack_where_nothing_happened_is_an_empty_snapshot(cloud: Cloud) -> None:
     snapshot = cloud.snapshot()
-    assert (snapshot.events, snapshot.cases, snapshot.messages, snapshot.dead_letters) == ((), (), (), ())
+    assert (snapshot.events, snapshot.cases, snapshot.alerts, snapshot.messages, snapshot.dead_letters) == ((), (), (), (), ())
 
 
 def test_events_come_in_the_order_of_time_with_the_accounts_name(cloud: Cloud) -> None:
@@ -111,6 +114,19 @@ def test_cases_come_in_the_order_of_time(cloud: Cloud) -> None:
     for number in (3, 1, 2):
         cloud.ledger.open_case(lock, case(number), Head(), announcement(f"dw-{number}-found"))
     assert [each.finding_id for each in cloud.snapshot().cases] == ["dw-1", "dw-2", "dw-3"]
+
+
+def test_an_alert_is_shown_with_its_role_or_its_account_and_a_trust_finding_is_none(cloud: Cloud) -> None:
+    silent = Alert("heartbeat-missed", "k", Severity.HIGH, "an account has gone silent", "No beat.", "Look.", "222233334444", START)
+    used = replace(silent, detection="opened-door-used", at=START, role="arn:aws:iam::777788889999:role/payments")
+    for second, alert in ((9, silent), (1, used)):
+        detail = alert_as_json(alert, "doorward.guard/1", "staging")
+        cloud.ledger.announce(Announcement(alert.id, "GuardProblemFound", detail, START + timedelta(seconds=second)))
+    cloud.ledger.announce(announcement("dw-1-found"))
+    first, second_ = cloud.snapshot().alerts
+    assert (first.detection, first.about) == ("opened-door-used", "arn:aws:iam::777788889999:role/payments")
+    assert (second_.about, second_.severity, second_.because, second_.what_to_do) == ("staging", "high", "No beat.", "Look.")
+    assert second_.at == START + timedelta(seconds=9)
 
 
 def test_dead_letters_are_read_with_their_reason_and_stay(cloud: Cloud) -> None:

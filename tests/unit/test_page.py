@@ -146,7 +146,15 @@ def test_there_is_no_script_no_handler_no_inline_style_and_nothing_from_elsewher
     assert names.isdisjoint({"script", "img", "iframe", "object", "embed", "form", "base", "link", "svg", "input", "button"})
     for _, attributes in page.tags:
         assert not any(name.startswith("on") or name in {"style", "src", "http-equiv"} for name in attributes)
-    assert {each["href"] for each in page.named("a")} == {"#findings", "#events", "#messages", "#letters", "findings.csv", "summary.md"}
+    assert {each["href"] for each in page.named("a")} == {
+        "#findings",
+        "#alerts",
+        "#events",
+        "#messages",
+        "#letters",
+        "findings.csv",
+        "summary.md",
+    }
 
 
 def test_every_reference_on_the_page_leads_somewhere(page: Outline) -> None:
@@ -181,6 +189,9 @@ def test_the_page_says_what_was_found_what_was_done_and_what_was_not() -> None:
         "the event is forged",
         "UpdateAssumeRolePolicy",
         "user/jane",
+        "opened-door-used",
+        "1 s after the change that let him in",
+        "Look for who stopped its trail",
     ):
         assert part in text, part
 
@@ -193,7 +204,7 @@ def test_a_changed_line_is_told_by_its_sign_and_not_by_colour_alone() -> None:
 
 def test_an_empty_page_says_what_to_do() -> None:
     text = render_page(Snapshot(START))
-    for part in ("No finding yet", "make demo", "No event yet", "No message yet", "None, as it should be"):
+    for part in ("No finding yet", "make demo", "No alert yet", "No event yet", "No message yet", "None, as it should be"):
         assert part in text
 
 
@@ -298,4 +309,6 @@ def test_the_summary_says_the_counts_the_findings_and_the_change() -> None:
     text = summary_markdown(ordinary())
     assert "- 4 findings: 1 closed, 2 open; the slowest was closed after 3.2 s" in text
     assert "```diff\n@@ -5,7 +5,6 @@\n" in text
-    assert summary_markdown(Snapshot(START)).count("None.") == 3
+    assert "- 2 alerts" in text
+    assert "| high | heartbeat\\-missed | staging | No heartbeat has come back from account 222233334444" in text
+    assert summary_markdown(Snapshot(START)).count("None.") == 4

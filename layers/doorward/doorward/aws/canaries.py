@@ -10,7 +10,7 @@ from doorward.aws.errors import translated
 from doorward.aws.members import Members
 from doorward.errors import DoorwardError, Misconfigured, Unavailable
 from doorward.guard.heartbeats import IAM_EVENTS, Spot, session_name
-from doorward.organization.installation import CANARY_ROLE
+from doorward.organization.installation import CANARY_ROLE, REGIONS_SESSION
 
 TAG = "doorward-heartbeat"
 _AT_ONCE = 16
@@ -47,7 +47,7 @@ class StsCanaries:
         return failed
 
     def enabled_regions(self, account_id: str) -> tuple[str, ...]:
-        ec2 = self._members_in(self._home).client("ec2", account_id, CANARY_ROLE, "regions")
+        ec2 = self._members_in(self._home).client("ec2", account_id, CANARY_ROLE, REGIONS_SESSION)
         with translated(f"listing the enabled regions of account {account_id}"):
             return tuple(sorted(each["RegionName"] for each in ec2.describe_regions(AllRegions=False)["Regions"]))
 

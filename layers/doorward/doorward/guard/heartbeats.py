@@ -16,12 +16,11 @@ from doorward.events.model import Change, RoleTarget, SessionEvent
 from doorward.findings.alerts import Alert
 from doorward.findings.model import Severity
 from doorward.iam.arns import parse_arn
-from doorward.organization.installation import CANARY_ROLE, ROLE_PATH
+from doorward.organization.installation import BEAT_SESSIONS, CANARY_ROLE, ROLE_PATH
 
 DETECTION: Final = "heartbeat-missed"
 IAM_EVENTS: Final = "iam"
 """In place of a region: the beat is a change of IAM (the canary role tags itself), for the rule on changes."""
-SESSION_PREFIX: Final = "hb-"
 OVERDUE: Final = timedelta(seconds=120)
 _CANARY: Final = f"role{ROLE_PATH}{CANARY_ROLE}"
 _HOUR_SECONDS: Final = 3600
@@ -69,14 +68,14 @@ class Turn(NamedTuple):
 
 
 def session_name(nonce: str) -> str:
-    return f"{SESSION_PREFIX}{nonce}"
+    return f"{BEAT_SESSIONS}{nonce}"
 
 
 def nonce_in(role_session_name: str | None) -> str | None:
     """The nonce in the name of a session of the canary role; None where it is none of ours."""
-    if role_session_name is None or not role_session_name.startswith(SESSION_PREFIX):
+    if role_session_name is None or not role_session_name.startswith(BEAT_SESSIONS):
         return None
-    return role_session_name.removeprefix(SESSION_PREFIX) or None
+    return role_session_name.removeprefix(BEAT_SESSIONS) or None
 
 
 def beat_of(event: Change | SessionEvent) -> tuple[Spot, str] | None:

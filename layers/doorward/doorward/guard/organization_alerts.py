@@ -61,7 +61,7 @@ _JOINED: Final = _Told(
     "account-joined",
     Severity.MEDIUM,
     "an account has joined the organization",
-    "See that its stacks get deployed It is swept now, and only observed until `doorward adopt --take` adopts it.",
+    "See that its stacks get deployed. It is swept now, and only observed until `doorward adopt --take` adopts it.",
 )
 _MOVED: Final = _Told(
     "account-moved",

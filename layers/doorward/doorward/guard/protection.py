@@ -18,27 +18,28 @@ from doorward.errors import Misconfigured
 from doorward.guard.ours import STACK_SET_PREFIX
 from doorward.iam.documents import VERSION_2012, parse_document
 from doorward.iam.evaluate import Policies, Request, evaluate
-from doorward.organization.installation import ASSUMED_BY, CANARY_ROLE, HUB_ROLES, PREFIX, READ_ROLE, REMEDY_ROLE, ROLE_PATH
+from doorward.organization.installation import ASSUMED_BY, CANARY_ROLE, FORWARD_ROLE, HUB_ROLES, PREFIX, READ_ROLE, REMEDY_ROLE, ROLE_PATH
 
 LONGEST_POLICY: Final = 5120
 """Characters of one SCP, white space counted: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html."""
 _DEPLOYER: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|\*):(role/[\w+=,.@/-]+)", re.ASCII)
 _TRAIL: Final = re.compile(r"arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[\w.-]+", re.ASCII)
 _ASSUME_ROLE: Final = "sts:AssumeRole"
+_PUT_EVENTS: Final = "events:PutEvents"
 _OWN_ACCOUNT: Final = "${aws:PrincipalAccount}"
 
 _DENIED: Final = (
     *(f"cloudformation:{each}" for each in ("CreateChangeSet", "Delete*", "ExecuteChangeSet", "SetStackPolicy", "Update*")),
     *(f"cloudtrail:{each}" for each in ("Delete*", "Put*", "StopLogging", "UpdateTrail")),
     *(f"cloudwatch:{each}" for each in ("Delete*", "Disable*")),
-    *(f"dynamodb:{each}" for each in ("DeleteTable", "UpdateContinuousBackups", "UpdateTable")),
-    *(f"events:{each}" for each in ("Delete*", "Disable*", "Put*", "Remove*")),
+    *(f"dynamodb:{each}" for each in ("DeleteTable", "PutResourcePolicy", "UpdateContinuousBackups", "UpdateTable", "UpdateTimeToLive")),
+    *(f"events:{each}" for each in ("Delete*", "Disable*", "PutPermission", "PutRule", "PutTargets", "Remove*")),  # not PutEvents
     *(f"iam:{each}" for each in ("Attach*", "Create*", "Delete*", "Detach*", "Pass*", "Put*", "Untag*", "Update*")),
-    *(f"lambda:{each}" for each in ("Add*", "Delete*", "Put*", "Remove*", "Update*")),
+    *(f"lambda:{each}" for each in ("Add*", "CreateEvent*", "Delete*", "Put*", "Remove*", "Update*")),
     *(f"logs:{each}" for each in ("Delete*", "PutRetentionPolicy")),
     *(f"secretsmanager:{each}" for each in ("Delete*", "Put*", "Update*")),
-    *(f"sns:{each}" for each in ("DeleteTopic", "Set*")),
-    *(f"sqs:{each}" for each in ("DeleteQueue", "Purge*", "Set*")),
+    *(f"sns:{each}" for each in ("AddPermission", "DeleteTopic", "RemovePermission", "Set*")),
+    *(f"sqs:{each}" for each in ("AddPermission", "DeleteQueue", "Purge*", "RemovePermission", "Set*")),
     *(f"states:{each}" for each in ("Delete*", "Update*")),
 )
 """Patterns, since an SCP is short. One statement denies them all: an action of one service never meets a resource of another."""
@@ -57,29 +58,38 @@ WRITES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "trail": ("cloudtrail:DeleteTrail", "cloudtrail:PutEventSelectors", "cloudtrail:StopLogging", "cloudtrail:UpdateTrail"),
         "secret": ("secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecret"),
         "alarm": ("cloudwatch:DeleteAlarms", "cloudwatch:DisableAlarmActions"),
-        "table": ("dynamodb:DeleteTable", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable"),
+        "table": (
+            *("dynamodb:DeleteTable", "dynamodb:PutResourcePolicy", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable"),
+            "dynamodb:UpdateTimeToLive",
+        ),
         "bus": ("events:DeleteEventBus", "events:PutPermission", "events:RemovePermission"),
         "rule-of-the-bus": ("events:DeleteRule", "events:DisableRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets"),
         "function": (
             *("lambda:AddPermission", "lambda:DeleteFunction", "lambda:PutFunctionConcurrency", "lambda:RemovePermission"),
             *("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
         ),
-        "event-source-mapping": ("lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"),
+        "event-source-mapping": (
+            *("lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"),
+        ),
         "log-group": ("logs:DeleteLogGroup", "logs:PutRetentionPolicy"),
-        "topic": ("sns:DeleteTopic", "sns:SetTopicAttributes"),
-        "queue": ("sqs:DeleteQueue", "sqs:PurgeQueue", "sqs:SetQueueAttributes"),
+        "topic": ("sns:AddPermission", "sns:DeleteTopic", "sns:RemovePermission", "sns:SetTopicAttributes"),
+        "queue": ("sqs:AddPermission", "sqs:DeleteQueue", "sqs:PurgeQueue", "sqs:RemovePermission", "sqs:SetQueueAttributes"),
         "state-machine": ("states:DeleteStateMachine", "states:UpdateStateMachine"),
     }
 )
 """What must be denied to all but the deployers, by kind of thing: what `attempts` tries."""
 DATA_WRITES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "table": ("dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+        "bus": (_PUT_EVENTS,),
+        "table": (
+            *("dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PartiQLDelete", "dynamodb:PartiQLInsert"),
+            *("dynamodb:PartiQLUpdate", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+        ),
         "topic": ("sns:Publish",),
         "queue": ("sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"),
     }
 )
-"""What our own functions do in the hub, and nobody else."""
+"""What our own functions do in the hub, and nobody else, but that each account's forwarding role puts events to the bus."""
 
 
 class Protected(NamedTuple):
@@ -117,13 +127,14 @@ def policy(protected: Protected) -> dict[str, Any]:
     canary = f"{arn}:iam::{_OWN_ACCOUNT}:role{ROLE_PATH}{CANARY_ROLE}"
     hub = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{each}" for each in sorted(HUB_ROLES)]
     entering = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{each}" for each in sorted(set[str]().union(*ASSUMED_BY.values()))]
-    tables_topics_queues = [_of_hub(each, protected, "*") for each in DATA_WRITES]
+    forwarding = f"{arn}:iam::{_OWN_ACCOUNT}:role{ROLE_PATH}{FORWARD_ROLE}"
+    buses_tables_topics_queues = [_of_hub(each, protected, "*") for each in DATA_WRITES]
     data_writes = [each for writes in DATA_WRITES.values() for each in writes]
     statements = [
         _deny("OnlyDeployers", _DENIED, [*_resources(protected), *(each.replace(_OWN_ACCOUNT, "*") for each in deployers)], deployers),
         _deny("OnlyTheCanaryTagsItself", ["iam:TagRole"], [own_roles], [*deployers, canary]),
         _deny("OnlyTheHubEnters", [_ASSUME_ROLE], [own_roles], entering),
-        _deny("OnlyTheHubWrites", data_writes, tables_topics_queues, [*deployers, *hub]),
+        _deny("OnlyTheHubWrites", data_writes, buses_tables_topics_queues, [*deployers, *hub, forwarding]),
         _deny("NobodyLeaves", ["organizations:LeaveOrganization"], ["*"], []),
     ]
     document = {"Version": VERSION_2012, "Statement": statements}
@@ -144,12 +155,13 @@ def faults(document: Mapping[str, Any], protected: Protected, member_account: st
     """What the evaluator has against the SCP: a sentence each. Empty: it denies whatever it must, and nothing that must go on."""
     scp = parse_document(dict(document))
     everything = parse_document({"Version": VERSION_2012, "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
-    # Only the SCP may stand in the way: each caller may do everything, and each role lets everybody in.
-    anybody = parse_document({"Version": VERSION_2012, "Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": _ASSUME_ROLE}})
+    # Only the SCP may stand in the way: each caller may do everything, and each role and the bus let everybody in.
+    allow = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": [_ASSUME_ROLE, _PUT_EVENTS]}
+    anybody = parse_document({"Version": VERSION_2012, "Statement": allow})
     found: list[str] = []
     for attempt in attempts(protected, member_account):
-        trust = anybody if attempt.request.action == _ASSUME_ROLE else None
-        decision = evaluate(Policies((everything,), trust, None, None, ((everything, scp),), ()), attempt.request)
+        door = anybody if attempt.request.action in {_ASSUME_ROLE, _PUT_EVENTS} else None
+        decision = evaluate(Policies((everything,), door, None, None, ((everything, scp),), ()), attempt.request)
         if decision.outcome != ("explicitly_denied" if attempt.is_denied else "allowed"):
             found.append(f"{attempt.says}: {decision.outcome}")
     return tuple(found)
@@ -174,6 +186,9 @@ def attempts(protected: Protected, member_account: str) -> Iterator[Attempt]:
             ours = f"arn:{protected.partition}:iam::{protected.hub_account}:role{ROLE_PATH}{each}"
             yield from (_attempt(ours, action, what, protected.hub_account, is_denied=False) for action in actions)
         yield from (_attempt(administrator, action, what, protected.hub_account, is_denied=True) for action in actions)
+    for account in (member_account, protected.hub_account):
+        forwarding = f"arn:{protected.partition}:iam::{account}:role{ROLE_PATH}{FORWARD_ROLE}"
+        yield _attempt(forwarding, _PUT_EVENTS, _of_hub("bus", protected, ""), protected.hub_account, is_denied=False)
 
 
 def _targets(protected: Protected, account: str) -> Iterator[tuple[str, str]]:

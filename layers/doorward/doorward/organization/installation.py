@@ -17,6 +17,11 @@ READ_ROLE: Final = "doorward-read"
 CANARY_ROLE: Final = "doorward-canary"
 REMEDY_ROLE: Final = "doorward-remedy"
 
+BEAT_SESSIONS: Final = "hb-"
+"""How the names of the heartbeat's sessions begin; the nonce follows."""
+REGIONS_SESSION: Final = "regions"
+"""The name of the session that reads which regions an account has enabled; it is no beat."""
+
 CHECK_INSTALLATION: Final = "doorward-check-installation"
 REACT_TO_CHANGE: Final = "doorward-react-to-change"
 SWEEP_ACCOUNT: Final = "doorward-sweep-account"

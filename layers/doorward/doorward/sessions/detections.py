@@ -11,7 +11,17 @@ from typing import Final
 from doorward.events.model import Side
 from doorward.findings.alerts import Alert, AlertEvent
 from doorward.findings.model import Severity
-from doorward.organization.installation import ASSUMED_BY, CANARY_ROLE, FORWARD_ROLE, HUB_ROLES, READ_ROLE, REMEDY_ROLE, ROLE_PATH
+from doorward.organization.installation import (
+    ASSUMED_BY,
+    BEAT_SESSIONS,
+    CANARY_ROLE,
+    FORWARD_ROLE,
+    HUB_ROLES,
+    READ_ROLE,
+    REGIONS_SESSION,
+    REMEDY_ROLE,
+    ROLE_PATH,
+)
 from doorward.organization.model import Organization
 from doorward.sessions.model import ASSUMPTIONS, Scene, is_service, principal_of
 from doorward.sessions.opened import opened_for
@@ -130,7 +140,9 @@ def _opened_door(scene: Scene) -> Found | None:
 # Doorward's own doors
 
 _OPENING: Final = ASSUMPTIONS | {"SwitchRole", "RenewRole"}
-_SESSION_NAMES: Final[Mapping[str, str]] = MappingProxyType({READ_ROLE: "doorward", REMEDY_ROLE: "dw-", CANARY_ROLE: "hb-"})
+_SESSION_NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {READ_ROLE: ("doorward",), REMEDY_ROLE: ("dw-",), CANARY_ROLE: (BEAT_SESSIONS, REGIONS_SESSION)}
+)
 """What the hub calls its sessions, or how their names begin."""
 _SERVICES: Final = MappingProxyType(
     {

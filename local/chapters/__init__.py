@@ -1,0 +1,10 @@
+"""The story that `make demo` plays: `doors` on trust policies, `watch` on sessions, sweeps, accounts and Doorward itself."""
+
+from local.chapters import doors, watch
+from local.chapters.stage import Stage
+
+
+def tell(stage: Stage) -> None:
+    """Every chapter in order; raises StackError where one does not end as it should."""
+    for chapter in (*doors.CHAPTERS, *watch.CHAPTERS):
+        chapter(stage)

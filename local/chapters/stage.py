@@ -1,0 +1,133 @@
+"""What every chapter needs: a screen, the deployed Doorward, the people, and ways to wait for what it does.
+
+Nothing that is shown is written down beforehand: each line comes from the ledger, or from what stands in an account.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from doorward.findings.escaping import for_terminal
+from doorward.findings.wording import witness_in_words
+from local.installation import Installation, People, Told
+from local.stack import StackError
+from local.world import HUB, Account
+
+LONG_SECONDS: Final = 60.0
+"""On a busy machine a function that starts takes many times as long as it does here."""
+
+
+class Screen:
+    """Plain lines with the seconds since the start; colour on terminals only, unless NO_COLOR is set."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def progress(self, line: str) -> None:
+        print(f"[{time.monotonic() - self._began:5.1f} s] {line}", flush=True)
+
+    def heading(self, line: str) -> None:
+        print(f"\n{self.paint(line, '1')}", flush=True)
+
+    def say(self, line: str = "") -> None:
+        print(f"  {line}" if line else "", flush=True)
+
+    def diff(self, lines: list[str]) -> None:
+        for line in lines:
+            colour = {"+": "32", "-": "31"}.get(line[:1], "2")
+            print(f"      {self.paint(for_terminal(line), colour)}")
+
+    def paint(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
+
+
+@dataclass
+class Chapter:
+    """One thing that happened, for the summary. `seconds`: from the act to what Doorward did about it."""
+
+    title: str
+    did: str
+    seconds: float | None = None
+
+
+@dataclass
+class Stage:
+    """`people` by account id. `patience`: how many seconds to wait for what Doorward does, where a chapter says nothing else."""
+
+    screen: Screen
+    doorward: Installation
+    people: Mapping[str, People]
+    patience: float = LONG_SECONDS
+    chapters: list[Chapter] = field(default_factory=list)
+
+    def opens(self, title: str, *happens: str) -> None:
+        """Begin a chapter: its title, and what happens in plain sentences."""
+        self.screen.heading(f"{len(self.chapters) + 1}  {title}")
+        for line in happens:
+            self.screen.say(line)
+
+    def ends(self, title: str, did: str, seconds: float | None = None) -> None:
+        self.screen.say(f"{self.screen.paint('✓', '32')} {did}")
+        self.chapters.append(Chapter(title, did, seconds))
+
+    def prove(self, detail: Mapping[str, Any]) -> None:
+        """Each finding, and the request that shows it."""
+        for finding in detail["findings"]:
+            if finding["severity"] == "info":
+                continue
+            self.screen.say(f"Found {self.screen.paint(finding['rule'], '1')} ({finding['severity']}): {for_terminal(finding['title'])}.")
+            self.screen.say(f"The request that shows it: {for_terminal(witness_in_words(finding['witness']))}")
+
+    def shows(self, told: Told, seconds: float) -> None:
+        """An alert, as people are told of it."""
+        label = self.screen.paint(told.detail["detection"], "1")
+        self.screen.say(f"After {self.screen.paint(f'{seconds:.2f} s', '1;32')} {label} ({told.detail['severity']}):")
+        self.screen.say(f"  {for_terminal(told.detail['because'])}")
+        self.screen.say(f"  What to do: {for_terminal(told.detail['what_to_do'])}")
+
+    # Waiting and looking
+
+    def wait(self, account: Account, role: str, event_name: str, count: int) -> str:
+        outcomes = self.until(
+            lambda: found if len(found := self.doorward.outcomes(f"{account.id}/{role}", event_name)) >= count else None,
+            f"{event_name} of {role} to be judged",
+        )
+        return outcomes[-1]
+
+    def alert(self, detection: str, *about: str, detail_type: str | None = None, seconds: float | None = None) -> Told:
+        """The first alert under a detection whose sentence has all of `about` in it."""
+
+        def look() -> Told | None:
+            fits = (
+                each
+                for each in self.doorward.alerts(detection)
+                if all(part in each.detail["because"] for part in about) and detail_type in {None, each.detail_type}
+            )
+            return next(fits, None)
+
+        return self.until(look, f"{detection} to be told, with {' and '.join(about)}", seconds=seconds)
+
+    def expect(self, outcome: str, told: str) -> None:
+        if outcome != told:
+            raise StackError(f"this chapter should have ended with {told}, and ended with {outcome}: was config/ or the judge changed?")
+
+    def closed_case(self, account: Account, role: str, number: int = 0) -> dict[str, str] | None:
+        closed = [case for case in self.doorward.cases(f"{account.id}/{role}") if case["status"] == "remedied"]
+        return closed[number] if len(closed) > number else None
+
+    def queue_is_empty(self) -> bool:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.doorward.stack.client("sqs", HUB.id).get_queue_attributes(
+            QueueUrl=self.doorward.outputs["ChangeQueueUrl"], AttributeNames=names
+        )
+        return all(answer["Attributes"][name] == "0" for name in names)
+
+    def until[T](self, condition: Callable[[], T | None], what: str, *, seconds: float | None = None) -> T:
+        """The condition's first true value; raises StackError, saying what was awaited."""
+        found = self.doorward.stack.until(condition, what, seconds=seconds or self.patience)
+        assert found is not None  # noqa: S101 - for the type checker: until returns true values only
+        return found

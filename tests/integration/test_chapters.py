@@ -1,0 +1,52 @@
+"""The later chapters of `make demo` on the local stack. CI runs all of them, by `make demo` itself.
+
+Not here: the account that joins, which waits for a minute; tests/integration/test_organization.py has the same.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from local.chapters import doors, watch
+from local.chapters.stage import Screen, Stage
+from local.installation import Installation, People
+from local.stack import StackError
+from local.world import PROD
+
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+
+
+@pytest.fixture
+def stage(doorward: Installation, people: dict[str, People]) -> Stage:
+    return Stage(Screen(), doorward, people)
+
+
+@pytest.fixture
+def deaf(doorward: Installation) -> Iterator[None]:
+    """Prod forwards no call about rules any more."""
+    rules = doorward.stack.client("events", PROD.id)
+    rules.disable_rule(Name="doorward-guard")
+    yield
+    rules.enable_rule(Name="doorward-guard")
+
+
+@pytest.mark.usefixtures("deaf")
+def test_a_chapter_whose_expected_result_does_not_come_fails_with_a_sentence_and_leaves_the_rule_on(stage: Stage) -> None:
+    stage.patience = 3
+    with pytest.raises(StackError, match="in vain for guard-tampered to be told"):
+        watch.switched_off(stage)
+    assert stage.chapters == []
+    assert stage.doorward.stack.client("events", PROD.id).describe_rule(Name="doorward-changes")["State"] != "DISABLED"
+
+
+@pytest.mark.parametrize("chapter", [doors.legitimate_change, watch.outsider, watch.padded, watch.silent, watch.switched_off])
+def test_a_chapter_shows_what_doorward_found_and_how_fast(
+    chapter: Callable[[Stage], None], stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chapter(stage)
+    shown = capsys.readouterr().out
+    (told,) = stage.chapters
+    assert told.did in shown
+    if chapter is not doors.legitimate_change:
+        assert told.seconds is not None
+        assert "What to do:" in shown
