@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
@@ -230,6 +230,15 @@ class Stack:
 
     def set_cloudtrail_delay(self, seconds: float) -> None:
         self._control({"cloudtrail_delay_seconds": seconds})
+
+    @contextlib.contextmanager
+    def holding(self, *event_names: str) -> Iterator[None]:
+        """Within it, CloudTrail's events of these names do not come; after it, those that were kept back do."""
+        self._control({"cloudtrail_holds": event_names})
+        try:
+            yield
+        finally:
+            self._control({"cloudtrail_holds": []})
 
     def until[T](self, condition: Callable[[], T], what: str, *, seconds: float = 15.0) -> T:
         """Return the condition's first true value; raise StackError, saying `what` was awaited, when it stays false."""

@@ -2,8 +2,8 @@
 
 Here every call to IAM, STS, Organizations, EventBridge and CloudTrail, also a denied one, becomes an event on the default bus of the
 account and region it concerns, a moment later, as on AWS. One thread delivers, in the order of the calls. What it cannot deliver is
-logged with its traceback and counted (`/_local/state`), never lost silently. AWS takes seconds to minutes and promises no order: tests
-of that belong to replayed events, not here.
+logged with its traceback and counted (`/_local/state`), never lost silently. AWS takes seconds to minutes and promises no order: what is
+held comes after what happened later (`Courier.hold`).
 """
 
 import json
@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 import traceback
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -42,11 +43,23 @@ class Courier:
         self._emitted = 0
         self._failed = 0
         self._last_failure: str | None = None
+        self._held_names: frozenset[str] = frozenset()
+        self._held: list[Record] = []
+        self._holding = threading.Lock()
         self._waiting: queue.SimpleQueue[tuple[float, Record]] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="cloudtrail", daemon=True).start()
 
     def take(self, record: Record) -> None:
         self._waiting.put((time.monotonic() + self.delay_seconds, record))
+
+    def hold(self, event_names: Iterable[str]) -> None:
+        """Keep events of these names back from now on; send, in their order, those kept back that are not among them."""
+        with self._holding:
+            self._held_names = frozenset(event_names)
+            released = [each for each in self._held if each.detail["eventName"] not in self._held_names]
+            self._held = [each for each in self._held if each.detail["eventName"] in self._held_names]
+        for each in released:
+            self.take(each)
 
     def note_failure(self, what: str) -> None:
         """Count and log, from within an except block, what will not be delivered."""
@@ -59,6 +72,7 @@ class Courier:
             "delay_seconds": self.delay_seconds,
             "emitted": self._emitted,
             "waiting": self._waiting.qsize(),
+            "held": len(self._held),
             "failed": self._failed,
             "last_failure": self._last_failure,
         }
@@ -67,12 +81,21 @@ class Courier:
         while True:
             due, record = self._waiting.get()
             time.sleep(max(0.0, due - time.monotonic()))
+            if self._is_held(record):
+                continue
             try:
                 _deliver(record)
             except Exception:  # noqa: BLE001 - the thread must outlive any record
                 self.note_failure(f"{record.detail.get('eventName')} of {record.account_id} was not delivered")
             else:
                 self._emitted += 1
+
+    def _is_held(self, record: Record) -> bool:
+        with self._holding:
+            held = record.detail["eventName"] in self._held_names
+            if held:
+                self._held.append(record)
+            return held
 
 
 def _deliver(record: Record) -> None:

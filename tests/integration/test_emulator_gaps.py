@@ -929,6 +929,16 @@ def test_the_delay_of_cloudtrail_can_be_set(cloud: Stack) -> None:
         cloud.set_cloudtrail_delay(0.0)
 
 
+def test_events_that_are_held_back_come_after_what_happened_later(cloud: Stack) -> None:
+    inbox = records(cloud, STAGING.id, "CreateUser", "CreateAccessKey", "PutUserPolicy")
+    with cloud.holding("CreateUser"):
+        user(cloud, STAGING.id, allowing("s3:*", "*"))
+        assert [each["detail"]["eventName"] for each in inbox.wait(2)] == ["PutUserPolicy", "CreateAccessKey"]
+        assert cloud.state()["cloudtrail"]["held"] == 1
+    assert [each["detail"]["eventName"] for each in inbox.wait()] == ["CreateUser"]
+    assert cloud.state()["cloudtrail"]["held"] == 0
+
+
 def test_what_eventbridge_drops_is_observed(cloud: Stack) -> None:
     source, name, events = unique("source"), unique("rule"), cloud.client("events", STAGING.id)
     events.put_rule(Name=name, EventPattern=json.dumps({"source": [source]}))
