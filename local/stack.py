@@ -232,14 +232,13 @@ class Stack:
         self._control({"cloudtrail_delay_seconds": seconds})
 
     @contextlib.contextmanager
-    def cloudtrail_held_back(self, source: str, seconds: float) -> Iterator[None]:
-        """Let the events of one source (`aws.iam`) of calls made in this block come later than all others."""
-        usual = self.state()["cloudtrail"]["delay_seconds"]
-        self._control({"cloudtrail_delay_seconds": seconds, "source": source})
+    def holding(self, *event_names: str) -> Iterator[None]:
+        """Within it, CloudTrail's events of these names do not come; after it, those that were kept back do."""
+        self._control({"cloudtrail_holds": event_names})
         try:
             yield
         finally:
-            self.set_cloudtrail_delay(usual)
+            self._control({"cloudtrail_holds": []})
 
     def until[T](self, condition: Callable[[], T], what: str, *, seconds: float = 15.0) -> T:
         """Return the condition's first true value; raise StackError, saying `what` was awaited, when it stays false."""

@@ -17,7 +17,6 @@ from local.installation import trusting
 from local.stack import StackError
 from local.world import HUB, MANAGEMENT, PROD, REGION, SHARED_SERVICES, STAGING, STRANGER, Account
 
-_LATE_SECONDS: Final = 2.0
 _PADDING: Final = 120_000
 """Blanks. CloudTrail leaves out parameters of more than 100 KB, and IAM does not count white space."""
 _A_MINUTE_OR_TWO: Final = 120
@@ -28,7 +27,7 @@ def outsider(stage: Stage) -> None:
     stage.opens(
         "An outsider walks through the door that he opened",
         f"With jane's key {STRANGER.id} lets himself into prod's reports, and takes a session of it before Doorward has heard of anything.",
-        f"CloudTrail promises no order: here the event of his visit comes first, that of the change {_LATE_SECONDS:.0f} s after it.",
+        "CloudTrail promises no order: here the event of the change is kept back until that of his visit has come.",
     )
     role_arn = f"arn:aws:iam::{PROD.id}:role/reports"
     batch = f"arn:aws:iam::{SHARED_SERVICES.id}:role/batch"
@@ -37,17 +36,17 @@ def outsider(stage: Stage) -> None:
     stage.expect(stage.wait(PROD, "reports", "CreateRole", 1), "accepted")
     opened = trusting(batch, f"arn:aws:iam::{STRANGER.id}:root")
     developer = stage.people[PROD.id].developer()
-    with stage.doorward.stack.cloudtrail_held_back("aws.iam", _LATE_SECONDS):
+    with stage.doorward.stack.holding("UpdateAssumeRolePolicy"):
         began = time.monotonic()
         developer.update_assume_role_policy(RoleName="reports", PolicyDocument=json.dumps(opened))
         stage.doorward.stack.assume(STRANGER.id, role_arn, credentials=visitor, RoleSessionName="audit")
-    came = stage.alert("external-caller", role_arn)
-    seconds = time.monotonic() - began
-    stage.shows(came, seconds)
+        came = stage.alert("external-caller", role_arn)
+        seconds = time.monotonic() - began
+        stage.shows(came, seconds)
+    stage.screen.say("Now the event of the change comes.")
+    came_late = time.monotonic()
     used = stage.alert("opened-door-used", role_arn)
-    stage.shows(used, time.monotonic() - began)
-    if (used.at - came.at).total_seconds() < _LATE_SECONDS / 2:
-        raise StackError("the event of the change should have come well after that of the visit, and did not")
+    stage.shows(used, time.monotonic() - came_late)
     stage.until(lambda: STRANGER.id not in json.dumps(stage.doorward.trust_policy(PROD, "reports")), "the door to be closed")
     case = stage.until(lambda: stage.closed_case(PROD, "reports"), "the case to be closed")
     stage.screen.say(f"The door is closed again ({case['remedy_kind']}); the session that he has lives on until it ends or is ended.")

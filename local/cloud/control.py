@@ -1,7 +1,7 @@
-"""`/_local/state`: what the additions to the emulator have done, and the one thing about them that can be set while it runs.
+"""`/_local/state`: what the additions to the emulator have done, and what about them can be set while it runs.
 
-GET answers the state; POST `{"cloudtrail_delay_seconds": 0}` sets the delay of CloudTrail's events and answers the state; with
-`"source": "aws.iam"` only that of the events of this source.
+GET answers the state; POST sets what it names, and answers the state: `{"cloudtrail_delay_seconds": 0}`, the delay of CloudTrail's events;
+`{"cloudtrail_holds": ["CreateRole"]}`, the names of events that are kept back until they are not among them any more.
 """
 
 import json
@@ -26,8 +26,10 @@ def install() -> None:
         if path != PATH:
             return await inner(method, path, headers, body, query, request_id)
         if method == "POST":
-            asked = json.loads(body)
-            courier().set_delay(float(asked["cloudtrail_delay_seconds"]), asked.get("source"))
+            settings = json.loads(body or b"{}")
+            courier().delay_seconds = float(settings.get("cloudtrail_delay_seconds", courier().delay_seconds))
+            if "cloudtrail_holds" in settings:
+                courier().hold(settings["cloudtrail_holds"])
         state = {"cloudtrail": courier().state(), **observations.snapshot()}
         return 200, {"Content-Type": "application/json"}, json.dumps(state).encode()
 

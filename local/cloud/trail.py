@@ -1,18 +1,18 @@
 """Gap: MiniStack's CloudTrail tells EventBridge nothing.
 
 Here every call to IAM, STS, Organizations, EventBridge and CloudTrail, also a denied one, becomes an event on the default bus of the
-account and region it concerns, a moment later, as on AWS. One thread delivers, in the order of the calls, unless one source is set to
-come later than the others: AWS takes seconds to minutes and promises no order. What it cannot deliver is logged with its traceback and
-counted (`/_local/state`), never lost silently.
+account and region it concerns, a moment later, as on AWS. One thread delivers, in the order of the calls. What it cannot deliver is
+logged with its traceback and counted (`/_local/state`), never lost silently. AWS takes seconds to minutes and promises no order: what is
+held comes after what happened later (`Courier.hold`).
 """
 
-import heapq
-import itertools
 import json
 import logging
+import queue
 import threading
 import time
 import traceback
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -36,32 +36,30 @@ _log = logging.getLogger("local.cloud")
 
 
 class Courier:
-    """Takes records to the buses, `delay_seconds` after the call, or after the delay of their source (`aws.iam`), where one is set."""
+    """Takes records to the buses, `delay_seconds` after the call."""
 
     def __init__(self, delay_seconds: float) -> None:
-        self._delay_seconds = delay_seconds
-        self._delays_of: dict[str, float] = {}
+        self.delay_seconds = delay_seconds
         self._emitted = 0
         self._failed = 0
         self._last_failure: str | None = None
-        self._numbers = itertools.count()
-        self._waiting: list[tuple[float, int, Record]] = []
-        self._arrived = threading.Condition()
+        self._held_names: frozenset[str] = frozenset()
+        self._held: list[Record] = []
+        self._holding = threading.Lock()
+        self._waiting: queue.SimpleQueue[tuple[float, Record]] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="cloudtrail", daemon=True).start()
 
-    def set_delay(self, seconds: float, source: str | None = None) -> None:
-        """For what comes from now on. Without a source: for all of them, whatever was set for one."""
-        if source is None:
-            self._delay_seconds = seconds
-            self._delays_of.clear()
-        else:
-            self._delays_of[source] = seconds
-
     def take(self, record: Record) -> None:
-        due = time.monotonic() + self._delays_of.get(record.source, self._delay_seconds)
-        with self._arrived:
-            heapq.heappush(self._waiting, (due, next(self._numbers), record))
-            self._arrived.notify()
+        self._waiting.put((time.monotonic() + self.delay_seconds, record))
+
+    def hold(self, event_names: Iterable[str]) -> None:
+        """Keep events of these names back from now on; send, in their order, those kept back that are not among them."""
+        with self._holding:
+            self._held_names = frozenset(event_names)
+            released = [each for each in self._held if each.detail["eventName"] not in self._held_names]
+            self._held = [each for each in self._held if each.detail["eventName"] in self._held_names]
+        for each in released:
+            self.take(each)
 
     def note_failure(self, what: str) -> None:
         """Count and log, from within an except block, what will not be delivered."""
@@ -71,17 +69,20 @@ class Courier:
 
     def state(self) -> dict[str, Any]:
         return {
-            "delay_seconds": self._delay_seconds,
-            "delays_of": self._delays_of,
+            "delay_seconds": self.delay_seconds,
             "emitted": self._emitted,
-            "waiting": len(self._waiting),
+            "waiting": self._waiting.qsize(),
+            "held": len(self._held),
             "failed": self._failed,
             "last_failure": self._last_failure,
         }
 
     def _run(self) -> None:
         while True:
-            record = self._next_due()
+            due, record = self._waiting.get()
+            time.sleep(max(0.0, due - time.monotonic()))
+            if self._is_held(record):
+                continue
             try:
                 _deliver(record)
             except Exception:  # noqa: BLE001 - the thread must outlive any record
@@ -89,11 +90,12 @@ class Courier:
             else:
                 self._emitted += 1
 
-    def _next_due(self) -> Record:
-        with self._arrived:
-            while not self._waiting or self._waiting[0][0] > time.monotonic():
-                self._arrived.wait(self._waiting[0][0] - time.monotonic() if self._waiting else None)
-            return heapq.heappop(self._waiting)[2]
+    def _is_held(self, record: Record) -> bool:
+        with self._holding:
+            held = record.detail["eventName"] in self._held_names
+            if held:
+                self._held.append(record)
+            return held
 
 
 def _deliver(record: Record) -> None:

@@ -5,13 +5,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from unittest.mock import patch
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from doorward.aws.sessions import DynamoSessions
+from doorward.errors import Conflict
 from doorward.events.model import SessionEvent, Side
 from doorward.events.records import parse_record
 from doorward.sessions.model import Edge, TrustVersion, edge_of
@@ -25,10 +28,12 @@ DEPLOYER = f"arn:aws:iam::{STAGING}:role/ci/deployer"
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    if request.param == "fake":
-        yield FakeSessions()
-        return
+def store(request: pytest.FixtureRequest) -> Store:
+    return FakeSessions() if request.param == "fake" else DynamoSessions(request.getfixturevalue("client"), "sessions", FakeClock())
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
     environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
     with patch.dict(os.environ, environment), mock_aws():
         client = boto3.client("dynamodb")
@@ -38,7 +43,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
             AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         )
-        yield DynamoSessions(client, "sessions", FakeClock())
+        yield client
 
 
 def call(number: int = 0, *, owner: bool = False, seconds: int = 0) -> SessionEvent:
@@ -69,6 +74,44 @@ def test_two_copies_of_a_call_are_one_call_in_either_order(store: Store, owner_f
     assert (merged.side, merged.actor.arn) == (Side.BOTH, DEPLOYER)
     assert store.keep_call(copies[0]) == merged
     assert store.recent_calls(REF, START) == (merged,)
+
+
+def test_two_copies_that_come_at_the_same_moment_are_one_call_at_once(client: Any) -> None:
+    """Left for later, the second would wait for as long as its message is invisible."""
+    caller, owner = call(), call(owner=True)
+    store, other = (DynamoSessions(client, "sessions", FakeClock()) for _ in range(2))
+    reads = iter([lambda: other.keep_call(owner)])
+    get_item = client.get_item
+
+    def get_item_then_another_writes(**request: Any) -> Any:
+        answer = get_item(**request)
+        next(reads, lambda: None)()
+        return answer
+
+    with patch.object(client, "get_item", get_item_then_another_writes):
+        merged = store.keep_call(caller)
+    assert (merged.side, merged.actor.arn) == (Side.BOTH, DEPLOYER)
+    assert store.recent_calls(REF, START) == (merged,)
+
+
+def test_what_others_keep_writing_is_a_conflict_in_the_end(client: Any) -> None:
+    reasons: Any = [{"Code": "None"}, {"Code": "TransactionConflict"}]
+    cancelled = ClientError({"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}, "TransactWriteItems")
+    store, tries = DynamoSessions(client, "sessions", FakeClock()), 0
+
+    def refuse(**_request: Any) -> None:
+        nonlocal tries
+        tries += 1
+        raise cancelled
+
+    with patch.object(client, "transact_write_items", refuse):
+        for action in (lambda: store.keep_call(call()), lambda: store.count(edge(), "s-1")):
+            tries = 0
+            with pytest.raises(Conflict):
+                action()
+            assert tries == 5
+    store.count(edge(), "s-1")
+    assert store.edges(REF) == (edge(),)
 
 
 def test_only_calls_from_that_time_on_are_recent_and_in_their_order(store: Store) -> None:

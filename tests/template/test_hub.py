@@ -128,8 +128,15 @@ PERMISSIONS = {
             "SweepRule",
             "RedriveRule",
             "HeartbeatRule",
+            "TellManagementRule",
         },
         "sqs:GetQueueAttributes": {
+            "ChangeQueue",
+            "HintQueue",
+            "SessionQueue",
+            "OrganizationQueue",
+            "GuardQueue",
+            "NotifyQueue",
             "ChangeDeadLetters",
             "SessionDeadLetters",
             "OrganizationDeadLetters",
@@ -342,6 +349,15 @@ def test_who_stops_the_heartbeats_or_the_sweep_is_told_of(hub: Template) -> None
     assert alarm["MetricName"] == "Invocations"
 
 
+def test_accounts_are_beaten_every_five_minutes_unless_told_otherwise_and_the_function_counts_its_turns_alike(hub: Template) -> None:
+    assert hub["Parameters"]["HeartbeatMinutes"]["Default"] == 5
+    rule = hub["Resources"]["HeartbeatRule"]["Properties"]
+    assert rule["ScheduleExpression"] == {"Fn::Sub": "cron(0/${HeartbeatMinutes} * * * ? *)"}
+    assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": ["SendHeartbeatsFunction", "Arn"]}
+    variables = hub["Resources"]["SendHeartbeatsFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["HEARTBEAT_MINUTES"] == {"Ref": "HeartbeatMinutes"}
+
+
 def test_a_daily_read_is_called_for_in_the_form_that_the_function_knows(hub: Template) -> None:
     (target,) = hub["Resources"]["DailyRule"]["Properties"]["Targets"]
     assert json.loads(target["Input"])["format"] == REFRESH
@@ -485,3 +501,15 @@ def test_every_function_folder_is_a_function_and_every_function_has_its_folder_a
 def test_the_hub_refuses_a_region_without_iam_events(hub_source: Template) -> None:
     assertion = hub_source["Rules"]["IamRegion"]["Assertions"][0]
     assert assertion["Assert"]["Fn::Contains"] == [["us-east-1", "cn-north-1", "us-gov-west-1"], {"Ref": "AWS::Region"}]
+
+
+def test_the_check_up_looks_at_every_queue_and_every_rule_of_the_stack(hub_source: Template) -> None:
+    check_up = hub_source["Resources"]["CheckInstallationFunction"]["Properties"]["Environment"]["Variables"]
+    told = json.dumps(check_up["RULES"]) + json.dumps(check_up["QUEUES"])
+    may = json.dumps(statements_of(hub_source["Resources"]["CheckInstallationRole"]))
+    for rule in resources_of(hub_source, "AWS::Events::Rule"):
+        assert f'{{"Ref": "{rule}"}}' in told, rule
+        assert f'"{rule}.Arn"' in may or f'["{rule}", "Arn"]' in may, rule
+    for queue in resources_of(hub_source, "AWS::SQS::Queue"):
+        assert f"{queue}=${{{queue}}}" in told, queue
+        assert f'"{queue}.Arn"' in may or f'["{queue}", "Arn"]' in may, queue

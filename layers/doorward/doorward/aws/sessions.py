@@ -11,7 +11,8 @@ Times are ISO 8601 in UTC, so that they sort; `ttl` is epoch seconds.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from doorward.aws.errors import code_of, translated
+from doorward.errors import Conflict
 from doorward.events.model import Actor, SessionEvent, Side
 from doorward.events.sessions import merge_copies
 from doorward.ports.clock import Clock
@@ -34,6 +36,13 @@ _KEEP_EDGES = timedelta(days=90)
 _MOST_VERSIONS = 50
 _LONGEST_PRINCIPAL = 900  # a sort key has at most 1,024 bytes
 _TIMES = ("event_time", "expires_at")
+# The two copies of a call come at the same moment, and a door that many use is counted by many at once. Left for later, a message would
+# wait for the whole visibility timeout of its queue.
+_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4)
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+_REFUSED = "ConditionalCheckFailed"
+_CONFLICTED = "TransactionConflict"
+_LOST_TO_ANOTHER = {_REFUSED, _CONFLICTED}
 
 
 class DynamoSessions:
@@ -45,23 +54,7 @@ class DynamoSessions:
         self._clock = clock
 
     def keep_call(self, call: SessionEvent) -> SessionEvent:
-        key = _key(f"CALL#{call.key}", "CALL")
-        with translated(f"keeping the call {call.key}"):
-            before = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-            known = None if before is None else _call(before["call"]["S"])
-            merged = call if known is None else merge_copies(known, call)
-            if merged != known:
-                # Whoever wrote in between has made this one stale: Conflict, and the message comes again.
-                condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-                if before is not None:
-                    condition = {"ConditionExpression": "#call = :before", "ExpressionAttributeNames": {"#call": "call"}}
-                    condition["ExpressionAttributeValues"] = {":before": before["call"]}
-                self._put(key, _KEEP_CALLS, {"call": {"S": _text(merged)}}, **condition)
-            ref = role_ref_of(merged)
-            if ref is not None:
-                place = _key(f"ROLE#{ref}", f"CALL#{merged.event_time.isoformat()}#{merged.key}")
-                self._put(place, _KEEP_CALLS, {"call": {"S": _text(merged)}})
-        return merged
+        return self._tried_again(lambda: self._merge(call))
 
     def recent_calls(self, role_ref: str, since: datetime) -> tuple[SessionEvent, ...]:
         with translated(f"reading the calls of {role_ref}"):
@@ -92,31 +85,7 @@ class DynamoSessions:
         )
 
     def count(self, edge: Edge, call_key: str) -> None:
-        counted = self._item(_key(f"CALL#{call_key}", "COUNTED"), _KEEP_CALLS, {})
-        place = _edge_key(edge)
-        with translated(f"counting a session of {edge.role_ref}"):
-            try:
-                self._dynamodb.transact_write_items(
-                    TransactItems=[
-                        {"Put": {"TableName": self._table, "Item": counted, "ConditionExpression": "attribute_not_exists(pk)"}},
-                        {
-                            "Update": {
-                                "TableName": self._table,
-                                "Key": place,
-                                "UpdateExpression": "ADD #times :one SET #principal = :principal",
-                                "ExpressionAttributeNames": {"#times": "times", "#principal": "principal"},
-                                "ExpressionAttributeValues": {":one": {"N": "1"}, ":principal": {"S": edge.principal}},
-                            }
-                        },
-                    ]
-                )
-            except ClientError as error:
-                if not _was_counted(error):
-                    raise
-            # After the count, and also where it was counted before: whoever died in between left these to be done.
-            if edge.first is not None and edge.last is not None:
-                self._move(place, "first", edge.first, "<")
-                self._move(place, "last", edge.last, ">")
+        self._tried_again(lambda: self._count(edge, call_key))
 
     def expect(self, edges: Iterable[Edge]) -> None:
         for edge in edges:
@@ -137,6 +106,71 @@ class DynamoSessions:
         )
 
     # Inside
+
+    def _tried_again[T](self, action: Callable[[], T]) -> T:
+        for pause in _PAUSES_SECONDS:
+            with suppress(Conflict):
+                return action()
+            self._clock.sleep(pause)
+        return action()
+
+    def _merge(self, call: SessionEvent) -> SessionEvent:
+        key = _key(f"CALL#{call.key}", "CALL")
+        with translated(f"keeping the call {call.key}"):
+            before = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+            known = None if before is None else _call(before["call"]["S"])
+            merged = call if known is None else merge_copies(known, call)
+            if merged == known:
+                return merged
+            kept = {"call": {"S": _text(merged)}}
+            put: Any = {"TableName": self._table, "Item": self._item(key, _KEEP_CALLS, kept)}
+            # Whoever wrote in between has made this one stale.
+            put["ConditionExpression"] = "attribute_not_exists(pk)"
+            if before is not None:
+                put |= {"ConditionExpression": "#call = :before", "ExpressionAttributeNames": {"#call": "call"}}
+                put["ExpressionAttributeValues"] = {":before": before["call"]}
+            puts = [put]
+            ref = role_ref_of(merged)
+            if ref is not None:  # with the other, or a copy that is slower would hide here what was merged there
+                place = _key(f"ROLE#{ref}", f"CALL#{merged.event_time.isoformat()}#{merged.key}")
+                puts.append({"TableName": self._table, "Item": self._item(place, _KEEP_CALLS, kept)})
+            try:
+                self._dynamodb.transact_write_items(TransactItems=[{"Put": each} for each in puts])
+            except ClientError as error:
+                if _LOST_TO_ANOTHER & _reasons(error):
+                    raise Conflict(f"keeping the call {call.key}: its other copy is being kept right now") from error
+                raise
+        return merged
+
+    def _count(self, edge: Edge, call_key: str) -> None:
+        counted = self._item(_key(f"CALL#{call_key}", "COUNTED"), _KEEP_CALLS, {})
+        place = _edge_key(edge)
+        with translated(f"counting a session of {edge.role_ref}"):
+            try:
+                self._dynamodb.transact_write_items(
+                    TransactItems=[
+                        {"Put": {"TableName": self._table, "Item": counted, "ConditionExpression": "attribute_not_exists(pk)"}},
+                        {
+                            "Update": {
+                                "TableName": self._table,
+                                "Key": place,
+                                "UpdateExpression": "ADD #times :one SET #principal = :principal",
+                                "ExpressionAttributeNames": {"#times": "times", "#principal": "principal"},
+                                "ExpressionAttributeValues": {":one": {"N": "1"}, ":principal": {"S": edge.principal}},
+                            }
+                        },
+                    ]
+                )
+            except ClientError as error:
+                reasons = _reasons(error)
+                if _CONFLICTED in reasons:
+                    raise Conflict(f"counting a session of {edge.role_ref}: another is being counted right now") from error
+                if _REFUSED not in reasons:  # else it was counted before
+                    raise
+            # After the count, and also where it was counted before: whoever died in between left these to be done.
+            if edge.first is not None and edge.last is not None:
+                self._move(place, "first", edge.first, "<")
+                self._move(place, "last", edge.last, ">")
 
     def _move(self, place: Mapping[str, Any], name: str, time: datetime, direction: str) -> None:
         """Set `first` or `last` where it is not there yet, or the new one lies farther out; and let the edge live on from now."""
@@ -169,8 +203,8 @@ class DynamoSessions:
                 return items
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def _put(self, key: Mapping[str, Any], kept_for: timedelta, attributes: Mapping[str, Any], **condition: Any) -> None:
-        self._dynamodb.put_item(TableName=self._table, Item=self._item(key, kept_for, attributes), **condition)
+    def _put(self, key: Mapping[str, Any], kept_for: timedelta, attributes: Mapping[str, Any]) -> None:
+        self._dynamodb.put_item(TableName=self._table, Item=self._item(key, kept_for, attributes))
 
     def _item(self, key: Mapping[str, Any], kept_for: timedelta, attributes: Mapping[str, Any]) -> dict[str, Any]:
         return {**key, **attributes, "ttl": self._ttl(kept_for)}
@@ -187,9 +221,10 @@ def _edge_key(edge: Edge) -> dict[str, Any]:
     return _key(f"ROLE#{edge.role_ref}", f"EDGE#{edge.principal.encode()[:_LONGEST_PRINCIPAL].decode(errors='ignore')}")
 
 
-def _was_counted(error: ClientError) -> bool:
+def _reasons(error: ClientError) -> frozenset[str]:
+    """Why a transaction was cancelled: the codes of its items."""
     reasons: list[Mapping[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
-    return bool(reasons) and reasons[0].get("Code") == "ConditionalCheckFailed"
+    return frozenset(str(each.get("Code")) for each in reasons)
 
 
 def _time(item: Mapping[str, Any], name: str) -> datetime | None:

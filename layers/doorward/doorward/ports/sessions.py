@@ -14,10 +14,13 @@ class Expectations(Protocol):
 
 
 class SessionStore(Expectations, Protocol):
-    """Every method may raise Unavailable. Each can be done again, in any order with the others, and changes nothing then."""
+    """Every method may raise Unavailable, and Conflict where others keep writing the same right now.
+
+    Each can be done again, in any order with the others, and changes nothing then.
+    """
 
     def keep_call(self, call: SessionEvent) -> SessionEvent:
-        """The call as both of its copies tell it, of which this may be the second. Raises Conflict where the other comes right now."""
+        """The call as both of its copies tell it, of which this may be the second."""
 
     def recent_calls(self, role_ref: str, since: datetime) -> tuple[SessionEvent, ...]:
         """Those that opened a session of the role, from this time on."""
