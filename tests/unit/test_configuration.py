@@ -231,6 +231,14 @@ def test_a_faulty_org_file_is_refused_and_told_why(tmp_path: Path, text: str, sa
         ("scopes: [{name: a, match: {ou: /a}}]", "scopes[0].mode: missing"),
         ("scopes: [{name: a, match: {ou: /a}, mode: alert}, {name: a, match: {ou: /b}, mode: alert}]", "a is listed twice"),
         ("scopes: [{name: a, match: {ou: /a}, mode: alert, rules: {extern-account: alert}}]", "did you mean external-account?"),
+        ("boundaries: [{match: {ou: /a}}]", "boundaries[0].policy: missing"),
+        ("boundaries: [{match: {}, policy: team}]", "at least one of accounts, ou, tags, role_path"),
+        (
+            "boundaries: [{match: {ou: /a}, policy: a/b}]",
+            "must be the ARN of a managed policy, or the name of one of the role's own account",
+        ),
+        ('boundaries: [{match: {ou: /a}, policy: "arn:aws:iam::777788889999:role/x"}]', "boundaries[0].policy"),
+        ("boundaries: [{match: {ou: /a}, policy: team, mode: alert}]", "boundaries[0].mode"),
     ],
 )
 def test_faulty_guardrails_are_refused_and_told_why(tmp_path: Path, text: str, says: str) -> None:
@@ -266,6 +274,24 @@ def test_a_scope_for_nobody_is_a_typing_error(tmp_path: Path, match: str, field:
     [problem] = caught.value.problems
     assert (problem.line, problem.field) == (2, field)
     assert says in str(problem)
+
+
+def test_a_boundary_asked_of_an_account_or_a_unit_that_nobody_described_is_a_typing_error(tmp_path: Path) -> None:
+    (tmp_path / "organization.yaml").write_text(CONTRACT)
+    asked = 'boundaries:\n  - {match: {accounts: ["222233334444"]}, policy: team}\n  - {match: {ou: /workloads/prd}, policy: team}\n'
+    (tmp_path / "guardrails.yaml").write_text(asked)
+    with pytest.raises(InvalidConfiguration) as caught:
+        load_folder(tmp_path)
+    told = [(each.line, each.field) for each in caught.value.problems]
+    assert told == [(2, "boundaries[0].match.accounts[0]"), (3, "boundaries[1].match.ou")]
+
+
+def test_the_first_boundary_that_covers_a_role_counts(tmp_path: Path) -> None:
+    arn = "arn:aws:iam::777788889999:policy/ci/b"
+    text = f'boundaries: [{{match: {{role_path: /ci/}}, policy: "{arn}"}}, {{match: {{role_path: /}}, policy: team}}]'
+    guardrails = guardrails_of(tmp_path, text)
+    asked = [guardrails.boundary_of(Role("777788889999", "x", path, "", "", "{}"), None) for path in ("/ci/deep/", "/app/")]
+    assert [None if each is None else each.policy for each in asked] == [arn, "team"]
 
 
 @pytest.mark.parametrize("subject", ["repo:*", "repo:acme*", "*", "repo:?cme/*", "repo:*/deploy:*"])

@@ -100,16 +100,26 @@ def test_what_a_role_may_do_is_never_a_reason_to_write() -> None:
     judgement = judged(its_role, guardrails)
     decision = decide(judgement, its_role, ACCOUNT, guardrails, Circumstances(Cause.TRUST, True, False, None, True))
     assert (decision.mode, decision.action) == (Mode.ENFORCE, Action.ALERT)
+    assert "what the role may do" in decision.because
     assert list(propose(its_role, judgement, None, KNOWN, guardrails, closing=judgement.counting, now=NOW)) == []
 
 
-def test_what_a_role_may_do_keeps_no_hole_of_its_trust_policy_from_being_closed() -> None:
+@pytest.mark.parametrize("policy", [ADMINISTRATOR, "arn:aws:iam::777788889999:policy/not-read"])
+def test_what_a_role_may_do_keeps_no_hole_of_its_trust_policy_from_being_closed(policy: str) -> None:
     guardrails = Guardrails(mode=Mode.ENFORCE)
-    its_role = holding(trusting(VENDOR, STRANGER))
+    its_role = holding(trusting(VENDOR, STRANGER), PermissionsPolicy(policy, None))
     judgement = judged(its_role, guardrails)
     assert decide(judgement, its_role, ACCOUNT, guardrails, Circumstances(Cause.TRUST, True, False, None, True)).action is Action.WRITE
     remedy = next(propose(its_role, judgement, None, KNOWN, guardrails, closing=judgement.counting, now=NOW))
     assert remedy.trust_policy["Statement"] == trusting(VENDOR)["Statement"]
+
+
+def test_an_accepted_trust_policy_is_put_back_though_it_is_not_known_what_the_role_may_do() -> None:
+    its_role = holding(trusting(STRANGER), PermissionsPolicy("arn:aws:iam::777788889999:policy/not-read", None))
+    judgement = judged(its_role)
+    accepted = json.dumps(trusting(VENDOR))
+    offered = propose(its_role, judgement, accepted, KNOWN, Guardrails(), closing=judgement.counting, now=NOW)
+    assert [each.trust_policy for each in offered if each.kind == "restore"] == [trusting(VENDOR)]
 
 
 def test_a_policy_that_was_not_read_is_told_with_the_reason() -> None:
