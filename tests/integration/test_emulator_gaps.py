@@ -168,6 +168,15 @@ def test_a_padded_policy_hides_the_roles_name(cloud: Stack) -> None:
     assert int(parameters["originalSize"]) > 120_000
 
 
+def test_a_denied_call_about_a_rule_names_it_by_its_arn(cloud: Stack) -> None:
+    inbox = listen(cloud, STAGING.id, {"source": ["aws.events"], "detail": {"eventName": ["DisableRule"]}})
+    rules = cloud.client("events", STAGING.id, **user(cloud, STAGING.id, allowing("iam:*", "*")))
+    assert refusal(lambda: rules.disable_rule(Name="doorward-changes")) == "AccessDeniedException"
+    (event,) = inbox.wait()
+    assert event["detail"]["requestParameters"] is None
+    assert f" on resource: arn:aws:events:{REGION}:{STAGING.id}:rule/doorward-changes" in event["detail"]["errorMessage"]
+
+
 def test_assuming_a_role_across_accounts_is_logged_on_both_sides(cloud: Stack) -> None:
     target = role(cloud, PROD.id, trusting(root_of(STAGING.id)))
     caller = user(cloud, STAGING.id, allowing("sts:AssumeRole", "*"))
