@@ -194,7 +194,7 @@ def read_or_reason(read: Any, text: str) -> Document | str:
 
 
 def read_with_every_object_looked_at(text: str) -> Document:
-    """What `parse_document` does where it cannot prove that no key is repeated."""
+    """What `parse_document` does where it has to say what is wrong."""
     return reader._read(load_json(text))
 
 

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from copy import replace
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from doorward.findings.model import Judgement, Severity, Verdict
-from doorward.guardrails.judge import judge
+from doorward.guardrails import searching
+from doorward.guardrails.judge import forget, judge
 from doorward.guardrails.model import Guardrails
 from doorward.guardrails.remedies import propose
 from doorward.iam.documents import parse_document
@@ -285,6 +287,57 @@ def test_the_order_of_statements_and_values_does_not_matter(policy: Any) -> None
     forward, backward = judged(policy), judged(turned)
     assert rules_of(forward) == {(rule, last - index) for rule, index in rules_of(backward)}
     assert forward.verdict is backward.verdict
+
+
+SERVICES = ["ec2.amazonaws.com", "glue.amazonaws.com", "states.amazonaws.com", "scheduler.amazonaws.com", "vmie.amazonaws.com",
+            "rolesanywhere.amazonaws.com", "service.example.com"]  # fmt: skip
+SOURCES = {
+    "aws:SourceAccount": [OURS, STRANGER, "7777*", "*"],
+    "aws:SourceArn": [f"arn:aws:states:eu-west-1:{OURS}:*", "arn:aws:s3:::acme-logs", "arn:aws:s3:::*", "arn:aws:glue:*"],
+    "aws:SourceOrgID": ["o-a1b2c3d4e5", THEIRS, "*"],
+    "sts:ExternalId": ["vmimport", "*"],
+}
+
+
+@st.composite
+def about_sources(draw: st.DrawFn) -> dict[str, Any]:
+    block: dict[str, Any] = {}
+    for key in draw(st.lists(st.sampled_from(list(SOURCES)), max_size=2, unique=True)):
+        operator = draw(
+            st.sampled_from(["StringEquals", "StringLike", "StringNotLike", "StringEqualsIfExists", "ArnLike", "StringNotEquals"])
+        )
+        block.setdefault(operator, {})[key] = draw(st.lists(st.sampled_from(SOURCES[key]), min_size=1, max_size=2, unique=True))
+    return block
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.sampled_from(SERVICES), min_size=2, max_size=4, unique=True),
+    about_sources(),
+    st.none() | st.builds(dict, Principal=st.sampled_from([{"AWS": "*"}, {"Service": SERVICES[:2]}]), Condition=about_sources()),
+    actions,
+)
+def test_of_services_together_is_found_what_is_found_of_each(services: list[str], condition: Any, deny: Any, action: Any) -> None:
+    """And no less than one search of them all finds, which is what is done of more services than people write."""
+    denies = [] if deny is None else [{"Effect": "Deny", "Action": "sts:AssumeRole", **deny}]
+
+    def of(named: list[str]) -> Judgement:
+        allow = {"Effect": "Allow", "Principal": {"Service": named}, "Action": action, "Condition": condition}
+        return judged({"Version": "2012-10-17", "Statement": [allow, *denies]})
+
+    together, alone = of(services), [of([each]) for each in services]
+    assert rules_of(together) == set().union(*map(rules_of, alone))
+    assert suspected_by(together) == set().union(*map(suspected_by, alone))
+    gravest = max((found.severity.rank for each in alone for found in each.findings), default=None)
+    assert max((each.severity.rank for each in together.findings), default=None) == gravest
+    with pytest.MonkeyPatch.context() as one_search:
+        one_search.setattr(searching, "_MOST_APART", 0)
+        forget()
+        at_once = of(services)
+        forget()
+    assert rules_of(at_once) <= rules_of(together)
+    assert suspected_by(at_once) <= suspected_by(together)
+    assert together.verdict is at_once.verdict
 
 
 any_json = st.recursive(

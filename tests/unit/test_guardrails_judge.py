@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from doorward.findings.model import Judgement, Severity, Verdict
-from doorward.guardrails import holes
+from doorward.guardrails import holes, searching
 from doorward.guardrails.holes import Disagreement
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role, Rule
@@ -46,6 +46,9 @@ def judged(*statements: Any, organization: Organization = KNOWN, guardrails: Gua
         (document({"Effect": "Allow", "NotPrincipal": {"AWS": OURS}, "Action": "sts:AssumeRole"}), "uses NotPrincipal"),
         (document(allow({"CanonicalUser": "79a59d"})), "CanonicalUser"),
         (document(allow({"AWS": "arn:aws:iam::999988887777:role/*"})), "a wildcard stands only alone"),
+        (document(allow({"AWS": "arn:aws:iam::777788889999:role/*"})), "a wildcard stands only alone"),
+        (document(allow({"AWS": "arn:aws:iam::777788889999:group/admins"})), "no AWS principal"),
+        (document(allow({"AWS": "arn:aws:iam:eu-west-1:777788889999:root"})), "no AWS principal"),
         (document(allow({"AWS": "nobody"})), "no AWS principal"),
         (document(allow({"AWS": OURS}, Resource="*")), "has a Resource"),
         (document(allow({"AWS": OURS}, action="*")), "actions of sts"),
@@ -125,6 +128,24 @@ def test_search_and_evaluator_that_disagree_are_never_a_finding_and_never_compli
     assert [each.construct for each in result.undecidable] == ["a request that the evaluator refuses"]
     with pytest.raises(Disagreement):
         judge(door, KNOWN, guardrails, now=NOW, strict=True)
+
+
+def test_services_that_were_met_before_are_not_searched_again_in_another_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    guardrails = Guardrails(hash="services in sets")
+    ec2, scheduler, glue = (f"{each}.amazonaws.com" for each in ("ec2", "scheduler", "glue"))
+    asked_for_source = {"StringLike": {"aws:SourceAccount": "7777*"}}
+
+    def found_of(*services: str, condition: Any = None) -> list[tuple[str, Severity]]:
+        result = judged(allow({"Service": list(services)}, condition), guardrails=guardrails)
+        return [(each.rule, each.severity) for each in result.findings]
+
+    alone = [found_of(each) for each in (ec2, scheduler, glue)]
+    assert found_of(ec2, scheduler) == alone[1] == [("service-confused-deputy", Severity.LOW)]
+    monkeypatch.setattr(searching, "holes_of", lambda *_, **__: pytest.fail("searched"))
+    assert found_of(glue, scheduler, ec2) == alone[1]
+    assert found_of(glue, ec2) == alone[0] == [("service-confused-deputy", Severity.INFO)]
+    with pytest.raises(pytest.fail.Exception):
+        found_of(ec2, condition=asked_for_source)
 
 
 def test_a_hostile_policy_is_undecided_within_the_limits_of_one_judgement() -> None:

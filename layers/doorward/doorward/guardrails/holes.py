@@ -29,6 +29,7 @@ from doorward.values import NamedTuple
 # https://docs.aws.amazon.com/appstream2/latest/developerguide/example-fleet-machine.html
 # https://docs.aws.amazon.com/bedrock/latest/userguide/batch-iam-sr.html
 # https://docs.aws.amazon.com/comprehend/latest/dg/cross-service-confused-deputy-prevention.html
+# https://docs.aws.amazon.com/datazone/latest/userguide/AmazonDataZoneDomainExecutionRole.html
 # https://docs.aws.amazon.com/frauddetector/latest/ug/confused-deputy-prevention.html
 # https://docs.aws.amazon.com/iot/latest/developerguide/cross-service-confused-deputy-prevention.html
 # https://docs.aws.amazon.com/personalize/latest/dg/cross-service-confused-deputy-prevention.html
@@ -37,10 +38,11 @@ from doorward.values import NamedTuple
 # https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-single-account.html (fis)
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
 # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
+# https://docs.aws.amazon.com/transcribe/latest/dg/security-iam-confused-deputy.html
 SAY_FOR_WHOM = frozenset(
     f"{each}.amazonaws.com"
     for each in (
-        *("amplify", "appstream", "bedrock", "comprehend", "datazone", "fis", "frauddetector", "iot", "personalize", "pipes"),
+        *("amplify", "appstream", "bedrock", "comprehend", "datazone", "fis", "frauddetector", "iot", "personalize"),
         *("qbusiness", "rekognition", "scheduler", "states", "transcribe"),
     )
 )

@@ -20,7 +20,7 @@ import re
 
 from doorward.guardrails.setting import Ground
 from doorward.guardrails.written import is_guessable, is_saml, issuer_of
-from doorward.iam.arns import account_of_principal, is_account_id, parse_arn
+from doorward.iam.arns import account_of_principal, is_account_id
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.invalid import AWS_PRINCIPAL_KINDS
 from doorward.iam.names import (
@@ -56,7 +56,7 @@ _EVERYBODY = Principal("AWS", "*")
 _NOT_OF_ORGANIZATION = frozenset((each, "aws:PrincipalOrgID") for each in ("StringNotEquals", "StringNotEqualsIfExists"))
 _NO_SERVICE = frozenset((each, "aws:PrincipalIsAWSService", ("false",)) for each in ("Bool", "BoolIfExists"))
 _NO_VALUES: _Values = {}
-_MOST_ACCOUNTS = 8_192
+_ARN_PARTS = 6
 
 
 def shuts_strangers_out(statement: Statement, ground: Ground) -> bool:
@@ -92,28 +92,28 @@ def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) ->
             key = written.lower()
             if operator not in _KNOWN or key in CONSTANT_KEYS or (key == EXTERNAL_ID and any(map(is_guessable, values))):
                 return False
-            if operator in _LITERAL and _has_wildcard("".join(values)):
-                return False
-            if operator == "StringEquals":
-                equal[key] = values
+            if operator in _LITERAL:
+                if _has_wildcard("".join(values)):
+                    return False
+                if operator == "StringEquals":
+                    equal[key] = values
             elif operator == "StringLike":
                 like[key] = values
             elif operator == "ForAnyValue:StringLike" and key == "aws:principalorgpaths" and _are_within(values, ground):
                 is_shut = True
-    kind = principals[0].type
-    for principal in principals:
-        if principal[0] != kind:
+    kind = principals[0][0]
+    if kind == "Federated":
+        return all(each[0] == kind and _is_signed_in_by_ours(each, actions, ground, equal, like) for each in principals)
+    if ASSUME_ROLE not in actions:
+        return False
+    if kind == "Service":
+        is_for_us = _is_bound_to(ground.known, equal.get("aws:sourceaccount", ()))
+        return all(each[0] == kind and _acts_for_us(each[1], ground, is_for_us=is_for_us) for each in principals)
+    for its_kind, value in principals:
+        if its_kind != "AWS":
             return False
-        if kind == "AWS":
-            bound = ASSUME_ROLE in actions and (
-                # One of ours that was met before: nothing else is to be asked.
-                ground.accounts.get(principal[1]) in ground.ours or _is_of_ours(principal[1], actions, ground, equal, is_shut=is_shut)
-            )
-        elif kind == "Service":
-            bound = ASSUME_ROLE in actions and _acts_for_us(principal[1], ground, equal)
-        else:
-            bound = kind == "Federated" and _is_signed_in_by_ours(principal, actions, ground, equal, like)
-        if not bound:
+        account_id = _account_of(value, ground.partition)
+        if account_id not in ground.ours and not _is_admitted(value, account_id, actions, ground, equal, is_shut=is_shut):
             return False
     return True
 
@@ -122,13 +122,38 @@ def _has_wildcard(text: str) -> bool:
     return "*" in text or "?" in text
 
 
-def _is_of_ours(value: str, actions: tuple[str, ...], ground: Ground, equal: _Values, *, is_shut: bool) -> bool:
+def _is_admitted(value: str, account_id: str | None, actions: tuple[str, ...], ground: Ground, equal: _Values, *, is_shut: bool) -> bool:
+    """Somebody who is of no account of ours by his name."""
     if value == "*":
         # Whether `*` means bearers of tokens, too, is not documented.
         if _BY_TOKEN.intersection(actions):
             return False
-        return is_shut or _is_bound_to_organization(ground, equal) or _is_bound_to_accounts(ground, equal)
-    return _is_of_known_account(value, ground, equal, is_shut=is_shut)
+        return is_shut or _is_bound_to_organization(ground, equal) or _is_bound_to(ground.ours, equal.get("aws:principalaccount", ()))
+    if account_id is None:
+        return False
+    if is_shut:
+        return True
+    if account_id not in ground.trusted:
+        return False
+    vendor = ground.organization.trusted_account(account_id)
+    if vendor is not None and not vendor.external_id_required:
+        return True
+    ids = "".join(equal.get(EXTERNAL_ID, ()))  # of an asterisk or a question mark among them this is not reached
+    return bool(ids) and "$" not in ids
+
+
+def _account_of(value: str, partition: str) -> str | None:
+    """Of a principal that IAM stores, of this partition; None for any other."""
+    parts = value.split(":", _ARN_PARTS - 1)  # as `parse_arn`, which remembers: most are seen once
+    if len(parts) == 1:
+        return value if is_account_id(value) else None
+    if len(parts) != _ARN_PARTS:
+        return None
+    arn, theirs, service, region, account_id, resource = parts
+    if arn != "arn" or theirs != partition or region or _has_wildcard(value) or not is_account_id(account_id):
+        return None
+    kind, _, rest = resource.partition("/")
+    return account_id if resource == "root" or (rest and (service, kind) in AWS_PRINCIPAL_KINDS) else None
 
 
 def _is_signed_in_by_ours(principal: Principal, actions: tuple[str, ...], ground: Ground, equal: _Values, like: _Values) -> bool:
@@ -162,8 +187,7 @@ def _is_service_account(issuer: str, ground: Ground, equal: _Values) -> bool:
 
 
 def _is_bound_to_organization(ground: Ground, equal: _Values) -> bool:
-    ids = equal.get("aws:principalorgid", ())
-    return bool(ids) and ground.organization.id is not None and all(each == ground.organization.id for each in ids)
+    return ground.organization.id is not None and equal.get("aws:principalorgid") == (ground.organization.id,)
 
 
 def _are_within(paths: tuple[str, ...], ground: Ground) -> bool:
@@ -172,50 +196,14 @@ def _are_within(paths: tuple[str, ...], ground: Ground) -> bool:
     return bool(paths) and ground.organization.id is not None and all(each.startswith(inside) and "$" not in each for each in paths)
 
 
-def _is_bound_to_accounts(ground: Ground, equal: _Values) -> bool:
-    accounts = equal.get("aws:principalaccount", ())
-    return bool(accounts) and all(each in ground.ours for each in accounts)
+def _is_bound_to(known: frozenset[str], accounts: tuple[str, ...]) -> bool:
+    return bool(accounts) and known.issuperset(accounts)
 
 
-def _is_of_known_account(value: str, ground: Ground, equal: _Values, *, is_shut: bool) -> bool:
-    account_id = ground.accounts.get(value)
-    if account_id is None:
-        account_id = _account_of(value, ground.partition)
-        if account_id is None:
-            return False
-        if len(ground.accounts) >= _MOST_ACCOUNTS:
-            ground.accounts.clear()
-        ground.accounts[value] = account_id
-    if is_shut or account_id in ground.ours:
-        return True
-    if account_id not in ground.trusted:
-        return False
-    vendor = ground.organization.trusted_account(account_id)
-    if vendor is not None and not vendor.external_id_required:
-        return True
-    ids = equal.get(EXTERNAL_ID, ())
-    return bool(ids) and not any(each in value for value in ids for each in "*?$")
-
-
-def _account_of(value: str, partition: str) -> str | None:
-    """Of a principal that IAM stores, of this partition; None for any other."""
-    arn = parse_arn(value)
-    if arn is None:
-        return value if is_account_id(value) else None
-    theirs, service, region, account_id, resource = arn
-    if theirs != partition or region or _has_wildcard(value) or not is_account_id(account_id):
-        return None
-    kind, _, rest = resource.partition("/")
-    return account_id if resource == "root" or (rest and (service, kind) in AWS_PRINCIPAL_KINDS) else None
-
-
-def _acts_for_us(service: str, ground: Ground, equal: _Values) -> bool:
+def _acts_for_us(service: str, ground: Ground, *, is_for_us: bool) -> bool:
     if service == ROLES_ANYWHERE or not service.endswith(SERVICES) or _has_wildcard(service):
         return False
-    if service in ground.organization.services:
-        return True
-    accounts = equal.get("aws:sourceaccount", ())
-    return bool(accounts) and all(each in ground.ours or each in ground.trusted for each in accounts)
+    return is_for_us or service in ground.organization.services
 
 
 def _is_our_workflow(ground: Ground, equal: _Values, like: _Values) -> bool:

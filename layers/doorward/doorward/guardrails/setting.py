@@ -35,8 +35,7 @@ class Ground:
             ours.add(organization.management_account)
         self.ours = frozenset(ours)
         self.trusted = frozenset(each.id for each in organization.trusted_accounts) - self.ours
-        self.accounts: dict[str, str] = {}
-        """Of principals that were seen, the accounts that they are of."""
+        self.known = self.ours | self.trusted
 
     @cached_property
     def elsewhere(self) -> "Organizations":
