@@ -11,12 +11,22 @@ from typing import Any, Final
 
 from local.slack_sink import SlackSink
 from local.stack import ROOT, Stack
-from local.world import HUB, MANAGEMENT, ORGANIZATION, ORGANIZATION_ID, OTHER_REGION, PROD, SHARED_SERVICES, STAGING, Account
+from local.world import (
+    HUB,
+    IN_OTHER_REGION,
+    MANAGEMENT,
+    ORGANIZATION,
+    ORGANIZATION_ID,
+    OTHER_REGION,
+    PROD,
+    SHARED_SERVICES,
+    STAGING,
+    Account,
+)
 
 SLACK_CHANNEL: Final = "C0123456789"
 WITH_REMEDIES: Final = (SHARED_SERVICES, STAGING, PROD)
 GITHUB: Final = "token.actions.githubusercontent.com"
-IN_OTHER_REGION: Final = (STAGING, PROD)
 GUARD_TOPIC: Final = f"arn:aws:sns:us-east-1:{MANAGEMENT.id}:doorward-guard"
 _ACCOUNTS: Final = ROOT / "accounts"
 # The emulator answers at once; the waits of the template's default would only slow the story.
@@ -91,6 +101,8 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
     """Deploy the hub, then the stacks of every account; raises StackError."""
     secrets = stack.client("secretsmanager", HUB.id)
     token = secrets.create_secret(Name="slack-bot-token", SecretString="xoxb-local")["ARN"]
+    for account in ORGANIZATION:
+        _log_everything(stack, account)
     progress("sam deploy of the hub stack (template.yaml)")
     outputs = stack.deploy_hub(
         {
@@ -109,6 +121,13 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
     with ThreadPoolExecutor(len(ORGANIZATION)) as pool:
         list(pool.map(installation.deploy_account, ORGANIZATION))
     return installation
+
+
+def _log_everything(stack: Stack, account: Account) -> None:
+    """The trail that docs/install.md asks for; of its own, since the emulator shows a member nothing of an organization's."""
+    trails = stack.client("cloudtrail", account.id)
+    trails.create_trail(Name="everything", S3BucketName="trails", IsMultiRegionTrail=True, IncludeGlobalServiceEvents=True)
+    trails.start_logging(Name="everything")
 
 
 class People:

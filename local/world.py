@@ -27,6 +27,8 @@ STRANGER: Final = Account("999988887777", "stranger", None)
 
 ORGANIZATION: Final = (MANAGEMENT, HUB, SHARED_SERVICES, STAGING, PROD)
 OUTSIDE: Final = (VENDOR, STRANGER)
+IN_OTHER_REGION: Final = (HUB, STAGING, PROD)
+"""The accounts that have enabled OTHER_REGION too."""
 MEMBERS_WITH_ROLES: Final = (SHARED_SERVICES, STAGING, PROD)
 """The accounts that StackSets would reach and that hold the roles Doorward watches; the management account takes a stack of its own."""
 
@@ -38,3 +40,8 @@ ORGANIZATIONAL_UNITS: Final = {
     "/workloads/prod": "ou-ab12-11111111",
 }
 """Ids by path; a parent stands before its children."""
+
+
+def regions_of(account_id: str) -> tuple[str, ...]:
+    """The regions that an account has enabled."""
+    return (REGION, OTHER_REGION) if any(each.id == account_id for each in IN_OTHER_REGION) else (REGION,)

@@ -915,6 +915,55 @@ def handler(event, context):
     assert cloud.until(lambda: refusal(lambda: describe(SecretId=first)), "the deletion") == "ResourceNotFoundException"
 
 
+# -- rule_references, regions ----------------------------------------------------------------------
+
+
+def test_a_rule_of_a_stack_on_a_bus_of_its_own_is_called_by_the_bus_too(cloud: Stack, bare: Stack) -> None:
+    def deployed(stack: Stack, name: str, description: str) -> str:
+        rule = {"EventBusName": {"Ref": "Bus"}, "EventPattern": {"source": ["x"]}, "Description": description}
+        resources = {
+            "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": name}},
+            "Rule": {"Type": "AWS::Events::Rule", "Properties": rule},
+            "Plain": {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": {"source": ["x"]}}},
+        }
+        outputs = {each: {"Value": {"Ref": each}} for each in ("Rule", "Plain")}
+        template = stack.folder / f"{name}.json"
+        template.write_text(json.dumps({"Resources": resources, "Outputs": outputs}))
+        answer = stack.deploy_stack(HUB.id, name, template, {})
+        assert "|" not in answer["Plain"]
+        return answer["Rule"]
+
+    name = unique("referred")
+    closed_only_by_us(lambda stack: deployed(stack, name, "first").startswith(f"{name}|"), cloud, bare, "rule_references")
+    bus, _, rule = deployed(cloud, name, "second").partition("|")
+    events = cloud.client("events", HUB.id)
+    assert events.describe_rule(Name=rule, EventBusName=bus)["Description"] == "second"
+    cloud.client("cloudformation", HUB.id).delete_stack(StackName=name)
+    gone = cloud.until(lambda: refusal(lambda: events.describe_rule(Name=rule, EventBusName=bus)), "the deletion")
+    assert gone == "ResourceNotFoundException"
+
+
+def test_a_rule_of_the_default_bus_is_named_in_policies_without_the_bus(cloud: Stack, bare: Stack) -> None:
+    def described(stack: Stack) -> bool:
+        stack.client("events", STAGING.id).put_rule(Name="named-in-policies", EventPattern='{"source": ["x"]}')
+        arn = f"arn:aws:events:{REGION}:{STAGING.id}:rule/named-in-policies"
+        events = stack.client("events", STAGING.id, **user(stack, STAGING.id, allowing("events:DescribeRule", arn)))
+        return refusal(lambda: events.describe_rule(Name="named-in-policies")) is None
+
+    closed_only_by_us(described, cloud, bare, "rule_references")
+
+
+def test_an_account_has_the_regions_enabled_that_the_world_says(cloud: Stack, bare: Stack) -> None:
+    def regions(stack: Stack, account_id: str, **asked: Any) -> list[str]:
+        return [each["RegionName"] for each in stack.client("ec2", account_id).describe_regions(**asked)["Regions"]]
+
+    closed_only_by_us(lambda stack: regions(stack, MANAGEMENT.id) == [REGION], cloud, bare, "regions")
+    assert sorted(regions(cloud, PROD.id)) == sorted([REGION, OTHER_REGION])
+    assert regions(cloud, PROD.id, RegionNames=[OTHER_REGION]) == [OTHER_REGION]
+    assert regions(cloud, MANAGEMENT.id, RegionNames=[OTHER_REGION]) == []
+    assert len(regions(cloud, MANAGEMENT.id, AllRegions=True)) > 2
+
+
 # -- control, observations -------------------------------------------------------------------------
 
 

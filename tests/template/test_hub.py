@@ -128,8 +128,15 @@ PERMISSIONS = {
             "SweepRule",
             "RedriveRule",
             "HeartbeatRule",
+            "TellManagementRule",
         },
         "sqs:GetQueueAttributes": {
+            "ChangeQueue",
+            "HintQueue",
+            "SessionQueue",
+            "OrganizationQueue",
+            "GuardQueue",
+            "NotifyQueue",
             "ChangeDeadLetters",
             "SessionDeadLetters",
             "OrganizationDeadLetters",
@@ -485,3 +492,15 @@ def test_every_function_folder_is_a_function_and_every_function_has_its_folder_a
 def test_the_hub_refuses_a_region_without_iam_events(hub_source: Template) -> None:
     assertion = hub_source["Rules"]["IamRegion"]["Assertions"][0]
     assert assertion["Assert"]["Fn::Contains"] == [["us-east-1", "cn-north-1", "us-gov-west-1"], {"Ref": "AWS::Region"}]
+
+
+def test_the_check_up_looks_at_every_queue_and_every_rule_of_the_stack(hub_source: Template) -> None:
+    check_up = hub_source["Resources"]["CheckInstallationFunction"]["Properties"]["Environment"]["Variables"]
+    told = json.dumps(check_up["RULES"]) + json.dumps(check_up["QUEUES"])
+    may = json.dumps(statements_of(hub_source["Resources"]["CheckInstallationRole"]))
+    for rule in resources_of(hub_source, "AWS::Events::Rule"):
+        assert f'{{"Ref": "{rule}"}}' in told, rule
+        assert f'"{rule}.Arn"' in may or f'["{rule}", "Arn"]' in may, rule
+    for queue in resources_of(hub_source, "AWS::SQS::Queue"):
+        assert f"{queue}=${{{queue}}}" in told, queue
+        assert f'"{queue}.Arn"' in may or f'["{queue}", "Arn"]' in may, queue

@@ -170,6 +170,8 @@ def test_a_hub_as_it_must_be_is_well() -> None:
         (WELL._replace(rules={"doorward-ChangeRule": None}), "rule-enabled"),
         (WELL._replace(sources={"react_to_change": "Disabled"}), "function-fed"),
         (WELL._replace(queues=(QueueSeen("ChangeDeadLetters", 1, is_dead_letters=True),)), "dead-letters-empty"),
+        (WELL._replace(queues=(QueueSeen("ChangeDeadLetters", None, is_dead_letters=True),)), "queue-present"),
+        (WELL._replace(queues=(QueueSeen("ChangeQueue", None, is_dead_letters=False),)), "queue-present"),
         (WELL._replace(facts_read_at=None), "organization-known"),
         (WELL._replace(facts_read_at=START - timedelta(days=3)), "organization-known"),
         (WELL._replace(stack_sets=None), "stack-set-current"),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STACK_SETS = ("doorward-member", "doorward-member-region")
 _MAY_BE_LEFT_OUT = {"kms.amazonaws.com", "rdsdata.amazonaws.com"}
+_NO_SUCH_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 # A member account sees the organization's trail, and may not be let see how it is set.
 _NOT_OURS_TO_READ = frozenset({"AccessDeniedException", "TrailNotFoundException", "InsufficientDependencyServiceAccessPermissionException"})
 
@@ -76,8 +77,14 @@ class AwsInstallation:
 
     def _queue(self, name: str, url: str) -> QueueSeen:
         with translated(f"looking into queue {name}"):
-            answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        return QueueSeen(name, int(answer["Attributes"]["ApproximateNumberOfMessages"]), is_dead_letters="DeadLetters" in name)
+            try:
+                answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+                waiting = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+            except ClientError as error:
+                if code_of(error) not in _NO_SUCH_QUEUE:
+                    raise
+                waiting = None
+        return QueueSeen(name, waiting, is_dead_letters="DeadLetters" in name)
 
     def _stack_sets(self) -> tuple[StackSetSeen, ...] | None:
         if self._management_account is None:

@@ -60,10 +60,10 @@ class AccountSeen(NamedTuple):
 
 
 class QueueSeen(NamedTuple):
-    """`waiting`: messages in it. `is_dead_letters`: where nothing should ever lie."""
+    """`waiting`: messages in it, None where it does not exist. `is_dead_letters`: where nothing should ever lie."""
 
     name: str
-    waiting: int
+    waiting: int | None
     is_dead_letters: bool
 
 
@@ -161,15 +161,21 @@ def check_hub(seen: HubSeen, now: datetime) -> tuple[Check, ...]:
         is_fed = source == "Enabled"
         says = f"{name} gets its messages." if is_fed else f"{name} gets no messages: {source}."
         checks.append(at.ok("function-fed", says) if is_fed else at.broken("function-fed", says, again))
-    checks += [_dead_letters(at, each) for each in seen.queues if each.is_dead_letters]
+    for queue in seen.queues:
+        if queue.waiting is None:
+            checks.append(at.broken("queue-present", f"{queue.name} is gone.", f"{again} What came since is lost: start a sweep."))
+        elif queue.is_dead_letters:
+            checks.append(_dead_letters(at, queue.name, queue.waiting))
+        else:
+            checks.append(at.ok("queue-present", f"{queue.name} is there."))
     checks.append(_facts(at, seen.facts_read_at, now))
     return (*checks, *_stack_sets(at, seen.stack_sets))
 
 
-def _dead_letters(at: _At, queue: QueueSeen) -> Check:
-    if queue.waiting == 0:
-        return at.ok("dead-letters-empty", f"Nothing lies in {queue.name}.")
-    says = f"{queue.waiting} {'message lies' if queue.waiting == 1 else 'messages lie'} in {queue.name}."
+def _dead_letters(at: _At, name: str, waiting: int) -> Check:
+    if waiting == 0:
+        return at.ok("dead-letters-empty", f"Nothing lies in {name}.")
+    says = f"{waiting} {'message lies' if waiting == 1 else 'messages lie'} in {name}."
     return at.broken("dead-letters-empty", says, "Read the reason in each one's attributes, mend it, then send them again.")
 
 
