@@ -10,7 +10,7 @@ from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled
 from doorward.events.hints import Hint
 from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
-from doorward.guard.heartbeats import Pulse, Spot
+from doorward.guard.heartbeats import Pulse, Silence, Spot
 from doorward.guardrails.inventory import Swept
 from doorward.guardrails.model import Permissions, Role
 from doorward.organization.facts import OrganizationFacts
@@ -286,6 +286,7 @@ class FakeBeats:
         self.kept: dict[Spot, Pulse] = {}
         self.back: set[tuple[Spot, str]] = set()
         self.enabled: dict[str, tuple[datetime, tuple[str, ...]]] = {}
+        self.silent: dict[str, tuple[Silence, ...]] = {}
 
     def seen(self, account_id: str, region: str, nonce: str, at: datetime) -> None:
         self.back.add((Spot(account_id, region), nonce))
@@ -299,6 +300,12 @@ class FakeBeats:
 
     def keep(self, pulses: Mapping[Spot, Pulse]) -> None:
         self.kept.update(pulses)
+
+    def silences(self, account_ids: Sequence[str]) -> Mapping[str, tuple[Silence, ...]]:
+        return {each: self.silent[each] for each in account_ids if each in self.silent}
+
+    def keep_silences(self, silences: Mapping[str, tuple[Silence, ...]]) -> None:
+        self.silent.update(silences)
 
     def regions(self, account_ids: Sequence[str]) -> Mapping[str, tuple[datetime, tuple[str, ...]]]:
         return {each: self.enabled[each] for each in account_ids if each in self.enabled}

@@ -15,7 +15,7 @@ from doorward.aws.beats import DynamoBeats
 from doorward.aws.canaries import StsCanaries
 from doorward.aws.members import Members
 from doorward.errors import Misconfigured, Throttled
-from doorward.guard.heartbeats import IAM_EVENTS, Gap, Pulse, Sent, Spot
+from doorward.guard.heartbeats import IAM_EVENTS, Gap, Pulse, Sent, Silence, Spot
 from tests.fakes import START, FakeBeats, FakeClock
 
 type AnyBeats = FakeBeats | DynamoBeats
@@ -60,6 +60,18 @@ def test_a_pulse_is_kept_as_it_was(beats: AnyBeats) -> None:
     assert beats.pulses([*pulses, Spot(PROD, "eu-west-1")]) == pulses
     beats.keep({HERE: Pulse()})
     assert beats.pulses([HERE]) == {HERE: Pulse()}
+
+
+def test_silences_of_an_account_are_kept_as_they_were(beats: AnyBeats) -> None:
+    assert beats.silences([PROD]) == {}
+    several = (
+        Silence("us-east-1", Gap("n-1", START, "no role"), ("us-east-1", IAM_EVENTS)),
+        Silence("eu-west-1", Gap("n-2", START), ("eu-west-1",)),
+    )
+    beats.keep_silences({PROD: several, STAGING: ()})
+    assert beats.silences([PROD, STAGING]) == {PROD: several, STAGING: ()}
+    beats.keep_silences({PROD: several[1:]})
+    assert beats.silences([PROD]) == {PROD: several[1:]}
 
 
 def test_many_are_kept_and_read_at_once(beats: AnyBeats) -> None:

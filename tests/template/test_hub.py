@@ -349,6 +349,15 @@ def test_who_stops_the_heartbeats_or_the_sweep_is_told_of(hub: Template) -> None
     assert alarm["MetricName"] == "Invocations"
 
 
+def test_accounts_are_beaten_every_five_minutes_unless_told_otherwise_and_the_function_counts_its_turns_alike(hub: Template) -> None:
+    assert hub["Parameters"]["HeartbeatMinutes"]["Default"] == 5
+    rule = hub["Resources"]["HeartbeatRule"]["Properties"]
+    assert rule["ScheduleExpression"] == {"Fn::Sub": "cron(0/${HeartbeatMinutes} * * * ? *)"}
+    assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": ["SendHeartbeatsFunction", "Arn"]}
+    variables = hub["Resources"]["SendHeartbeatsFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["HEARTBEAT_MINUTES"] == {"Ref": "HeartbeatMinutes"}
+
+
 def test_a_daily_read_is_called_for_in_the_form_that_the_function_knows(hub: Template) -> None:
     (target,) = hub["Resources"]["DailyRule"]["Properties"]["Targets"]
     assert json.loads(target["Input"])["format"] == REFRESH

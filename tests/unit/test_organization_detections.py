@@ -8,7 +8,7 @@ import pytest
 
 from doorward.findings.alerts import Alert, alert_as_json
 from doorward.guard import heartbeats, organization_alerts
-from doorward.guard.heartbeats import Pulse, Sent, Spot, look, missed_alert
+from doorward.guard.heartbeats import Pulse, Sent, hear, look, missed_alert
 from doorward.organization.changes import changes
 from doorward.organization.facts import AccountFacts, OrganizationFacts, PolicyFacts, UnitFacts
 from tests.fakes import START
@@ -60,8 +60,8 @@ def alerts_of(row: dict[str, Any]) -> list[Alert]:
     if "sent" in row:
         at = {each: START + timedelta(seconds=each) for each in (*row["sent"], row["now"])}
         pulse = Pulse(tuple(Sent(str(each), at[each]) for each in row["sent"]))
-        missed = look(pulse, {str(each) for each in row["seen"]}, at[row["now"]]).missed
-        return [] if missed is None else [missed_alert(Spot(PROD, "us-east-1"), missed, "prod", START)]
+        looked = {"us-east-1": look(pulse, {str(each) for each in row["seen"]}, at[row["now"]])}
+        return [missed_alert(PROD, each, "us-east-1", "prod", START) for each in hear((), looked, "us-east-1").begun]
     after = facts(row["after"])
     return list(organization_alerts.alerts_of_changes(changes(facts(row["before"]), after), after, 1, (), START))
 

@@ -133,7 +133,7 @@ def test_a_beat_that_could_not_be_sent_for_now_is_not_held_against_the_account(w
 
 
 def test_other_regions_and_iam_are_beaten_once_an_hour_where_hub_and_member_have_them_enabled(world: World) -> None:
-    world.canaries.enabled = {HUB: ("eu-west-1", "us-east-1"), PROD: ("ap-east-1", "eu-west-1", "us-east-1")}
+    world.canaries.enabled = {HUB: ("ca-central-1", "eu-west-1", "us-east-1"), PROD: ("ap-east-1", "eu-west-1", "us-east-1")}
     world.turns(12)
     of_prod = [spot.region for spot, _ in world.canaries.sent if spot.account_id == PROD]
     assert sorted(of_prod) == sorted([*["us-east-1"] * 12, "eu-west-1", IAM_EVENTS])
@@ -153,6 +153,126 @@ def test_changes_of_iam_that_do_not_arrive_are_told_of_although_sessions_do(worl
     (found,) = world.ledger.outbox.values()
     assert found.detail["region"] is None
     assert "by changes of IAM" in found.detail["because"]
+
+
+# One finding, and one page, for what goes silent together
+
+
+REGIONS = ("ap-east-1", "eu-central-1", "eu-west-1", "us-east-1")
+EVERYWHERE = {Spot(PROD, each) for each in (*REGIONS, IAM_EVENTS)}
+HOUR = 12
+"""Turns."""
+
+
+@pytest.fixture(params=range(0, HOUR, 3))
+def wide(request: pytest.FixtureRequest, world: World) -> World:
+    """In many regions, and at any turn of the hour: which region is beaten when, is drawn from its name."""
+    world.canaries.enabled = dict.fromkeys((HUB, PROD), REGIONS)
+    world.turns(HOUR + request.param)
+    assert world.told == []
+    return world
+
+
+def because(world: World) -> list[str]:
+    return [each.detail["because"] for each in world.ledger.outbox.values()]
+
+
+def test_an_account_that_goes_silent_in_all_its_regions_is_one_finding_and_its_return_one_message(wide: World) -> None:
+    wide.deaf |= EVERYWHERE
+    wide.turns(5 * HOUR)
+    assert wide.told == [("GuardProblemFound", PROD)]
+    assert "region us-east-1 and with it the account, since" in because(wide)[0]
+    assert [each[0] for each in wide.sweeps.started] == [(PROD,)]
+    wide.deaf.clear()
+    wide.turns(5 * HOUR)
+    assert wide.told == [("GuardProblemFound", PROD), ("GuardProblemEnded", PROD)]
+    found, ended = wide.ledger.outbox.values()
+    assert found.detail["finding_id"] == ended.detail["finding_id"]
+    assert not wide.beats.silences([PROD])[PROD]
+
+
+def test_a_region_that_a_silent_account_enables_later_is_no_finding_of_its_own(wide: World) -> None:
+    wide.deaf |= EVERYWHERE | {Spot(PROD, "mx-central-1")}
+    wide.turns(3 * HOUR)
+    for account_id in (HUB, PROD):
+        wide.beats.keep_regions(account_id, [*REGIONS, "mx-central-1"], wide.clock.now())
+    wide.turns(2 * HOUR)
+    assert Spot(PROD, "mx-central-1") in {spot for spot, _ in wide.canaries.sent}
+    assert wide.told == [("GuardProblemFound", PROD)]
+
+
+def test_an_account_without_its_canary_role_is_one_finding(wide: World) -> None:
+    wide.canaries.fail[PROD] = Misconfigured("assuming doorward-canary: AccessDenied")
+    wide.turns(3 * HOUR)
+    assert wide.told == [("GuardProblemFound", PROD)]
+    del wide.canaries.fail[PROD]
+    wide.turns(3 * HOUR)
+    assert wide.told == [("GuardProblemFound", PROD), ("GuardProblemEnded", PROD)]
+
+
+def test_a_region_that_stays_silent_when_the_account_is_heard_again_is_told_of(wide: World) -> None:
+    wide.deaf |= EVERYWHERE
+    wide.turns(2 * HOUR)
+    wide.deaf = {Spot(PROD, "eu-west-1")}
+    wide.turns(2 * HOUR)
+    assert [kind for kind, _ in wide.told] == ["GuardProblemFound", "GuardProblemEnded", "GuardProblemFound"]
+    assert "region eu-west-1" in because(wide)[-1]
+
+
+def test_every_region_but_the_iam_region_gone_at_once_is_one_finding(wide: World) -> None:
+    """As where a trail of all regions is made one of a single region."""
+    wide.deaf |= EVERYWHERE - {HOME}
+    wide.turns(3 * HOUR)
+    assert wide.told == [("GuardProblemFound", PROD)]
+    wide.deaf.clear()
+    wide.turns(3 * HOUR)
+    assert wide.told == [("GuardProblemFound", PROD), ("GuardProblemEnded", PROD)]
+
+
+def test_a_region_that_was_never_deployed_hides_neither_the_account_nor_another_region(wide: World) -> None:
+    wide.deaf.add(Spot(PROD, "ap-east-1"))
+    wide.turns(3 * HOUR)
+    wide.deaf.add(Spot(PROD, "eu-west-1"))
+    wide.turns(2 * HOUR)
+    wide.deaf.add(HOME)
+    wide.turns(HOUR)
+    assert [each.partition("), ")[2].partition(",")[0] for each in because(wide)] == [
+        "region ap-east-1",
+        "region eu-west-1",
+        "region us-east-1 and with it the account",
+    ]
+
+
+def test_the_account_is_told_of_although_one_of_its_regions_was_minutes_before(wide: World) -> None:
+    first = next(spot for spot, _ in wide.canaries.sent if spot.account_id == PROD and spot != HOME)
+    wide.deaf.add(first)
+    while not wide.told:
+        wide.turns(1)
+    wide.deaf |= EVERYWHERE
+    wide.turns(3 * HOUR)
+    assert wide.told == [("GuardProblemFound", PROD)] * 2
+    assert "with it the account" in because(wide)[1]
+
+
+@pytest.mark.parametrize("method", ["keep_silences", "keep"])
+def test_a_turn_that_dies_after_it_has_told_tells_nothing_twice(world: World, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    def die() -> None:
+        monkeypatch.setattr(world.beats, method, lambda _kept: (_ for _ in ()).throw(Unavailable("died")))
+        with pytest.raises(Unavailable):
+            world.turns(1)
+        monkeypatch.undo()
+        world.clock.sleep(300)
+
+    world.deaf.add(HOME)
+    world.turns(1)
+    die()
+    assert world.told == [("GuardProblemFound", PROD)]
+    world.turns(3)
+    world.deaf.clear()
+    world.turns(1)
+    die()
+    world.turns(3)
+    assert world.told == [("GuardProblemFound", PROD), ("GuardProblemEnded", PROD)]
 
 
 def test_regions_are_read_once_a_day(world: World) -> None:

@@ -3,9 +3,10 @@
 Facts table, `pk` / `sk`:
     BEAT#<account>#<region>   PULSE           beats that are out, when the last one came back, the gap
     BEAT#<account>#<region>   SEEN#<nonce>    this beat came back
+    BEAT#<account>#-          SILENCES        what of it went silent together, and has been told of
     BEAT#<account>#-          REGIONS         the account's enabled regions, and when they were read
 
-PULSE is written by send_heartbeats alone, SEEN by whoever sees the event: neither waits for the other.
+PULSE and SILENCES are written by send_heartbeats alone, SEEN by whoever sees the event: neither waits for the other.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 """
 
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from doorward.aws.errors import translated
 from doorward.errors import Unavailable
-from doorward.guard.heartbeats import Gap, Pulse, Sent, Spot
+from doorward.guard.heartbeats import Gap, Pulse, Sent, Silence, Spot
 from doorward.ports.clock import Clock
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _KEEP_SEEN = timedelta(days=2)
 _MOST_READ = 100
 _MOST_WRITTEN = 25
 _ROUNDS = 8
+_ACCOUNT = "-"
+"""In place of a region: of the account as a whole."""
 
 
 class DynamoBeats:
@@ -54,22 +57,18 @@ class DynamoBeats:
         return {spot: frozenset(sk.removeprefix("SEEN#") for where, sk in items if where == spot) for spot in {where for where, _ in items}}
 
     def keep(self, pulses: Mapping[Spot, Pulse]) -> None:
-        requests = [
-            {"PutRequest": {"Item": {**_key(spot, "PULSE"), "pulse": {"S": json.dumps(_as_json(pulse))}}}} for spot, pulse in pulses.items()
-        ]
-        for batch in batched(requests, _MOST_WRITTEN, strict=False):
-            left: Any = {self._table: list(batch)}
-            for _ in range(_ROUNDS):
-                with translated("remembering heartbeats"):
-                    left = self._dynamodb.batch_write_item(RequestItems=left).get("UnprocessedItems")
-                if not left:
-                    break
-                self._clock.sleep(0.2)
-            else:
-                raise Unavailable("remembering heartbeats: DynamoDB takes no more; trying again later")
+        self._write({**_key(spot, "PULSE"), "pulse": {"S": json.dumps(_as_json(pulse))}} for spot, pulse in pulses.items())
+
+    def silences(self, account_ids: Sequence[str]) -> Mapping[str, tuple[Silence, ...]]:
+        items = self._read((Spot(each, _ACCOUNT), "SILENCES") for each in account_ids)
+        return {spot.account_id: tuple(map(_silence, json.loads(item["silences"]["S"]))) for (spot, _), item in items.items()}
+
+    def keep_silences(self, silences: Mapping[str, tuple[Silence, ...]]) -> None:
+        texts = {account_id: json.dumps([_silence_as_json(each) for each in several]) for account_id, several in silences.items()}
+        self._write({**_key(Spot(account_id, _ACCOUNT), "SILENCES"), "silences": {"S": text}} for account_id, text in texts.items())
 
     def regions(self, account_ids: Sequence[str]) -> Mapping[str, tuple[datetime, tuple[str, ...]]]:
-        items = self._read((Spot(each, "-"), "REGIONS") for each in account_ids)
+        items = self._read((Spot(each, _ACCOUNT), "REGIONS") for each in account_ids)
         return {
             spot.account_id: (datetime.fromisoformat(item["at"]["S"]), tuple(json.loads(item["regions"]["S"])))
             for (spot, _), item in items.items()
@@ -80,11 +79,23 @@ class DynamoBeats:
             self._dynamodb.put_item(
                 TableName=self._table,
                 Item={
-                    **_key(Spot(account_id, "-"), "REGIONS"),
+                    **_key(Spot(account_id, _ACCOUNT), "REGIONS"),
                     "at": {"S": at.isoformat()},
                     "regions": {"S": json.dumps(list(regions))},
                 },
             )
+
+    def _write(self, items: Iterable[Mapping[str, Any]]) -> None:
+        for batch in batched(({"PutRequest": {"Item": each}} for each in items), _MOST_WRITTEN, strict=False):
+            left: Any = {self._table: list(batch)}
+            for _ in range(_ROUNDS):
+                with translated("remembering heartbeats"):
+                    left = self._dynamodb.batch_write_item(RequestItems=left).get("UnprocessedItems")
+                if not left:
+                    break
+                self._clock.sleep(0.2)
+            else:
+                raise Unavailable("remembering heartbeats: DynamoDB takes no more; trying again later")
 
     def _read(self, keys: Iterable[tuple[Spot, str]]) -> dict[tuple[Spot, str], dict[str, Any]]:
         found: dict[tuple[Spot, str], dict[str, Any]] = {}
@@ -114,20 +125,34 @@ def _by_key(items: Iterable[dict[str, Any]]) -> Iterator[tuple[tuple[Spot, str],
 
 
 def _as_json(pulse: Pulse) -> dict[str, Any]:
-    gap = pulse.gap
     return {
         "sent": [[each.nonce, each.at.isoformat()] for each in pulse.sent],
         "alive_at": None if pulse.alive_at is None else pulse.alive_at.isoformat(),
-        "gap": None if gap is None else [gap.nonce, gap.since.isoformat(), gap.refused],
+        "gap": None if pulse.gap is None else _gap_as_json(pulse.gap),
         "refused": pulse.refused,
     }
 
 
 def _pulse(data: dict[str, Any]) -> Pulse:
-    gap = data["gap"]
     return Pulse(
         tuple(Sent(nonce, datetime.fromisoformat(at)) for nonce, at in data["sent"]),
         None if data["alive_at"] is None else datetime.fromisoformat(data["alive_at"]),
-        None if gap is None else Gap(gap[0], datetime.fromisoformat(gap[1]), gap[2]),
+        None if data["gap"] is None else _gap(data["gap"]),
         data["refused"],
     )
+
+
+def _silence_as_json(silence: Silence) -> dict[str, Any]:
+    return {"region": silence.region, "gap": _gap_as_json(silence.gap), "regions": list(silence.regions)}
+
+
+def _silence(data: dict[str, Any]) -> Silence:
+    return Silence(data["region"], _gap(data["gap"]), tuple(data["regions"]))
+
+
+def _gap_as_json(gap: Gap) -> list[str | None]:
+    return [gap.nonce, gap.since.isoformat(), gap.refused]
+
+
+def _gap(data: list[Any]) -> Gap:
+    return Gap(data[0], datetime.fromisoformat(data[1]), data[2])

@@ -25,6 +25,8 @@ SESSION_PREFIX: Final = "hb-"
 OVERDUE: Final = timedelta(seconds=120)
 _CANARY: Final = f"role{ROLE_PATH}{CANARY_ROLE}"
 _HOUR_SECONDS: Final = 3600
+TOGETHER: Final = timedelta(seconds=_HOUR_SECONDS)
+"""Every region is beaten within the hour: what went silent at one moment is known within this of each other."""
 _MOST_SENT: Final = 24
 
 
@@ -60,12 +62,25 @@ class Pulse(NamedTuple):
     refused: str | None = None
 
 
-class Turn(NamedTuple):
-    """What one look came to. At most one of `missed` and `ended` is set: a gap that has just opened, or just closed."""
+class Silence(NamedTuple):
+    """What of an account went silent together: one finding, whatever the number of its regions.
 
-    pulse: Pulse
-    missed: Gap | None = None
-    ended: Gap | None = None
+    `region` went silent first, or is the IAM region if that did; its `gap` makes the silence one. `regions` are silent still, `region`
+    perhaps among them.
+    """
+
+    region: str
+    gap: Gap
+    regions: tuple[str, ...]
+
+
+class Heard(NamedTuple):
+    """What one turn says of an account. `anew`: regions of which nothing that was sent so far counts any more."""
+
+    silences: tuple[Silence, ...]
+    begun: tuple[Silence, ...]
+    ended: tuple[Silence, ...]
+    anew: tuple[str, ...]
 
 
 def session_name(nonce: str) -> str:
@@ -101,7 +116,7 @@ def beat_of(event: Change | SessionEvent) -> tuple[Spot, str] | None:
     return Spot(event.account_id, region), nonce
 
 
-def look(pulse: Pulse, came_back: Iterable[str], now: datetime) -> Turn:
+def look(pulse: Pulse, came_back: Iterable[str], now: datetime) -> Pulse:
     """What `came_back`, the nonces seen of `pulse.sent`, says at `now`."""
     back = frozenset(came_back)
     alive_at = max((each.at for each in pulse.sent if each.nonce in back), default=pulse.alive_at)
@@ -109,12 +124,40 @@ def look(pulse: Pulse, came_back: Iterable[str], now: datetime) -> Turn:
         alive_at = max(alive_at, pulse.alive_at)
     out = tuple(each for each in pulse.sent if each.nonce not in back and (alive_at is None or each.at > alive_at))
     first = next((each for each in out if now - each.at > OVERDUE), None)
-    if first is None:
-        return Turn(Pulse(out, alive_at, None, pulse.refused), ended=pulse.gap)
-    if pulse.gap is not None:
-        return Turn(Pulse(out, alive_at, pulse.gap, pulse.refused))
-    gap = Gap(first.nonce, first.at, pulse.refused)
-    return Turn(Pulse(out, alive_at, gap, pulse.refused), missed=gap)
+    gap = None if first is None else pulse.gap or Gap(first.nonce, first.at, pulse.refused)
+    return Pulse(out, alive_at, gap, pulse.refused)
+
+
+def hear(silences: Iterable[Silence], looked: Mapping[str, Pulse], home: str) -> Heard:
+    """One turn of one account: its silences so far, and the pulses of those of its regions that were looked at.
+
+    Whatever stops all of an account is one silence. The IAM region is looked at in each turn, so it decides for the account: while it is
+    silent no other region is told of, and once it is heard, those that were silent with it are heard anew. A region that goes silent alone,
+    or the IAM region after others, is a silence of its own: else one that was never deployed would hide all that comes after.
+    """
+    heard = {region for region, pulse in looked.items() if pulse.gap is None}
+    left: list[Silence] = []
+    ended: list[Silence] = []
+    anew: list[str] = []
+    for each in silences:
+        still = tuple(region for region in each.regions if region not in heard)
+        if not still or (home in each.regions and home in heard):
+            ended.append(each)
+            anew += still
+        else:
+            left.append(each._replace(regions=still))
+    known = {region for each in left for region in each.regions} | set(anew)
+    gaps = {region: pulse.gap for region, pulse in looked.items() if pulse.gap is not None and region not in known}
+    if not gaps:
+        return Heard(tuple(left), (), tuple(ended), tuple(anew))
+    first = home if home in gaps else min(gaps, key=lambda region: (gaps[region].since, region))
+    regions = (first, *sorted(set(gaps) - {first}))
+    for place, each in enumerate(left):
+        if first != home and (home in each.regions or abs(gaps[first].since - each.gap.since) <= TOGETHER):
+            left[place] = each._replace(regions=each.regions + regions)
+            return Heard(tuple(left), (), tuple(ended), tuple(anew))
+    begun = Silence(first, gaps[first], regions)
+    return Heard((*left, begun), (begun,), tuple(ended), tuple(anew))
 
 
 def send(pulse: Pulse, nonce: str, at: datetime, refused: str | None = None) -> Pulse:
@@ -150,46 +193,51 @@ def looked_at(accounts: Mapping[str, Iterable[str]], home: str, now: datetime, e
     return tuple(found)
 
 
-def missed_alert(spot: Spot, gap: Gap, account_name: str | None, now: datetime) -> Alert:
-    account = f"account {spot.account_id} ({account_name or 'unknown'})"
-    since = f"{gap.since:%Y-%m-%d %H:%M} UTC"
-    if gap.refused is not None:
-        because = f"No heartbeat can be sent in {account}, {_where(spot)}, since {since}: {gap.refused}"
+def missed_alert(account_id: str, silence: Silence, home: str, account_name: str | None, now: datetime) -> Alert:
+    account = f"account {account_id} ({account_name or 'unknown'})"
+    since, refused = f"{silence.gap.since:%Y-%m-%d %H:%M} UTC", silence.gap.refused
+    where = _where(silence, home)
+    if refused is not None:
+        because = f"No heartbeat can be sent in {account}, {where}, since {since}: {refused}"
         what_to_do = (
             "Deploy accounts/member.yaml there (or accounts/management.yaml), with the hub's external ID, and see that no SCP keeps"
             " doorward-send-heartbeats of the hub out. Until then nobody knows whether its events arrive."
         )
     else:
-        because = f"No heartbeat has come back from {account}, {_where(spot)}, since {since}: whatever happens there may go unseen."
+        because = f"No heartbeat has come back from {account}, {where}, since {since}: whatever happens there may go unseen."
         what_to_do = (
             "Look for who stopped its trail, its doorward-* rules or its role doorward-forward, deploy the stack there again, and run"
             " `doorward doctor`. A sweep of the account has been started; it sees roles, and no sessions."
         )
     return Alert(
         detection=DETECTION,
-        key=f"{spot.account_id}/{spot.region}/{gap.nonce}",
+        key=f"{account_id}/{silence.region}/{silence.gap.nonce}",
         severity=Severity.HIGH,
-        title="an account has gone silent",
+        title="an account has gone silent" if silence.region == home else "a part of an account has gone silent",
         because=because,
         what_to_do=what_to_do,
-        account_id=spot.account_id,
+        account_id=account_id,
         at=now,
-        region=None if spot.region == IAM_EVENTS else spot.region,
+        region=None if silence.region == IAM_EVENTS else silence.region,
     )
 
 
-def ended_alert(spot: Spot, gap: Gap, account_name: str | None, now: datetime) -> Alert:
+def ended_alert(account_id: str, silence: Silence, home: str, account_name: str | None, now: datetime) -> Alert:
     """Of the same id as what it ends."""
     because = (
-        f"Heartbeats come back from account {spot.account_id} ({account_name or 'unknown'}), {_where(spot)}, again; none had since"
-        f" {gap.since:%Y-%m-%d %H:%M} UTC."
+        f"Heartbeats come back from account {account_id} ({account_name or 'unknown'}), {_where(silence, home)}, again; none had since"
+        f" {silence.gap.since:%Y-%m-%d %H:%M} UTC."
     )
-    begun = missed_alert(spot, gap, account_name, now)
-    return replace(begun, title="an account is heard again", because=because, what_to_do="See what the account did in the meantime.")
+    begun = missed_alert(account_id, silence, home, account_name, now)
+    title = "an account is heard again" if silence.region == home else "a part of an account is heard again"
+    return replace(begun, title=title, because=because, what_to_do="See what the account did in the meantime.")
 
 
-def _where(spot: Spot) -> str:
-    return "by changes of IAM" if spot.region == IAM_EVENTS else f"region {spot.region}"
+def _where(silence: Silence, home: str) -> str:
+    """As it began: which regions are silent with the first is known only within the hour."""
+    if silence.region == home:
+        return f"region {home} and with it the account"
+    return "by changes of IAM" if silence.region == IAM_EVENTS else f"region {silence.region}"
 
 
 def _slot(spot: Spot, turns: int) -> int:

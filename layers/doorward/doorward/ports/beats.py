@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from doorward.errors import DoorwardError
 
 if TYPE_CHECKING:  # whoever only sees beats need not load what they mean
-    from doorward.guard.heartbeats import Pulse, Spot
+    from doorward.guard.heartbeats import Pulse, Silence, Spot
 
 
 class Beats(Protocol):
@@ -23,6 +23,12 @@ class Beats(Protocol):
         """Which of these were seen, each in its own account and region."""
 
     def keep(self, pulses: "Mapping[Spot, Pulse]") -> None: ...
+
+    def silences(self, account_ids: Sequence[str]) -> "Mapping[str, tuple[Silence, ...]]":
+        """Those of each account that have not ended."""
+
+    def keep_silences(self, silences: "Mapping[str, tuple[Silence, ...]]") -> None:
+        """In place of those that were kept of these accounts."""
 
     def regions(self, account_ids: Sequence[str]) -> Mapping[str, tuple[datetime, tuple[str, ...]]]:
         """By account, when its enabled regions were read last, and which they were; nothing where they never were."""

@@ -1,4 +1,4 @@
-"""See whether the beats that were sent came back, tell where they did not, and send the next.
+"""See whether the beats that were sent came back, tell once of an account whose did not, and send the next.
 
 Every account is beaten in the IAM region at each turn; in its other regions, and by a change of IAM, once an hour.
 Where this dies before it remembers what it sent, those beats count for nothing: the next turn goes on from the one before.
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from doorward.errors import DoorwardError, Unavailable
 from doorward.findings.alerts import Alert, alert_as_json
-from doorward.guard.heartbeats import Gap, Pulse, Spot, due, ended_alert, look, looked_at, missed_alert, send
+from doorward.guard.heartbeats import Heard, Pulse, Silence, Spot, due, ended_alert, hear, look, looked_at, missed_alert, send
 from doorward.organization.facts import OrganizationFacts
 from doorward.organization.model import Organization
 from doorward.ports.beats import Beats, Canaries
@@ -44,7 +44,7 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one turn came to."""
+    """What one turn came to. `silent` and `ended`: where the silences that begin and end began."""
 
     sent: int
     silent: tuple[Spot, ...]
@@ -72,21 +72,39 @@ def send_heartbeats(tools: Tools) -> Round:
     return Round(len(nonces) - len(failures), tuple(silent), tuple(ended), unsent)
 
 
-def _look_back(spots: tuple[Spot, ...], now: datetime, tools: Tools) -> tuple[dict[Spot, Pulse], dict[Spot, Gap], dict[Spot, Gap]]:
+def _look_back(spots: tuple[Spot, ...], now: datetime, tools: Tools) -> tuple[dict[Spot, Pulse], list[Spot], list[Spot]]:
     before = tools.beats.pulses(spots)
     back = tools.beats.came_back({spot: [each.nonce for each in pulse.sent] for spot, pulse in before.items()})
-    turns = {spot: look(pulse, back.get(spot, frozenset()), now) for spot, pulse in before.items()}
-    silent = {spot: turn.missed for spot, turn in turns.items() if turn.missed is not None}
-    ended = {spot: turn.ended for spot, turn in turns.items() if turn.ended is not None}
-    for spot, gap in silent.items():
-        alert = missed_alert(spot, gap, _name(spot, tools), now)
+    pulses = {spot: look(pulse, back.get(spot, frozenset()), now) for spot, pulse in before.items()}
+    # Of all others there is no silence: one has at least one region with a gap, and ends only when that is looked at.
+    concerned = dict.fromkeys(spot.account_id for spot in before if before[spot].gap is not None or pulses[spot].gap is not None)
+    known = tools.beats.silences(tuple(concerned))
+    heard: dict[str, Heard] = {}
+    for account_id in concerned:
+        looked = {spot.region: pulse for spot, pulse in pulses.items() if spot.account_id == account_id}
+        heard[account_id] = hear(known.get(account_id, ()), looked, tools.home)
+    begun = [(account_id, silence) for account_id, each in heard.items() for silence in each.begun]
+    ended = [(account_id, silence) for account_id, each in heard.items() for silence in each.ended]
+    _tell(begun, ended, now, tools)
+    # Before the pulses: whoever dies in between tells nothing twice.
+    tools.beats.keep_silences({account_id: each.silences for account_id, each in heard.items()})
+    pulses |= {Spot(account_id, region): Pulse() for account_id, each in heard.items() for region in each.anew}
+    return (
+        pulses,
+        [Spot(account_id, each.region) for account_id, each in begun],
+        [Spot(account_id, each.region) for account_id, each in ended],
+    )
+
+
+def _tell(begun: list[tuple[str, Silence]], ended: list[tuple[str, Silence]], now: datetime, tools: Tools) -> None:
+    for account_id, silence in begun:
+        alert = missed_alert(account_id, silence, tools.home, _name(account_id, tools), now)
         _announce(alert.id, "GuardProblemFound", alert, tools)
-    for spot, gap in ended.items():
-        alert = ended_alert(spot, gap, _name(spot, tools), now)
+    for account_id, silence in ended:
+        alert = ended_alert(account_id, silence, tools.home, _name(account_id, tools), now)
         _announce(f"{alert.id}-ended", "GuardProblemEnded", alert, tools)
-    if silent:
-        tools.sweeps.start(tuple(sorted({each.account_id for each in silent})), "Its heartbeat stays out: events may have been lost.")
-    return {spot: turn.pulse for spot, turn in turns.items()}, silent, ended
+    if begun:
+        tools.sweeps.start(tuple(sorted({account_id for account_id, _ in begun})), "Its heartbeat stays out: events may have been lost.")
 
 
 def _regions(now: datetime, tools: Tools) -> Mapping[str, tuple[str, ...]]:
@@ -113,8 +131,8 @@ def _accounts(tools: Tools) -> tuple[str, ...]:
     return tuple(each.id for each in tools.facts.accounts if each.is_active)
 
 
-def _name(spot: Spot, tools: Tools) -> str | None:
-    account = tools.organization.account(spot.account_id)
+def _name(account_id: str, tools: Tools) -> str | None:
+    account = tools.organization.account(account_id)
     return None if account is None else account.name
 
 
