@@ -18,9 +18,7 @@ type Template = dict[str, Any]
 API, SIGN_IN, SERVICE = "AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Service Event via CloudTrail"
 EVERY_MANAGEMENT_EVENT = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 MEMBERS = ("accounts/member.yaml", "accounts/management.yaml", "accounts/member-region.yaml")
-OF_THE_HUB_ALONE = {
-    f"aws.{each}" for each in ["dynamodb", "kms", "lambda", "logs", "monitoring", "scheduler", "secretsmanager", "sqs", "ssm", "states"]
-}
+OF_THE_HUB_ALONE = {f"aws.{each}" for each in ["dynamodb", "kms", "lambda", "logs", "monitoring", "secretsmanager", "sqs", "states"]}
 FORWARDED = ("ChangeRule", "SessionRule", "OrganizationRule", "IdentityCenterRule", "GuardRule")
 
 
@@ -86,8 +84,6 @@ def _name(value: Any) -> str:
 # ---------------------------------------------------------------- the parser's lists
 
 
-NOT_OURS = {"access-analyzer.amazonaws.com", "config.amazonaws.com"}
-"""Services that the parser knows and Doorward uses nothing of: no call to them can be about what is Doorward's."""
 OPENS_A_DOOR = {"iam.amazonaws.com": {"AcquireRole", "CreateRole", "UpdateAssumeRolePolicy"}}
 """What watch_session hears of IAM: a door is often opened just before it is used."""
 
@@ -98,7 +94,7 @@ OPENS_A_DOOR = {"iam.amazonaws.com": {"AcquireRole", "CreateRole", "UpdateAssume
         (("ChangeRule",), CHANGE_EVENTS),
         (("SessionRule",), {**SESSION_EVENTS, **OPENS_A_DOOR}),
         (("OrganizationRule", "IdentityCenterRule"), ORGANIZATION_EVENTS),
-        (("GuardRule", "OwnServicesRule"), {source: names for source, names in GUARD_EVENTS.items() if source not in NOT_OURS}),
+        (("GuardRule", "OwnServicesRule"), GUARD_EVENTS),
     ],
     ids=lambda each: "-".join(each) if isinstance(each, tuple) else "",
 )
@@ -211,6 +207,10 @@ OWN = "arn:aws:lambda:us-east-1:111122223333:function:doorward-ReactToChangeFunc
 TAMPERING = [
     (call("lambda", "UpdateFunctionCode20150331v2", requestParameters={"functionName": OWN}), {"OwnServicesRule", "TellManagementRule"}),
     (call("lambda", "UpdateFunctionCode20150331v2", requestParameters={"functionName": "invoices"}), {"OwnServicesRule"}),
+    (
+        call("lambda", "DeleteEventSourceMapping20150331", requestParameters={"uUID": "0f0e"}, responseElements={"functionArn": OWN}),
+        {"OwnServicesRule", "TellManagementRule"},
+    ),
     (call("lambda", "Invoke", requestParameters={"functionName": OWN}, managementEvent=False), set[str]()),
     (
         call("sqs", "PurgeQueue", requestParameters={"queueUrl": "https://sqs.us-east-1.amazonaws.com/111122223333/doorward-GuardQueue-X"}),

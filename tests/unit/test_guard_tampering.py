@@ -1,11 +1,15 @@
 """Who touches Doorward itself is told, whoever it is; who touches something else is not."""
 
+import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from doorward.events.model import Actor, Cause, Change, GuardEvent, RoleTarget
+from doorward.events.records import GUARD_EVENTS, parse_envelope
 from doorward.findings.alerts import Alert
 from doorward.findings.model import Severity
 from doorward.guard.ours import Ours
@@ -120,3 +124,86 @@ def test_one_caller_who_does_the_same_again_within_the_hour_is_told_once() -> No
     assert again is not None
     assert once.id == again.id
     assert len({each.id for each in (once, other, later, refused) if each is not None}) == 4
+
+
+# The page, row by row
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "detections" / "guard-tampered.md"
+ROW = re.compile(r"\| `([a-z-]+)` \| ([A-Za-z, ]+) \| .+ \|")
+THINGS = {
+    "cloudformation": ("StackSet-doorward-member-0f0e", "security-doorward", "doorward-member"),
+    "cloudtrail": ("anything",),
+    "dynamodb": ("security-doorward-LedgerTable-1A2B",),
+    "events": ("doorward", "doorward-changes", "security-doorward-HeartbeatRule-1A2B"),
+    "kms": (KEY,),
+    "lambda": ("security-doorward-WatchGuardFunction-1A2B", f"arn:aws:lambda:us-east-1:{HUB}:layer:security-doorward-DoorwardLayer-1A2B"),
+    "logs": ("security-doorward-WatchGuardLogs-1A2B",),
+    "monitoring": ("security-doorward-GuardDeadLettersAlarm-1A2B",),
+    "secretsmanager": (SECRET,),
+    "sns": (f"arn:aws:sns:us-east-1:{HUB}:security-doorward-Topic-1A2B:0f0e", f"arn:aws:sns:us-east-1:{HUB}:doorward-guard"),
+    "sqs": (f"https://sqs.us-east-1.amazonaws.com/{HUB}/security-doorward-GuardQueue-1A2B",),
+    "states": (f"arn:aws:states:us-east-1:{HUB}:stateMachine:doorward-sweep",),
+}
+"""By service, things of ours as calls name them."""
+ANYBODY = (
+    f"arn:aws:iam::{HUB}:root",
+    f"arn:aws:iam::{HUB}:role/ci/deployer",
+    f"arn:aws:iam::{HUB}:role/doorward/doorward-react-to-change",
+    f"arn:aws:iam::{HUB}:role/aws-service-role/member.org.stacksets.cloudformation.amazonaws.com/AWSServiceRoleForCloudFormationStackSetsOrgMember",
+)
+
+
+def rows(heading: str) -> list[tuple[str, str]]:
+    """(service, call) of the table below `heading`."""
+    section = PAGE.read_text("utf-8").partition(heading)[2].partition("Not watched,")[0]
+    return [(row[1], each) for row in ROW.finditer(section) for each in row[2].split(", ")]
+
+
+def test_the_page_lists_what_is_watched_and_nothing_else() -> None:
+    watched = {(source.partition(".")[0], each) for source, names in GUARD_EVENTS.items() for each in names}
+    assert sorted(rows("## What is watched")) == sorted(watched)
+    assert not watched & set(rows("Not watched,"))
+    assert {service for service, _ in watched} == set(THINGS)
+
+
+@pytest.mark.parametrize(("service", "name"), rows("## What is watched"))
+def test_every_call_on_the_page_is_told_whoever_makes_it(service: str, name: str) -> None:
+    for thing in THINGS[service]:
+        for who in ANYBODY:
+            alert = found(replace(call(name, thing, source=f"{service}.amazonaws.com", account=HUB), actor=actor(who)))
+            assert alert is not None, (thing, who)
+            assert alert.severity in {Severity.CRITICAL, Severity.HIGH}
+
+
+UUID = "0f0e0d0c-0b0a-4908-8706-0504030201ff"
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "told"),
+    [
+        ("DeleteEventSourceMapping", (UUID,), True),
+        ("UpdateEventSourceMapping", (f"arn:aws:lambda:us-east-1:{HUB}:event-source-mapping:{UUID}",), True),
+        ("DeleteEventSourceMapping", (UUID, f"arn:aws:lambda:us-east-1:{HUB}:function:invoices"), False),
+        ("DeleteEventSourceMapping", (UUID, f"arn:aws:lambda:us-east-1:{HUB}:function:security-doorward-WatchGuardFunction-1"), True),
+        ("ExecuteChangeSet", (f"arn:aws:cloudformation:us-east-1:{HUB}:changeSet/release/{UUID}",), True),
+        ("ExecuteChangeSet", (f"arn:aws:cloudformation:us-east-1:{HUB}:changeSet/release/{UUID}", "invoices"), False),
+        ("DeleteFunction", (UUID,), False),
+    ],
+)
+def test_a_call_by_an_id_alone_may_be_about_what_is_ours(name: str, names: tuple[str, ...], *, told: bool) -> None:
+    assert (found(call(name, *names, source="lambda.amazonaws.com", account=HUB)) is not None) == told
+
+
+def test_the_answer_of_a_call_names_what_its_request_does_not() -> None:
+    sample = json.loads((PAGE.parents[2] / "events" / "lambda.UpdateFunctionCode20150331v2.ours.json").read_text("utf-8"))
+    function = f"arn:aws:lambda:us-east-1:{HUB}:function:security-doorward-WatchGuardFunction-1A2B"
+    sample["detail"] |= {
+        "eventName": "DeleteEventSourceMapping20150331",
+        "requestParameters": {"uUID": UUID},
+        "responseElements": {"uUID": UUID, "functionArn": function},
+    }
+    event = parse_envelope(sample)
+    assert isinstance(event, GuardEvent)
+    assert function in event.names
+    assert UUID in event.names

@@ -7,6 +7,7 @@
 | anything else that is watched                            | yes          | high     |
 | anything else that is watched                            | no           | medium   |
 
+What a call hides may be ours, so it is told: parameters that CloudTrail left out, and an id alone that does not say whose it is.
 A trail is always ours: without one EventBridge gets nothing from that account and region.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 
@@ -14,6 +15,7 @@ Nobody is exempt, not even the pipeline that deploys us: whoever has taken it ov
 on itself is expected.
 """
 
+import re
 from typing import Final
 
 from doorward.events.model import Actor, Change, GuardEvent, RoleTarget
@@ -24,6 +26,12 @@ from doorward.organization.installation import CANARY_ROLE, ROLE_PATH
 
 DETECTION: Final = "guard-tampered"
 _CLOUDTRAIL: Final = "cloudtrail.amazonaws.com"
+_NAMES_NOTHING: Final = {
+    "DeleteEventSourceMapping": re.compile(r"(?:arn:.*:event-source-mapping:)?[0-9a-f-]{36}"),
+    "ExecuteChangeSet": re.compile(r"arn:.*:changeSet/.*"),
+    "UpdateEventSourceMapping": re.compile(r"(?:arn:.*:event-source-mapping:)?[0-9a-f-]{36}"),
+}
+"""Calls that can be made by an id alone, which says of nobody's function or stack that it is his."""
 
 SWITCHES_OFF: Final = frozenset(
     {
@@ -36,7 +44,6 @@ SWITCHES_OFF: Final = frozenset(
         "DeleteQueue",
         "DeleteRole",
         "DeleteRule",
-        "DeleteSchedule",
         "DeleteSecret",
         "DeleteStack",
         "DeleteStackInstances",
@@ -110,6 +117,9 @@ def _touched(event: GuardEvent | Change, ours: Ours) -> tuple[str, ...]:
         return ("something that the event hides",)
     if event.event_source == _CLOUDTRAIL:
         return tuple(dict.fromkeys(event.names)) or ("a trail",)
+    nothing = _NAMES_NOTHING.get(event.event_name)
+    if nothing is not None and event.names and all(nothing.fullmatch(each) for each in event.names):
+        return event.names
     return tuple(dict.fromkeys(each for each in event.names if ours.is_ours(each, event.account_id)))
 
 
