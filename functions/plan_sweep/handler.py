@@ -15,5 +15,5 @@ logger = Logger()
 def handler(event: object, context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     known = bootstrap.known_organization()
     planned = plan_sweep(event, known.organization(), known.facts(), now=SystemClock().now(), new_id=lambda: token_hex(8))
-    logger.info("Planned a sweep", accounts=len(planned["accounts"]), unknown=planned["unknown"])
+    logger.info("Planned a sweep", accounts=len(planned["accounts"]))
     return planned

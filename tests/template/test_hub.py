@@ -29,7 +29,7 @@ PERMISSIONS = {
         "sqs:ReceiveMessage": {"ChangeQueue", "HintQueue"},
         "sqs:DeleteMessage": {"ChangeQueue", "HintQueue"},
         "sqs:GetQueueAttributes": {"ChangeQueue", "HintQueue"},
-        "sqs:SendMessage": {"ChangeDeadLetters", "OrganizationQueue"},
+        "sqs:SendMessage": {"ChangeDeadLetters", "HintQueue", "OrganizationQueue"},
         "states:StartExecution": {"doorward-sweep"},
         "logs:CreateLogStream": {"ReactToChangeLogs"},
         "logs:PutLogEvents": {"ReactToChangeLogs"},

@@ -129,6 +129,12 @@ def test_a_policy_that_was_not_read_is_told_with_the_reason() -> None:
     assert "AccessDenied" in found.undecidable[0].because
 
 
+def test_a_policy_that_was_not_read_hides_no_power_that_another_shows() -> None:
+    unread = PermissionsPolicy("arn:aws:iam::777788889999:policy/not-read", None)
+    found = judged(holding(trusting(VENDOR), unread, PermissionsPolicy(ADMINISTRATOR, None)))
+    assert (found.verdict, of_rule(found)) == (Verdict.VIOLATING, [("high", False)])
+
+
 def _texts_of_aws() -> dict[str, str]:
     from moto.iam.aws_managed_policies import aws_managed_policies_data
 

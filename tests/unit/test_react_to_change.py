@@ -6,11 +6,12 @@ from copy import replace
 from datetime import date, datetime, timedelta
 from itertools import permutations
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from doorward.errors import MalformedInput, Misconfigured, Throttled, Unavailable
+from doorward.errors import DoorwardError, MalformedInput, Misconfigured, Throttled, Unavailable
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
 from doorward.findings.model import Severity
@@ -19,7 +20,7 @@ from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope
 from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount, TrustedIssuer
 from doorward.ports.ledger import CaseStatus
 from doorward.usecases.react_to_change import Tools, react_to_change
-from tests.fakes import START, FakeBeats, FakeClock, FakeLedger, FakeRoles, FakeSweeps
+from tests.fakes import START, FakeBeats, FakeClock, FakeHints, FakeLedger, FakeRoles, FakeSweeps
 from tests.template.conftest import REPOSITORY
 
 PROD, SHARED, STRANGER, VENDOR = "777788889999", "444455556666", "999988887777", "555566667777"
@@ -113,7 +114,7 @@ class World:
         self.roles = FakeRoles()
         self.ledger = FakeLedger(self.clock)
         self.beats = FakeBeats()
-        self.sweeps = FakeSweeps()
+        self.sweeps, self.hints = FakeSweeps(), FakeHints()
         self.tools = Tools(
             self.roles,
             self.ledger,
@@ -123,6 +124,7 @@ class World:
             (1.0, 2.0, 4.0),
             lambda: self.beats,
             lambda: self.sweeps,
+            lambda: self.hints,
             lambda _change: None,
         )
 
@@ -665,6 +667,31 @@ class TestProvidersAndHiddenRoles:
         world.roles.stale_lists = [[role(GOOD)]] * 9
         with pytest.raises(Unavailable, match="looking again later"):
             world.react(self.padded(event_id="e-2", at=world.clock.now()))
+
+    def test_a_change_that_touches_more_roles_than_there_is_time_for_becomes_a_hint_for_each(self, world: World) -> None:
+        names = [f"r{number:02}" for number in range(30)]
+        for name in names:
+            world.roles.put(role(self.github("repo:*"), name=name, role_id=f"AROA{name.upper()}0000000000000"))
+        provider = event("CreateOpenIDConnectProvider", None, responseElements={"openIDConnectProviderArn": self.PROVIDER})
+        assert world.react(provider) == ["handed-on"]
+        assert (world.roles.writes, [each.role_name for each in world.hints.sent]) == ([], names)
+        for hint in world.hints.sent:
+            world.react(hint_as_text(hint))
+        assert {ref for ref, _, _ in world.roles.writes} == {f"{PROD}/{name}" for name in names}
+
+    def test_what_a_pipeline_did_to_many_roles_is_handed_on_as_nothing_to_write_upon(self, world: World) -> None:
+        for number in range(30):
+            world.roles.put(role(self.github("repo:*"), name=f"r{number}", role_id=f"AROAR{number:02}0000000000000"))
+        world.react(event("CreateOpenIDConnectProvider", None, by=PIPELINE, responseElements={"openIDConnectProviderArn": self.PROVIDER}))
+        assert {each.cause for each in world.hints.sent} == {Cause.FACTS}
+
+    @pytest.mark.parametrize("error", [Unavailable("ServiceFailure"), Throttled("Throttling"), Misconfigured("AccessDenied")])
+    def test_whoever_makes_permissions_hard_to_read_keeps_no_open_door_from_being_closed(self, world: World, error: DoorwardError) -> None:
+        world.accepted()
+        world.roles.put(role(ALL_BAD))
+        with patch.object(world.roles, "permissions_of", side_effect=error), pytest.raises(type(error)):
+            world.react(event(document=ALL_BAD))
+        assert world.stands() == GOOD
 
     def test_a_role_that_cannot_be_dealt_with_hides_no_other(self, world: World) -> None:
         for name in ("aaa", "bbb", "ccc"):

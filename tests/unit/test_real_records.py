@@ -11,7 +11,7 @@ from doorward.events.records import parse_envelope
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.organization.model import Account, Organization
 from doorward.usecases.react_to_change import Tools, react_to_change
-from tests.fakes import FakeBeats, FakeClock, FakeLedger, FakeRoles, FakeSweeps
+from tests.fakes import FakeBeats, FakeClock, FakeHints, FakeLedger, FakeRoles, FakeSweeps
 from tests.template.conftest import REPOSITORY
 
 RECORDS = REPOSITORY.parent / "shared" / "cloudtrail"
@@ -58,7 +58,7 @@ def react(record: dict[str, Any]) -> tuple[list[str], FakeRoles]:
         roles.put(Role(account, name, "/", f"arn:aws:iam::{account}:role/{name}", "AROAREAL0000000001", document))
     organization = Organization(id="o-a1b2c3d4e5", accounts=(Account(account, "own"),))
     guardrails = Guardrails(mode=Mode.ENFORCE)
-    tools = Tools(roles, FakeLedger(clock), clock, organization, guardrails, (0.1,), FakeBeats, FakeSweeps, lambda _change: None)
+    tools = Tools(roles, FakeLedger(clock), clock, organization, guardrails, (0.1,), FakeBeats, FakeSweeps, FakeHints, lambda _change: None)
     return [outcome.outcome for outcome in react_to_change(message, tools)], roles
 
 

@@ -87,6 +87,22 @@ def test_an_account_that_goes_silent_is_told_of_once_and_swept_once(world: World
     assert [each[0] for each in world.sweeps.started] == [(PROD,)]
 
 
+def test_without_a_sweep_everybody_is_beaten_all_the_same(world: World) -> None:
+    world.turns(3)
+    world.deaf.add(HOME)
+    world.sweeps.fail_next = [Misconfigured("the state machine is gone")]
+    failed = 0
+    for _ in range(12):
+        before = len(world.canaries.sent)
+        try:
+            world.turns(1)
+        except Misconfigured:
+            failed += 1
+        assert len(world.canaries.sent) > before
+    assert failed == 1
+    assert world.told == [("GuardProblemFound", PROD)]
+
+
 def test_silence_is_told_at_the_turn_after_the_first_beat_that_stayed_out(world: World) -> None:
     world.deaf.add(HOME)
     world.turns(1)

@@ -300,8 +300,11 @@ def test_all_accounts_are_planned_or_those_asked_for() -> None:
             plan({"accounts": wrong})
 
 
-def test_an_account_that_is_not_known_yet_keeps_no_other_waiting() -> None:
-    assert plan({"accounts": ["999988887777", PROD]}) == {"accounts": [ASKED], "unknown": ["999988887777"]}
+def test_an_account_that_is_not_known_yet_is_tried_again_and_keeps_no_other_waiting() -> None:
+    planned = plan({"accounts": ["999988887777", PROD]})["accounts"]
+    assert [each["account_id"] for each in planned] == ["999988887777", PROD]
+    with pytest.raises(MalformedInput):  # which the state machine tries again, for this account alone
+        sweep_account(planned[0], World().tools)
 
 
 def plan(request: object, facts: OrganizationFacts | None = None) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def _reaction_tools() -> "Tools":
         read_delays_seconds=_seconds("READ_DELAYS_SECONDS"),
         beats=beats,
         sweeps=sweeps,
+        hints=hints,
         admit=lambda _change: None,
     )
 

@@ -136,18 +136,21 @@ def power_of(role: Role) -> Power | Unsure | None:
     if permissions is None:
         return None
     known: list[tuple[str, Document]] = []
+    unread: Unsure | None = None
     for name, text in permissions.policies:
         documents = _read(name, text)
         if documents is None:
-            return Unsure(f"policy {shortened(name)}", _not_read(permissions))
-        known += [(name, each) for each in documents]
+            unread = unread or Unsure(f"policy {shortened(name)}", _not_read(permissions))
+        known += [(name, each) for each in documents or ()]
     boundary = _boundary_of(role)
     asking = _Asking(role)
     most = [(name, _at_most(each)) for name, each in known]
     if isinstance(boundary, Unsure):
         # What it leaves of the rest is not known; without it, there is the most that there can be.
-        return None if asking.gravest(most, None) is None else boundary
+        return None if unread is None and asking.gravest(most, None) is None else boundary
     sure = asking.gravest([(name, _at_least(each)) for name, each in known], boundary and _at_least(boundary))
+    if sure is None and unread is not None:
+        return unread  # what was read shows nothing; a Deny that was not read could only take away from what it shows
     possible = asking.gravest(most, boundary and _at_most(boundary)) if sure is None else None
     if possible is None:
         return sure

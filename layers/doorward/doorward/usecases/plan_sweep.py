@@ -14,7 +14,8 @@ def plan_sweep(
 ) -> dict[str, Any]:
     """`{"accounts": […]}` asks for some; anything else means all, but for those closed or suspended. `facts` None: never read yet.
 
-    Whoever asks may know of an account before the organization is known to have it: such a one is `unknown`, and keeps no other waiting.
+    Whoever asks may know of an account before the organization is known to have it here: sweep_account refuses it until then, and is tried
+    again; that keeps no other waiting.
 
     Raises MalformedInput for what is no list of accounts.
     """
@@ -25,8 +26,4 @@ def plan_sweep(
         asked = [each for each in known if each not in closed]
     elif not isinstance(asked, list) or not all(isinstance(each, str) for each in asked):
         raise MalformedInput("accounts: must be a list of account ids, each as text")
-    planned = [each for each in dict.fromkeys(asked) if each in known]
-    return {
-        "accounts": [{"account_id": each, "sweep": new_id(), "asked": now.isoformat()} for each in planned],
-        "unknown": [each for each in dict.fromkeys(asked) if each not in known],
-    }
+    return {"accounts": [{"account_id": each, "sweep": new_id(), "asked": now.isoformat()} for each in dict.fromkeys(asked)]}

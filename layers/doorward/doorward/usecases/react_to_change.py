@@ -20,7 +20,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Throttled, Unavailable
-from doorward.events.hints import parse_message
+from doorward.events.hints import Hint, parse_message
 from doorward.events.model import (
     AccountTarget,
     Cause,
@@ -36,12 +36,13 @@ from doorward.findings.model import Finding, Judgement, Remedy, Verdict
 from doorward.guardrails.announcements import FORMAT, describe_actor, describe_case, with_remedy
 from doorward.guardrails.decide import Action, Circumstances, Decision, decide
 from doorward.guardrails.judge import judge
-from doorward.guardrails.model import Guardrails, Role
+from doorward.guardrails.model import Guardrails, Permissions, PermissionsPolicy, Role
 from doorward.guardrails.protected import is_doorwards_own, protected_because
 from doorward.iam.documents import hash_of_text, parse_document
 from doorward.organization.model import Organization
 from doorward.ports.beats import Beats
 from doorward.ports.clock import Clock
+from doorward.ports.hints import Hints
 from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, EventOutcome, Head, Ledger, Lock
 from doorward.ports.roles import Refused, Roles
 from doorward.ports.sweeps import Sweeps
@@ -59,13 +60,15 @@ _LOCK_WAIT_SECONDS = 0.25
 _BEARS_ON_EVERY_ROLE = frozenset({Cause.FACTS, Cause.FIRST_SEEN})
 # Each round begins with what stands now; somebody who changes it faster than this is met by the next event.
 _ROUNDS = 3
+# A look takes a third of a second, and many times that where it writes; the function has a minute.
+_MOST_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the reaction works with. `read_delays_seconds`: how long to wait before each further look at IAM.
 
-    `beats` and `sweeps` are made where they are needed first. `admit` raises where an event is of no account of the organization.
+    `beats`, `sweeps` and `hints` are made where they are needed first. `admit` raises where an event is of no account of the organization.
     """
 
     roles: Roles
@@ -76,6 +79,7 @@ class Tools:
     read_delays_seconds: tuple[float, ...]
     beats: Callable[[], Beats]
     sweeps: Callable[[], Sweeps]
+    hints: Callable[[], Hints]
     admit: Callable[[Change], None]
 
 
@@ -188,7 +192,29 @@ def _tell(alert: "Alert | None", tools: Tools) -> None:
 
 
 def _react_to_each(roles: Iterable[tuple[RoleTarget, bool]], change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
-    """One role that cannot be dealt with keeps no other from being looked at: what went wrong is raised at the end."""
+    """One role that cannot be dealt with keeps no other from being looked at: what went wrong is raised at the end.
+
+    More than one invocation has time for become a hint each. A hint names nobody: what somebody's own may have changed leads to no write.
+    """
+    roles = list(roles)
+    if len(roles) > _MOST_AT_ONCE:
+        by_pipeline = tools.organization.is_pipeline(change.actor.arn)
+        because = f"{change.event_name} {change.event_id} touched the role."
+        tools.hints().send(
+            [
+                Hint(
+                    each.account_id,
+                    change.cause if cause_known and not by_pipeline else Cause.FACTS,
+                    because,
+                    change.event_id,
+                    change.event_time,
+                    role_name=each.role_name,
+                )
+                for each, cause_known in roles
+            ]
+        )
+        yield "", _Result("handed-on", f"{len(roles)} roles are touched: each is looked at by a hint of its own.")
+        return
     failures: list[DoorwardError] = []
     for role, cause_known in roles:
         try:
@@ -270,7 +296,7 @@ class _RoleReaction:
             head = self._close_overtaken(case, head, found_hash)
             case = None
         by_pipeline = self._written_by_pipeline(head, case, found_hash)
-        role = self._with_permissions(role)
+        role, unread = self._with_permissions(role)
         judgement = judge(role, tools.organization, tools.guardrails, now=tools.clock.now())
         accepted = tools.ledger.baseline(role.ref, role.role_id) if judgement.verdict is Verdict.VIOLATING else None
         account = tools.organization.account(role.account_id)
@@ -297,10 +323,14 @@ class _RoleReaction:
         if decision.action is Action.PASS:
             if case is not None:
                 head = self._close_without_write(case, head, "The same trust policy breaks no guardrail any more.")
-            return self._pass(role, head, found_hash)
-        if decision.action is Action.WRITE:
-            return self._put_back(role, judgement, decision, head, found_hash, accepted)
-        return self._tell(role, judgement, decision, head, found_hash, case)
+            result = self._pass(role, head, found_hash)
+        elif decision.action is Action.WRITE:
+            result = self._put_back(role, judgement, decision, head, found_hash, accepted)
+        else:
+            result = self._tell(role, judgement, decision, head, found_hash, case)
+        if unread is not None:
+            raise unread  # what is open was judged and dealt with; what the role may do, when the event comes again
+        return result
 
     # Who wrote what stands
 
@@ -355,14 +385,20 @@ class _RoleReaction:
             return True
         return self.told_hash is not None and self.told_hash != _policy_hash(role)
 
-    def _with_permissions(self, role: Role) -> Role:
-        """With what it may do, where that matters: IAM's rates are low, and most roles let nobody in from outside."""
+    def _with_permissions(self, role: Role) -> tuple[Role, DoorwardError | None]:
+        """With what it may do, where that matters: IAM's rates are low, and most roles let nobody in from outside.
+
+        And why that could not be read now, which keeps no trust policy from being judged: whoever comes in can make it slow to read.
+        """
         from doorward.guardrails.outsiders import depends_on_permissions
 
         tools = self.tools
         if not depends_on_permissions(role, tools.organization, tools.guardrails, now=tools.clock.now()):
-            return role
-        return role._replace(permissions=tools.roles.permissions_of(role))
+            return role, None
+        try:
+            return role._replace(permissions=tools.roles.permissions_of(role)), None
+        except DoorwardError as error:
+            return role._replace(permissions=Permissions((PermissionsPolicy("its policies", None),), None, str(error))), error
 
     # Passing
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
-from doorward.errors import Conflict, Misconfigured
+from doorward.errors import Conflict, DoorwardError, Misconfigured
 from doorward.events.hints import Hint
 from doorward.events.model import Cause, OrganizationEvent
 from doorward.events.records import parse_envelope
@@ -58,10 +58,12 @@ def refresh_organization(message: str, tools: Tools) -> tuple[EventOutcome, ...]
 
     Raises MalformedInput for what is neither, Misconfigured where the organization cannot be read, Unavailable, Conflict.
     """
-    called_because = _called_because(message)
-    if called_because is not None:
+    called = _called(message)
+    if called is not None:
+        if called.get("look_at_every_role") is True:
+            tools.hints.send(tuple(_every_account(tools)))
         came_to, because = _refresh((), tools)
-        return (_record(tools, None, came_to, f"{called_because}: {because}"),)
+        return (_record(tools, None, came_to, f"{called.get('because') or 'Called for'}: {because}"),)
     event = parse_envelope(message)
     if not isinstance(event, OrganizationEvent):
         because = "Not about the organization."
@@ -85,14 +87,22 @@ def take_in(event: OrganizationEvent, tools: Tools) -> EventOutcome:
     return _record(tools, event, *_refresh((event,), tools))
 
 
-def _called_because(message: str) -> str | None:
+def _called(message: str) -> dict[str, object] | None:
     try:
         data = json.loads(message)
     except (ValueError, RecursionError):
         return None  # the parser of envelopes says what is wrong with it
     if not isinstance(data, dict) or data.get("format") != REFRESH:
         return None
-    return str(data.get("because") or "Called for")
+    return data
+
+
+def _every_account(tools: Tools) -> Iterator[Hint]:
+    """Once a day each role is looked at, whatever is known of it: a look was lost, a waiver has ended, or the configuration is another."""
+    kept, now = tools.store.load(), tools.clock.now()
+    accounts = tools.configured.accounts if kept is None else [each for each in kept.facts.accounts if each.is_active]
+    for each in accounts:
+        yield Hint(each.id, Cause.FACTS, "Each role is looked at once a day.", f"daily-{now.date()}-{each.id}", now)
 
 
 def _refresh(events: tuple[OrganizationEvent, ...], tools: Tools) -> tuple[str, str]:
@@ -124,10 +134,11 @@ def _compare(before: Kept | None, facts: OrganizationFacts, events: tuple[Organi
     _announce(alerts_of_changes(found, facts, over, events, tools.clock.now()), facts, tools)
     tools.hints.send(tuple(_hints(found, facts, over, tools)))
     joined = sorted({each.subject for each in found if each.kind in _SWEPT} & {each.id for each in facts.accounts if each.is_active})
-    if joined:
-        tools.sweeps.start(tuple(joined), "The account has joined the organization.")
+    no_sweep = _start_a_sweep(joined, tools)
     try:
         tools.store.save(facts, over=over)
+        if no_sweep is not None:
+            raise no_sweep  # no reason to go by what the organization was before
     except Conflict:
         return "overtaken", "Somebody has read the organization meanwhile; theirs is kept."
     said = " ".join(combine(tools.configured, facts).contradictions)
@@ -136,6 +147,16 @@ def _compare(before: Kept | None, facts: OrganizationFacts, events: tuple[Organi
     if not found:
         return "read", f"Nothing has changed. {said}".rstrip()
     return "changed", " ".join([*(each.says for each in found), said]).rstrip()
+
+
+def _start_a_sweep(joined: list[str], tools: Tools) -> DoorwardError | None:
+    """Why there will be none."""
+    try:
+        if joined:
+            tools.sweeps.start(tuple(joined), "The account has joined the organization.")
+    except DoorwardError as error:
+        return error
+    return None
 
 
 def _hints(found: Sequence[FactChange], facts: OrganizationFacts, over: int, tools: Tools) -> Iterator[Hint]:

@@ -69,6 +69,8 @@ def send_heartbeats(tools: Tools) -> Round:
             continue
         pulses[spot] = send(pulses.get(spot, Pulse()), nonce, now, None if failure is None else str(failure))
     tools.beats.keep(pulses)
+    if silent:  # last: that there is no sweep keeps nobody from being beaten
+        tools.sweeps.start(tuple(sorted({each.account_id for each in silent})), "Its heartbeat stays out: events may have been lost.")
     return Round(len(nonces) - len(failures), tuple(silent), tuple(ended), unsent)
 
 
@@ -103,8 +105,6 @@ def _tell(begun: list[tuple[str, Silence]], ended: list[tuple[str, Silence]], no
     for account_id, silence in ended:
         alert = ended_alert(account_id, silence, tools.home, _name(account_id, tools), now)
         _announce(f"{alert.id}-ended", "GuardProblemEnded", alert, tools)
-    if begun:
-        tools.sweeps.start(tuple(sorted({account_id for account_id, _ in begun})), "Its heartbeat stays out: events may have been lost.")
 
 
 def _regions(now: datetime, tools: Tools) -> Mapping[str, tuple[str, ...]]:
