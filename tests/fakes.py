@@ -390,8 +390,9 @@ class FakeSessions:
     def keep_version(self, version: TrustVersion) -> None:
         self.trust.setdefault(version.role_ref, {})[version.at, version.event_id] = version
 
-    def versions(self, role_ref: str) -> tuple[TrustVersion, ...]:
-        return tuple(version for _, version in sorted(self.trust.get(role_ref, {}).items()))
+    def versions(self, role_ref: str, since: datetime) -> tuple[TrustVersion, ...]:
+        kept = [version for _, version in sorted(self.trust.get(role_ref, {}).items())]
+        return (*[each for each in kept if each.at < since][-1:], *[each for each in kept if each.at >= since])
 
     def count(self, edge: Edge, call_key: str) -> None:
         known = self.seen_edges.get((edge.role_ref, edge.principal), edge._replace(times=0, first=None, last=None))

@@ -150,8 +150,16 @@ def test_trust_policies_are_kept_once_and_in_order_of_time(store: Store) -> None
     ]
     for each in (*versions, *versions):
         store.keep_version(each)
-    assert store.versions(REF) == (versions[1], versions[0], versions[2])
-    assert store.versions("777788889999/other") == ()
+    assert store.versions(REF, START) == (versions[1], versions[0], versions[2])
+    assert store.versions("777788889999/other", START) == ()
+    assert store.versions(REF, START + timedelta(seconds=10)) == (versions[0], versions[2])  # and what stood before
+    assert store.versions(REF, START + timedelta(seconds=11)) == (versions[2],)
+
+
+def test_whoever_rewrites_a_trust_policy_often_hides_no_version(store: Store) -> None:
+    for second in range(130):
+        store.keep_version(TrustVersion(REF, f"e-{second:03}", START + timedelta(seconds=second), "{}", is_first=False, actor=None))
+    assert [each.event_id for each in store.versions(REF, START + timedelta(seconds=5))] == [f"e-{number:03}" for number in range(4, 130)]
 
 
 def test_a_call_of_another_organization_makes_an_edge_of_its_account(store: Store) -> None:

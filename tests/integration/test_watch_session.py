@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -41,7 +41,9 @@ class Doors:
         """The ARN of a new role, whose event has been handled."""
         name = unique("door")
         arn = str(self.pipeline.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"])
-        self.stack.until(lambda: self._sessions.versions(ref_of(arn)), f"the trust policy of {name}", seconds=60)
+        self.stack.until(
+            lambda: self._sessions.versions(ref_of(arn), datetime.now(UTC) - timedelta(hours=1)), f"the trust policy of {name}", seconds=60
+        )
         return arn
 
     def visitor(self, account: Account) -> str:

@@ -3,6 +3,7 @@
 import json
 from copy import replace
 from datetime import date
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -133,6 +134,33 @@ def test_a_policy_that_was_not_read_hides_no_power_that_another_shows() -> None:
     unread = PermissionsPolicy("arn:aws:iam::777788889999:policy/not-read", None)
     found = judged(holding(trusting(VENDOR), unread, PermissionsPolicy(ADMINISTRATOR, None)))
     assert (found.verdict, of_rule(found)) == (Verdict.VIOLATING, [("high", False)])
+
+
+LAMBDA_CODE = {"Effect": "Allow", "Action": "lambda:UpdateFunctionCode"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        LAMBDA_CODE | {"Resource": "arn:aws:lambda:eu-west-1:777788889999:function:*"},
+        LAMBDA_CODE | {"Resource": "*", "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-central-1"}}},
+    ],
+)
+def test_a_power_of_another_region_is_one(statement: dict[str, Any]) -> None:
+    given = PermissionsPolicy("deploy", json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    power = power_of(holding(trusting(VENDOR), given))
+    assert isinstance(power, Power)
+    assert power.calls == ("lambda:UpdateFunctionCode",)
+
+
+def test_no_policy_can_name_what_it_will_be_asked_for() -> None:
+    statements = [{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]
+    named = "whichever-8f3a61"
+    for _ in range(3):  # what was asked for is known only of the policy before
+        denied = {"Effect": "Deny", "Action": "iam:*", "Resource": [f"*{named}*", "arn:aws:iam::777788889999:role/door"]}
+        given = PermissionsPolicy("x", json.dumps({"Version": "2012-10-17", "Statement": [*statements, denied]}))
+        assert isinstance(power_of(holding(trusting(VENDOR), given)), Power)
+        named = f"whichever-{sha256(repr(Permissions((given,))).encode()).hexdigest()[:12]}"
 
 
 def _texts_of_aws() -> dict[str, str]:

@@ -19,7 +19,7 @@ from moto import mock_aws
 
 from doorward.aws.inventory import DynamoInventory, IamPages
 from doorward.aws.members import ONE_TRY, Members
-from doorward.errors import MalformedInput, Throttled
+from doorward.errors import MalformedInput, Throttled, Unavailable
 from doorward.events.model import Cause
 from doorward.guardrails.inventory import Judged, Swept, compare, digest_of
 from doorward.organization.facts import ACTIVE, AccountFacts, OrganizationFacts
@@ -253,6 +253,12 @@ def test_whom_a_trust_policy_lets_in_by_name_is_expected_once_and_again_within_a
     world.expectations.told.clear()
     world.sweep()
     assert world.expectations.told == expected[:1]
+
+
+def test_whom_to_expect_is_no_reason_for_a_role_not_to_be_looked_at() -> None:
+    world = World(detail("x", AssumeRolePolicyDocument=trusting(f"arn:aws:iam::{STAGING}:role/deploy")))
+    with patch.object(world.expectations, "expect", side_effect=Unavailable("the table is away")):
+        assert world.sweep() == [("x", Cause.FIRST_SEEN)]
 
 
 @given(st.lists(st.integers(1, 9), max_size=5), st.integers(1, 5))

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 # The most that SQS takes at once. A first sweep sends a hint for each role of an account.
 _AT_ONCE = 10
-# Each look reads IAM once or twice, at rates that the account shares with reactions; a sweep sends hints of one account alone.
-_LOOKS_PER_SECOND = 2
+# Each look reads IAM once, of a role that outsiders may assume several times, at rates that the account shares with reactions; a sweep
+# sends hints of one account alone.
+_LOOKS_PER_SECOND = 1
 _LONGEST_DELAY_SECONDS = 900
 
 

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _KEEP_CALLS = timedelta(days=2)
 _KEEP_VERSIONS = timedelta(days=400)
 _KEEP_EDGES = timedelta(days=90)
-_MOST_VERSIONS = 50
 _LONGEST_PRINCIPAL = 900  # a sort key has at most 1,024 bytes
 _TIMES = ("event_time", "expires_at")
 # The two copies of a call come at the same moment, and a door that many use is counted by many at once. Left for later, a message would
@@ -69,9 +68,11 @@ class DynamoSessions:
         with translated(f"keeping a trust policy of {version.role_ref}"):
             self._put(place, _KEEP_VERSIONS, kept)
 
-    def versions(self, role_ref: str) -> tuple[TrustVersion, ...]:
+    def versions(self, role_ref: str, since: datetime) -> tuple[TrustVersion, ...]:
+        began = f"TRUST#{since.isoformat()}"
         with translated(f"reading the trust policies of {role_ref}"):
-            items = self._query(role_ref, "TRUST#", "TRUST#~", ScanIndexForward=False, Limit=_MOST_VERSIONS)
+            before = self._query(role_ref, "TRUST#", began, ScanIndexForward=False, Limit=1)
+            items = [*before, *self._query(role_ref, began, "TRUST#~")]
         return tuple(
             TrustVersion(
                 role_ref,
@@ -81,7 +82,7 @@ class DynamoSessions:
                 item["is_first"]["BOOL"],
                 item.get("actor", {}).get("S"),
             )
-            for item in reversed(items)
+            for item in items
         )
 
     def count(self, edge: Edge, call_key: str) -> None:

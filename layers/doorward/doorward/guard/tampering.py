@@ -48,6 +48,7 @@ SWITCHES_OFF: Final = frozenset(
         "DeleteStack",
         "DeleteStackInstances",
         "DeleteStackSet",
+        "DeleteStateMachine",
         "DeleteTable",
         "DeleteTopic",
         "DeleteTrail",

@@ -17,7 +17,9 @@ Each call: https://docs.aws.amazon.com/service-authorization/latest/reference/li
 PassRole: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 """
 
+import re
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import Final
 
 from doorward.errors import MalformedInput
@@ -47,6 +49,9 @@ class Unsure(NamedTuple):
 _WHICHEVER = "whichever-8f3a61"
 # IAM is at home there, and the region of other calls is the caller's choice.
 _REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+_REGION_NAME: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]", re.ASCII)
+_MOST_REGIONS: Final = 40  # more than there are
 
 _ROLE, _USER, _POLICY = f"iam::{{}}:role/{_WHICHEVER}", f"iam::{{}}:user/{_WHICHEVER}", f"iam::{{}}:policy/{_WHICHEVER}"
 _CHANGES_ITSELF: Final = (
@@ -143,19 +148,37 @@ def power_of(role: Role) -> Power | Unsure | None:
             unread = unread or Unsure(f"policy {shortened(name)}", _not_read(permissions))
         known += [(name, each) for each in documents or ()]
     boundary = _boundary_of(role)
-    asking = _Asking(role)
+    asking = [_Asking(role, each) for each in _regions(role, known)]
     most = [(name, _at_most(each)) for name, each in known]
     if isinstance(boundary, Unsure):
         # What it leaves of the rest is not known; without it, there is the most that there can be.
-        return None if unread is None and asking.gravest(most, None) is None else boundary
-    sure = asking.gravest([(name, _at_least(each)) for name, each in known], boundary and _at_least(boundary))
+        return None if unread is None and _gravest(asking, most, None) is None else boundary
+    sure = _gravest(asking, [(name, _at_least(each)) for name, each in known], boundary and _at_least(boundary))
     if sure is None and unread is not None:
         return unread  # what was read shows nothing; a Deny that was not read could only take away from what it shows
-    possible = asking.gravest(most, boundary and _at_most(boundary)) if sure is None else None
+    possible = _gravest(asking, most, boundary and _at_most(boundary)) if sure is None else None
     if possible is None:
         return sure
     because = f"it allows {' and '.join(possible.calls)} under conditions that are not decided"
     return Unsure(f"conditions of policy {shortened(possible.policy)}", because)
+
+
+def _gravest(asking: "list[_Asking]", identity: list[tuple[str, Document]], boundary: Document | None) -> Power | None:
+    found = [power for each in asking for power in [each.gravest(identity, boundary)] if power is not None]
+    return next((each for each in found if each.alone), found[0] if found else None)
+
+
+def _regions(role: Role, known: Iterable[tuple[str, Document]]) -> list[str]:
+    """Where calls are asked for: at home, and wherever a policy speaks of."""
+    arn = parse_arn(role.arn)
+    home = _REGION.get("aws" if arn is None else arn.partition, "us-east-1")
+    statements = [each for _, document in known for each in document.statements]
+    texts = [
+        *(text for each in statements for text in (*(each.resources or ()), *(each.not_resources or ()))),
+        *(f":::{value}:" for each in statements for condition in each.conditions for value in condition.values),
+    ]
+    named = {part for text in texts for part in text.split(":")[3:4] if _REGION_NAME.fullmatch(part)}
+    return [home, *sorted(named - {home})[:_MOST_REGIONS]]
 
 
 def _not_read(permissions: Permissions) -> str:
@@ -189,13 +212,17 @@ def _boundary_of(role: Role) -> Document | Unsure | None:
 class _Asking:
     """Asks for calls of one role's session."""
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: Role, region: str) -> None:
         arn = parse_arn(role.arn)
         self._partition = "aws" if arn is None else arn.partition
         self._role = role
+        # Of the texts themselves, so that none of them can name what it will be asked for.
+        texts = repr(role.permissions).encode("utf-8", "surrogatepass")
+        self._whichever = f"whichever-{sha256(texts).hexdigest()[:12]}"
         self._session = f"arn:{self._partition}:sts::{role.account_id}:assumed-role/{role.name or _WHICHEVER}/outsider"
         self._own = role.arn or f"arn:{self._partition}:iam::{role.account_id}:role/{role.name or _WHICHEVER}"
-        self._context = _context(self._own, role.account_id, _REGION.get(self._partition, "us-east-1"))
+        self._context = _context(self._own, role.account_id, region)
+        self._at_home = self._context | {"aws:RequestedRegion": _REGION.get(self._partition, "us-east-1")}
 
     def gravest(self, identity: Iterable[tuple[str, Document]], boundary: Document | None) -> Power | None:
         named = tuple(identity)
@@ -224,11 +251,13 @@ class _Asking:
         if resource == "*":
             return resource
         account = self._role.account_id
+        resource = resource.replace(_WHICHEVER, self._whichever)
         place = account if resource.startswith("iam::") else f"{self._context['aws:RequestedRegion']}:{account}"
         return f"arn:{self._partition}:{resource.format(place)}"
 
     def _allowed_by(self, policies: CompiledPolicies, action: str, resource: str, passed_to: str | None) -> int | None:
-        context = self._context if passed_to is None else {**self._context, _PASSED_TO: passed_to}
+        context = self._at_home if action.startswith("iam:") else self._context  # IAM has one region, whatever the caller's
+        context = context if passed_to is None else {**context, _PASSED_TO: passed_to}
         decision = policies.decide(Request(self._session, "AWS", action, context, resource, self._role.account_id))
         if decision.outcome != "allowed":
             return None

@@ -27,8 +27,8 @@ class SessionStore(Expectations, Protocol):
 
     def keep_version(self, version: TrustVersion) -> None: ...
 
-    def versions(self, role_ref: str) -> tuple[TrustVersion, ...]:
-        """In order of time, the last days' and at least the last one."""
+    def versions(self, role_ref: str, since: datetime) -> tuple[TrustVersion, ...]:
+        """In order of time: every one since then, however many, and the one that stood before."""
 
     def count(self, edge: Edge, call_key: str) -> None:
         """Once for each call, however often it comes. `first` and `last` move apart only."""

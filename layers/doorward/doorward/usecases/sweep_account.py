@@ -8,12 +8,13 @@ The inventory is written last. Whoever dies before it has sent hints that are se
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
-from doorward.errors import MalformedInput, Misconfigured, Throttled, Unavailable
+from doorward.errors import DoorwardError, MalformedInput, Misconfigured, Throttled, Unavailable
 from doorward.findings.alerts import Alert, alert_as_json
 from doorward.findings.model import Severity
 from doorward.guardrails.inventory import Judged, RoleDigest, Swept, compare, digest_of, principals_of
@@ -126,7 +127,9 @@ def _expect(account_id: str, page: Page, digests: Mapping[str, RoleDigest], befo
         for each in page.details
         if known.get(each["RoleName"]) != digests[each["RoleName"]].trust or (crc32(each["RoleId"].encode()) - hour) % _EXPECT_HOURS == 0
     ]
-    tools.expectations.expect(edge for each in told for edge in expected_edges(f"{account_id}/{each['RoleName']}", principals_of(each)))
+    edges = [edge for each in told for edge in expected_edges(f"{account_id}/{each['RoleName']}", principals_of(each))]
+    with suppress(DoorwardError):  # within a month it is told anew: no reason for a role not to be looked at
+        tools.expectations.expect(edges)
 
 
 def _go_on(asked: _Asked, marker: str | None, seen: Swept, tools: Tools, *, wait: int) -> dict[str, Any]:

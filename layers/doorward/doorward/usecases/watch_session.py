@@ -62,7 +62,7 @@ def _watch_call(event: SessionEvent, tools: Tools) -> tuple[str, str]:
     if edge is not None:
         tools.sessions.count(edge, call.key)
     ref = role_ref_of(call)
-    versions = () if ref is None else tools.sessions.versions(ref)
+    versions = () if ref is None else tools.sessions.versions(ref, call.event_time - WINDOW)
     found = detect(Scene(call, tools.organization, tools.hub_account, versions), now=tools.clock.now())
     return _announced(found, tools)
 
@@ -77,7 +77,7 @@ def _watch_change(change: Change, tools: Tools) -> tuple[str, str]:
     tools.sessions.keep_version(
         TrustVersion(ref, change.event_id, change.event_time, change.document, is_first=is_first, actor=change.actor.arn)
     )
-    versions = tools.sessions.versions(ref)
+    versions = tools.sessions.versions(ref, change.event_time - WINDOW)
     # A later version may hide what this one opened for who came in between: every call since is looked at again.
     calls = tools.sessions.recent_calls(ref, change.event_time)
     within = [each for each in calls if each.event_time <= change.event_time + WINDOW]
