@@ -355,3 +355,19 @@ def _tail(path: Path, lines: int = _LOG_LINES) -> str:
     if not path.exists():
         return "(no log)"
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+
+
+@contextlib.contextmanager
+def rules_off(events: Any, *rules: str) -> Iterator[None]:
+    """Within it these rules are disabled; after it they are as they were. EnableRule would leave them deaf to reads, such as AssumeRole.
+
+    https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EnableRule.html
+    """
+    before = [events.describe_rule(Name=each) for each in rules]
+    for each in rules:
+        events.disable_rule(Name=each)
+    try:
+        yield
+    finally:
+        for each in before:
+            events.put_rule(Name=each["Name"], EventPattern=each["EventPattern"], State=each["State"])

@@ -14,7 +14,7 @@ from doorward.organization.installation import FORWARD_ROLE
 from local.chapters.doors import ROLE, opened_policy
 from local.chapters.stage import Stage
 from local.installation import trusting
-from local.stack import StackError
+from local.stack import StackError, rules_off
 from local.world import HUB, MANAGEMENT, PROD, REGION, SHARED_SERVICES, STAGING, STRANGER, Account
 
 _PADDING: Final = 120_000
@@ -71,12 +71,9 @@ def switched_off(stage: Stage) -> None:
     stage.shows(stage.alert("guard-tampered", call, rule, "was refused"), time.monotonic() - began)
     root = stage.doorward.stack.client("events", PROD.id)
     began = time.monotonic()
-    root.disable_rule(Name=rule)
-    try:
+    with rules_off(root, rule):
         told = stage.alert("guard-tampered", call, rule, "it went through")
         seconds = time.monotonic() - began
-    finally:
-        root.enable_rule(Name=rule)
     stage.shows(told, seconds)
     stage.screen.say("The call travels by another rule than the one that it switches off, and is told while that one is still dead.")
     stage.ends(

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.installation import GUARD_TOPIC, Installation, trusting
+from local.stack import rules_off
 from local.world import HUB, MANAGEMENT, OTHER_REGION, PROD, REGION, SHARED_SERVICES, STAGING, STRANGER, Account
 from tests.integration.emulated import ALL_MANAGEMENT_EVENTS, Inbox, listen, queue, role, root_of, unique
 from tests.integration.emulated import document as policy_document
@@ -100,19 +101,17 @@ def test_who_switches_off_a_rule_in_the_hub_is_told_to_the_management_account_pa
     stack.client("sqs", MANAGEMENT.id).set_queue_attributes(QueueUrl=mail.url, Attributes={"Policy": policy_document(statement)})
     stack.client("sns", MANAGEMENT.id).subscribe(TopicArn=GUARD_TOPIC, Protocol="sqs", Endpoint=mail.arn)
     events = stack.client("events", HUB.id)
-    events.disable_rule(Name="doorward-own-services")
-    (message,) = mail.wait()
+    with rules_off(events, "doorward-own-services"):
+        (message,) = mail.wait()
     told = json.loads(message["Message"])["detail"]
     assert (told["eventName"], told["requestParameters"]["name"]) == ("DisableRule", "doorward-own-services")
-    events.enable_rule(Name="doorward-own-services")
 
     # Of its own end it cannot tell: the member stack's rule in the hub account does.
     inbox = on_the_bus(doorward, "DisableRule", requestParameters={"name": ["doorward-tell-management"]})
-    events.disable_rule(Name="doorward-tell-management")
-    assert [each["account"] for each in inbox.wait()] == [HUB.id]
+    with rules_off(events, "doorward-tell-management"):
+        assert [each["account"] for each in inbox.wait()] == [HUB.id]
     mails = [json.loads(each["Message"])["detail"] for each in mail.wait(9, seconds=0.5)]  # of the rule that this test put on the bus, too
     assert not [each for each in mails if each["eventName"] == "DisableRule"]
-    events.enable_rule(Name="doorward-tell-management")
 
 
 def test_the_templates_that_stacksets_would_deploy_are_accepted(doorward: Installation) -> None:

@@ -11,6 +11,7 @@ from doorward.aws.organization_facts import DynamoOrganizationStore
 from doorward.organization.facts import OrganizationFacts
 from doorward.ports.organization import REFRESH
 from local.installation import Installation
+from local.stack import rules_off
 from local.world import HUB, MANAGEMENT, ORGANIZATION, PROD, REGION, STAGING, STRANGER
 from tests.integration.emulated import ALL_MANAGEMENT_EVENTS, listen, role, root_of, trusting, unique
 
@@ -135,12 +136,9 @@ def test_a_sweep_has_a_door_judged_that_no_event_told_of(doorward: Installation)
     sweep(doorward)
     rules = stack.client("events", PROD.id)
     forwarding = [each["Name"] for each in rules.list_rules(NamePrefix="doorward-")["Rules"]]
-    for name in forwarding:
-        rules.disable_rule(Name=name)
     name = unique("unseen")
-    role(stack, PROD.id, trusting(root_of(STRANGER.id)), name=name)
-    for each in forwarding:
-        rules.enable_rule(Name=each)
+    with rules_off(rules, *forwarding):
+        role(stack, PROD.id, trusting(root_of(STRANGER.id)), name=name)
     assert doorward.cases(f"{PROD.id}/{name}") == []
     sweep(doorward)
     until(lambda: doorward.cases(f"{PROD.id}/{name}"), "a case about the door")

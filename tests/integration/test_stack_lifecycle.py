@@ -64,7 +64,8 @@ def test_nothing_is_left_of_a_stack_that_was_left_by_an_exception() -> None:
 @linux_only
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_the_emulator_ends_with_whoever_started_it(by: signal.Signals) -> None:
-    program = "import sys, time; from pathlib import Path; from local.stack import Stack\n"
+    program = "import signal, sys, time; from pathlib import Path; from local.stack import Stack\n"
+    program += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored by whoever is started in the background
     program += "s = Stack(); s.start(); print(s.process_id, s.folder, flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as starter:
         assert starter.stdout

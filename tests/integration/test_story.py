@@ -10,7 +10,7 @@ import pytest
 from local.chapters import doors, watch
 from local.chapters.stage import Screen, Stage
 from local.installation import Installation, People
-from local.stack import StackError
+from local.stack import StackError, rules_off
 from local.world import PROD
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
@@ -25,9 +25,8 @@ def stage(doorward: Installation, people: dict[str, People]) -> Stage:
 def deaf(doorward: Installation) -> Iterator[None]:
     """Prod forwards no call about rules any more."""
     rules = doorward.stack.client("events", PROD.id)
-    rules.disable_rule(Name="doorward-guard")
-    yield
-    rules.enable_rule(Name="doorward-guard")
+    with rules_off(rules, "doorward-guard"):
+        yield
 
 
 @pytest.mark.usefixtures("deaf")
