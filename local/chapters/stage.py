@@ -115,8 +115,11 @@ class Stage:
         if outcome != told:
             raise StackError(f"this chapter should have ended with {told}, and ended with {outcome}: was config/ or the judge changed?")
 
+    def closed_cases(self, account: Account, role: str) -> list[dict[str, str]]:
+        return [case for case in self.doorward.cases(f"{account.id}/{role}") if case["status"] == "remedied"]
+
     def closed_case(self, account: Account, role: str, number: int = 0) -> dict[str, str] | None:
-        closed = [case for case in self.doorward.cases(f"{account.id}/{role}") if case["status"] == "remedied"]
+        closed = self.closed_cases(account, role)
         return closed[number] if len(closed) > number else None
 
     def queue_is_empty(self) -> bool:

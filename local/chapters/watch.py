@@ -116,7 +116,7 @@ def padded(stage: Stage) -> None:
         f"jane's key again: the stranger into {ROLE}, in a policy padded with {_PADDING:,} blanks. CloudTrail leaves such parameters out",
         "of its event: it names neither the role nor the policy.",
     )
-    remedies = len([case for case in stage.doorward.cases(f"{PROD.id}/{ROLE}") if case["status"] == "remedied"])
+    remedies = len(stage.closed_cases(PROD, ROLE))
     began = time.monotonic()
     padding = " " * _PADDING
     stage.people[PROD.id].developer().update_assume_role_policy(RoleName=ROLE, PolicyDocument=json.dumps(opened_policy()) + padding)
@@ -127,7 +127,7 @@ def padded(stage: Stage) -> None:
     case = stage.until(lambda: stage.closed_case(PROD, ROLE, remedies), "the case to be closed")
     detail = json.loads(case["detail"])
     stage.prove(detail)
-    by = "the sweep" if detail["event"]["name"] == "Hint" else "the look at every role that the event led to"
+    by = "the sweep" if detail["event"]["name"] == "Hint" else "the look at what had changed that the event led to"
     stage.screen.say(f"{ROLE} was found by {by}, and {STRANGER.id} is out again after {seconds:.2f} s.")
     sweep = _swept(stage, PROD, "hides its role")
     stage.screen.say(f"The event has started a sweep of prod as well, which has read every role ({sweep:.2f} s).")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from local.installation import Installation
+from local.stack import rules_off
 from local.world import HUB, MANAGEMENT, ORGANIZATION, OTHER_REGION, PROD, REGION, STAGING, regions_of
 from tests.integration.test_organization import known
 
@@ -81,10 +82,7 @@ def test_of_a_whole_installation_every_line_is_green_but_what_the_emulator_canno
 
 
 def test_a_rule_that_somebody_disables_in_one_region_of_a_member_account_is_the_one_red_line(doorward: Installation) -> None:
-    events = doorward.stack.client("events", PROD.id, region=OTHER_REGION)
-    events.disable_rule(Name="doorward-sessions")
-    rule = events.describe_rule(Name="doorward-sessions")
-    with put_right(lambda: events.put_rule(Name="doorward-sessions", EventPattern=rule["EventPattern"], State=ENABLED)):
+    with rules_off(doorward.stack.client("events", PROD.id, region=OTHER_REGION), "doorward-sessions"):
         (line,) = not_green(doctor(doorward)[1])
     assert line[:4] == ("rule-enabled", PROD.id, OTHER_REGION, "Rule doorward-sessions is DISABLED.")
     assert "Deploy accounts/member-region.yaml again" in line.cure

@@ -262,7 +262,8 @@ def _session_tools() -> "watch_session.Tools":
 def installation_tools() -> "check_installation.Tools":
     """For check_installation, with the organization as it is known now."""
     from doorward.aws.installation import AwsInstallation
-    from doorward.usecases.check_installation import IAM_REGIONS, Tools
+    from doorward.iam.arns import IAM_REGIONS
+    from doorward.usecases.check_installation import Tools
 
     organization, facts = known_organization().organization(), known_organization().facts()
     installation = AwsInstallation(

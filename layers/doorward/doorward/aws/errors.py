@@ -3,7 +3,7 @@
 Codes: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and each operation's own list.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -53,6 +53,17 @@ def translate(error: ClientError | BotoCoreError, doing: str) -> DoorwardError:
     if code in _THROTTLED:
         return Throttled(sentence)
     return Unavailable(sentence)
+
+
+def condition_held(doing: str, write: Callable[[], object]) -> bool:
+    """False where the condition of a conditional write to DynamoDB did not hold. Other errors are translated."""
+    try:
+        write()
+    except (ClientError, BotoCoreError) as error:
+        if isinstance(error, ClientError) and code_of(error) == "ConditionalCheckFailedException":
+            return False
+        raise translate(error, doing) from error
+    return True
 
 
 @contextmanager

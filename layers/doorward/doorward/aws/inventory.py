@@ -18,9 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from doorward.aws.errors import code_of, translate, translated
+from doorward.aws.errors import condition_held, translated
 from doorward.errors import Unavailable
 from doorward.guardrails.inventory import RoleDigest, Swept
 from doorward.ports.facts import Page, Partial
@@ -68,31 +66,27 @@ class DynamoInventory:
         self._save(account_id, f"PARTIAL#{sweep_id}", partial.seen, {"marker": {"S": partial.marker}, "ttl": {"N": str(ends)}})
 
     def take_turn(self, account_id: str, sweep_id: str, now: datetime, until: datetime) -> bool:
-        try:
-            self._dynamodb.put_item(
+        return condition_held(
+            f"taking the turn to sweep account {account_id}",
+            lambda: self._dynamodb.put_item(
                 TableName=self._table,
                 Item={**_key(account_id, "TURN"), "sweep": {"S": sweep_id}, "until": {"N": str(until.timestamp())}},
                 ConditionExpression="attribute_not_exists(pk) OR sweep = :sweep OR #until < :now",
                 ExpressionAttributeNames={"#until": "until"},
                 ExpressionAttributeValues={":sweep": {"S": sweep_id}, ":now": {"N": str(now.timestamp())}},
-            )
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise translate(error, f"taking the turn to sweep account {account_id}") from error
-            return False
-        return True
+            ),
+        )
 
     def end_turn(self, account_id: str, sweep_id: str) -> None:
-        try:
-            self._dynamodb.delete_item(
+        condition_held(
+            f"ending the turn to sweep account {account_id}",
+            lambda: self._dynamodb.delete_item(
                 TableName=self._table,
                 Key=_key(account_id, "TURN"),
                 ConditionExpression="sweep = :sweep",
                 ExpressionAttributeValues={":sweep": {"S": sweep_id}},
-            )
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise translate(error, f"ending the turn to sweep account {account_id}") from error
+            ),
+        )
 
     def roles_naming(self, texts: Sequence[str]) -> Iterable[str]:
         wanted = set(texts)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from doorward.aws.errors import code_of, translate, translated
+from doorward.aws.errors import code_of, condition_held, translate, translated
 from doorward.errors import Conflict, Unavailable
 from doorward.findings.model import RemedyKind
 from doorward.ports.clock import Clock
@@ -71,17 +71,16 @@ class DynamoLedger:
         return lock
 
     def unlock(self, lock: Lock) -> None:
-        try:
-            self._dynamodb.delete_item(
+        condition_held(
+            f"unlocking {lock.role_ref}",
+            lambda: self._dynamodb.delete_item(
                 TableName=self._table,
                 Key=_role_key(lock.role_ref, "LOCK"),
                 ConditionExpression="#owner = :owner",
                 ExpressionAttributeNames={"#owner": "owner"},
                 ExpressionAttributeValues={":owner": _value(lock.owner)},
-            )
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise translate(error, f"unlocking {lock.role_ref}") from error
+            ),
+        )
 
     # Heads and cases
 
@@ -204,11 +203,11 @@ class DynamoLedger:
         )
 
     def observe(self, baseline: Baseline) -> None:
-        try:
-            self._dynamodb.put_item(TableName=self._baselines, Item=_version_item(baseline), ConditionExpression="attribute_not_exists(pk)")
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise translate(error, f"keeping a version of {baseline.role_ref}") from error
+        item = _version_item(baseline)
+        condition_held(
+            f"keeping a version of {baseline.role_ref}",
+            lambda: self._dynamodb.put_item(TableName=self._baselines, Item=item, ConditionExpression="attribute_not_exists(pk)"),
+        )
 
     def accept(self, baseline: Baseline) -> None:
         version = _version_item(baseline)

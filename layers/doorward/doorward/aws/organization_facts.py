@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from doorward.aws.errors import code_of, translate, translated
+from doorward.aws.errors import code_of, condition_held, translated
 from doorward.errors import MalformedInput, Unavailable
 from doorward.organization.facts import FORMAT, OrganizationFacts, facts_as_json, facts_from_json
 from doorward.ports.organization import Kept
@@ -93,19 +93,18 @@ class DynamoOrganizationStore:
 
     def take_turn(self, now: datetime) -> float:
         earliest = now - BETWEEN_READS
-        try:
-            self._dynamodb.update_item(
+        is_ours = condition_held(
+            "taking a turn to read the organization",
+            lambda: self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key("TURN"),
                 UpdateExpression="SET #at = :now",
                 ConditionExpression="attribute_not_exists(#at) OR #at <= :earliest",
                 ExpressionAttributeNames={"#at": "at"},
                 ExpressionAttributeValues={":now": _seconds(now), ":earliest": _seconds(earliest)},
-            )
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise translate(error, "taking a turn to read the organization") from error
-        else:
+            ),
+        )
+        if is_ours:
             return 0.0
         turn = self._get("TURN")
         if turn is None:

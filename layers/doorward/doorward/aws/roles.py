@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
@@ -17,6 +16,7 @@ from doorward.aws.members import Members
 from doorward.errors import Conflict, Misconfigured
 from doorward.guardrails.model import Permissions, PermissionsPolicy, Role
 from doorward.iam.arns import is_of_aws, parse_arn
+from doorward.iam.documents import text_of_answer
 from doorward.organization.installation import REMEDY_ROLE
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class StsRoles:
             if is_of_aws(arn):
                 return None
             version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-            return _text(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+            return text_of_answer(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
 
         def attached() -> list[PermissionsPolicy]:
             pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=role.name)
@@ -74,7 +74,7 @@ class StsRoles:
             return [PermissionsPolicy(each, read(each, partial(managed, each))) for each in arns]
 
         def inline(name: str) -> str:
-            return _text(iam.get_role_policy(RoleName=role.name, PolicyName=name)["PolicyDocument"])
+            return text_of_answer(iam.get_role_policy(RoleName=role.name, PolicyName=name)["PolicyDocument"])
 
         def written_in() -> list[PermissionsPolicy]:
             names = [each for page in iam.get_paginator("list_role_policies").paginate(RoleName=role.name) for each in page["PolicyNames"]]
@@ -126,14 +126,9 @@ def _role(account_id: str, raw: Mapping[str, Any], *, has_boundary: bool) -> Rol
         path=raw["Path"],
         arn=raw["Arn"],
         role_id=raw["RoleId"],
-        trust_policy=_text(raw["AssumeRolePolicyDocument"]),
+        trust_policy=text_of_answer(raw["AssumeRolePolicyDocument"]),
         max_session_duration_seconds=raw.get("MaxSessionDuration", 3600),
         tags={each["Key"]: each["Value"] for each in raw.get("Tags", [])},
         created_at=raw.get("CreateDate"),
         permissions_boundary=boundary,
     )
-
-
-def _text(document: Any) -> str:
-    """Botocore decodes documents; a text that it cannot decode stays text."""
-    return unquote(document) if isinstance(document, str) else json.dumps(document)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from doorward.aws.errors import code_of, translated
+from doorward.aws.errors import condition_held, translated
 from doorward.errors import Conflict
 from doorward.events.model import Actor, SessionEvent, Side
 from doorward.events.sessions import merge_copies
@@ -175,18 +175,17 @@ class DynamoSessions:
 
     def _move(self, place: Mapping[str, Any], name: str, time: datetime, direction: str) -> None:
         """Set `first` or `last` where it is not there yet, or the new one lies farther out; and let the edge live on from now."""
-        try:
-            self._dynamodb.update_item(
+        condition_held(
+            f"noting the {name} session of an edge",
+            lambda: self._dynamodb.update_item(
                 TableName=self._table,
                 Key=place,
                 UpdateExpression="SET #time = :time, #ttl = :ttl",
                 ConditionExpression=f"attribute_not_exists(#time) OR :time {direction} #time",
                 ExpressionAttributeNames={"#time": name, "#ttl": "ttl"},
                 ExpressionAttributeValues={":time": {"S": time.isoformat()}, ":ttl": self._ttl(_KEEP_EDGES)},
-            )
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
+            ),
+        )
 
     def _query(self, role_ref: str, low: str, high: str, **more: Any) -> list[Mapping[str, Any]]:
         query: Any = {

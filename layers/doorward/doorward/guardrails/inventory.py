@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import unquote
 
 from doorward.errors import MalformedInput
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
-from doorward.iam.documents import hash_of_text, parse_document
+from doorward.iam.documents import hash_of_text, parse_document, text_of_answer
 from doorward.values import NamedTuple
 
 _NAMES: Final = re.compile(
@@ -58,9 +57,9 @@ class Swept(NamedTuple):
 
 def digest_of(detail: Mapping[str, Any]) -> RoleDigest:
     """One entry of RoleDetailList, as boto3 gives it: policies decoded, or still percent-encoded text."""
-    trust = _text(detail["AssumeRolePolicyDocument"])
+    trust = text_of_answer(detail["AssumeRolePolicyDocument"])
     attached = sorted(each["PolicyArn"] for each in detail.get("AttachedManagedPolicies", ()))
-    inline = sorted((each["PolicyName"], hash_of_text(_text(each["PolicyDocument"]))) for each in detail.get("RolePolicyList", ()))
+    inline = sorted((each["PolicyName"], hash_of_text(text_of_answer(each["PolicyDocument"]))) for each in detail.get("RolePolicyList", ()))
     created: datetime = detail["CreateDate"]
     return RoleDigest(
         name=detail["RoleName"],
@@ -79,7 +78,7 @@ def digest_of(detail: Mapping[str, Any]) -> RoleDigest:
 def principals_of(detail: Mapping[str, Any]) -> tuple[str, ...]:
     """Whom the trust policy of such an entry names where it allows; nobody where the policy cannot be read."""
     try:
-        document = parse_document(_text(detail["AssumeRolePolicyDocument"]))
+        document = parse_document(text_of_answer(detail["AssumeRolePolicyDocument"]))
     except MalformedInput:
         return ()
     return tuple(who.value for each in document.statements if each.effect == "Allow" for who in each.principals or ())
@@ -168,10 +167,6 @@ def _is_behind(judged: Judged, before: RoleDigest, role: RoleDigest) -> bool:
     if judged.open_trust is not None and judged.open_trust != role.trust:
         return True
     return judged.generation != before.generation
-
-
-def _text(document: Any) -> str:
-    return unquote(document) if isinstance(document, str) else json.dumps(document)
 
 
 def _short(value: Any) -> str:

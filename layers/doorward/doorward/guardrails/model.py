@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
-from doorward.findings.model import Severity
+from doorward.findings.model import Severity, Waived
 from doorward.guardrails.rules import ALL_RULES
 from doorward.iam.documents import Condition, Principal
 from doorward.iam.matching import matches_glob
@@ -182,6 +182,13 @@ class Waiver(NamedTuple):
 
     def has_ended(self, now: datetime) -> bool:
         return now.date() >= self.until
+
+    @property
+    def is_of_every_request(self) -> bool:
+        return not self.where.conditions and not self.where.principals
+
+    def as_told(self) -> Waived:
+        return Waived(self.owner, self.reason, self.until.isoformat())
 
 
 class Guardrails(NamedTuple):

@@ -24,7 +24,7 @@
 
 from datetime import datetime
 
-from doorward.findings.model import Finding, Severity, StatementRef, Undecided, Waived
+from doorward.findings.model import Finding, Severity, StatementRef, Undecided
 from doorward.guardrails.model import Role, Waiver
 from doorward.guardrails.outsiders import outsiders_of
 from doorward.guardrails.privileges import Power, Unsure, power_of
@@ -81,11 +81,11 @@ def _privileged_outsiders(setting: Setting, role: Role, waivers: tuple[Waiver, .
     left = {each.statement.index: each for each in counting.found}
     findings = []
     for each in everybody.found:
-        waived = concerned[0] if concerned and each.statement.index not in left else None
+        waived = concerned[0].as_told() if concerned and each.statement.index not in left else None
         outsider = left.get(each.statement.index, each)
         severity = setting.severity_of(rule.id, _SEVERITIES[outsider.is_trusted, power.alone])
         because = _sentence(outsider, power)
-        findings.append(Finding(rule.id, rule.kind, severity, rule.title, outsider.statement, outsider.witness, because, _waived(waived)))
+        findings.append(Finding(rule.id, rule.kind, severity, rule.title, outsider.statement, outsider.witness, because, waived))
     return Looked(tuple(findings), tuple(undecided))
 
 
@@ -138,7 +138,7 @@ def _missing_boundary(setting: Setting, role: Role, waivers: tuple[Waiver, ...],
         because = f"The configuration asks this role for the permissions boundary {shortened(asked.policy)}, and {it_has}"
         cure = f"attach {shortened(asked.policy)} (aws iam put-role-permissions-boundary), or leave the role out under boundaries."
     who = f": {_where(found[0].statement)} lets {_who(found[0])} in" if found else ""
-    waiver = next((each for each in waivers if rule.id in each.rules and not each.where.conditions and not each.where.principals), None)
+    waiver = next((each for each in waivers if rule.id in each.rules and each.is_of_every_request), None)
     return Finding(
         rule.id,
         rule.kind,
@@ -147,13 +147,9 @@ def _missing_boundary(setting: Setting, role: Role, waivers: tuple[Waiver, ...],
         found[0].statement if found else _WHOLE_POLICY,
         None,
         f"{because}{who.rstrip(',')}; {cure}",
-        _waived(waiver),
+        waiver and waiver.as_told(),
     )
 
 
 def _where(statement: StatementRef) -> str:
     return statement_in_words(statement.index, statement.sid)
-
-
-def _waived(waiver: Waiver | None) -> Waived | None:
-    return None if waiver is None else Waived(waiver.owner, waiver.reason, waiver.until.isoformat())

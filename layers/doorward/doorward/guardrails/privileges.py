@@ -24,7 +24,7 @@ from typing import Final
 
 from doorward.errors import MalformedInput
 from doorward.guardrails.model import Permissions, Role
-from doorward.iam.arns import is_of_aws, parse_arn
+from doorward.iam.arns import IAM_REGIONS, is_of_aws, parse_arn
 from doorward.iam.documents import Document, Statement, parse_document
 from doorward.iam.evaluate import CompiledPolicies, Policies, Request, compile_policies
 from doorward.iam.wording import shortened
@@ -39,6 +39,15 @@ class Power(NamedTuple):
     alone: bool
 
 
+class _Call(NamedTuple):
+    """What is asked for. `passed_to`: the service to which a role is passed."""
+
+    action: str
+    resource: str
+    region: str
+    passed_to: str | None = None
+
+
 class Unsure(NamedTuple):
     """On what it depends, and a clause that says why that is not decided."""
 
@@ -46,14 +55,10 @@ class Unsure(NamedTuple):
     because: str
 
 
-_WHICHEVER = "whichever-8f3a61"
-# IAM is at home there, and the region of other calls is the caller's choice.
-_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-
 _REGION_NAME: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]", re.ASCII)
 _MOST_REGIONS: Final = 40  # more than there are
 
-_ROLE, _USER, _POLICY = f"iam::{{}}:role/{_WHICHEVER}", f"iam::{{}}:user/{_WHICHEVER}", f"iam::{{}}:policy/{_WHICHEVER}"
+_ROLE, _USER, _POLICY = "iam::{place}:role/{name}", "iam::{place}:user/{name}", "iam::{place}:policy/{name}"
 _CHANGES_ITSELF: Final = (
     ("iam:AttachRolePolicy", _ROLE),
     ("iam:PutRolePolicy", _ROLE),
@@ -67,33 +72,33 @@ _ON_ITSELF: Final = ("iam:AttachRolePolicy", "iam:PutRolePolicy")
 # By the service to which the role is passed: the calls that make it run, each with the resource that it is asked for.
 _RUN_AS: Final = {
     "lambda.amazonaws.com": (
-        ("lambda:CreateFunction", f"lambda:{{}}:function:{_WHICHEVER}"),
-        ("lambda:InvokeFunction", f"lambda:{{}}:function:{_WHICHEVER}"),
+        ("lambda:CreateFunction", "lambda:{place}:function:{name}"),
+        ("lambda:InvokeFunction", "lambda:{place}:function:{name}"),
     ),
-    "ec2.amazonaws.com": (("ec2:RunInstances", "ec2:{}:instance/i-0123456789abcdef0"),),
+    "ec2.amazonaws.com": (("ec2:RunInstances", "ec2:{place}:instance/i-0123456789abcdef0"),),
     "ecs-tasks.amazonaws.com": (
         ("ecs:RegisterTaskDefinition", "*"),
-        ("ecs:RunTask", f"ecs:{{}}:task-definition/{_WHICHEVER}:1"),
+        ("ecs:RunTask", "ecs:{place}:task-definition/{name}:1"),
     ),
-    "cloudformation.amazonaws.com": (("cloudformation:CreateStack", f"cloudformation:{{}}:stack/{_WHICHEVER}/1"),),
-    "glue.amazonaws.com": (("glue:CreateJob", f"glue:{{}}:job/{_WHICHEVER}"), ("glue:StartJobRun", f"glue:{{}}:job/{_WHICHEVER}")),
+    "cloudformation.amazonaws.com": (("cloudformation:CreateStack", "cloudformation:{place}:stack/{name}/1"),),
+    "glue.amazonaws.com": (("glue:CreateJob", "glue:{place}:job/{name}"), ("glue:StartJobRun", "glue:{place}:job/{name}")),
     "codebuild.amazonaws.com": (
-        ("codebuild:CreateProject", f"codebuild:{{}}:project/{_WHICHEVER}"),
-        ("codebuild:StartBuild", f"codebuild:{{}}:project/{_WHICHEVER}"),
+        ("codebuild:CreateProject", "codebuild:{place}:project/{name}"),
+        ("codebuild:StartBuild", "codebuild:{place}:project/{name}"),
     ),
     "sagemaker.amazonaws.com": (
-        ("sagemaker:CreateNotebookInstance", f"sagemaker:{{}}:notebook-instance/{_WHICHEVER}"),
-        ("sagemaker:CreatePresignedNotebookInstanceUrl", f"sagemaker:{{}}:notebook-instance/{_WHICHEVER}"),
+        ("sagemaker:CreateNotebookInstance", "sagemaker:{place}:notebook-instance/{name}"),
+        ("sagemaker:CreatePresignedNotebookInstanceUrl", "sagemaker:{place}:notebook-instance/{name}"),
     ),
     "states.amazonaws.com": (
-        ("states:CreateStateMachine", f"states:{{}}:stateMachine:{_WHICHEVER}"),
-        ("states:StartExecution", f"states:{{}}:stateMachine:{_WHICHEVER}"),
+        ("states:CreateStateMachine", "states:{place}:stateMachine:{name}"),
+        ("states:StartExecution", "states:{place}:stateMachine:{name}"),
     ),
 }
 _ACTS_AS_ANOTHER: Final = (
-    ("lambda:UpdateFunctionCode", f"lambda:{{}}:function:{_WHICHEVER}"),
-    ("ssm:SendCommand", "ec2:{}:instance/i-0123456789abcdef0"),
-    ("cloudformation:UpdateStack", f"cloudformation:{{}}:stack/{_WHICHEVER}/1"),
+    ("lambda:UpdateFunctionCode", "lambda:{place}:function:{name}"),
+    ("ssm:SendCommand", "ec2:{place}:instance/i-0123456789abcdef0"),
+    ("cloudformation:UpdateStack", "cloudformation:{place}:stack/{name}/1"),
 )
 
 # Policies of AWS's own that are privileged, by what of them makes them so. Others are taken to be not: their texts are not read.
@@ -148,30 +153,24 @@ def power_of(role: Role) -> Power | Unsure | None:
             unread = unread or Unsure(f"policy {shortened(name)}", _not_read(permissions))
         known += [(name, each) for each in documents or ()]
     boundary = _boundary_of(role)
-    asking = [_Asking(role, each) for each in _regions(role, known)]
+    asking = _Asking(role, _regions(role, known))
     most = [(name, _at_most(each)) for name, each in known]
     if isinstance(boundary, Unsure):
         # What it leaves of the rest is not known; without it, there is the most that there can be.
-        return None if unread is None and _gravest(asking, most, None) is None else boundary
-    sure = _gravest(asking, [(name, _at_least(each)) for name, each in known], boundary and _at_least(boundary))
+        return None if unread is None and asking.gravest(most, None) is None else boundary
+    sure = asking.gravest([(name, _at_least(each)) for name, each in known], boundary and _at_least(boundary))
     if sure is None and unread is not None:
         return unread  # what was read shows nothing; a Deny that was not read could only take away from what it shows
-    possible = _gravest(asking, most, boundary and _at_most(boundary)) if sure is None else None
+    possible = asking.gravest(most, boundary and _at_most(boundary)) if sure is None else None
     if possible is None:
         return sure
     because = f"it allows {' and '.join(possible.calls)} under conditions that are not decided"
     return Unsure(f"conditions of policy {shortened(possible.policy)}", because)
 
 
-def _gravest(asking: "list[_Asking]", identity: list[tuple[str, Document]], boundary: Document | None) -> Power | None:
-    found = [power for each in asking for power in [each.gravest(identity, boundary)] if power is not None]
-    return next((each for each in found if each.alone), found[0] if found else None)
-
-
 def _regions(role: Role, known: Iterable[tuple[str, Document]]) -> list[str]:
-    """Where calls are asked for: at home, and wherever a policy speaks of."""
-    arn = parse_arn(role.arn)
-    home = _REGION.get("aws" if arn is None else arn.partition, "us-east-1")
+    """Where calls are asked for: where IAM is at home first, then wherever a policy speaks of."""
+    home = IAM_REGIONS.get(_partition(role), IAM_REGIONS["aws"])
     statements = [each for _, document in known for each in document.statements]
     texts = [
         *(text for each in statements for text in (*(each.resources or ()), *(each.not_resources or ()))),
@@ -209,56 +208,58 @@ def _boundary_of(role: Role) -> Document | Unsure | None:
     return documents[0] if documents else Unsure(f"the permissions boundary {shortened(arn)}", "what it allows was not read")
 
 
-class _Asking:
-    """Asks for calls of one role's session."""
+def _partition(role: Role) -> str:
+    arn = parse_arn(role.arn)
+    return "aws" if arn is None else arn.partition
 
-    def __init__(self, role: Role, region: str) -> None:
-        arn = parse_arn(role.arn)
-        self._partition = "aws" if arn is None else arn.partition
-        self._role = role
+
+class _Asking:
+    """Asks for calls of one role's session in each of the regions, of which IAM's is the first."""
+
+    def __init__(self, role: Role, regions: list[str]) -> None:
+        self._partition, self._account_id = _partition(role), role.account_id
         # Of the texts themselves, so that none of them can name what it will be asked for.
         texts = repr(role.permissions).encode("utf-8", "surrogatepass")
         self._whichever = f"whichever-{sha256(texts).hexdigest()[:12]}"
-        self._session = f"arn:{self._partition}:sts::{role.account_id}:assumed-role/{role.name or _WHICHEVER}/outsider"
-        self._own = role.arn or f"arn:{self._partition}:iam::{role.account_id}:role/{role.name or _WHICHEVER}"
-        self._context = _context(self._own, role.account_id, region)
-        self._at_home = self._context | {"aws:RequestedRegion": _REGION.get(self._partition, "us-east-1")}
+        name = role.name or self._whichever
+        self._session = f"arn:{self._partition}:sts::{role.account_id}:assumed-role/{name}/outsider"
+        self._own = role.arn or f"arn:{self._partition}:iam::{role.account_id}:role/{name}"
+        self._home = regions[0]
+        self._contexts = {each: _context(self._own, role.account_id, each) for each in regions}
 
     def gravest(self, identity: Iterable[tuple[str, Document]], boundary: Document | None) -> Power | None:
-        named = tuple(identity)
-        policies = compile_policies(Policies(identity=tuple(each for _, each in named), permissions_boundary=boundary))
-        names = tuple(name for name, _ in named)
+        names, documents = zip(*named, strict=True) if (named := tuple(identity)) else ((), ())
+        policies = compile_policies(Policies(identity=documents, permissions_boundary=boundary))
         for alone, calls in self._powers():
-            allowed = [self._allowed_by(policies, *each) for each in calls]
+            allowed = [self._allowed_by(policies, each) for each in calls]
             first = allowed[0]
             if first is not None and None not in allowed:
-                return Power(tuple(action for action, _, _ in calls), names[first], alone)
+                return Power(tuple(each.action for each in calls), names[first], alone)
         return None
 
-    def _powers(self) -> Iterator[tuple[bool, tuple[tuple[str, str, str | None], ...]]]:
-        """The gravest first: whether it is enough alone, and the calls (action, resource, service passed to) that all must be allowed."""
+    def _powers(self) -> Iterator[tuple[bool, tuple[_Call, ...]]]:
+        """The gravest first: whether it is enough alone, and the calls that all must be allowed. Calls of IAM have its one region."""
         for action in _ON_ITSELF:
-            yield True, ((action, self._own, None),)
+            yield True, (_Call(action, self._own, self._home),)
         for action, resource in _CHANGES_ITSELF:
-            yield True, ((action, self._arn(resource), None),)
-        for service, calls in _RUN_AS.items():
-            passing = ("iam:PassRole", self._arn(_ROLE), service)
-            yield False, (passing, *((action, self._arn(resource), None) for action, resource in calls))
-        for action, resource in _ACTS_AS_ANOTHER:
-            yield False, ((action, self._arn(resource), None),)
+            yield True, (self._call(action, resource, self._home),)
+        for region in self._contexts:
+            for service, calls in _RUN_AS.items():
+                passing = self._call("iam:PassRole", _ROLE, self._home)._replace(passed_to=service)
+                yield False, (passing, *(self._call(action, resource, region) for action, resource in calls))
+            for action, resource in _ACTS_AS_ANOTHER:
+                yield False, (self._call(action, resource, region),)
 
-    def _arn(self, resource: str) -> str:
+    def _call(self, action: str, resource: str, region: str) -> _Call:
         if resource == "*":
-            return resource
-        account = self._role.account_id
-        resource = resource.replace(_WHICHEVER, self._whichever)
-        place = account if resource.startswith("iam::") else f"{self._context['aws:RequestedRegion']}:{account}"
-        return f"arn:{self._partition}:{resource.format(place)}"
+            return _Call(action, resource, region)
+        place = self._account_id if resource.startswith("iam::") else f"{region}:{self._account_id}"
+        return _Call(action, f"arn:{self._partition}:{resource.format(place=place, name=self._whichever)}", region)
 
-    def _allowed_by(self, policies: CompiledPolicies, action: str, resource: str, passed_to: str | None) -> int | None:
-        context = self._at_home if action.startswith("iam:") else self._context  # IAM has one region, whatever the caller's
-        context = context if passed_to is None else {**context, _PASSED_TO: passed_to}
-        decision = policies.decide(Request(self._session, "AWS", action, context, resource, self._role.account_id))
+    def _allowed_by(self, policies: CompiledPolicies, call: _Call) -> int | None:
+        context = self._contexts[call.region]
+        context = context if call.passed_to is None else {**context, _PASSED_TO: call.passed_to}
+        decision = policies.decide(Request(self._session, "AWS", call.action, context, call.resource, self._account_id))
         if decision.outcome != "allowed":
             return None
         return next((each.index for each in decision.because if each.policy == "identity"), 0)

@@ -6,7 +6,7 @@ Nothing of this is imported for a policy that is narrow on the face of it.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from doorward.findings.model import Finding, StatementRef, Undecided, Waived
+from doorward.findings.model import Finding, StatementRef, Undecided
 from doorward.guardrails.explaining import Told, explain
 from doorward.guardrails.holes import TOO_LARGE, Asked, Hole, Holes, Open, holes_of
 from doorward.guardrails.model import Role, Waiver, Where
@@ -141,10 +141,12 @@ class Searching:
     # What is said of it
 
     def _of_text(self, rule: RuleText, because: str) -> Finding:
-        waiver = next((each for each in self._waivers_of(rule.id) if not each.where.conditions and not each.where.principals), None)
+        waiver = next((each for each in self._waivers_of(rule.id) if each.is_of_every_request), None)
         if waiver is not None:
             self._used.add(waiver)
-        return Finding(rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, _SOMEWHERE, None, because, _waived(waiver))
+        return Finding(
+            rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, _SOMEWHERE, None, because, waiver and waiver.as_told()
+        )
 
     def _of_hole(self, statement: Statement, hole: Hole, waiver: Waiver | None) -> Finding:
         setting = self._setting
@@ -156,7 +158,7 @@ class Searching:
             title = rule.title
             because = explain(rule, Told(statement, hole.principal, hole.shown, setting.organization))
         severity = setting.severity_of(hole.rule, hole.severity)
-        return Finding(hole.rule, "world", severity, title, _SOMEWHERE, hole.shown.witness, because, _waived(waiver))
+        return Finding(hole.rule, "world", severity, title, _SOMEWHERE, hole.shown.witness, because, waiver and waiver.as_told())
 
     def _about_waiver(self, rule: RuleText, because: str) -> Finding:
         return Finding(rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, _WHOLE_POLICY, None, because)
@@ -186,7 +188,3 @@ def _together(parts: list[Looked]) -> Looked:
 
 def _undecided(left_open: Open) -> Undecided:
     return Undecided(left_open.rule, _SOMEWHERE, left_open.construct, left_open.because)
-
-
-def _waived(waiver: Waiver | None) -> Waived | None:
-    return None if waiver is None else Waived(waiver.owner, waiver.reason, waiver.until.isoformat())

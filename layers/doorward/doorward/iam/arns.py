@@ -11,6 +11,8 @@ _ACCOUNT_ID_DIGITS = 12
 _UNIQUE_ID_KINDS = ("AROA", "AIDA", "ACCA", "AGPA", "ANPA", "AIPA")
 _UNIQUE_ID_LENGTHS = range(16, 129)
 _ARN_PARTS = 6
+IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""By partition: where IAM and its events are at home, and where the hub stands."""
 
 
 class Arn(NamedTuple):

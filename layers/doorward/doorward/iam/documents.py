@@ -398,6 +398,15 @@ def _one_or_many(values: tuple[str, ...]) -> str | list[str]:
     return values[0] if len(values) == 1 else list(values)
 
 
+def text_of_answer(document: Any) -> str:
+    """Of a document in an answer of IAM's: boto3 decodes it, and a text that it cannot decode stays percent-encoded text."""
+    if not isinstance(document, str):
+        return json.dumps(document)
+    from urllib.parse import unquote  # here, as above
+
+    return unquote(document)
+
+
 def canonical_hash(document: Document) -> str:
     """Equal for documents that differ only in spelling: order within lists, scalar or list, key order, `Id`, account id or root ARN.
 

@@ -137,6 +137,11 @@ def combine(configured: Organization, facts: OrganizationFacts | None) -> Combin
     return Combined(organization, tuple(_contradictions(configured, facts)))
 
 
+def active_accounts(configured: Organization, facts: OrganizationFacts | None) -> tuple[str, ...]:
+    """Ids of those that can be entered, as far as is known. Without facts the file's."""
+    return tuple(each.id for each in configured.accounts) if facts is None else tuple(each.id for each in facts.accounts if each.is_active)
+
+
 def _contradictions(configured: Organization, facts: OrganizationFacts) -> Iterator[str]:
     if configured.management_account not in {None, facts.management_account}:
         yield f"organization.yaml calls {configured.management_account} the management account; it is {facts.management_account}."

@@ -5,13 +5,10 @@ from typing import Any
 
 from doorward.errors import MalformedInput
 from doorward.guard.doctor import check_account, check_as_json, check_hub
-from doorward.iam.arns import is_account_id
+from doorward.iam.arns import IAM_REGIONS, is_account_id
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
 from doorward.ports.installation import Installation
-
-IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-"""By partition: where IAM's events are, and where the hub stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,9 +154,10 @@ def _react(change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
             yield from _react_to_each(every, change, tools)
         case AccountTarget(account_id):
             from doorward.guardrails.changes import parameters_hidden
+            from doorward.usecases.start_sweep import start_sweep
 
             _tell(parameters_hidden(change), tools)
-            no_sweep = _start_a_sweep(account_id, f"{change.event_name} {change.event_id} hides its role.", tools)
+            no_sweep = start_sweep(tools.sweeps, [account_id], f"{change.event_name} {change.event_id} hides its role.")
             yield from _react_to_each(_hidden(account_id, change, tools), change, tools)
             if no_sweep is not None:
                 raise no_sweep
@@ -171,15 +172,6 @@ def _tell_of_provider(change: Change, touched: list[RoleTarget], tools: Tools) -
     from doorward.guardrails.changes import provider_changed  # of every thousand events one needs it
 
     _tell(provider_changed(change, [each.role_name for each in touched], tools.organization), tools)
-
-
-def _start_a_sweep(account_id: str, because: str, tools: Tools) -> DoorwardError | None:
-    """Why there will be none: no reason not to look."""
-    try:
-        tools.sweeps().start([account_id], because)
-    except DoorwardError as error:
-        return error
-    return None
 
 
 def _tell(alert: "Alert | None", tools: Tools) -> None:

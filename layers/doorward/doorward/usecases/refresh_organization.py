@@ -13,14 +13,14 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
-from doorward.errors import Conflict, DoorwardError, Misconfigured
+from doorward.errors import Conflict, Misconfigured
 from doorward.events.hints import Hint
 from doorward.events.model import Cause, OrganizationEvent
 from doorward.events.records import parse_envelope
 from doorward.findings.alerts import Alert, alert_as_json
 from doorward.guard.organization_alerts import ORGANIZATIONS, alert_of_event, alerts_of_changes
 from doorward.organization.changes import ChangeKind, FactChange, changes
-from doorward.organization.facts import OrganizationFacts, combine
+from doorward.organization.facts import OrganizationFacts, active_accounts, combine
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
 from doorward.ports.facts import RoleNames
@@ -28,6 +28,7 @@ from doorward.ports.hints import Hints
 from doorward.ports.ledger import Announcement, EventOutcome, Ledger
 from doorward.ports.organization import REFRESH, Directory, Kept, OrganizationStore, Refreshes
 from doorward.ports.sweeps import Sweeps
+from doorward.usecases.start_sweep import start_sweep
 
 _SETTLED = timedelta(seconds=60)
 """A read that began this long after an event shows what it told of."""
@@ -100,9 +101,8 @@ def _called(message: str) -> dict[str, object] | None:
 def _every_account(tools: Tools) -> Iterator[Hint]:
     """Once a day each role is looked at, whatever is known of it: a look was lost, a waiver has ended, or the configuration is another."""
     kept, now = tools.store.load(), tools.clock.now()
-    accounts = tools.configured.accounts if kept is None else [each for each in kept.facts.accounts if each.is_active]
-    for each in accounts:
-        yield Hint(each.id, Cause.FACTS, "Each role is looked at once a day.", f"daily-{now.date()}-{each.id}", now)
+    for account_id in active_accounts(tools.configured, None if kept is None else kept.facts):
+        yield Hint(account_id, Cause.FACTS, "Each role is looked at once a day.", f"daily-{now.date()}-{account_id}", now)
 
 
 def _refresh(events: tuple[OrganizationEvent, ...], tools: Tools) -> tuple[str, str]:
@@ -134,7 +134,7 @@ def _compare(before: Kept | None, facts: OrganizationFacts, events: tuple[Organi
     _announce(alerts_of_changes(found, facts, over, events, tools.clock.now()), facts, tools)
     tools.hints.send(tuple(_hints(found, facts, over, tools)))
     joined = sorted({each.subject for each in found if each.kind in _SWEPT} & {each.id for each in facts.accounts if each.is_active})
-    no_sweep = _start_a_sweep(joined, tools)
+    no_sweep = start_sweep(lambda: tools.sweeps, tuple(joined), "The account has joined the organization.") if joined else None
     try:
         tools.store.save(facts, over=over)
         if no_sweep is not None:
@@ -147,16 +147,6 @@ def _compare(before: Kept | None, facts: OrganizationFacts, events: tuple[Organi
     if not found:
         return "read", f"Nothing has changed. {said}".rstrip()
     return "changed", " ".join([*(each.says for each in found), said]).rstrip()
-
-
-def _start_a_sweep(joined: list[str], tools: Tools) -> DoorwardError | None:
-    """Why there will be none."""
-    try:
-        if joined:
-            tools.sweeps.start(tuple(joined), "The account has joined the organization.")
-    except DoorwardError as error:
-        return error
-    return None
 
 
 def _hints(found: Sequence[FactChange], facts: OrganizationFacts, over: int, tools: Tools) -> Iterator[Hint]:

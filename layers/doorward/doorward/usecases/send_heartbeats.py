@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from doorward.errors import DoorwardError, Unavailable
 from doorward.findings.alerts import Alert, alert_as_json
 from doorward.guard.heartbeats import Heard, Pulse, Silence, Spot, due, ended_alert, hear, look, looked_at, missed_alert, send
-from doorward.organization.facts import OrganizationFacts
+from doorward.organization.facts import OrganizationFacts, active_accounts
 from doorward.organization.model import Organization
 from doorward.ports.beats import Beats, Canaries
 from doorward.ports.clock import Clock
@@ -109,7 +109,7 @@ def _tell(begun: list[tuple[str, Silence]], ended: list[tuple[str, Silence]], no
 
 def _regions(now: datetime, tools: Tools) -> Mapping[str, tuple[str, ...]]:
     """By account, the regions that it and the hub have enabled; none while they were not read. The IAM region is enabled everywhere."""
-    accounts = _accounts(tools)
+    accounts = active_accounts(tools.organization, tools.facts)
     known = tools.beats.regions(accounts)
     read = {each: known[each][1] if each in known else () for each in accounts}
     stale = [each for each in accounts if each not in known or now - known[each][0] >= _REGIONS_KEPT]
@@ -123,12 +123,6 @@ def _regions(now: datetime, tools: Tools) -> Mapping[str, tuple[str, ...]]:
         tools.beats.keep_regions(account_id, read[account_id], now)
     of_hub = frozenset(read.get(tools.hub_account, ()))
     return {each: tuple(region for region in read[each] if region in of_hub) for each in accounts}
-
-
-def _accounts(tools: Tools) -> tuple[str, ...]:
-    if tools.facts is None:
-        return tuple(each.id for each in tools.organization.accounts)
-    return tuple(each.id for each in tools.facts.accounts if each.is_active)
 
 
 def _name(account_id: str, tools: Tools) -> str | None:

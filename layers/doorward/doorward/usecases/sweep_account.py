@@ -96,7 +96,9 @@ def _asked(request: object, organization: Organization) -> _Asked:
 def _slice(asked: _Asked, began: datetime, tools: Tools) -> dict[str, Any]:
     account_id = asked.account_id
     partial = tools.inventory.load_partial(account_id, asked.sweep)
-    marker, seen = (None, Swept(began, {}, {})) if partial is None else (partial.marker, partial.seen)
+    marker = None if partial is None else partial.marker
+    at, roles, policies = (began, {}, {}) if partial is None else (partial.seen.at, dict(partial.seen.roles), dict(partial.seen.policies))
+    seen = Swept(at, roles, policies)  # it grows by every page
     before = tools.inventory.load(account_id)
     while True:
         try:
@@ -108,8 +110,8 @@ def _slice(asked: _Asked, began: datetime, tools: Tools) -> dict[str, Any]:
             return _give_up(asked, str(error), tools)
         digests = {each.name: each for each in map(digest_of, page.details)}
         _expect(account_id, page, digests, before, tools)
-        policies = {each["Arn"]: each["DefaultVersionId"] for each in page.policies}
-        seen = Swept(seen.at, {**seen.roles, **digests}, {**seen.policies, **policies})
+        roles.update(digests)
+        policies.update((each["Arn"], each["DefaultVersionId"]) for each in page.policies)
         if page.marker is None:
             return _finish(asked, before, seen, tools)
         marker = page.marker
@@ -120,12 +122,13 @@ def _slice(asked: _Asked, began: datetime, tools: Tools) -> dict[str, Any]:
 
 def _expect(account_id: str, page: Page, digests: Mapping[str, RoleDigest], before: Swept | None, tools: Tools) -> None:
     """Whoever is let in by a trust policy that no sweep has seen yet, or has not told of for long: what is expected is forgotten, too."""
-    known = {} if before is None else {name: each.trust for name, each in before.roles.items()}
+    known: Mapping[str, RoleDigest] = {} if before is None else before.roles
     hour = int(tools.clock.now().timestamp()) // 3600
     told = [
         each
         for each in page.details
-        if known.get(each["RoleName"]) != digests[each["RoleName"]].trust or (crc32(each["RoleId"].encode()) - hour) % _EXPECT_HOURS == 0
+        for name in [each["RoleName"]]
+        if name not in known or known[name].trust != digests[name].trust or (crc32(each["RoleId"].encode()) - hour) % _EXPECT_HOURS == 0
     ]
     edges = [edge for each in told for edge in expected_edges(f"{account_id}/{each['RoleName']}", principals_of(each))]
     with suppress(DoorwardError):  # within a month it is told anew: no reason for a role not to be looked at
