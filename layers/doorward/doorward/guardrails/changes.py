@@ -29,7 +29,8 @@ def parameters_hidden(change: Change) -> Alert | None:
         "a change hides what it changed",
         f"{change.actor.name_for_people} called {change.event_name} in {change.account_id}, and the event does not say on what: its"
         " parameters were padded over what CloudTrail records, or left out.",
-        "Every role of the account has been looked at. Ask the caller why; if nobody can say, take the access away.",
+        "What must have changed has been looked at, and a sweep looks at every other role of the account. "
+        "Ask the caller why; if nobody can say, take the access away.",
     )
 
 
