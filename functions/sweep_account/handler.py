@@ -11,7 +11,7 @@ logger = Logger()
 
 
 def handler(event: object, context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    answer = sweep_account(event, bootstrap.sweep_tools())
+    answer = sweep_account(event, bootstrap.sweep_tools(event))
     logger.info(
         "Swept an account",
         account=answer["account_id"],

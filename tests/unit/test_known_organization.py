@@ -40,6 +40,18 @@ def test_what_was_read_counts_from_a_minute_after_it_was_kept_at_the_latest() ->
     assert known.facts() is not None
 
 
+def test_an_account_that_joined_within_the_minute_is_known_to_whoever_asks_for_it() -> None:
+    store, clock = Store(), FakeClock()
+    known = KnownOrganization(FILE, store, clock)
+    assert known.organization(STAGING).account(STAGING) is None
+    store.save(facts(account(PROD, PRODUCTION), account(STAGING)), over=0)
+    assert known.organization().account(STAGING) is None
+    assert known.organization(STAGING).account(STAGING) is not None
+    loads = store.loads
+    assert known.organization(STAGING) == known.organization(None) == known.organization(7)
+    assert store.loads == loads
+
+
 def test_many_questions_within_a_minute_are_one_load() -> None:
     store, clock = Store(), FakeClock()
     known = KnownOrganization(FILE, store, clock)

@@ -178,11 +178,11 @@ def inventory() -> "DynamoInventory":
     return DynamoInventory(client("dynamodb"), _setting("FACTS_TABLE"))
 
 
-def sweep_tools() -> "sweep_account.Tools":
-    """For sweep_account, with the organization as it is known now."""
+def sweep_tools(request: object = None) -> "sweep_account.Tools":
+    """For sweep_account, with the organization as it is known now, and with the account that is asked for, which may just have joined."""
     from doorward.usecases.sweep_account import Tools
 
-    organization = known_organization().organization()
+    organization = known_organization().organization(request.get("account_id") if isinstance(request, dict) else None)
     pages = _role_pages(organization.partition)
     return Tools(pages, inventory(), hints(), _sessions(), SystemClock(), organization, ledger())
 

@@ -22,9 +22,15 @@ class KnownOrganization:
         self._facts: OrganizationFacts | None = None
         self._organization = configured
 
-    def organization(self) -> Organization:
-        """Raises Unavailable where nothing could be loaded for a minute: to go on by what is old would be to judge by what may be wrong."""
+    def organization(self, knowing: object = None) -> Organization:
+        """`knowing`: id of an account that somebody speaks of. Where what is kept does not know it, it may have joined since: loaded anew.
+
+        Raises Unavailable where nothing could be loaded for a minute: to go on by what is old would be to judge by what may be wrong.
+        """
         self._load()
+        if isinstance(knowing, str) and self._organization.account(knowing) is None:
+            self._loaded_at = None
+            self._load()
         return self._organization
 
     def facts(self) -> OrganizationFacts | None:
