@@ -153,6 +153,7 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
             "SlackApiUrl": slack.url,
             "ReactionConcurrency": "2",  # ten functions that start at once take ten seconds on two cores
             "ReadDelaysSeconds": _READ_DELAYS_SECONDS,
+            "EventsTakeSeconds": "2",
             "GuardTopicArn": GUARD_TOPIC,
         }
     )

@@ -138,6 +138,13 @@ class FakeLedger:
     def heads_of(self, role_refs: Sequence[str]) -> Mapping[str, Head]:
         return {each: self.heads[each] for each in role_refs if each in self.heads}
 
+    def looked_at(self, hints: Sequence[Hint]) -> None:
+        """What the reaction keeps of looks that a sweep asked for, where nothing was found."""
+        for each in hints:
+            if each.look is not None:
+                ref = f"{each.account_id}/{each.role_name}"
+                self.heads[ref] = replace(self.head(ref), looked=each.look)
+
     def case(self, role_ref: str, case_id: str) -> Case | None:
         return self.cases.get((role_ref, case_id))
 
@@ -355,9 +362,15 @@ class FakeSweeps:
     started: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     fail_next: list[DoorwardError] = field(default_factory=list)
 
-    def start(self, account_ids: Sequence[str], because: str) -> None:
+    names: set[str] = field(default_factory=set)
+
+    def start(self, account_ids: Sequence[str], because: str, *, once: str | None = None) -> None:
         if self.fail_next:
             raise self.fail_next.pop(0)
+        if once is not None:
+            if once in self.names:
+                return
+            self.names.add(once)
         self.started.append((tuple(account_ids), because))
 
 
@@ -365,8 +378,11 @@ class FakeSweeps:
 class FakeHints:
     sent: list[Hint] = field(default_factory=list)
 
-    def send(self, hints: Sequence[Hint]) -> None:
+    after: list[int] = field(default_factory=list)
+
+    def send(self, hints: Sequence[Hint], *, after_seconds: int = 0) -> None:
         self.sent += hints
+        self.after += [after_seconds for _ in hints]
 
 
 class FakeSessions:
@@ -465,10 +481,10 @@ class FakeExpectations:
 
 @dataclass
 class FakePages:
-    """Entries of RoleDetailList by account, in pages of `size`, and the default versions of all policies. `throttled`: which calls fail."""
+    """Entries of RoleDetailList by account, in pages of `size`; id and default version of each policy. `throttled`: which calls fail."""
 
     details: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    policies: dict[str, str] = field(default_factory=dict)
+    policies: dict[str, tuple[str, str]] = field(default_factory=dict)
     size: int = 2
     throttled: list[int] = field(default_factory=list)
     calls: int = 0
@@ -480,5 +496,5 @@ class FakePages:
         start = int(marker or 0)
         listed = self.details.get(account_id, [])
         end = start + self.size
-        policies = [{"Arn": arn, "DefaultVersionId": version} for arn, version in self.policies.items()]
+        policies = [{"Arn": arn, "PolicyId": id_, "DefaultVersionId": version} for arn, (id_, version) in self.policies.items()]
         return Page(listed[start:end], policies if start == 0 else [], str(end) if end < len(listed) else None)

@@ -17,8 +17,8 @@ type _Steps = Generator[float, None, Json]
 """Yields how many seconds pass; returns the output."""
 
 _FIELDS: Final = {
-    "Task": {"Resource", "Parameters", "ResultSelector", "OutputPath", "TimeoutSeconds", "Retry", "Next"},
-    "Map": {"ItemsPath", "MaxConcurrency", "ToleratedFailurePercentage", "ItemProcessor", "ResultPath", "Next"},
+    "Task": {"Resource", "Parameters", "OutputPath", "TimeoutSeconds", "Retry", "Next"},
+    "Map": {"ItemsPath", "ItemSelector", "MaxConcurrency", "ToleratedFailurePercentage", "ItemProcessor", "ResultPath", "Next"},
     "Choice": {"Choices", "Default"},
     "Wait": {"SecondsPath", "Next"},
     "Succeed": set(),
@@ -107,10 +107,7 @@ class Machine:
                 self.transitions += 1  # a retry is one, too
             else:
                 yield seconds
-                result = {"Payload": answer}
-                if "ResultSelector" in state:
-                    result = {name.removesuffix(".$"): _at(result, path) for name, path in state["ResultSelector"].items()}
-                return _at(result, state.get("OutputPath", "$"))
+                return _at({"Payload": answer}, state.get("OutputPath", "$"))
         raise AssertionError
 
     def _map(self, state: Mapping[str, Json], value: Json, now: Callable[[], float]) -> _Steps:
@@ -129,7 +126,7 @@ class Machine:
 
         while waiting or running:
             while waiting and len(running) < state["MaxConcurrency"]:
-                item = waiting.pop()
+                item = _selected(state["ItemSelector"], value, waiting.pop())
                 heapq.heappush(running, (time, next(order), self._states(processor, item, current), item))
             self.most_at_once = max(self.most_at_once, len(running))
             at, _, steps, item = heapq.heappop(running)
@@ -153,6 +150,11 @@ def _chosen(state: Mapping[str, Json], value: Json) -> str:
         if _at(value, choice["Variable"]) is choice["BooleanEquals"]:
             return str(choice["Next"])
     return str(state["Default"])
+
+
+def _selected(selector: Mapping[str, str], value: Json, item: Json) -> Json:
+    """Paths of the map's own input, and of the context object the item alone."""
+    return {name.removesuffix(".$"): item if path == "$$.Map.Item.Value" else _at(value, path) for name, path in selector.items()}
 
 
 def _at(value: Json, path: str) -> Json:

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from doorward.aws.inventory import DynamoInventory
 from doorward.errors import DoorwardError, Misconfigured, Throttled
 from doorward.events.hints import Hint
+from doorward.guardrails.model import Guardrails
 from doorward.organization.model import Account, Organization
 from doorward.ports.facts import Page
 from doorward.usecases.plan_sweep import plan_sweep
@@ -114,7 +115,9 @@ class SweptWorld:
         self.iam = SlowIam(self.clock, roles, page_size)
         client: Any = self.items
         self.inventory = DynamoInventory(client, "facts")
-        self.tools = Tools(self.iam, self.inventory, self.hints, FakeExpectations(), self.clock, self.organization, self.ledger)
+        self.tools = Tools(
+            self.iam, self.inventory, self.hints, FakeExpectations(), self.clock, self.organization, self.ledger, Guardrails(), ""
+        )
         self.ids = count(1)
         self.slices = 0
 
@@ -130,7 +133,10 @@ class SweptWorld:
                 "${SweepAccountFunctionArn}": partial(self._run, began, self._slice),
             },
         )
-        machine.run(request if request is not None else {})
+        try:
+            machine.run(request if request is not None else {})
+        finally:
+            self.ledger.looked_at(self.hints.sent[before:])
         self.clock.time = max(began + timedelta(hours=1), began + timedelta(seconds=machine.seconds))
         self.clock.slept.clear()
         return machine, self.hints.sent[before:]

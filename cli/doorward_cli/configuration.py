@@ -14,7 +14,7 @@ from typing import Any
 
 from doorward.errors import Misconfigured
 from doorward.guardrails.model import Guardrails
-from doorward.guardrails.parsing import guardrails_from, guardrails_hash
+from doorward.guardrails.parsing import configuration_hash, guardrails_from
 from doorward.organization.model import Organization
 from doorward.organization.parsing import organization_from
 
@@ -96,7 +96,7 @@ def build_package_data(config_dir: Path, target_dir: Path) -> None:
     """
     organization, guardrails = _folder_sources(config_dir)
     target_dir.mkdir(parents=True, exist_ok=True)
-    hashed = {"hash": guardrails_hash(guardrails.data), **guardrails.data}
+    hashed = {"hash": configuration_hash(guardrails.data), **guardrails.data}
     for name, data in (("organization.json", organization.data), ("guardrails.json", hashed)):
         (target_dir / name).write_text(json.dumps(data, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
 

@@ -17,6 +17,7 @@ def handler(event: object, context: object) -> dict[str, Any]:  # noqa: ARG001 -
         account=answer["account_id"],
         done=answer["done"],
         hints=answer.get("hints"),
+        left=answer.get("left"),
         unreadable=answer.get("unreadable", False),
     )
     return answer

@@ -8,12 +8,13 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from moto import mock_aws
 
 from doorward.aws.hints import SqsHints
 from doorward.aws.refreshes import SqsRefreshes
 from doorward.aws.sweeps import StepFunctionsSweeps
-from doorward.errors import Misconfigured, Unavailable
+from doorward.errors import DoorwardError, Misconfigured, Unavailable
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
 from doorward.ports.organization import REFRESH
@@ -83,6 +84,20 @@ def test_a_sweep_is_started_for_exactly_these_accounts() -> None:
         (execution,) = states.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
         given = json.loads(states.describe_execution(executionArn=execution["executionArn"])["input"])
         assert given == {"accounts": [PROD, STAGING], "because": "It joined."}
+
+
+def test_what_is_asked_for_once_is_swept_once() -> None:
+    with patch.dict(os.environ, ENVIRONMENT), mock_aws():
+        states = boto3.client("stepfunctions")
+        with Stubber(states) as stub:
+            sweeps = StepFunctionsSweeps(states, "arn:aws:states:us-east-1:111122223333:stateMachine:doorward-sweep")
+            stub.add_response("start_execution", {"executionArn": "x", "startDate": START})
+            sweeps.start([PROD], "It hides.", once="e-1/of any length and / any form")
+            stub.add_client_error("start_execution", "ExecutionAlreadyExists")
+            sweeps.start([PROD], "It hides.", once="e-1/of any length and / any form")
+            stub.add_client_error("start_execution", "StateMachineDoesNotExist")
+            with pytest.raises(DoorwardError):
+                sweeps.start([PROD], "It hides.", once="e-1/of any length and / any form")
 
 
 def test_a_call_for_a_read_comes_after_the_time_it_was_put_off_by(queue: Queue) -> None:

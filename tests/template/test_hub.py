@@ -102,7 +102,7 @@ PERMISSIONS = {
     "SweepAccountRole": {
         "sts:AssumeRole": {"doorward-read"},
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
-        "dynamodb:GetItem": {"FactsTable", "LedgerTable"},
+        "dynamodb:GetItem": {"FactsTable"},
         "dynamodb:BatchGetItem": {"LedgerTable"},
         "dynamodb:Query": {"LedgerTable"},
         "dynamodb:PutItem": {"FactsTable", "LedgerTable"},

@@ -122,6 +122,7 @@ class World:
             organization,
             guardrails,
             (1.0, 2.0, 4.0),
+            timedelta(minutes=15),
             lambda: self.beats,
             lambda: self.sweeps,
             lambda: self.hints,

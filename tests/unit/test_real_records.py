@@ -1,6 +1,7 @@
 """Public CloudTrail records of real accounts go through the parser and the reaction. Skips where they do not lie beside the repository."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,19 @@ def react(record: dict[str, Any]) -> tuple[list[str], FakeRoles]:
         roles.put(Role(account, name, "/", f"arn:aws:iam::{account}:role/{name}", "AROAREAL0000000001", document))
     organization = Organization(id="o-a1b2c3d4e5", accounts=(Account(account, "own"),))
     guardrails = Guardrails(mode=Mode.ENFORCE)
-    tools = Tools(roles, FakeLedger(clock), clock, organization, guardrails, (0.1,), FakeBeats, FakeSweeps, FakeHints, lambda _change: None)
+    tools = Tools(
+        roles,
+        FakeLedger(clock),
+        clock,
+        organization,
+        guardrails,
+        (0.1,),
+        timedelta(),
+        FakeBeats,
+        FakeSweeps,
+        FakeHints,
+        lambda _change: None,
+    )
     return [outcome.outcome for outcome in react_to_change(message, tools)], roles
 
 

@@ -375,20 +375,6 @@ class TestAdmitting:
         assert world.refreshes.calls == []
 
 
-def test_once_a_day_every_role_of_every_account_is_looked_at_and_nothing_is_written_for_it(world: World) -> None:
-    daily = json.dumps({"format": "doorward.refresh/1", "because": "The daily read", "look_at_every_role": True})
-    world.clock.sleep(60)
-    refresh_organization(daily, world.tools)
-    assert {each.account_id for each in world.hints.sent} == {PROD, MANAGEMENT}  # as the file says, before the first read
-    world.read(account(PROD, PRODUCTION), account(STAGING))
-    world.hints.sent.clear()
-    world.clock.sleep(86_400)
-    refresh_organization(daily, world.tools)
-    assert {PROD, STAGING} <= {each.account_id for each in world.hints.sent}
-    assert {(each.role_name, each.cause) for each in world.hints.sent} == {(None, Cause.FACTS)}
-    assert len({each.id for each in world.hints.sent}) == len(world.hints.sent)
-
-
 def test_without_a_sweep_what_the_organization_is_now_is_kept_all_the_same(world: World) -> None:
     world.read(account(PROD, PRODUCTION))
     world.sweeps.fail_next = [Misconfigured("the state machine is gone")]

@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator
-from copy import deepcopy
+from collections.abc import Iterator, Sequence
+from copy import deepcopy, replace
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -20,8 +20,10 @@ from moto import mock_aws
 from doorward.aws.inventory import DynamoInventory, IamPages
 from doorward.aws.members import ONE_TRY, Members
 from doorward.errors import MalformedInput, Throttled, Unavailable
+from doorward.events.hints import Hint
 from doorward.events.model import Cause
-from doorward.guardrails.inventory import Judged, Swept, compare, digest_of
+from doorward.guardrails.inventory import Judged, Look, Swept, compare, digest_of, judged_under, look_at, out_of_date
+from doorward.guardrails.model import Guardrails, Waiver
 from doorward.organization.facts import ACTIVE, AccountFacts, OrganizationFacts
 from doorward.organization.model import Account, Organization
 from doorward.ports.facts import Partial
@@ -69,7 +71,7 @@ class World:
         self.clock, self.hints, self.inventory = FakeClock(), FakeHints(), FakeInventory()
         self.pages = FakePages({PROD: list(details)}, size=size)
         self.expectations, self.ledger = FakeExpectations(), FakeLedger(self.clock)
-        self.tools = Tools(self.pages, self.inventory, self.hints, self.expectations, self.clock, ACME, self.ledger)
+        self.tools = Tools(self.pages, self.inventory, self.hints, self.expectations, self.clock, ACME, self.ledger, Guardrails(), "")
         self.sweeps = 0
 
     def ask(self) -> dict[str, Any]:
@@ -83,13 +85,15 @@ class World:
         stepped: dict[str, Any] = json.loads(json.dumps(sweep_account(answer, self.tools)))
         return stepped
 
-    def sweep(self) -> list[tuple[str | None, Cause]]:
-        """To its end, however many slices; the hints that it sent."""
+    def sweep(self, *, lost: Sequence[str] = ()) -> list[tuple[str | None, Cause]]:
+        """To its end, however many slices; the hints that it sent, all of which were looked at but those `lost`."""
         before, answer = len(self.hints.sent), self.ask()
         while not answer["done"]:
             answer = self.step(answer)
             self.clock.time += timedelta(seconds=answer["wait"])
-        return [(each.role_name, each.cause) for each in self.hints.sent[before:]]
+        sent = self.hints.sent[before:]
+        self.ledger.looked_at([each for each in sent if each.role_name not in lost])
+        return [(each.role_name, each.cause) for each in sent]
 
 
 def test_a_first_sweep_has_every_role_looked_at_and_a_second_none() -> None:
@@ -143,7 +147,7 @@ def test_a_sweep_that_was_cut_off_before_it_kept_what_it_saw_sends_the_same_hint
     world.sweep()
     world.pages.details[PROD] = [CHANGES[Cause.TRUST]]
     kept = deepcopy(world.inventory.swept)
-    world.sweep()
+    world.sweep(lost="x")
     world.inventory.swept = kept
     world.sweep()
     changed = [each.id for each in world.hints.sent if each.cause is Cause.TRUST]
@@ -157,15 +161,72 @@ def test_it_asks_at_most_three_times_a_second() -> None:
     assert sum(world.clock.slept) >= (world.pages.calls - 1) / 3 - 1e-6
 
 
-def test_a_policy_with_another_default_version_has_its_holders_looked_at() -> None:
+def attached(*arns: str) -> list[dict[str, str]]:
+    return [{"PolicyName": each.rsplit("/", 1)[1], "PolicyArn": each} for each in arns]
+
+
+@pytest.mark.parametrize("changed", [("ANPAX", "v2"), ("ANPANEW", "v1")], ids=["another default version", "deleted, and made anew"])
+def test_a_policy_that_says_something_else_has_its_holders_looked_at(changed: tuple[str, str]) -> None:
     arn, other = (f"arn:aws:iam::{PROD}:policy/{each}" for each in ("mine", "other"))
-    world = World(detail("x"))
-    world.pages.policies = {arn: "v1"}
+    world = World(
+        detail("x", AttachedManagedPolicies=attached(arn)),
+        detail("y", AttachedManagedPolicies=attached(other)),
+        detail("z", PermissionsBoundary={"PermissionsBoundaryArn": arn}),
+    )
+    world.pages.policies = {arn: ("ANPAX", "v1"), other: ("ANPAY", "v1")}
     world.sweep()
-    world.pages.policies = {arn: "v2", other: "v1"}
-    assert world.sweep() == [(None, Cause.PERMISSIONS)]
-    assert world.hints.sent[-1].policy == arn
+    world.pages.policies[arn] = changed
+    assert world.sweep() == [("x", Cause.PERMISSIONS), ("z", Cause.PERMISSIONS)]
     assert world.sweep() == []
+
+
+class TestWhatNobodyGotToIsAskedForAgain:
+    @pytest.mark.parametrize("cause", CHANGES)
+    def test_with_the_cause_that_it_had(self, cause: Cause) -> None:
+        world = World(detail("x"), detail("y"))
+        world.sweep()
+        world.pages.details[PROD][0] = CHANGES[cause]
+        assert world.sweep(lost="x") == [("x", cause)]
+        assert world.sweep() == [("x", cause)]
+        assert world.sweep() == []
+
+    def test_so_is_what_is_more_than_one_sweep_may_ask_for_and_the_most_urgent_comes_first(self) -> None:
+        world = World(*(detail(f"r{number:04}") for number in range(1000)), size=500)
+        assert len(world.sweep()) == 900
+        world.pages.details[PROD][999] = detail("r0999", CreateDate=world.clock.now() + timedelta(hours=1))
+        world.pages.details[PROD][3] = {**CHANGES[Cause.TRUST], "RoleName": "r0003", "RoleId": "AROAR0003"}
+        last = world.sweep()
+        assert last[0] == ("r0003", Cause.TRUST)
+        assert {name for name, _ in last[1:]} == {f"r{number:04}" for number in range(900, 1000)}
+        assert world.sweep() == []
+
+    def test_another_configuration_has_every_role_looked_at_and_so_has_a_waiver_that_begins_or_ends(self) -> None:
+        world = World(detail("x"), detail("y"))
+        world.sweep()
+        until = (START + timedelta(days=3)).date()
+        waiver = Waiver("me", "because", (START + timedelta(days=2)).date(), until, f"{PROD}/x", ("other-account",))
+        for changed in (
+            replace(world.tools, organization_hash="another"),
+            replace(world.tools, guardrails=Guardrails(hash="another")),
+        ):
+            world.tools = changed
+            assert world.sweep() == [("x", Cause.FACTS), ("y", Cause.FACTS)]
+            assert world.sweep() == []
+        days = [judged_under("", Guardrails(waivers=(waiver,)), START + timedelta(days=each)) for each in range(5)]
+        assert [each == days[0] for each in days] == [True, True, False, True, True]
+
+    def test_whatever_is_known_each_role_is_looked_at_once_a_day_some_each_hour(self) -> None:
+        world = World(*(detail(f"r{number}") for number in range(240)), size=300)
+        world.sweep()
+        looked: list[str | None] = []
+        most = 0
+        for hour in range(24):
+            world.clock.time = START + timedelta(hours=hour + 1)
+            now = world.sweep()
+            most = max(most, len(now))
+            looked += [name for name, cause in now if cause is Cause.FACTS]
+        assert sorted(map(str, looked)) == sorted(f"r{number}" for number in range(240))
+        assert most < 40
 
 
 def test_a_role_that_came_and_went_unseen_is_told_where_a_case_of_it_is_open() -> None:
@@ -194,6 +255,7 @@ class TestTwoSweepsOfOneAccount:
         while not first["done"]:
             first = world.step(first)
         assert first["hints"] == 500
+        world.ledger.looked_at(world.hints.sent)
         second, third = waiting
         while not second["done"]:
             second = world.step(second)
@@ -279,9 +341,16 @@ def test_exactly_what_has_changed_leads_to_hints(changed: dict[str, Cause]) -> N
             for name in "abcd"
         )
     )
-    hints = compare(PROD, before, after, judged={}, open_cases={}, now=START)
-    assert {each.role_name: each.cause for each in hints} == changed
-    assert compare(PROD, after, after, judged={}, open_cases={}, now=START) == ()
+    assert {each.role_name: each.cause for each in hints_of(after, looked_at(before))} == changed
+    assert hints_of(after, looked_at(after)) == ()
+
+
+def looked_at(seen: Swept) -> dict[str, Judged]:
+    return {name: Judged(each.role_id, "", look_at(each, seen.policies, "", START)) for name, each in seen.roles.items()}
+
+
+def hints_of(seen: Swept, judged: dict[str, Judged], before: Swept | None = None) -> tuple[Hint, ...]:
+    return compare(PROD, before, seen, judged=judged, open_cases={}, under="", now=START)
 
 
 ASKED = {"account_id": PROD, "sweep": "s1", "asked": START.isoformat()}
@@ -299,18 +368,23 @@ def test_no_account_outside_of_the_organization_is_entered(request_: object) -> 
 
 
 def test_all_accounts_are_planned_or_those_asked_for() -> None:
-    assert [each["account_id"] for each in plan({})["accounts"]] == [PROD, STAGING]
-    assert plan({"accounts": [PROD, PROD]})["accounts"] == [ASKED]
+    assert plan({})["accounts"] == [PROD, STAGING]
+    assert plan({"accounts": [PROD, PROD]}) == {"sweep": "s1", "asked": START.isoformat(), "accounts": [PROD]}
     for wrong in ("777788889999", [777788889999], 7):
         with pytest.raises(MalformedInput):
             plan({"accounts": wrong})
 
 
 def test_an_account_that_is_not_known_yet_is_tried_again_and_keeps_no_other_waiting() -> None:
-    planned = plan({"accounts": ["999988887777", PROD]})["accounts"]
-    assert [each["account_id"] for each in planned] == ["999988887777", PROD]
+    assert plan({"accounts": ["999988887777", PROD]})["accounts"] == ["999988887777", PROD]
     with pytest.raises(MalformedInput):  # which the state machine tries again, for this account alone
-        sweep_account(planned[0], World().tools)
+        sweep_account(ASKED | {"account_id": "999988887777"}, World().tools)
+
+
+def test_a_plan_of_ten_thousand_accounts_is_one_that_step_functions_holds() -> None:
+    accounts = tuple(Account(str(number), "x") for number in range(10**11, 10**11 + 10_000))
+    planned = plan_sweep({}, Organization(accounts=accounts), None, now=START, new_id=lambda: "s" * 16)
+    assert len(json.dumps(planned)) < 256 * 1024
 
 
 def plan(request: object, facts: OrganizationFacts | None = None) -> dict[str, Any]:
@@ -322,7 +396,7 @@ def test_a_closed_account_is_not_planned_since_nobody_can_enter_it() -> None:
         AccountFacts(each, each, status, "CREATED", "/", "o-acme123456/r-ab12") for each, status in ((PROD, "SUSPENDED"), (STAGING, ACTIVE))
     )
     facts = OrganizationFacts("o-acme123456", "123456789012", "r-ab12", (), accounts, (), (), START)
-    assert [each["account_id"] for each in plan({}, facts)["accounts"]] == [STAGING]
+    assert plan({}, facts)["accounts"] == [STAGING]
 
 
 type AnyInventory = FakeInventory | DynamoInventory
@@ -451,23 +525,36 @@ class RawBody(BytesIO):
         yield self.read()
 
 
-class TestAsTheLastSweepLeftItAndAnotherInBetween:
-    DIGEST = digest_of(detail("x"))
+class TestAsItWasLookedAtLastAndAnotherInBetween:
+    SEEN = swept(detail("x"))
+    X = SEEN.roles["x"]
+    LOOK = look_at(X, {}, "", START)
 
     def hints(self, judged: Judged) -> list[Cause]:
-        seen = swept(detail("x"))
-        return [each.cause for each in compare(PROD, seen, seen, judged={"x": judged}, open_cases={}, now=START)]
+        return [each.cause for each in hints_of(self.SEEN, {"x": judged})]
 
     def test_nothing_is_told_of_what_is_known_as_it_stands(self) -> None:
-        assert self.hints(Judged(self.DIGEST.role_id, self.DIGEST.trust, 0, None)) == []
-        assert self.hints(Judged(self.DIGEST.role_id, self.DIGEST.trust, 0, self.DIGEST.trust)) == []
-        assert self.hints(Judged("", "", 0, None)) == []
+        assert self.hints(Judged(self.X.role_id, self.X.trust, self.LOOK)) == []
+        assert self.hints(Judged(self.X.role_id, "", self.LOOK)) == []
 
-    def test_another_policy_was_judged_last(self) -> None:
-        assert self.hints(Judged(self.DIGEST.role_id, "another", 0, None)) == [Cause.TRUST]
+    def test_an_event_told_of_another_policy_last(self) -> None:
+        assert self.hints(Judged(self.X.role_id, "another", self.LOOK)) == [Cause.TRUST]
+        assert self.hints(Judged("AROAOLD", self.X.trust, self.LOOK)) == [Cause.TRUST]
 
-    def test_the_open_case_is_about_another_policy(self) -> None:
-        assert self.hints(Judged(self.DIGEST.role_id, "", 0, "another")) == [Cause.TRUST]
+    def test_something_else_had_the_role_looked_at_since(self) -> None:
+        behind = Look.from_text(out_of_date(str(self.LOOK)))
+        assert self.hints(Judged(self.X.role_id, self.X.trust, behind)) == [Cause.FACTS]
+        assert self.hints(Judged(self.X.role_id, self.X.trust, None)) == [Cause.FACTS]
 
-    def test_a_case_was_closed_in_between(self) -> None:
-        assert self.hints(Judged(self.DIGEST.role_id, self.DIGEST.trust, 1, None)) == [Cause.TRUST]
+    def test_nobody_ever_judged_it(self) -> None:
+        assert self.hints(Judged("", "", None)) == [Cause.FIRST_SEEN]
+
+
+def test_what_was_looked_at_is_text_and_comes_back() -> None:
+    look = look_at(digest_of(detail("x")), {}, "under", START)
+    assert Look.from_text(str(look)) == look
+    assert Look.from_text(out_of_date(str(look))) == look._replace(under="")
+    assert out_of_date(out_of_date(str(look))) == out_of_date(str(look))
+    assert out_of_date("") == ""
+    for other in ("", "x", "a/b", f"{look}/x"):
+        assert Look.from_text(other) is None

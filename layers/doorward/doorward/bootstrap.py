@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from copy import replace
+from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from doorward.aws.inventory import DynamoInventory
     from doorward.aws.members import Members
     from doorward.aws.sessions import DynamoSessions
+    from doorward.guardrails.model import Guardrails
     from doorward.organization.model import Organization
     from doorward.ports.announcing import Bus, Channel, DeadLetters
     from doorward.ports.beats import Beats
@@ -46,7 +48,6 @@ def reaction_tools() -> "Tools":
 @cache
 def _reaction_tools() -> "Tools":
     from doorward.aws.roles import StsRoles
-    from doorward.guardrails.parsing import guardrails_from
     from doorward.usecases.react_to_change import Tools
 
     organization = configured_organization()
@@ -56,8 +57,9 @@ def _reaction_tools() -> "Tools":
         ledger=ledger(),
         clock=clock,
         organization=organization,
-        guardrails=guardrails_from(configuration("guardrails")),
+        guardrails=_guardrails(),
         read_delays_seconds=_seconds("READ_DELAYS_SECONDS"),
+        events_take=timedelta(seconds=int(_setting("EVENTS_TAKE_SECONDS"))),
         beats=beats,
         sweeps=sweeps,
         hints=hints,
@@ -180,11 +182,28 @@ def inventory() -> "DynamoInventory":
 
 def sweep_tools(request: object = None) -> "sweep_account.Tools":
     """For sweep_account, with the organization as it is known now, and with the account that is asked for, which may just have joined."""
+    from doorward.guardrails.parsing import configuration_hash
     from doorward.usecases.sweep_account import Tools
 
     organization = known_organization().organization(request.get("account_id") if isinstance(request, dict) else None)
-    pages = _role_pages(organization.partition)
-    return Tools(pages, inventory(), hints(), _sessions(), SystemClock(), organization, ledger())
+    return Tools(
+        pages=_role_pages(organization.partition),
+        inventory=inventory(),
+        hints=hints(),
+        expectations=_sessions(),
+        clock=SystemClock(),
+        organization=organization,
+        ledger=ledger(),
+        guardrails=_guardrails(),
+        organization_hash=configuration_hash(configuration("organization")),
+    )
+
+
+@cache
+def _guardrails() -> "Guardrails":
+    from doorward.guardrails.parsing import guardrails_from
+
+    return guardrails_from(configuration("guardrails"))
 
 
 @cache

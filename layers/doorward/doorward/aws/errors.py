@@ -12,7 +12,15 @@ from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled, U
 from doorward.ports.roles import Refused
 
 _REFUSED = frozenset({"MalformedPolicyDocument", "LimitExceeded", "UnmodifiableEntity", "InvalidInput"})
-_CONFLICT = frozenset({"NoSuchEntity", "ConcurrentModification", "ConditionalCheckFailedException", "TransactionConflictException"})
+_CONFLICT = frozenset(
+    {
+        "NoSuchEntity",
+        "ConcurrentModification",
+        "ConditionalCheckFailedException",
+        "ExecutionAlreadyExists",
+        "TransactionConflictException",
+    }
+)
 _THROTTLED = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"})
 _MISCONFIGURED = frozenset(
     {

@@ -30,13 +30,13 @@ class SqsHints:
         self._sqs = sqs
         self._queue_url = queue_url
 
-    def send(self, hints: Sequence[Hint]) -> None:
+    def send(self, hints: Sequence[Hint], *, after_seconds: int = 0) -> None:
         for some in batched(enumerate(hints), _AT_ONCE, strict=False):
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
                 {
                     "Id": str(number),
                     "MessageBody": hint_as_text(each),
-                    "DelaySeconds": min(number // _LOOKS_PER_SECOND, _LONGEST_DELAY_SECONDS),
+                    "DelaySeconds": min(after_seconds + number // _LOOKS_PER_SECOND, _LONGEST_DELAY_SECONDS),
                 }
                 for number, each in some
             ]

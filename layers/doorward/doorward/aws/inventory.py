@@ -115,7 +115,7 @@ class DynamoInventory:
             whole = [each["part"]["B"] for each in chunks if each is not None]
             if len(whole) == len(chunks):
                 kept = json.loads(zlib.decompress(b"".join(whole)))
-                roles = {each[0]: RoleDigest._make([*each[:-1], tuple(each[-1])]) for each in kept["roles"]}
+                roles = {each[0]: RoleDigest._make([*each[:-2], *map(tuple, each[-2:])]) for each in kept["roles"]}
                 return head, Swept(datetime.fromisoformat(head["at"]["S"]), roles, kept["policies"])
         raise Unavailable(f"{account_id}: its inventory was replaced each time while it was being read; trying again later")
 

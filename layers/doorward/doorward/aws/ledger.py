@@ -272,6 +272,7 @@ class DynamoLedger:
                 written_at=_text_of(head.written_at),
                 written_for=head.written_for or None,
                 case_id=head.case_id,
+                looked=head.looked or None,
             )
         )
 
@@ -335,6 +336,7 @@ def _head(item: Mapping[str, str]) -> Head:
         written_at=_time(item.get("written_at")),
         written_for=item.get("written_for", ""),
         case_id=item.get("case_id"),
+        looked=item.get("looked", ""),
     )
 
 

@@ -15,7 +15,6 @@ from doorward.events.model import (
     Cause,
     Change,
     Event,
-    PolicyTarget,
     ProviderTarget,
     RoleTarget,
     ServiceTarget,
@@ -32,7 +31,10 @@ ACTOR: Final = Actor("Doorward", None, None, None, None, None, None, None)
 
 
 class Hint(NamedTuple):
-    """`id`: the same for the same thing to look at. With neither role, policy, provider nor service, every role of the account is meant."""
+    """`id`: the same for the same thing to look at. With neither role, provider nor service, every role of the account is meant.
+
+    `look`: what a sweep saw of the role, as text of doorward/guardrails/inventory.py.
+    """
 
     account_id: str
     cause: Cause
@@ -40,9 +42,9 @@ class Hint(NamedTuple):
     id: str
     at: datetime
     role_name: str | None = None
-    policy: str | None = None
     provider: str | None = None
     service: str | None = None
+    look: str | None = None
 
 
 def hint_as_text(hint: Hint) -> str:
@@ -51,9 +53,9 @@ def hint_as_text(hint: Hint) -> str:
             "format": FORMAT,
             "account": hint.account_id,
             "role": hint.role_name,
-            "policy": hint.policy,
             "provider": hint.provider,
             "service": hint.service,
+            "look": hint.look,
             "cause": str(hint.cause),
             "because": hint.because,
             "id": hint.id,
@@ -85,14 +87,13 @@ def parse_message(text: str | bytes | Mapping[str, Any]) -> Event | Skipped:
         error_message=None,
         shared_event_id=None,
         replay_name=None,
+        look=message.text("look", ANY, "what a sweep saw") if message.has("look") else "",
     )
 
 
 def _target(message: JsonObject, account_id: str) -> Target:
     if message.has("role"):
         return RoleTarget(account_id, message.text("role", ROLE_NAME, "the name of a role"))
-    if message.has("policy"):
-        return PolicyTarget(account_id, message.text("policy", ANY_ARN, "the ARN of a managed policy"))
     if message.has("provider"):
         return ProviderTarget(account_id, message.text("provider", ANY_ARN, "the ARN of a provider"))
     if message.has("service"):

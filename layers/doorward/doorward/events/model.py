@@ -171,6 +171,8 @@ class Change:
     """The same in both accounts' records of one call. None for a call within one account."""
     replay_name: str | None
     """The archive replay that sent the event again. None for an event that comes for the first time, and without an envelope."""
+    look: str = ""
+    """Of a sweep's hint alone: what it saw of the role (doorward/guardrails/inventory.py)."""
 
     @property
     def failed(self) -> bool:

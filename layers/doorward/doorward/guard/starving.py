@@ -1,4 +1,4 @@
-"""Whether a change that may let somebody in could not be looked at in time because AWS refuses calls for their number.
+"""Whether a change that may let somebody in, or an account, could not be looked at in time because AWS refuses calls for their number.
 
 IAM's rates are the account's, not the caller's, and cannot be raised: whoever calls IAM often enough keeps Doorward from looking.
 """
@@ -13,6 +13,8 @@ from doorward.findings.alerts import Alert, AlertEvent
 from doorward.findings.model import Severity
 
 DETECTION: Final = "guard-starved"
+SWEEP_MOST: Final = timedelta(minutes=30)
+"""Half of what a sweep may take: what is refused for so long will most likely be refused to its end."""
 MOST: Final = timedelta(seconds=60)
 COMES_AGAIN_AFTER: Final = timedelta(seconds=360)
 """The change queue's visibility timeout: what fails now is not looked at before that."""
@@ -34,4 +36,21 @@ def starved(change: Change, error: DoorwardError, now: datetime, *, comes_again_
         account_id=change.account_id,
         at=now,
         events=() if change.event_name == EVENT_NAME else (AlertEvent(change.event_id, change.event_name, change.event_time),),
+    )
+
+
+def sweep_starved(account_id: str, asked: datetime, error: DoorwardError, now: datetime) -> Alert | None:
+    """What is to be told where a sweep that was asked for then met `error` now. Once a day for each account."""
+    if not isinstance(error, Throttled) or now - asked < SWEEP_MOST:
+        return None
+    minutes = int((now - asked).total_seconds()) // 60
+    return Alert(
+        detection=DETECTION,
+        key=f"{account_id}/sweep/{now.date()}",
+        severity=Severity.HIGH,
+        title="Doorward cannot sweep: AWS refuses its calls for their number",
+        because=f"For {minutes} minutes account {account_id} could not be swept: {error}. What no event tells of is not seen.",
+        what_to_do="Find who calls IAM so often in that account (CloudTrail, by caller) and stop them; within the hour it is swept again.",
+        account_id=account_id,
+        at=now,
     )

@@ -14,6 +14,7 @@
 | violating              | enforce | changed by a known pipeline                | alert   |
 | violating              | enforce | no finding with a witness                  | alert   |
 | violating              | enforce | only of what the role may do               | alert   |
+| violating              | enforce | found before its author was told of        | alert, and decided again |
 | violating              | enforce | otherwise                                  | write   |
 """
 
@@ -41,7 +42,8 @@ class Action(StrEnum):
 class Circumstances:
     """What besides the verdict counts. `protected_because`: a sentence where this role must never be written, else None.
 
-    `cause_known` is False where it is not sure that this role's trust changed just now (its event hid the name). `widens`: whether the
+    `cause_known` is False where it is not sure that this role's trust changed just now (its event hid the name). `author_may_come`: a sweep
+    found the change before any event told who made it, and one still may. `widens`: whether the
     policy lets somebody in whom the accepted one keeps out; None where there is none, or where that is not decided.
     """
 
@@ -50,15 +52,17 @@ class Circumstances:
     by_pipeline: bool
     protected_because: str | None
     widens: bool | None = None
+    author_may_come: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`because` is a sentence for people."""
+    """`because` is a sentence for people. `is_put_off`: it is to be made again once nobody can tell any more who made the change."""
 
     action: Action
     mode: Mode
     because: str
+    is_put_off: bool = False
 
 
 _MAY_WRITE = frozenset({Cause.TRUST, Cause.PROVIDER})
@@ -105,4 +109,11 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
         return Decision(Action.ALERT, mode, "Not written: what is wrong is what the role may do, and no trust policy mends that.")
     if all(each.witness is None or each.rule in OF_PERMISSIONS for each in enforced):
         return Decision(Action.ALERT, mode, "Not written: no finding here is proved by a request.")
+    if circumstances.author_may_come:
+        return Decision(
+            Action.ALERT,
+            mode,
+            "Not written yet: a sweep found this before any event told who did it; a known pipeline may have. It is decided again soon.",
+            is_put_off=True,
+        )
     return Decision(Action.WRITE, mode, _MODE_SAYS[mode])

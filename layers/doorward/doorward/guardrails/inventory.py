@@ -1,4 +1,4 @@
-"""What a sweep keeps of each role of an account, and what has become of them since the last one.
+"""What a sweep sees of each role of an account, and which roles are not as they were looked at last.
 
 A sweep makes good what events did not tell: those lost, padded, or older than Doorward. It judges nothing; it says where to look, and why.
 Details: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
@@ -10,10 +10,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
+from zlib import crc32
 
 from doorward.errors import MalformedInput
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
+from doorward.guardrails.model import Guardrails
+from doorward.iam.arns import is_of_aws
 from doorward.iam.documents import hash_of_text, parse_document, text_of_answer
 from doorward.values import NamedTuple
 
@@ -24,10 +27,22 @@ _NAMES: Final = re.compile(
 """What facts of the organization can be about: accounts, organizations, units, providers, services."""
 
 
+_URGENT: Final = (
+    Cause.TRUST,
+    Cause.DELETED,
+    Cause.BOUNDARY,
+    Cause.PERMISSIONS,
+    Cause.SESSION_LENGTH,
+    Cause.TAGS,
+    Cause.FACTS,
+    Cause.FIRST_SEEN,
+)
+
+
 class RoleDigest(NamedTuple):
     """Hashes are hex SHA-256, cut short where nobody compares them with anything but each other. `created_at` is ISO 8601 in UTC.
 
-    `generation`: how many cases of the role were closed when it was seen.
+    `managed`: ARNs of the account's own policies that are attached, the boundary among them.
 
     `names`: what the trust policy's text names of accounts, the organization and its units, providers and services.
     """
@@ -40,14 +55,14 @@ class RoleDigest(NamedTuple):
     session_seconds: int
     permissions: str
     tags: str
-    generation: int
+    managed: tuple[str, ...]
     names: tuple[str, ...]
 
 
 class Swept(NamedTuple):
     """The roles of one account by name, as a sweep that began `at` saw them.
 
-    `policies`: the default version of each customer managed policy, by ARN.
+    `policies`: which policy each customer managed one is, and its default version, by ARN.
     """
 
     at: datetime
@@ -55,22 +70,60 @@ class Swept(NamedTuple):
     policies: Mapping[str, str]
 
 
+class Look(NamedTuple):
+    """All that a look at a role goes by, as short hashes. Two looks at the same find the same.
+
+    `trust` is of the role's unique id and its trust policy. `under` is of what is not the role's own, and "" once anything but a sweep had
+    the role looked at: then only the next sweep says what was seen.
+    """
+
+    trust: str
+    boundary: str
+    permissions: str
+    session: str
+    tags: str
+    under: str
+
+    @classmethod
+    def from_text(cls, text: str) -> "Look | None":
+        parts = text.split("/")
+        return cls._make(parts) if len(parts) == len(cls._fields) else None
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+    def is_at(self, role_id: str, trust_hash: str) -> bool:
+        return self.trust == _trust_of(role_id, trust_hash)
+
+
+def out_of_date(look: str) -> str:
+    """What was looked at last, where another look has come after it."""
+    return look and f"{look.rpartition('/')[0]}/"
+
+
+def judged_under(organization_hash: str, guardrails: Guardrails, now: datetime) -> str:
+    """What besides a role and its organization a look goes by: both files, and which waivers count today."""
+    waivers = [each.has_begun(now) and not each.has_ended(now) for each in guardrails.waivers]
+    return _short([organization_hash, guardrails.hash, waivers])
+
+
 def digest_of(detail: Mapping[str, Any]) -> RoleDigest:
     """One entry of RoleDetailList, as boto3 gives it: policies decoded, or still percent-encoded text."""
     trust = text_of_answer(detail["AssumeRolePolicyDocument"])
     attached = sorted(each["PolicyArn"] for each in detail.get("AttachedManagedPolicies", ()))
     inline = sorted((each["PolicyName"], hash_of_text(text_of_answer(each["PolicyDocument"]))) for each in detail.get("RolePolicyList", ()))
+    boundary = (detail.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", "")
     created: datetime = detail["CreateDate"]
     return RoleDigest(
         name=detail["RoleName"],
         role_id=detail["RoleId"],
         created_at=created.isoformat(),
         trust=hash_of_text(trust),
-        boundary=(detail.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", ""),
+        boundary=boundary,
         session_seconds=detail.get("MaxSessionDuration", 3600),
         permissions=_short([attached, inline]),
         tags=_short(sorted((each["Key"], each["Value"]) for each in detail.get("Tags", ()))),
-        generation=0,
+        managed=tuple(sorted({each for each in (*attached, boundary) if each and not is_of_aws(each)})),
         names=tuple(sorted(set(_NAMES.findall(trust)))),
     )
 
@@ -87,13 +140,12 @@ def principals_of(detail: Mapping[str, Any]) -> tuple[str, ...]:
 class Judged(NamedTuple):
     """What the reaction knows of a role. `trust`: hash of the policy that was judged last because somebody told of it, "" before the first.
 
-    `generation` counts closed cases; `open_trust` is the hash of what the open case found, None where none is open.
+    `look` is the last one that a sweep had asked for, None before the first.
     """
 
     role_id: str
     trust: str
-    generation: int
-    open_trust: str | None
+    look: Look | None
 
 
 def compare(
@@ -103,24 +155,39 @@ def compare(
     *,
     judged: Mapping[str, Judged],
     open_cases: Mapping[str, str],
+    under: str,
     now: datetime,
 ) -> tuple[Hint, ...]:
-    """One hint for each role that is not as it was, by name, then one for each managed policy. `before` None: the account was never swept.
+    """One hint for each role that is not as it was looked at last, the most urgent first. `before` None: the account was never swept.
 
-    `judged`: by name. A role may be as the last sweep left it and have been another in between, of which an event told, while none told
-    that it came back. `open_cases`: ids by name, of roles that may be gone before any sweep saw them.
+    `judged`: by name; what is not in it was never looked at. `open_cases`: ids by name, of roles that may be gone before any sweep saw
+    them.
+
+    Nothing is compared with the last sweep but whether a role was there: that a hint was sent does not mean that anybody looked.
     """
-    hints = [*_hints(account_id, before, after, judged, now), *_gone(account_id, before, after, open_cases, now)]
-    return (*sorted(hints, key=lambda each: each.role_name or ""), *_policies(account_id, before, after, now))
-
-
-def _hints(account_id: str, before: Swept | None, after: Swept, judged: Mapping[str, Judged], now: datetime) -> Iterator[Hint]:
-    known, since = ({}, None) if before is None else (before.roles, before.at)
+    hints = [*_gone(account_id, before, after, open_cases, now)]
     for name, role in after.roles.items():
-        cause, because = _change(known.get(name), role, judged.get(name), since)
+        look = look_at(role, after.policies, under, now)
+        is_new = before is not None and name not in before.roles and datetime.fromisoformat(role.created_at) >= before.at
+        cause, because = _why(judged.get(name), look, is_new=is_new)
         if cause is not None:
             # By what it became, so that the same finding has the same id however often it is made.
-            yield Hint(account_id, cause, because, f"sweep-{_short([account_id, role])}", now, role_name=name)
+            hints.append(Hint(account_id, cause, because, f"sweep-{_short([account_id, name, look])}", now, role_name=name, look=str(look)))
+    return tuple(sorted(hints, key=lambda each: (_URGENT.index(each.cause), each.role_name or "")))
+
+
+def look_at(role: RoleDigest, policies: Mapping[str, str], under: str, now: datetime) -> Look:
+    """Each role has its own hour of the day from which on `under` is another: once a day it is looked at, whatever is known of it."""
+    versions = [policies.get(each, "") for each in role.managed]
+    day = (int(now.timestamp()) // 3600 + crc32(role.role_id.encode())) // 24
+    return Look(
+        trust=_trust_of(role.role_id, role.trust),
+        boundary=_short(role.boundary),
+        permissions=_short([role.permissions, versions]),
+        session=_short(role.session_seconds),
+        tags=role.tags,
+        under=_short([under, day]),
+    )
 
 
 def _gone(account_id: str, before: Swept | None, after: Swept, open_cases: Mapping[str, str], now: datetime) -> Iterator[Hint]:
@@ -131,42 +198,35 @@ def _gone(account_id: str, before: Swept | None, after: Swept, open_cases: Mappi
             yield Hint(account_id, Cause.DELETED, "A sweep does not find the role (any more).", gone, now, role_name=name)
 
 
-def _policies(account_id: str, before: Swept | None, after: Swept, now: datetime) -> Iterator[Hint]:
-    """Of policies that the last sweep saw: what is attached anew shows in the role."""
-    for arn, version in sorted(after.policies.items()):
-        if before is not None and before.policies.get(arn, version) != version:
-            because = "A sweep found another default version of a managed policy than the last one did."
-            yield Hint(account_id, Cause.PERMISSIONS, because, f"sweep-{_short([account_id, arn, version])}", now, policy=arn)
-
-
-def _change(before: RoleDigest | None, role: RoleDigest, judged: Judged | None, since: datetime | None) -> tuple[Cause | None, str]:
+def _why(judged: Judged | None, look: Look, *, is_new: bool) -> tuple[Cause | None, str]:
     """What matters most first: one look at the role sees the rest."""
-    if before is None:
-        if since is not None and datetime.fromisoformat(role.created_at) >= since:
+    last = None if judged is None else judged.look
+    trust = last.trust if last is not None else None
+    if judged is not None and judged.trust:
+        trust = _trust_of(judged.role_id, judged.trust)
+    if trust is None:
+        if is_new:
             return Cause.TRUST, "A sweep found a role that was made since the last one."
-        return Cause.FIRST_SEEN, "A sweep saw the role for the first time."
-    if (before.role_id, before.trust) != (role.role_id, role.trust):
-        return Cause.TRUST, "A sweep found another trust policy than the last one did."
-    if judged is not None and _is_behind(judged, before, role):
-        return Cause.TRUST, "A sweep found a trust policy that stood there before, and was another in between."
-    if before.boundary != role.boundary:
-        return Cause.BOUNDARY, "A sweep found another permissions boundary than the last one did."
-    if before.permissions != role.permissions:
-        return Cause.PERMISSIONS, "A sweep found other permissions policies than the last one did."
-    if before.session_seconds != role.session_seconds:
-        return Cause.SESSION_LENGTH, "A sweep found another length of sessions than the last one did."
-    if before.tags != role.tags:
-        return Cause.TAGS, "A sweep found other tags than the last one did."
+        return Cause.FIRST_SEEN, "A sweep has this role looked at for the first time."
+    if trust != look.trust:
+        return Cause.TRUST, "A sweep found another trust policy than the one that was judged last."
+    if last is None:
+        return Cause.FACTS, "An event had this role looked at, and no sweep yet."
+    if last.boundary != look.boundary:
+        return Cause.BOUNDARY, "A sweep found another permissions boundary than when the role was looked at last."
+    if last.permissions != look.permissions:
+        return Cause.PERMISSIONS, "A sweep found other permissions policies than when the role was looked at last."
+    if last.session != look.session:
+        return Cause.SESSION_LENGTH, "A sweep found another length of sessions than when the role was looked at last."
+    if last.tags != look.tags:
+        return Cause.TAGS, "A sweep found other tags than when the role was looked at last."
+    if last.under != look.under:
+        return Cause.FACTS, "The role was looked at a day ago, under another configuration or waiver, or because of something else."
     return None, ""
 
 
-def _is_behind(judged: Judged, before: RoleDigest, role: RoleDigest) -> bool:
-    """Whether what the reaction knows may not be what stands, which is as the last sweep left it."""
-    if judged.trust and (judged.role_id, judged.trust) != (role.role_id, role.trust):
-        return True
-    if judged.open_trust is not None and judged.open_trust != role.trust:
-        return True
-    return judged.generation != before.generation
+def _trust_of(role_id: str, trust_hash: str) -> str:
+    return _short([role_id, trust_hash])
 
 
 def _short(value: Any) -> str:

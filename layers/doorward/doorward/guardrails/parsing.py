@@ -59,7 +59,7 @@ def guardrails_from(data: object) -> Guardrails:
     stated = fields.text("hash", "")
     fields.refuse_others()
     _unique_names(scopes)
-    actual = guardrails_hash(data)
+    actual = configuration_hash(data)
     if stated not in {"", actual}:
         raise Misconfigured("hash: is not that of this configuration; it was edited after the build, so build again")
     return Guardrails(
@@ -67,7 +67,7 @@ def guardrails_from(data: object) -> Guardrails:
     )
 
 
-def guardrails_hash(data: Mapping[str, object]) -> str:
+def configuration_hash(data: Mapping[str, object]) -> str:
     """Hex SHA-256 of the data as canonical JSON, without `hash` itself: comments and order of keys do not count, order of scopes does."""
     rest = {key: value for key, value in data.items() if key != "hash"}
     return sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

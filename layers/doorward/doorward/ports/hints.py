@@ -7,5 +7,8 @@ from doorward.events.hints import Hint
 
 
 class Hints(Protocol):
-    def send(self, hints: Sequence[Hint]) -> None:
-        """Raises Unavailable, Misconfigured."""
+    def send(self, hints: Sequence[Hint], *, after_seconds: int = 0) -> None:
+        """They arrive one a second, the first of them after so many seconds, and none later than a quarter of an hour from now.
+
+        Raises Unavailable, Misconfigured.
+        """

@@ -57,6 +57,9 @@ class Head(NamedTuple):
     """Where a role stands. `generation` counts closed cases.
 
     `judged_hash` is the last policy that was judged because an event told of it, or that we wrote; "" before the first.
+    `looked` is the last look that a sweep asked for, as text of doorward/guardrails/inventory.py, out of date once something else had the
+    role looked at; "" before the first. It is kept last of all that a look does: whoever dies before that is asked again.
+
     `written_at` and `written_for` are the time of our last write and the id of the event that led to it.
     """
 
@@ -66,6 +69,7 @@ class Head(NamedTuple):
     written_at: datetime | None = None
     written_for: str = ""
     case_id: str | None = None
+    looked: str = ""
 
 
 class Announcement(NamedTuple):

@@ -5,5 +5,8 @@ from typing import Protocol
 
 
 class Sweeps(Protocol):
-    def start(self, account_ids: Sequence[str], because: str) -> None:
-        """Raises Unavailable, Misconfigured."""
+    def start(self, account_ids: Sequence[str], because: str, *, once: str | None = None) -> None:
+        """`once`: what it is for; whoever asks for the same again, within ninety days, has had it.
+
+        Raises Unavailable, Misconfigured.
+        """

@@ -14,6 +14,8 @@ def plan_sweep(
 ) -> dict[str, Any]:
     """`{"accounts": […]}` asks for some; anything else means all, but for those closed or suspended. `facts` None: never read yet.
 
+    Of each account no more than its id: a state of Step Functions holds 256 KB.
+
     Whoever asks may know of an account before the organization is known to have it here: sweep_account refuses it until then, and is tried
     again; that keeps no other waiting.
 
@@ -26,4 +28,4 @@ def plan_sweep(
         asked = [each for each in known if each not in closed]
     elif not isinstance(asked, list) or not all(isinstance(each, str) for each in asked):
         raise MalformedInput("accounts: must be a list of account ids, each as text")
-    return {"accounts": [{"account_id": each, "sweep": new_id(), "asked": now.isoformat()} for each in dict.fromkeys(asked)]}
+    return {"sweep": new_id(), "asked": now.isoformat(), "accounts": [*dict.fromkeys(asked)]}

@@ -17,6 +17,7 @@ from copy import replace
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from math import ceil
 from typing import TYPE_CHECKING
 
 from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Throttled, Unavailable
@@ -35,6 +36,7 @@ from doorward.events.model import (
 from doorward.findings.model import Finding, Judgement, Remedy, Verdict
 from doorward.guardrails.announcements import FORMAT, describe_actor, describe_case, with_remedy
 from doorward.guardrails.decide import Action, Circumstances, Decision, decide
+from doorward.guardrails.inventory import Look, out_of_date
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Permissions, PermissionsPolicy, Role
 from doorward.guardrails.protected import is_doorwards_own, protected_because
@@ -68,7 +70,8 @@ _MOST_AT_ONCE = 20
 class Tools:
     """What the reaction works with. `read_delays_seconds`: how long to wait before each further look at IAM.
 
-    `beats`, `sweeps` and `hints` are made where they are needed first. `admit` raises where an event is of no account of the organization.
+    `events_take`: how long an event may be under way. `beats`, `sweeps` and `hints` are made where they are needed first. `admit` raises
+    where an event is of no account of the organization.
     """
 
     roles: Roles
@@ -77,6 +80,7 @@ class Tools:
     organization: Organization
     guardrails: Guardrails
     read_delays_seconds: tuple[float, ...]
+    events_take: timedelta
     beats: Callable[[], Beats]
     sweeps: Callable[[], Sweeps]
     hints: Callable[[], Hints]
@@ -157,7 +161,8 @@ def _react(change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:
             from doorward.usecases.start_sweep import start_sweep
 
             _tell(parameters_hidden(change), tools)
-            no_sweep = start_sweep(tools.sweeps, [account_id], f"{change.event_name} {change.event_id} hides its role.")
+            because = f"{change.event_name} {change.event_id} hides its role."
+            no_sweep = start_sweep(tools.sweeps, [account_id], because, once=f"{account_id}/{change.event_id}")
             yield from _react_to_each(_hidden(account_id, change, tools), change, tools)
             if no_sweep is not None:
                 raise no_sweep
@@ -234,7 +239,7 @@ def _hidden(account_id: str, change: Change, tools: Tools) -> list[tuple[RoleTar
         found = []
         for ref, role in roles.items():
             head = heads.get(ref, Head())
-            is_new = role.created_at is not None and role.created_at >= change.event_time
+            is_new = role.created_at is not None and role.created_at + _EVENT_TIME_GRAIN >= change.event_time
             if (is_new or head.judged_hash) and (head.role_id, head.judged_hash) != (role.role_id, _policy_hash(role)):
                 found.append((RoleTarget(account_id, role.name), is_new or head.role_id == role.role_id))
         if found or tools.clock.now() - change.event_time > _FRESH:
@@ -273,6 +278,9 @@ class _RoleReaction:
     def run(self) -> _Result:
         tools = self.tools
         head = tools.ledger.head(self.lock.role_ref)
+        if self.change.look and self.change.look == head.looked:
+            return _Result("known", "A sweep asked for this very look before, and nothing else had the role looked at since.")
+        head = replace(head, looked=out_of_date(head.looked))
         role = self._read_settled(head)
         case = tools.ledger.case(self.lock.role_ref, head.case_id) if head.case_id is not None else None
         if role is None:
@@ -288,6 +296,7 @@ class _RoleReaction:
             head = self._close_overtaken(case, head, found_hash)
             case = None
         by_pipeline = self._written_by_pipeline(head, case, found_hash)
+        author_may_come = by_pipeline is None and self._author_may_come()
         role, unread = self._with_permissions(role)
         judgement = judge(role, tools.organization, tools.guardrails, now=tools.clock.now())
         accepted = tools.ledger.baseline(role.ref, role.role_id) if judgement.verdict is Verdict.VIOLATING else None
@@ -299,14 +308,15 @@ class _RoleReaction:
             tools.guardrails,
             Circumstances(
                 cause=self.change.cause,
-                cause_known=self.cause_known and by_pipeline is not None,
+                cause_known=self.cause_known and (by_pipeline is not None or author_may_come),
                 by_pipeline=by_pipeline is True,
                 protected_because=protected_because(role),
                 widens=None if accepted is None else self._widens(role, accepted),
+                author_may_come=author_may_come,
             ),
         )
         judged = head.judged_hash if head.role_id == role.role_id else ""
-        if self.change.cause is Cause.TRUST and by_pipeline is not None:
+        if self.change.cause is Cause.TRUST and (by_pipeline is not None or (self.change.look and not decision.is_put_off)):
             judged = found_hash
         head = replace(head, role_id=role.role_id, judged_hash=judged)
         if case is not None and case.by_pipeline is None and self._told_of(head, found_hash):
@@ -315,14 +325,28 @@ class _RoleReaction:
         if decision.action is Action.PASS:
             if case is not None:
                 head = self._close_without_write(case, head, "The same trust policy breaks no guardrail any more.")
-            result = self._pass(role, head, found_hash)
+            result = self._pass(role, head if unread is not None else self._looked(head, role), found_hash)
         elif decision.action is Action.WRITE:
             result = self._put_back(role, judgement, decision, head, found_hash, accepted)
         else:
             result = self._tell(role, judgement, decision, head, found_hash, case)
+            if decision.is_put_off:
+                self._look_again()
+            elif unread is None:
+                tools.ledger.judged(self.lock, self._looked(tools.ledger.head(self.lock.role_ref), role))
         if unread is not None:
             raise unread  # what is open was judged and dealt with; what the role may do, when the event comes again
         return result
+
+    def _looked(self, head: Head, role: Role) -> Head:
+        """With the look that a sweep asked for, where it saw what was judged now. Nothing may be left to do once this is kept.
+
+        Something is left where the policy is not the one that was told of last: that it changed can be a reason to write.
+        """
+        look, found_hash = Look.from_text(self.change.look), _policy_hash(role)
+        if look is None or not look.is_at(role.role_id, found_hash) or head.judged_hash not in {"", found_hash}:
+            return head
+        return replace(head, looked=self.change.look)
 
     # Who wrote what stands
 
@@ -342,7 +366,28 @@ class _RoleReaction:
             return by_actor
         if case is not None and case.by_pipeline is not None:
             return case.by_pipeline
-        return None if self.told_hash is not None else by_actor
+        return None if self.told_hash is not None or self._author_may_come() else by_actor
+
+    def _author_may_come(self) -> bool:
+        """Whether a sweep was here first: who wrote what it found stands in an event that may be under way, and may be a pipeline's."""
+        change, tools = self.change, self.tools
+        if not change.look or change.cause is not Cause.TRUST or not tools.organization.pipelines:
+            return False
+        return tools.clock.now() - change.event_time < tools.events_take
+
+    def _look_again(self) -> None:
+        change, tools = self.change, self.tools
+        left = change.event_time + tools.events_take - tools.clock.now()
+        hint = Hint(
+            self.account_id,
+            change.cause,
+            "No event told in time who wrote this.",
+            change.event_id,
+            change.event_time,
+            role_name=self.role_name,
+            look=change.look,
+        )
+        tools.hints().send([hint], after_seconds=ceil(left.total_seconds()))
 
     def _widens(self, role: Role, accepted: Baseline) -> bool | None:
         """Whether the role lets somebody in whom its accepted trust policy keeps out; None where that cannot be said."""
@@ -395,8 +440,12 @@ class _RoleReaction:
     # Passing
 
     def _pass(self, role: Role, head: Head, found_hash: str) -> _Result:
+        result = self._keep(role, found_hash)
+        self.tools.ledger.judged(self.lock, head)
+        return result
+
+    def _keep(self, role: Role, found_hash: str) -> _Result:
         tools = self.tools
-        tools.ledger.judged(self.lock, head)
         if is_doorwards_own(role):
             return _Result("passed", "One of Doorward's own roles, as it should be.")  # its document holds our external ID
         accepted = tools.ledger.baseline(role.ref, role.role_id)

@@ -20,7 +20,7 @@ from doorward.events.records import parse_envelope
 from doorward.findings.alerts import Alert, alert_as_json
 from doorward.guard.organization_alerts import ORGANIZATIONS, alert_of_event, alerts_of_changes
 from doorward.organization.changes import ChangeKind, FactChange, changes
-from doorward.organization.facts import OrganizationFacts, active_accounts, combine
+from doorward.organization.facts import OrganizationFacts, combine
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
 from doorward.ports.facts import RoleNames
@@ -61,8 +61,6 @@ def refresh_organization(message: str, tools: Tools) -> tuple[EventOutcome, ...]
     """
     called = _called(message)
     if called is not None:
-        if called.get("look_at_every_role") is True:
-            tools.hints.send(tuple(_every_account(tools)))
         came_to, because = _refresh((), tools)
         return (_record(tools, None, came_to, f"{called.get('because') or 'Called for'}: {because}"),)
     event = parse_envelope(message)
@@ -96,13 +94,6 @@ def _called(message: str) -> dict[str, object] | None:
     if not isinstance(data, dict) or data.get("format") != REFRESH:
         return None
     return data
-
-
-def _every_account(tools: Tools) -> Iterator[Hint]:
-    """Once a day each role is looked at, whatever is known of it: a look was lost, a waiver has ended, or the configuration is another."""
-    kept, now = tools.store.load(), tools.clock.now()
-    for account_id in active_accounts(tools.configured, None if kept is None else kept.facts):
-        yield Hint(account_id, Cause.FACTS, "Each role is looked at once a day.", f"daily-{now.date()}-{account_id}", now)
 
 
 def _refresh(events: tuple[OrganizationEvent, ...], tools: Tools) -> tuple[str, str]:

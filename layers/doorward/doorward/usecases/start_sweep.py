@@ -6,10 +6,10 @@ from doorward.errors import DoorwardError
 from doorward.ports.sweeps import Sweeps
 
 
-def start_sweep(sweeps: Callable[[], Sweeps], account_ids: Sequence[str], because: str) -> DoorwardError | None:
+def start_sweep(sweeps: Callable[[], Sweeps], account_ids: Sequence[str], because: str, *, once: str | None = None) -> DoorwardError | None:
     """Why there will be none, to be raised by the caller at its end; None where it was started."""
     try:
-        sweeps().start(account_ids, because)
+        sweeps().start(account_ids, because, once=once)
     except DoorwardError as error:
         return error
     return None

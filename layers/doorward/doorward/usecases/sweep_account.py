@@ -1,10 +1,11 @@
-"""Look at every role of one account, and say which are not as the last sweep left them, or not as they were judged last.
+"""Look at every role of one account, and say which are not as they were looked at last.
 
 In slices: one call reads pages for a while; what it has seen so far is kept, and the next call goes on from there. IAM's rates are low, not
 raisable, and shared with reactions: a sweep asks at most three times a second (docs/performance.md), one sweep of an account at a time, and
 where IAM throttles it steps back at once. An account that cannot be entered is told of once a day, and keeps no other from being swept.
 
-The inventory is written last. Whoever dies before it has sent hints that are sent again, and a hint sent twice is looked at twice.
+What a hint says is kept by the look that it leads to, and by nobody before: a hint that is lost, or that nobody got to in time, is sent
+again by the next sweep.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +18,9 @@ from zlib import crc32
 from doorward.errors import DoorwardError, MalformedInput, Misconfigured, Throttled, Unavailable
 from doorward.findings.alerts import Alert, alert_as_json
 from doorward.findings.model import Severity
-from doorward.guardrails.inventory import Judged, RoleDigest, Swept, compare, digest_of, principals_of
+from doorward.guard.starving import sweep_starved
+from doorward.guardrails.inventory import Judged, Look, RoleDigest, Swept, compare, digest_of, judged_under, principals_of
+from doorward.guardrails.model import Guardrails
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
 from doorward.ports.facts import Inventory, Page, Partial, RolePages
@@ -38,10 +41,14 @@ _EXPECT_HOURS: Final = 30 * 24
 """Each role's hour to tell of anew, well within the ninety days that doorward/aws/sessions.py remembers."""
 _TURN: Final = timedelta(seconds=300)
 """Longer than a slice (template.yaml, Timeout) with the wait after it and a try that failed before it."""
+_MOST_HINTS: Final = 900
+"""At one a second for a quarter of an hour, which is as far as SQS spreads them. The next sweep sends those that are left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
+    """`organization_hash`: of the organization's file."""
+
     pages: RolePages
     inventory: Inventory
     hints: Hints
@@ -49,6 +56,8 @@ class Tools:
     clock: Clock
     organization: Organization
     ledger: Ledger
+    guardrails: Guardrails
+    organization_hash: str
 
 
 class _Asked(NamedTuple):
@@ -104,6 +113,7 @@ def _slice(asked: _Asked, began: datetime, tools: Tools) -> dict[str, Any]:
         try:
             page = tools.pages.page(account_id, marker)
         except Unavailable as error:
+            _announce(sweep_starved(account_id, asked.at, error, tools.clock.now()), tools)
             wait = _THROTTLED_SECONDS if isinstance(error, Throttled) else _UNAVAILABLE_SECONDS
             return _go_on(asked, marker, seen, tools, wait=wait)
         except Misconfigured as error:
@@ -111,7 +121,7 @@ def _slice(asked: _Asked, began: datetime, tools: Tools) -> dict[str, Any]:
         digests = {each.name: each for each in map(digest_of, page.details)}
         _expect(account_id, page, digests, before, tools)
         roles.update(digests)
-        policies.update((each["Arn"], each["DefaultVersionId"]) for each in page.policies)
+        policies.update((each["Arn"], f"{each['PolicyId']}/{each['DefaultVersionId']}") for each in page.policies)
         if page.marker is None:
             return _finish(asked, before, seen, tools)
         marker = page.marker
@@ -142,30 +152,30 @@ def _go_on(asked: _Asked, marker: str | None, seen: Swept, tools: Tools, *, wait
 
 
 def _finish(asked: _Asked, before: Swept | None, seen: Swept, tools: Tools) -> dict[str, Any]:
-    account_id = asked.account_id
-    judged = _judged(account_id, seen.roles, tools)
-    after = {name: each._replace(generation=judged[name].generation) if name in judged else each for name, each in seen.roles.items()}
-    seen = seen._replace(roles=after)
-    open_cases = tools.ledger.open_cases(account_id)
-    hints = compare(account_id, before, seen, judged=judged, open_cases=open_cases, now=tools.clock.now())
-    tools.hints.send(hints)
+    account_id, now = asked.account_id, tools.clock.now()
+    hints = compare(
+        account_id,
+        before,
+        seen,
+        judged=_judged(account_id, seen.roles, tools),
+        open_cases=tools.ledger.open_cases(account_id),
+        under=judged_under(tools.organization_hash, tools.guardrails, now),
+        now=now,
+    )
+    sent = hints[:_MOST_HINTS]
+    tools.hints.send(sent)
     tools.inventory.save(account_id, seen)
-    return asked.answer(done=True, roles=len(after), hints=len(hints))
+    return asked.answer(done=True, roles=len(seen.roles), hints=len(sent), left=len(hints) - len(sent))
 
 
 def _judged(account_id: str, names: Iterable[str], tools: Tools) -> dict[str, Judged]:
     """Those that were ever looked at."""
-    judged = {}
-    for ref, head in tools.ledger.heads_of([f"{account_id}/{each}" for each in names]).items():
-        case = None if head.case_id is None else tools.ledger.case(ref, head.case_id)
-        found = case.found_hash if case is not None and case.status.is_open else None
-        judged[ref.split("/", 1)[1]] = Judged(head.role_id, head.judged_hash, head.generation, found)
-    return judged
+    heads = tools.ledger.heads_of([f"{account_id}/{each}" for each in names])
+    return {ref.split("/", 1)[1]: Judged(head.role_id, head.judged_hash, Look.from_text(head.looked)) for ref, head in heads.items()}
 
 
 def _give_up(asked: _Asked, because: str, tools: Tools) -> dict[str, Any]:
     account_id, now = asked.account_id, tools.clock.now()
-    account = tools.organization.account(account_id)
     alert = Alert(
         detection=UNREADABLE,
         key=f"{account_id}/{now.date()}",
@@ -176,6 +186,12 @@ def _give_up(asked: _Asked, because: str, tools: Tools) -> dict[str, Any]:
         account_id=account_id,
         at=now,
     )
-    detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
-    tools.ledger.announce(Announcement(alert.id, "GuardProblemFound", detail, now))
+    _announce(alert, tools)
     return asked.answer(done=True, unreadable=True)
+
+
+def _announce(alert: Alert | None, tools: Tools) -> None:
+    if alert is not None:
+        account = tools.organization.account(alert.account_id)
+        detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
+        tools.ledger.announce(Announcement(alert.id, "GuardProblemFound", detail, alert.at))

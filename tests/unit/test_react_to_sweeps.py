@@ -1,0 +1,164 @@
+"""What a sweep has the reaction look at: kept once it is dealt with, and not written where a known pipeline may have done it."""
+
+import json
+from copy import replace
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from doorward.errors import Unavailable
+from doorward.events.hints import Hint, hint_as_text
+from doorward.events.model import Cause
+from doorward.guardrails.inventory import digest_of, look_at, out_of_date
+from doorward.guardrails.model import Guardrails, Mode, Role
+from tests.unit.test_react_to_change import BAD, ENFORCE, GOOD, ORGANIZATION, PIPELINE, PROD, STRANGER, World, event, role, trusting
+
+REF = f"{PROD}/payments"
+MINUTES = timedelta(minutes=15)
+
+
+def seen(each: Role, **more: Any) -> str:
+    """What a sweep sees of it."""
+    detail = {
+        "RoleName": each.name,
+        "RoleId": each.role_id,
+        "CreateDate": World().clock.now(),
+        "AssumeRolePolicyDocument": json.loads(each.trust_policy),
+        **more,
+    }
+    return str(look_at(digest_of(detail), {}, "", World().clock.now()))
+
+
+def hint(world: World, look: str, cause: Cause = Cause.TRUST) -> str:
+    return hint_as_text(Hint(PROD, cause, "A sweep.", f"sweep-{look[:8]}", world.clock.now(), role_name="payments", look=look))
+
+
+def looked(world: World) -> str:
+    return world.ledger.head(REF).looked
+
+
+class TestWhatIsKeptOfALook:
+    @pytest.mark.parametrize("trust", [GOOD, BAD])
+    def test_it_is_kept_and_not_looked_at_twice(self, trust: str) -> None:
+        world = World(Guardrails(mode=Mode.ALERT, hash="cafe"))
+        world.roles.put(role(trust))
+        look = seen(role(trust))
+        assert world.react(hint(world, look)) == ["passed" if trust == GOOD else "alerted"]
+        assert looked(world) == look
+        with patch.object(world.roles, "read", side_effect=AssertionError("read")):
+            assert world.react(hint(world, look)) == ["known"]
+
+    def test_what_the_sweep_did_not_see_is_not_kept(self) -> None:
+        world = World(Guardrails(mode=Mode.ALERT, hash="cafe"))
+        world.roles.put(role(BAD))
+        world.react(hint(world, seen(role(GOOD))))
+        assert looked(world) == ""
+
+    def test_whatever_else_has_the_role_looked_at_makes_it_out_of_date(self) -> None:
+        world = World(Guardrails(mode=Mode.ALERT, hash="cafe"))
+        world.roles.put(role(GOOD))
+        look = seen(role(GOOD))
+        world.react(hint(world, look))
+        world.react(event("TagRole", None, event_id="e-2"))
+        assert looked(world) == out_of_date(look) != look
+        assert world.react(hint(world, look)) == ["passed"]
+
+    def test_what_was_told_only_as_a_fact_is_looked_at_again_as_a_change(self) -> None:
+        world = World()
+        world.accepted()
+        world.roles.put(role(BAD))
+        look = seen(role(BAD))
+        assert world.react(hint(world, look, Cause.FACTS)) == ["alerted"]
+        assert looked(world) == ""
+        world.clock.sleep(900)
+        late = hint_as_text(Hint(PROD, Cause.TRUST, "", "s-2", world.clock.now() - MINUTES, role_name="payments", look=look))
+        assert world.react(late) == ["reverted"]
+
+    @pytest.mark.parametrize("trust", [GOOD, BAD])
+    def test_nothing_is_kept_where_anything_fails_after_it(self, trust: str) -> None:
+        """Whatever the last step is, it comes before what says that there is nothing left to do."""
+        steps = ("observe", "open_case", "judged")
+        for step in steps:
+            world = World(Guardrails(mode=Mode.ALERT, hash="cafe"))
+            world.roles.put(role(trust))
+            look = seen(role(trust))
+            with patch.object(world.ledger, step, side_effect=Unavailable("died")):
+                try:
+                    world.react(hint(world, look))
+                except Unavailable:
+                    assert looked(world) != look
+            world.react(hint(world, look))
+            assert looked(world) == look
+
+    def test_nothing_is_kept_where_what_the_role_may_do_could_not_be_read(self) -> None:
+        world = World(Guardrails(mode=Mode.ALERT, hash="cafe"))
+        world.roles.put(role(BAD))
+        look = seen(role(BAD))
+        with patch.object(world.roles, "permissions_of", side_effect=Unavailable("away")), pytest.raises(Unavailable):
+            world.react(hint(world, look))
+        assert looked(world) != look
+        assert world.react(hint(world, look)) == ["alerted"]
+        assert looked(world) == look
+
+
+class TestASweepThatComesBeforeTheEvent:
+    """A sweep names nobody. Whose work it found, an event may tell that is under way for a quarter of an hour."""
+
+    LOOK = seen(role(BAD))
+
+    @pytest.fixture
+    def world(self) -> World:
+        world = World()
+        world.accepted()
+        world.clock.sleep(3600)
+        world.roles.put(role(BAD))
+        assert world.react(hint(world, self.LOOK)) == ["alerted"]
+        assert world.roles.writes == []
+        (again,) = world.hints.sent
+        assert (again.cause, again.role_name, again.look) == (Cause.TRUST, "payments", self.LOOK)
+        assert 890 < world.hints.after[0] <= 900
+        return world
+
+    def again(self, world: World) -> list[str]:
+        world.clock.sleep(world.hints.after[-1])
+        return world.react(hint_as_text(world.hints.sent[-1]))
+
+    def test_is_put_back_once_no_event_can_tell_any_more(self, world: World) -> None:
+        assert self.again(world) == ["reverted"]
+        assert world.stands() == GOOD
+
+    def test_is_put_back_at_once_where_the_event_tells_of_somebody_else(self, world: World) -> None:
+        assert world.react(event(document=BAD, at=world.clock.now())) == ["reverted"]
+        assert self.again(world) == ["passed"]
+
+    def test_is_left_alone_where_the_event_tells_of_a_pipeline(self, world: World) -> None:
+        world.react(event(document=BAD, by=PIPELINE, at=world.clock.now()))
+        assert self.again(world) in (["alerted"], ["asked"])
+        assert world.roles.writes == []
+        assert len(world.hints.sent) == 1
+
+    def test_is_put_back_where_the_second_hint_is_lost_and_the_next_sweep_finds_it(self, world: World) -> None:
+        assert looked(world) != self.LOOK
+        world.clock.sleep(3600)
+        assert world.react(hint(world, self.LOOK)) == ["alerted"]
+        assert self.again(world) == ["reverted"]
+
+    def test_something_else_that_stands_meanwhile_is_judged_as_it_stands(self, world: World) -> None:
+        worse = trusting(f"arn:aws:iam::{STRANGER}:root")
+        world.roles.put(role(worse))
+        assert self.again(world) == ["reverted"]
+        assert world.stands() == GOOD
+
+    def test_waits_for_nobody_where_no_pipeline_is_known(self) -> None:
+        world = World(ENFORCE, replace(ORGANIZATION, pipelines=()))
+        world.roles.put(role(BAD))
+        assert world.react(hint(world, self.LOOK)) == ["reverted"]
+        assert world.hints.sent == []
+
+    def test_waits_for_nobody_where_nothing_is_written(self) -> None:
+        world = World(Guardrails(mode=Mode.ALERT, hash="cafe"))
+        world.roles.put(role(BAD))
+        assert world.react(hint(world, self.LOOK)) == ["alerted"]
+        assert world.hints.sent == []
