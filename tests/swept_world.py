@@ -67,6 +67,8 @@ class SlowIam:
         }
         return {
             "RoleName": f"role-{number}",
+            "Path": "/",
+            "Arn": f"arn:aws:iam::{account_id}:role/role-{number}",
             "RoleId": f"AROA{account_id}{number:05d}",
             "CreateDate": START - timedelta(days=30),
             "AssumeRolePolicyDocument": trust,

@@ -88,6 +88,8 @@ def _keep(into: list[str], hints: list[str]) -> list[str]:
 def detail(each: Role) -> dict[str, Any]:
     return {
         "RoleName": each.name,
+        "Path": each.path,
+        "Arn": each.arn,
         "RoleId": each.role_id,
         "CreateDate": each.created_at or START - timedelta(days=30),
         "AssumeRolePolicyDocument": json.loads(each.trust_policy),

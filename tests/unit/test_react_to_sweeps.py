@@ -70,7 +70,7 @@ class TestWhatIsKeptOfALook:
         world.accepted()
         world.roles.put(role(BAD))
         look = seen(role(BAD))
-        assert world.react(hint(world, look, Cause.FACTS)) == ["alerted"]
+        assert world.react(hint(world, look, Cause.FACTS)) == ["asked"]
         assert looked(world) == ""
         world.clock.sleep(900)
         late = hint_as_text(Hint(PROD, Cause.TRUST, "", "s-2", world.clock.now() - MINUTES, role_name="payments", look=look))

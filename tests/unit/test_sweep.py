@@ -22,7 +22,7 @@ from doorward.aws.members import ONE_TRY, Members
 from doorward.errors import MalformedInput, Throttled, Unavailable
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
-from doorward.guardrails.inventory import Judged, Look, Swept, compare, digest_of, judged_under, look_at, out_of_date
+from doorward.guardrails.inventory import Judged, Look, RoleDigest, Swept, compare, digest_of, judged_under, look_at, out_of_date
 from doorward.guardrails.model import Guardrails, Waiver
 from doorward.organization.facts import ACTIVE, AccountFacts, OrganizationFacts
 from doorward.organization.model import Account, Organization
@@ -45,6 +45,8 @@ def detail(name: str, trusted: str = "444455556666", **more: Any) -> dict[str, A
     }
     return {
         "RoleName": name,
+        "Path": "/",
+        "Arn": f"arn:aws:iam::{PROD}:role/{name}",
         "RoleId": f"AROA{name.upper()}",
         "CreateDate": START - timedelta(days=30),
         "AssumeRolePolicyDocument": trust,
@@ -191,14 +193,25 @@ class TestWhatNobodyGotToIsAskedForAgain:
         assert world.sweep() == []
 
     def test_so_is_what_is_more_than_one_sweep_may_ask_for_and_the_most_urgent_comes_first(self) -> None:
-        world = World(*(detail(f"r{number:04}") for number in range(1000)), size=500)
-        assert len(world.sweep()) == 900
-        world.pages.details[PROD][999] = detail("r0999", CreateDate=world.clock.now() + timedelta(hours=1))
+        world = World(*(detail(f"r{number:04}", PROD) for number in range(2000)), size=500)
+        assert len(world.sweep()) == 1800
         world.pages.details[PROD][3] = {**CHANGES[Cause.TRUST], "RoleName": "r0003", "RoleId": "AROAR0003"}
         last = world.sweep()
         assert last[0] == ("r0003", Cause.TRUST)
-        assert {name for name, _ in last[1:]} == {f"r{number:04}" for number in range(900, 1000)}
+        assert {name for name, _ in last[1:]} == {f"r{number:04}" for number in range(1800, 2000)}
         assert world.sweep() == []
+
+    def test_a_look_at_what_somebody_from_outside_may_do_counts_for_as_many_reads_as_it_takes(self) -> None:
+        mine = [f"arn:aws:iam::{PROD}:policy/{each}" for each in ("p", "q")]
+        world = World(
+            detail("ours", PROD, AttachedManagedPolicies=attached(*mine)),
+            detail("theirs", "999988887777", AttachedManagedPolicies=attached(*mine, "arn:aws:iam::aws:policy/ReadOnlyAccess")),
+        )
+        world.sweep()
+        assert {each.role_name: each.reads for each in world.hints.sent} == {"ours": 1, "theirs": 3 + 2 * 2}
+        crowd = World(*(detail(f"r{number:04}", "999988887777") for number in range(700)), size=500)
+        assert len(crowd.sweep()) == 600
+        assert len(crowd.sweep()) == 100
 
     def test_another_configuration_has_every_role_looked_at_and_so_has_a_waiver_that_begins_or_ends(self) -> None:
         world = World(detail("x"), detail("y"))
@@ -432,6 +445,13 @@ def test_an_inventory_comes_back_as_it_was_kept(inventory: AnyInventory) -> None
     assert inventory.swept_at(PROD) == START
     assert inventory.load(STAGING) is None
     assert inventory.swept_at(STAGING) is None
+
+
+def test_an_inventory_that_another_version_kept_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory = SweptWorld(1, 3).inventory
+    inventory.save(PROD, swept(detail("x")))
+    monkeypatch.setattr(RoleDigest, "_fields", (*RoleDigest._fields, "more"))
+    assert inventory.load(PROD) is None
 
 
 def test_a_partial_one_is_for_its_sweep_alone_and_no_inventory(inventory: AnyInventory) -> None:

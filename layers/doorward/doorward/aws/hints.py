@@ -4,12 +4,13 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 """
 
 from collections.abc import Sequence
-from itertools import batched
+from itertools import accumulate, batched
 from typing import TYPE_CHECKING
 
 from doorward.aws.errors import translated
 from doorward.errors import Unavailable
 from doorward.events.hints import Hint, hint_as_text
+from doorward.ports.hints import LONGEST_SECONDS, READS_PER_SECOND
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 
 # The most that SQS takes at once. A first sweep sends a hint for each role of an account.
 _AT_ONCE = 10
-# Each look reads IAM once, of a role that outsiders may assume several times, at rates that the account shares with reactions; a sweep
-# sends hints of one account alone.
-_LOOKS_PER_SECOND = 1
-_LONGEST_DELAY_SECONDS = 900
 
 
 class SqsHints:
@@ -31,14 +28,16 @@ class SqsHints:
         self._queue_url = queue_url
 
     def send(self, hints: Sequence[Hint], *, after_seconds: int = 0) -> None:
-        for some in batched(enumerate(hints), _AT_ONCE, strict=False):
+        # Rates are an account's own, but those who send many hints send them of one account.
+        starts = accumulate((each.reads for each in hints), initial=0)
+        for some in batched(enumerate(zip(hints, starts, strict=False)), _AT_ONCE, strict=False):
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
                 {
                     "Id": str(number),
                     "MessageBody": hint_as_text(each),
-                    "DelaySeconds": min(after_seconds + number // _LOOKS_PER_SECOND, _LONGEST_DELAY_SECONDS),
+                    "DelaySeconds": min(after_seconds + reads // READS_PER_SECOND, LONGEST_SECONDS),
                 }
-                for number, each in some
+                for number, (each, reads) in some
             ]
             with translated("sending hints"):
                 failed = self._sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries).get("Failed", [])

@@ -115,12 +115,14 @@ class DynamoInventory:
             whole = [each["part"]["B"] for each in chunks if each is not None]
             if len(whole) == len(chunks):
                 kept = json.loads(zlib.decompress(b"".join(whole)))
-                roles = {each[0]: RoleDigest._make([*each[:-2], *map(tuple, each[-2:])]) for each in kept["roles"]}
+                if kept.get("fields") != list(RoleDigest._fields):
+                    return None  # of another version of Doorward: as if the account had not been swept yet
+                roles = {each[0]: _digest(each) for each in kept["roles"]}
                 return head, Swept(datetime.fromisoformat(head["at"]["S"]), roles, kept["policies"])
         raise Unavailable(f"{account_id}: its inventory was replaced each time while it was being read; trying again later")
 
     def _save(self, account_id: str, name: str, swept: Swept, more: Mapping[str, Any]) -> None:
-        kept = {"roles": [list(each) for each in swept.roles.values()], "policies": dict(swept.policies)}
+        kept = {"fields": RoleDigest._fields, "roles": [list(each) for each in swept.roles.values()], "policies": dict(swept.policies)}
         text = zlib.compress(json.dumps(kept, separators=(",", ":")).encode())
         chunks = [text[start : start + _CHUNK_BYTES] for start in range(0, len(text), _CHUNK_BYTES)]
         before = self._get(account_id, name)
@@ -156,6 +158,10 @@ class IamPages:
         with translated(f"reading the roles of account {account_id}"):
             answer = iam.get_account_authorization_details(Filter=["Role", "LocalManagedPolicy"], MaxItems=_PAGE_ITEMS, **more)
         return Page(answer["RoleDetailList"], answer["Policies"], answer["Marker"] if answer.get("IsTruncated") else None)
+
+
+def _digest(kept: list[Any]) -> RoleDigest:
+    return RoleDigest._make([tuple(each) if isinstance(each, list) else each for each in kept])
 
 
 def _listed(account_id: str) -> dict[str, Any]:

@@ -33,7 +33,8 @@ ACTOR: Final = Actor("Doorward", None, None, None, None, None, None, None)
 class Hint(NamedTuple):
     """`id`: the same for the same thing to look at. With neither role, provider nor service, every role of the account is meant.
 
-    `look`: what a sweep saw of the role, as text of doorward/guardrails/inventory.py.
+    `look`: what a sweep saw of the role, as text of doorward/guardrails/inventory.py. `reads`: how many calls of IAM it will take, as far
+    as is known; it does not travel with the hint.
     """
 
     account_id: str
@@ -45,6 +46,7 @@ class Hint(NamedTuple):
     provider: str | None = None
     service: str | None = None
     look: str | None = None
+    reads: int = 3
 
 
 def hint_as_text(hint: Hint) -> str:

@@ -8,6 +8,7 @@
 | violating              | alert   |                                            | alert   |
 | violating              | approve |                                            | ask     |
 | violating              | enforce | the role must not be edited                | alert   |
+| violating              | enforce | nothing about the role changed             | ask     |
 | violating              | enforce | nothing changed who may come in            | alert   |
 | violating              | enforce | lets in nobody whom the baseline keeps out | alert   |
 | violating              | enforce | changed by a known pipeline, critical      | ask     |
@@ -95,6 +96,10 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
     enforced = [each for each, its_mode in zip(counting, modes, strict=True) if its_mode is Mode.ENFORCE]
     if circumstances.protected_because is not None:
         return Decision(Action.ALERT, mode, f"Not written: {circumstances.protected_because}")
+    if circumstances.cause is Cause.FACTS:
+        return Decision(
+            Action.ASK, mode, "Not written: nobody changed this role just now; what counts for it may have changed. A person has to decide."
+        )
     if circumstances.cause not in _MAY_WRITE:
         return Decision(Action.ALERT, mode, "Not written: this change did not touch who may come in; only such a change is put back.")
     if not circumstances.cause_known:

@@ -45,6 +45,8 @@ class RoleDigest(NamedTuple):
     `managed`: ARNs of the account's own policies that are attached, the boundary among them.
 
     `names`: what the trust policy's text names of accounts, the organization and its units, providers and services.
+
+    `reads`: how many calls of IAM a look at the role takes.
     """
 
     name: str
@@ -57,6 +59,7 @@ class RoleDigest(NamedTuple):
     tags: str
     managed: tuple[str, ...]
     names: tuple[str, ...]
+    reads: int = 1
 
 
 class Swept(NamedTuple):
@@ -172,7 +175,8 @@ def compare(
         cause, because = _why(judged.get(name), look, is_new=is_new)
         if cause is not None:
             # By what it became, so that the same finding has the same id however often it is made.
-            hints.append(Hint(account_id, cause, because, f"sweep-{_short([account_id, name, look])}", now, role_name=name, look=str(look)))
+            id_ = f"sweep-{_short([account_id, name, look])}"
+            hints.append(Hint(account_id, cause, because, id_, now, role_name=name, look=str(look), reads=role.reads))
     return tuple(sorted(hints, key=lambda each: (_URGENT.index(each.cause), each.role_name or "")))
 
 

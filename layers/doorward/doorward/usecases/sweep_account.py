@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -20,11 +21,13 @@ from doorward.findings.alerts import Alert, alert_as_json
 from doorward.findings.model import Severity
 from doorward.guard.starving import sweep_starved
 from doorward.guardrails.inventory import Judged, Look, RoleDigest, Swept, compare, digest_of, judged_under, principals_of
-from doorward.guardrails.model import Guardrails
+from doorward.guardrails.model import Guardrails, Role
+from doorward.guardrails.outsiders import depends_on_permissions
+from doorward.iam.documents import text_of_answer
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
 from doorward.ports.facts import Inventory, Page, Partial, RolePages
-from doorward.ports.hints import Hints
+from doorward.ports.hints import LONGEST_SECONDS, READS_PER_SECOND, Hints
 from doorward.ports.ledger import Announcement, Ledger
 from doorward.ports.sessions import Expectations
 from doorward.sessions.model import expected_edges
@@ -41,8 +44,6 @@ _EXPECT_HOURS: Final = 30 * 24
 """Each role's hour to tell of anew, well within the ninety days that doorward/aws/sessions.py remembers."""
 _TURN: Final = timedelta(seconds=300)
 """Longer than a slice (template.yaml, Timeout) with the wait after it and a try that failed before it."""
-_MOST_HINTS: Final = 900
-"""At one a second for a quarter of an hour, which is as far as SQS spreads them. The next sweep sends those that are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _slice(asked: _Asked, began: datetime, tools: Tools) -> dict[str, Any]:
             return _go_on(asked, marker, seen, tools, wait=wait)
         except Misconfigured as error:
             return _give_up(asked, str(error), tools)
-        digests = {each.name: each for each in map(digest_of, page.details)}
+        digests = {each["RoleName"]: _digest(account_id, each, before, tools) for each in page.details}
         _expect(account_id, page, digests, before, tools)
         roles.update(digests)
         policies.update((each["Arn"], f"{each['PolicyId']}/{each['DefaultVersionId']}") for each in page.policies)
@@ -128,6 +129,18 @@ def _slice(asked: _Asked, began: datetime, tools: Tools) -> dict[str, Any]:
         tools.clock.sleep(1 / PAGES_PER_SECOND)  # before a slice ends, too: the next may begin at once
         if (tools.clock.now() - began).total_seconds() >= _SLICE_SECONDS:
             return _go_on(asked, marker, seen, tools, wait=0)
+
+
+def _digest(account_id: str, detail: Mapping[str, Any], before: Swept | None, tools: Tools) -> RoleDigest:
+    """With how many calls a look at it takes: one, and where somebody from outside may come in, what it takes to read what he could do."""
+    digest = digest_of(detail)
+    last = None if before is None else before.roles.get(digest.name)
+    if last is not None and last._replace(reads=digest.reads) == digest:
+        return last
+    role = Role(account_id, digest.name, detail["Path"], detail["Arn"], digest.role_id, text_of_answer(detail["AssumeRolePolicyDocument"]))
+    if not depends_on_permissions(role, tools.organization, tools.guardrails, now=tools.clock.now()):
+        return digest
+    return digest._replace(reads=3 + len(detail.get("RolePolicyList", ())) + 2 * len(digest.managed))
 
 
 def _expect(account_id: str, page: Page, digests: Mapping[str, RoleDigest], before: Swept | None, tools: Tools) -> None:
@@ -162,7 +175,9 @@ def _finish(asked: _Asked, before: Swept | None, seen: Swept, tools: Tools) -> d
         under=judged_under(tools.organization_hash, tools.guardrails, now),
         now=now,
     )
-    sent = hints[:_MOST_HINTS]
+    reads = accumulate(each.reads for each in hints)
+    # What would arrive all at once is left to the next sweep.
+    sent = [each for each, until in zip(hints, reads, strict=True) if until <= READS_PER_SECOND * LONGEST_SECONDS]
     tools.hints.send(sent)
     tools.inventory.save(account_id, seen)
     return asked.answer(done=True, roles=len(seen.roles), hints=len(sent), left=len(hints) - len(sent))
