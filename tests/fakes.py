@@ -118,6 +118,7 @@ class FakeLedger:
         self.outcomes: list[EventOutcome] = []
         self.accepted: dict[tuple[str, str], Baseline] = {}
         self.versions: dict[tuple[str, str, str], Baseline] = {}
+        self.replaced_versions: set[tuple[str, str, str]] = set()
         self._owners = 0
 
     def lock(self, role_ref: str) -> Lock:
@@ -193,7 +194,15 @@ class FakeLedger:
     def observe(self, baseline: Baseline) -> None:
         self.versions.setdefault((baseline.role_ref, baseline.role_id, baseline.policy_hash), baseline)
 
-    def accept(self, baseline: Baseline) -> None:
+    def replaced(self, role_ref: str, role_id: str, policy_hash: str) -> None:
+        self.replaced_versions.add((role_ref, role_id, policy_hash))
+
+    def was_replaced(self, role_ref: str, role_id: str, policy_hash: str) -> bool:
+        return (role_ref, role_id, policy_hash) in self.replaced_versions
+
+    def accept(self, baseline: Baseline, announcement: Announcement) -> None:
+        self.outbox[announcement.id] = announcement
+        self.replaced_versions.discard((baseline.role_ref, baseline.role_id, baseline.policy_hash))
         self.versions[baseline.role_ref, baseline.role_id, baseline.policy_hash] = baseline
         self.accepted[baseline.role_ref, baseline.role_id] = baseline
 

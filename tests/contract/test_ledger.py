@@ -189,12 +189,30 @@ def test_what_was_only_seen_is_no_baseline(ledger: AnyLedger) -> None:
     assert ledger.baseline(REF, "AROAX") is None
 
 
+def _accepted(id_: str) -> Announcement:
+    return Announcement(id_, "TrustBaselineAccepted", {"role_ref": REF}, START)
+
+
+def test_that_a_violation_replaced_a_version_is_remembered_of_that_version_until_it_is_accepted(ledger: AnyLedger) -> None:
+    ledger.observe(BASELINE)
+    assert not ledger.was_replaced(REF, "AROAX", "good")
+    ledger.replaced(REF, "AROAX", "good")
+    ledger.replaced(REF, "AROAX", "good")
+    ledger.observe(BASELINE)  # seen once more
+    assert ledger.was_replaced(REF, "AROAX", "good")
+    assert not ledger.was_replaced(REF, "AROAX", "other")
+    assert not ledger.was_replaced(REF, "AROANEW", "good")
+    ledger.accept(BASELINE, _accepted("a-1"))  # by somebody who may
+    assert not ledger.was_replaced(REF, "AROAX", "good")
+
+
 def test_the_last_accepted_version_is_the_baseline_of_that_very_role(ledger: AnyLedger) -> None:
     ledger.observe(BASELINE)
-    ledger.accept(BASELINE)
+    ledger.accept(BASELINE, _accepted("a-1"))
     later = replace(BASELINE, policy_hash="better", at=START + timedelta(days=1))
-    ledger.accept(later)
+    ledger.accept(later, _accepted("a-2"))
     assert ledger.baseline(REF, "AROAX") == later
+    assert ledger.pending("a-1") == _accepted("a-1")
     assert ledger.baseline(REF, "AROANEW") is None
 
 

@@ -24,6 +24,7 @@ PERMISSIONS = {
         "dynamodb:GetItem": {"LedgerTable", "BaselinesTable", "FactsTable"},
         "dynamodb:BatchGetItem": {"LedgerTable"},
         "dynamodb:PutItem": {"LedgerTable", "BaselinesTable", "FactsTable"},
+        "dynamodb:UpdateItem": {"BaselinesTable"},
         "dynamodb:DeleteItem": {"LedgerTable"},
         "dynamodb:ConditionCheckItem": {"LedgerTable"},
         "sqs:ReceiveMessage": {"ChangeQueue", "HintQueue"},

@@ -113,10 +113,18 @@ def test_a_drop_that_gives_the_baseline_is_called_restoring_and_keeps_its_text()
     assert remedies[0].trust_policy == baseline
 
 
+def test_whoever_is_gone_is_left_out_of_the_baseline_that_is_restored() -> None:
+    """IAM shows the unique id of a role that was deleted, and refuses a policy that names it."""
+    gone = "AROAEXAMPLE123456789A"
+    baseline = document(allow({"AWS": [gone, OURS]}), allow({"AWS": gone}), allow({"AWS": OURS}, action="sts:TagSession"))
+    restored = next(each for each in ladder(allow(EVERYBODY), baseline=baseline) if each.kind == "restore")
+    assert restored.trust_policy == document(allow({"AWS": OURS}), allow({"AWS": OURS}, action="sts:TagSession"))
+
+
 @pytest.mark.parametrize(
     "baseline",
     [
-        document(allow({"AWS": ["AROAEXAMPLE123456789A", OURS]})),
+        document(allow({"AWS": "AROAEXAMPLE123456789A"})),
         document(allow({"AWS": STRANGER})),
         document(allow(EVERYBODY, {"StringEquals": {"aws:SourceVpce": "vpce-0123456789abcdef0"}})),
         "not a document",

@@ -142,7 +142,8 @@ class World:
         return self.roles.roles[f"{PROD}/payments"].trust_policy
 
     def announced(self) -> list[str]:
-        return [each.detail_type for each in self.ledger.outbox.values()]
+        """Of what was found and done."""
+        return [each.detail_type for each in self.ledger.outbox.values() if each.detail_type != "TrustBaselineAccepted"]
 
     def statuses(self) -> list[CaseStatus]:
         return [case.status for case in self.ledger.cases.values()]

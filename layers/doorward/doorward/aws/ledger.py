@@ -10,7 +10,7 @@ Ledger table, `pk` / `sk`:
     OUTBOX#<id>             SENT#<channel>    told to people
 Baselines table:
     ROLE#<account>/<name>   ACCEPTED#<role_id>         the accepted one
-    ROLE#<account>/<name>   VERSION#<role_id>#<hash>   every compliant version seen
+    ROLE#<account>/<name>   VERSION#<role_id>#<hash>   every compliant version seen; replaced_at: when a violation took its place
 
 Every value is text or a number; what has more shape is JSON text. `ttl` is epoch seconds.
 """
@@ -209,13 +209,29 @@ class DynamoLedger:
             lambda: self._dynamodb.put_item(TableName=self._baselines, Item=item, ConditionExpression="attribute_not_exists(pk)"),
         )
 
-    def accept(self, baseline: Baseline) -> None:
+    def accept(self, baseline: Baseline, announcement: Announcement) -> None:
         version = _version_item(baseline)
         accepted = {**version, **_role_key(baseline.role_ref, f"ACCEPTED#{baseline.role_id}")}
         self._transact(
             f"accepting a baseline of {baseline.role_ref}",
-            [{"Put": {"TableName": self._baselines, "Item": item}} for item in (version, accepted)],
+            [
+                {"Put": {"TableName": self._baselines, "Item": version}},
+                {"Put": {"TableName": self._baselines, "Item": accepted}},
+                self._put_announcement(announcement),
+            ],
         )
+
+    def replaced(self, role_ref: str, role_id: str, policy_hash: str) -> None:
+        with translated(f"remembering that a version of {role_ref} was replaced"):
+            self._dynamodb.update_item(
+                TableName=self._baselines,
+                Key=_version_key(role_ref, role_id, policy_hash),
+                UpdateExpression="SET replaced_at = if_not_exists(replaced_at, :now)",
+                ExpressionAttributeValues={":now": _value(_text_of(self._clock.now()))},
+            )
+
+    def was_replaced(self, role_ref: str, role_id: str, policy_hash: str) -> bool:
+        return "replaced_at" in (self._get(self._baselines, _version_key(role_ref, role_id, policy_hash)) or {})
 
     # Outbox
 
@@ -273,6 +289,8 @@ class DynamoLedger:
                 written_for=head.written_for or None,
                 case_id=head.case_id,
                 looked=head.looked or None,
+                stands_hash=head.stands_hash or None,
+                stands_since=_text_of(head.stands_since),
             )
         )
 
@@ -337,6 +355,8 @@ def _head(item: Mapping[str, str]) -> Head:
         written_for=item.get("written_for", ""),
         case_id=item.get("case_id"),
         looked=item.get("looked", ""),
+        stands_hash=item.get("stands_hash", ""),
+        stands_since=_time(item.get("stands_since")),
     )
 
 
@@ -402,9 +422,13 @@ def _case(role_ref: str, item: Mapping[str, str]) -> Case:
     )
 
 
+def _version_key(role_ref: str, role_id: str, policy_hash: str) -> dict[str, Any]:
+    return _role_key(role_ref, f"VERSION#{role_id}#{policy_hash}")
+
+
 def _version_item(baseline: Baseline) -> dict[str, Any]:
     return _item(
-        _role_key(baseline.role_ref, f"VERSION#{baseline.role_id}#{baseline.policy_hash}"),
+        _version_key(baseline.role_ref, baseline.role_id, baseline.policy_hash),
         role_id=baseline.role_id,
         policy_hash=baseline.policy_hash,
         document=baseline.document,

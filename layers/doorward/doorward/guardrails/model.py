@@ -5,7 +5,7 @@ see docs/performance.md.
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
@@ -195,6 +195,8 @@ class Guardrails(NamedTuple):
     """`hash` is that of the configuration in force; it stands in every finding.
 
     `adopted`: the accounts in which more may follow than observing; None: every account that the organization's file describes.
+
+    `quiet`: how long a trust policy must stand undisturbed before it can become the accepted one without anybody's word.
     """
 
     mode: Mode = Mode.ALERT
@@ -208,6 +210,7 @@ class Guardrails(NamedTuple):
     hash: str = ""
     adopted: frozenset[str] | None = None
     boundaries: tuple[Boundary, ...] = ()
+    quiet: timedelta = timedelta(hours=24)
 
     def _usual_cap(self, rule_id: str) -> Mode | None:
         """What is below high is told and not written, unless the configuration gives the rule a mode."""

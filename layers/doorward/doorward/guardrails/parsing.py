@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from hashlib import sha256
 
 from doorward.errors import MalformedInput, Misconfigured
@@ -54,6 +54,7 @@ def guardrails_from(data: object) -> Guardrails:
     waivers = fields.objects("waivers", lambda each: _waiver(each, known, longest_days))
     privileged = fields.objects("privileged", lambda each: _some_match(each, "every role would be privileged"))
     boundaries = fields.objects("boundaries", _boundary)
+    quiet = timedelta(hours=fields.whole_number("quiet_hours", 24))
     mode = _mode(fields, "mode", Mode.ALERT)
     adopted = frozenset(fields.accounts("adopted")) if "adopted" in fields.names else None
     stated = fields.text("hash", "")
@@ -63,7 +64,18 @@ def guardrails_from(data: object) -> Guardrails:
     if stated not in {"", actual}:
         raise Misconfigured("hash: is not that of this configuration; it was edited after the build, so build again")
     return Guardrails(
-        mode or Mode.ALERT, undecidable or Mode.ALERT, rules, scopes, privileged, longest, custom, waivers, actual, adopted, boundaries
+        mode or Mode.ALERT,
+        undecidable or Mode.ALERT,
+        rules,
+        scopes,
+        privileged,
+        longest,
+        custom,
+        waivers,
+        actual,
+        adopted,
+        boundaries,
+        quiet,
     )
 
 

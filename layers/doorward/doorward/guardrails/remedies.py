@@ -319,16 +319,17 @@ class _Ladder:
     # Restoring
 
     def _restore(self) -> Iterator[Remedy]:
-        """Nothing where IAM would refuse the text because somebody that it names is gone, or where it is not compliant today."""
+        """Without whom IAM has forgotten; nothing where what is left is not compliant today."""
         if self._baseline is None:
             return
         document = parse_document(self._baseline)
-        named = [each for statement in document.statements for each in statement.principals or ()]
-        if any(each.type == "AWS" and is_unique_id(each.value) for each in named):
+        kept = tuple(left for each in document.statements if (left := _without_the_gone(each)) is not None)
+        text = self._baseline if kept == document.statements else json.dumps(render_document(document._replace(statements=kept)))
+        if not any(each.effect == "Allow" for each in kept):
             return
-        judged = self._judge(self._baseline)
+        judged = self._judge(text)
         if judged.verdict is not Verdict.INVALID and not judged.undecidable and all(_place_of(each) is None for each in judged.counting):
-            yield Remedy("restore", load_json(self._baseline), proved=True)
+            yield Remedy("restore", load_json(text), proved=True)
 
     # Proving
 
@@ -439,3 +440,14 @@ def _hash_of(text: str | None) -> str | None:
         return canonical_hash(parse_document(text))
     except MalformedInput:
         return None
+
+
+def _without_the_gone(statement: Statement) -> Statement | None:
+    """Without roles and users that are gone: IAM shows their unique ids, which let nobody in, and refuses a policy that names one.
+
+    None where nobody else is named. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    """
+    if statement.principals is None:
+        return statement
+    left = tuple(each for each in statement.principals if each.type != "AWS" or not is_unique_id(each.value))
+    return statement._replace(principals=left) if left else None

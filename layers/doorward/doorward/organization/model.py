@@ -7,6 +7,7 @@ see docs/performance.md.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from doorward.iam.matching import matches_glob
 from doorward.values import NamedTuple
 
 
@@ -45,10 +46,11 @@ class TrustedIssuer(NamedTuple):
 
 
 class Pipeline(NamedTuple):
-    """A role that may change trust policies by code."""
+    """A role that may change trust policies by code: of `roles`, patterns of path and name (`/payments/*`); with none, of every role."""
 
     role: str
     owner: str
+    roles: tuple[str, ...] = ()
 
 
 class Networks(NamedTuple):
@@ -85,5 +87,9 @@ class Organization(NamedTuple):
     def issuer(self, issuer: str) -> TrustedIssuer | None:
         return next((each for each in self.oidc if each.issuer == issuer), None)
 
-    def is_pipeline(self, role_arn: str | None) -> bool:
-        return role_arn is not None and any(each.role == role_arn for each in self.pipelines)
+    def is_pipeline(self, role_arn: str | None, changing: str | None = None) -> bool:
+        """`changing`: path and name of the role whose trust policy it changes (`/payments/export`), None where that is not it."""
+        return any(
+            each.role == role_arn and (changing is None or not each.roles or any(matches_glob(pattern, changing) for pattern in each.roles))
+            for each in self.pipelines
+        )

@@ -87,7 +87,7 @@ def _saml_provider(fields: "Fields") -> str:
 
 def _pipeline(fields: "Fields") -> Pipeline:
     role = fields.matching("role", _ROLE, "the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME", required=True)
-    return Pipeline(role, fields.text("owner"))
+    return Pipeline(role, fields.text("owner"), fields.texts("roles"))
 
 
 def _consistent(organization: Organization) -> Organization:

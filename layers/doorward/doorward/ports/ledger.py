@@ -60,6 +60,8 @@ class Head(NamedTuple):
     `looked` is the last look that a sweep asked for, as text of doorward/guardrails/inventory.py, out of date once something else had the
     role looked at; "" before the first. It is kept last of all that a look does: whoever dies before that is asked again.
 
+    `stands_hash` and `stands_since`: the compliant policy that was seen last, and since when no look saw another or a violation.
+
     `written_at` and `written_for` are the time of our last write and the id of the event that led to it.
     """
 
@@ -70,6 +72,8 @@ class Head(NamedTuple):
     written_for: str = ""
     case_id: str | None = None
     looked: str = ""
+    stands_hash: str = ""
+    stands_since: datetime | None = None
 
 
 class Announcement(NamedTuple):
@@ -156,7 +160,13 @@ class Ledger(Protocol):
     def observe(self, baseline: Baseline) -> None:
         """Keep the version without accepting it: never a restore target."""
 
-    def accept(self, baseline: Baseline) -> None: ...
+    def accept(self, baseline: Baseline, announcement: Announcement) -> None:
+        """Version, baseline and outbox in one transaction."""
+
+    def replaced(self, role_ref: str, role_id: str, policy_hash: str) -> None:
+        """Remember that a violation took this version's place."""
+
+    def was_replaced(self, role_ref: str, role_id: str, policy_hash: str) -> bool: ...
 
 
 class Outbox(Protocol):

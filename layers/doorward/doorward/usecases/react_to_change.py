@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Throttled, Unavailable
+from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled, Unavailable
 from doorward.events.hints import Hint, parse_message
 from doorward.events.model import (
     AccountTarget,
@@ -35,12 +35,13 @@ from doorward.events.model import (
 )
 from doorward.findings.model import Finding, Judgement, Remedy, Verdict
 from doorward.guardrails.announcements import FORMAT, describe_actor, describe_case, with_remedy
+from doorward.guardrails.baselines import Becomes
 from doorward.guardrails.decide import Action, Circumstances, Decision, decide
 from doorward.guardrails.inventory import Look, out_of_date
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Permissions, PermissionsPolicy, Role
 from doorward.guardrails.protected import is_doorwards_own, protected_because
-from doorward.iam.documents import hash_of_text, parse_document
+from doorward.iam.documents import hash_of_text
 from doorward.organization.model import Organization
 from doorward.ports.beats import Beats
 from doorward.ports.clock import Clock
@@ -48,6 +49,7 @@ from doorward.ports.hints import Hints
 from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, EventOutcome, Head, Ledger, Lock
 from doorward.ports.roles import Refused, Roles
 from doorward.ports.sweeps import Sweeps
+from doorward.usecases.keep_baseline import Standing, keep_baseline, widens
 
 if TYPE_CHECKING:
     from doorward.findings.alerts import Alert
@@ -259,6 +261,17 @@ def _react_to_role(account_id: str, role_name: str, change: Change, tools: Tools
     raise Unavailable(f"{ref}: its trust policy changed {_ROUNDS} times while it was being judged; trying again later")
 
 
+_PASSED: Final = {
+    None: _Result("passed", "One of Doorward's own roles, as it should be."),
+    Becomes.KEPT: _Result("passed", "No guardrail is broken; this is the accepted baseline."),
+    Becomes.OBSERVED: _Result("passed", "No guardrail is broken."),
+    Becomes.ACCEPTED_OF_PIPELINE: _Result("accepted", "No guardrail is broken, and a known pipeline wrote it: this is the baseline now."),
+    Becomes.ACCEPTED_OF_QUIET: _Result(
+        "accepted", "No guardrail is broken, nobody new is let in, and it has stood for long: this is the baseline."
+    ),
+}
+
+
 class _ChangedMeanwhile(Exception):  # noqa: N818 - never leaves this module
     """What stands is no longer what was judged."""
 
@@ -295,7 +308,7 @@ class _RoleReaction:
         if case is not None and (case.role_id, case.found_hash) != (role.role_id, found_hash):
             head = self._close_overtaken(case, head, found_hash)
             case = None
-        by_pipeline = self._written_by_pipeline(head, case, found_hash)
+        by_pipeline = self._written_by_pipeline(head, case, found_hash, role)
         author_may_come = by_pipeline is None and self._author_may_come()
         role, unread = self._with_permissions(role)
         judgement = judge(role, tools.organization, tools.guardrails, now=tools.clock.now())
@@ -311,17 +324,22 @@ class _RoleReaction:
                 cause_known=self.cause_known and (by_pipeline is not None or author_may_come),
                 by_pipeline=by_pipeline is True,
                 protected_because=protected_because(role),
-                widens=None if accepted is None else self._widens(role, accepted),
+                widens=None if accepted is None else widens(role, accepted, tools.organization, tools.clock.now()),
                 author_may_come=author_may_come,
             ),
         )
         judged = head.judged_hash if head.role_id == role.role_id else ""
         if self.change.cause is Cause.TRUST and (by_pipeline is not None or (self.change.look and not decision.is_put_off)):
             judged = found_hash
+        if head.role_id != role.role_id:
+            head = replace(head, stands_hash="", stands_since=None)
         head = replace(head, role_id=role.role_id, judged_hash=judged)
         if case is not None and case.by_pipeline is None and self._told_of(head, found_hash):
             case = replace(case, by_pipeline=by_pipeline)
             tools.ledger.intend(self.lock, case)
+        if decision.action is not Action.PASS and head.stands_hash:
+            tools.ledger.replaced(role.ref, role.role_id, head.stands_hash)
+            head = replace(head, stands_hash="", stands_since=None)
         if decision.action is Action.PASS:
             if case is not None:
                 head = self._close_without_write(case, head, "The same trust policy breaks no guardrail any more.")
@@ -359,14 +377,17 @@ class _RoleReaction:
             return True
         return head.written_at is not None and self.change.event_time + _EVENT_TIME_GRAIN <= head.written_at
 
-    def _written_by_pipeline(self, head: Head, case: Case | None, found_hash: str) -> bool | None:
+    def _written_by_pipeline(self, head: Head, case: Case | None, found_hash: str, role: Role) -> bool | None:
         """None where no event told who wrote what stands: this one is about another policy, and the one about this may still come."""
-        by_actor = self.tools.organization.is_pipeline(self.change.actor.arn)
+        by_actor = self._is_by_pipeline(role)
         if self._told_of(head, found_hash):
             return by_actor
         if case is not None and case.by_pipeline is not None:
             return case.by_pipeline
         return None if self.told_hash is not None or self._author_may_come() else by_actor
+
+    def _is_by_pipeline(self, role: Role) -> bool:
+        return self.tools.organization.is_pipeline(self.change.actor.arn, role.path + role.name)
 
     def _author_may_come(self) -> bool:
         """Whether a sweep was here first: who wrote what it found stands in an event that may be under way, and may be a pipeline's."""
@@ -388,16 +409,6 @@ class _RoleReaction:
             look=change.look,
         )
         tools.hints().send([hint], after_seconds=ceil(left.total_seconds()))
-
-    def _widens(self, role: Role, accepted: Baseline) -> bool | None:
-        """Whether the role lets somebody in whom its accepted trust policy keeps out; None where that cannot be said."""
-        from doorward.guardrails.diff import newly_allowed
-
-        try:
-            before, after = parse_document(accepted.document), parse_document(role.trust_policy)
-        except MalformedInput:
-            return None
-        return newly_allowed(before, after, role, self.tools.organization, now=self.tools.clock.now()).is_there
 
     # Reading
 
@@ -440,34 +451,14 @@ class _RoleReaction:
     # Passing
 
     def _pass(self, role: Role, head: Head, found_hash: str) -> _Result:
-        result = self._keep(role, found_hash)
-        self.tools.ledger.judged(self.lock, head)
-        return result
-
-    def _keep(self, role: Role, found_hash: str) -> _Result:
         tools = self.tools
-        if is_doorwards_own(role):
-            return _Result("passed", "One of Doorward's own roles, as it should be.")  # its document holds our external ID
-        accepted = tools.ledger.baseline(role.ref, role.role_id)
-        if accepted is not None and accepted.policy_hash == found_hash:
-            return _Result("passed", "No guardrail is broken; this is the accepted baseline.")
-        actor = self.change.actor
-        version = Baseline(
-            role.ref,
-            role.role_id,
-            found_hash,
-            role.trust_policy,
-            accepted_by=actor.arn or actor.kind,
-            because="A known pipeline wrote exactly this.",
-            event_id=self.change.event_id,
-            at=tools.clock.now(),
-        )
-        # Only what the pipeline's own request carried: what else stands now may be somebody else's work.
-        if self.change.cause is Cause.TRUST and self.told_hash == found_hash and tools.organization.is_pipeline(actor.arn):
-            tools.ledger.accept(version)
-            return _Result("accepted", "No guardrail is broken, and a known pipeline wrote it: this is the baseline now.")
-        tools.ledger.observe(replace(version, because="Seen, and no guardrail is broken."))
-        return _Result("passed", "No guardrail is broken.")
+        now = tools.clock.now()
+        if head.stands_hash != found_hash:
+            head = replace(head, stands_hash=found_hash, stands_since=now)
+        standing = Standing(role, found_hash, head.stands_since or now, self.change, self.told_hash, now)
+        came_to = keep_baseline(standing, tools.ledger, tools.organization, tools.guardrails.quiet)
+        tools.ledger.judged(self.lock, head)
+        return _PASSED[came_to]
 
     # Telling
 
@@ -512,7 +503,7 @@ class _RoleReaction:
             event_id=self.change.event_id,
             found_document="" if is_doorwards_own(role) else role.trust_policy,
             detail=detail,
-            by_pipeline=self.tools.organization.is_pipeline(self.change.actor.arn) if self._told_of(head, found_hash) else None,
+            by_pipeline=self._is_by_pipeline(role) if self._told_of(head, found_hash) else None,
         )
         undecided = judgement.verdict in {Verdict.UNDECIDABLE, Verdict.INVALID}
         detail_type = "TrustPolicyUndecidable" if undecided else "TrustViolationFound"

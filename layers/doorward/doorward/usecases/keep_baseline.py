@@ -1,0 +1,105 @@
+"""A role's trust policy breaks no guardrail: keep it, and accept it as what is put back, where guardrails/baselines.py says so."""
+
+from copy import replace
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from doorward.errors import MalformedInput
+from doorward.events.model import Cause, Change
+from doorward.guardrails.announcements import diff_documents
+from doorward.guardrails.baselines import Becomes, Version, becomes
+from doorward.guardrails.model import Role
+from doorward.guardrails.protected import is_doorwards_own
+from doorward.iam.documents import parse_document
+from doorward.organization.model import Organization
+from doorward.ports.ledger import Announcement, Baseline, Ledger
+
+FORMAT = "doorward.baseline/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A compliant trust policy that was just read. `told_hash`: of the document that the event carries. `since`: undisturbed."""
+
+    role: Role
+    policy_hash: str
+    since: datetime
+    change: Change
+    told_hash: str | None
+    now: datetime
+
+    @property
+    def is_of_this_event(self) -> bool:
+        """What else stands now than the event's own request carried may be somebody else's work."""
+        return self.change.cause is Cause.TRUST and self.told_hash == self.policy_hash
+
+
+def keep_baseline(standing: Standing, ledger: Ledger, organization: Organization, quiet: timedelta) -> Becomes | None:
+    """None: one of Doorward's own roles, whose document holds our external ID. Raises Unavailable, Conflict."""
+    role, change, policy_hash = standing.role, standing.change, standing.policy_hash
+    if is_doorwards_own(role):
+        return None
+    accepted = ledger.baseline(role.ref, role.role_id)
+    version = Version(
+        is_accepted=accepted is not None and accepted.policy_hash == policy_hash,
+        has_accepted=accepted is not None,
+        by_pipeline=standing.is_of_this_event and organization.is_pipeline(change.actor.arn, role.path + role.name),
+        stands_since=standing.since,
+        widens=lambda: accepted is not None and widens(role, accepted, organization, standing.now),
+        was_replaced=lambda: ledger.was_replaced(role.ref, role.role_id, policy_hash),
+    )
+    came_to = becomes(version, quiet=quiet, now=standing.now)
+    seen = Baseline(
+        role.ref,
+        role.role_id,
+        policy_hash,
+        role.trust_policy,
+        accepted_by=change.actor.arn or change.actor.kind,
+        because="Seen, and no guardrail is broken.",
+        event_id=change.event_id,
+        at=standing.now,
+    )
+    if came_to is Becomes.OBSERVED:
+        ledger.observe(seen)
+    elif came_to is Becomes.ACCEPTED_OF_PIPELINE:
+        _accept(replace(seen, because="A known pipeline wrote exactly this."), accepted, standing, ledger, organization)
+    elif came_to is Becomes.ACCEPTED_OF_QUIET:
+        hours = int((standing.now - standing.since).total_seconds()) // 3600
+        because = f"It lets nobody in whom the accepted one keeps out, and has stood undisturbed for {hours} hours."
+        _accept(replace(seen, accepted_by="Doorward", because=because), accepted, standing, ledger, organization)
+    return came_to
+
+
+def widens(role: Role, accepted: Baseline, organization: Organization, now: datetime) -> bool | None:
+    """Whether the role lets somebody in whom its accepted trust policy keeps out; None where that cannot be said."""
+    from doorward.guardrails.diff import newly_allowed
+
+    try:
+        before, after = parse_document(accepted.document), parse_document(role.trust_policy)
+    except MalformedInput:
+        return None
+    return newly_allowed(before, after, role, organization, now=now).is_there
+
+
+def _accept(version: Baseline, before: Baseline | None, standing: Standing, ledger: Ledger, organization: Organization) -> None:
+    """With the event that tells of it, in one transaction. Whoever does it twice finds it accepted."""
+    role, change = standing.role, standing.change
+    account = organization.account(role.account_id)
+    replaced = "" if before is None else before.policy_hash
+    detail = {
+        "format": FORMAT,
+        "role": role.arn,
+        "role_ref": role.ref,
+        "role_id": role.role_id,
+        "account": {"id": role.account_id, "name": None if account is None else account.name},
+        "policy_hash": version.policy_hash,
+        "replaced_hash": replaced or None,
+        "accepted_by": version.accepted_by,
+        "because": version.because,
+        "event": {"id": change.event_id, "name": change.event_name, "time": change.event_time.isoformat()},
+        "diff": diff_documents("{}" if before is None else before.document, version.document),
+    }
+    key = f"{role.ref}/{role.role_id}/{replaced}/{version.policy_hash}/{change.event_id}"
+    announcement = Announcement(f"db-{sha256(key.encode()).hexdigest()[:20]}", "TrustBaselineAccepted", detail, version.at)
+    ledger.accept(version, announcement)
