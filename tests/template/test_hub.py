@@ -233,7 +233,9 @@ def test_outbox_functions_touch_outbox_items_alone(hub: Template) -> None:
 
 def test_only_this_source_can_be_announced(hub: Template) -> None:
     statement = next(each for each in statements_of(hub["Resources"]["PublishOutboxRole"]) if each["Action"] == "events:PutEvents")
-    assert statement["Condition"] == {"StringEquals": {"events:source": ["doorward.guardrails", "doorward.sessions", "doorward.guard"]}}
+    assert statement["Condition"] == {
+        "StringEquals": {"events:source": ["doorward.baseline", "doorward.guardrails", "doorward.sessions", "doorward.guard"]}
+    }
 
 
 CLOUDTRAIL = {"AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Service Event via CloudTrail"}
