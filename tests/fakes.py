@@ -19,7 +19,7 @@ from doorward.ports.facts import Page, Partial
 from doorward.ports.ledger import Announcement, Baseline, Case, EventOutcome, Head, Lock
 from doorward.ports.organization import Kept
 from doorward.ports.roles import Refused
-from doorward.sessions.model import Edge, TrustVersion, role_ref_of
+from doorward.sessions.model import Edge, TrustVersion, names_more, role_ref_of
 
 START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
@@ -401,7 +401,7 @@ class FakeSessions:
         self.calls: dict[str, SessionEvent] = {}
         self.trust: dict[str, dict[tuple[datetime, str], TrustVersion]] = {}
         self.seen_edges: dict[tuple[str, str], Edge] = {}
-        self._counted: set[str] = set()
+        self._counted: dict[str, tuple[str, str]] = {}
 
     def keep_call(self, call: SessionEvent) -> SessionEvent:
         known = self.calls.get(call.key)
@@ -420,12 +420,19 @@ class FakeSessions:
         return (*[each for each in kept if each.at < since][-1:], *[each for each in kept if each.at >= since])
 
     def count(self, edge: Edge, call_key: str) -> None:
-        known = self.seen_edges.get((edge.role_ref, edge.principal), edge._replace(times=0, first=None, last=None))
-        times = known.times + (call_key not in self._counted)
-        self._counted.add(call_key)
+        place, counted = (edge.role_ref, edge.principal), self._counted.get(call_key)
+        if counted not in {None, place} and not (counted is not None and names_more(edge.principal, counted[1])):
+            return
+        known = self.seen_edges.get(place, edge._replace(times=0, first=None, last=None))
+        times = known.times + (counted != place)
+        if counted is not None and counted != place:
+            before = self.seen_edges.pop(counted)
+            if before.times > 1:
+                self.seen_edges[counted] = before._replace(times=before.times - 1)
+        self._counted[call_key] = place
         moments = [each for each in (known.first, known.last, edge.first, edge.last) if each is not None]
         first, last = min(moments, default=None), max(moments, default=None)
-        self.seen_edges[edge.role_ref, edge.principal] = known._replace(times=times, first=first, last=last)
+        self.seen_edges[place] = known._replace(times=times, first=first, last=last)
 
     def expect(self, edges: Iterable[Edge]) -> None:
         for edge in edges:

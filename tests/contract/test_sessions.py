@@ -126,6 +126,36 @@ def test_an_edge_counts_each_call_once_and_keeps_the_outermost_times(store: Stor
     assert store.edges(REF) == (Edge(DEPLOYER, REF, 3, START + timedelta(seconds=10), START + timedelta(seconds=30)),)
 
 
+@pytest.mark.parametrize("again", [1, 2])
+def test_a_call_that_was_counted_for_its_account_alone_counts_for_who_came_once_that_is_known(store: Store, again: int) -> None:
+    """As where the owner's copy came before anybody knew that the account is ours, and then the caller's."""
+    for principal in (STAGING, DEPLOYER, STAGING):
+        for _ in range(again):
+            store.count(edge(10, principal=principal), "s-1")
+    assert store.edges(REF) == (edge(10),)
+
+
+def test_an_account_keeps_the_calls_of_which_nobody_tells_more(store: Store) -> None:
+    for key, seconds in (("s-1", 10), ("s-2", 20)):
+        store.count(edge(seconds, principal=STAGING), key)
+    store.count(edge(10), "s-1")
+    of_account = Edge(STAGING, REF, 1, START + timedelta(seconds=10), START + timedelta(seconds=20))
+    assert store.edges(REF) == (of_account, edge(10))
+    store.count(edge(20), "s-2")
+    store.count(edge(30, principal=STAGING), "s-3")  # and what comes after it is counted as ever
+    assert [(each.principal, each.times) for each in store.edges(REF)] == [(STAGING, 1), (DEPLOYER, 2)]
+
+
+def test_who_dies_between_the_count_and_its_times_leaves_an_edge_that_can_be_read(client: Any) -> None:
+    store = DynamoSessions(client, "sessions", FakeClock())
+    with patch.object(client, "update_item", side_effect=RuntimeError), pytest.raises(RuntimeError):
+        store.count(edge(principal=STAGING), "s-1")
+    assert store.edges(REF) == (Edge(STAGING, REF, 1),)
+    store.count(edge(), "s-1")
+    store.count(edge(principal=STAGING), "s-1")
+    assert store.edges(REF) == (edge(),)
+
+
 def test_whoever_is_expected_and_never_came_has_come_no_time(store: Store) -> None:
     expected = Edge(DEPLOYER, REF)
     store.expect([expected, expected])

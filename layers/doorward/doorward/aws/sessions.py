@@ -2,10 +2,10 @@
 
 Sessions table, `pk` / `sk`:
     CALL#<key>              CALL                       one call, as both copies tell it
-    CALL#<key>              COUNTED                    its edge was counted
+    CALL#<key>              COUNTED                    its edge was counted, for which principal
     ROLE#<account>/<name>   CALL#<time>#<key>          the same call, to be found by its role
     ROLE#<account>/<name>   TRUST#<time>#<event id>    a trust policy as it was written
-    ROLE#<account>/<name>   EDGE#<principal>           who assumes it: times, first, last
+    ROLE#<account>/<name>   EDGE#<principal>           who assumes it: times, first, last; an account's at 0 is over
 
 Times are ISO 8601 in UTC, so that they sort; `ttl` is epoch seconds.
 """
@@ -24,7 +24,7 @@ from doorward.errors import Conflict
 from doorward.events.model import Actor, SessionEvent, Side
 from doorward.events.sessions import merge_copies
 from doorward.ports.clock import Clock
-from doorward.sessions.model import Edge, TrustVersion, role_ref_of
+from doorward.sessions.model import Edge, TrustVersion, is_account, names_more, role_ref_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -102,9 +102,10 @@ class DynamoSessions:
     def edges(self, role_ref: str) -> tuple[Edge, ...]:
         with translated(f"reading who assumes {role_ref}"):
             items = self._query(role_ref, "EDGE#", "EDGE#~")
-        return tuple(
+        edges = (
             Edge(item["principal"]["S"], role_ref, int(item["times"]["N"]), _time(item, "first"), _time(item, "last")) for item in items
         )
+        return tuple(each for each in edges if each.times or not is_account(each.principal))
 
     # Inside
 
@@ -144,34 +145,49 @@ class DynamoSessions:
         return merged
 
     def _count(self, edge: Edge, call_key: str) -> None:
-        counted = self._item(_key(f"CALL#{call_key}", "COUNTED"), _KEEP_CALLS, {})
-        place = _edge_key(edge)
+        counted = _key(f"CALL#{call_key}", "COUNTED")
         with translated(f"counting a session of {edge.role_ref}"):
-            try:
-                self._dynamodb.transact_write_items(
-                    TransactItems=[
-                        {"Put": {"TableName": self._table, "Item": counted, "ConditionExpression": "attribute_not_exists(pk)"}},
-                        {
-                            "Update": {
-                                "TableName": self._table,
-                                "Key": place,
-                                "UpdateExpression": "ADD #times :one SET #principal = :principal",
-                                "ExpressionAttributeNames": {"#times": "times", "#principal": "principal"},
-                                "ExpressionAttributeValues": {":one": {"N": "1"}, ":principal": {"S": edge.principal}},
-                            }
-                        },
-                    ]
-                )
-            except ClientError as error:
-                reasons = _reasons(error)
-                if _CONFLICTED in reasons:
-                    raise Conflict(f"counting a session of {edge.role_ref}: another is being counted right now") from error
-                if _REFUSED not in reasons:  # else it was counted before
-                    raise
+            if not self._add(edge, counted, before=None):
+                known = self._dynamodb.get_item(TableName=self._table, Key=counted, ConsistentRead=True)["Item"]["principal"]["S"]
+                if known != edge.principal and (not names_more(edge.principal, known) or not self._add(edge, counted, before=known)):
+                    return  # it counts for who came, and this copy told less
             # After the count, and also where it was counted before: whoever died in between left these to be done.
             if edge.first is not None and edge.last is not None:
-                self._move(place, "first", edge.first, "<")
-                self._move(place, "last", edge.last, ">")
+                self._move(_edge_key(edge), "first", edge.first, "<")
+                self._move(_edge_key(edge), "last", edge.last, ">")
+
+    def _add(self, edge: Edge, counted: Mapping[str, Any], *, before: str | None) -> bool:
+        """Count a call that was counted for nobody yet, or for `before`; False where that is not so."""
+        put: Any = {"TableName": self._table, "Item": self._item(counted, _KEEP_CALLS, {"principal": {"S": edge.principal}})}
+        put["ConditionExpression"] = "attribute_not_exists(pk)"
+        writes: list[Any] = [{"Put": put}, {"Update": self._step(edge, 1)}]
+        if before is not None:
+            put |= {"ConditionExpression": "#principal = :before", "ExpressionAttributeNames": {"#principal": "principal"}}
+            put["ExpressionAttributeValues"] = {":before": {"S": before}}
+            writes.append({"Update": self._step(edge._replace(principal=before), -1)})
+        try:
+            self._dynamodb.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            reasons = _reasons(error)
+            if _CONFLICTED in reasons:
+                raise Conflict(f"counting a session of {edge.role_ref}: another is being counted right now") from error
+            if _REFUSED in reasons:
+                return False
+            raise
+        return True
+
+    def _step(self, edge: Edge, times: int) -> Any:
+        return {
+            "TableName": self._table,
+            "Key": _edge_key(edge),
+            "UpdateExpression": "ADD #times :times SET #principal = :principal, #ttl = :ttl",
+            "ExpressionAttributeNames": {"#times": "times", "#principal": "principal", "#ttl": "ttl"},
+            "ExpressionAttributeValues": {
+                ":times": {"N": str(times)},
+                ":principal": {"S": edge.principal},
+                ":ttl": self._ttl(_KEEP_EDGES),
+            },
+        }
 
     def _move(self, place: Mapping[str, Any], name: str, time: datetime, direction: str) -> None:
         """Set `first` or `last` where it is not there yet, or the new one lies farther out; and let the edge live on from now."""

@@ -31,6 +31,9 @@ class SessionStore(Expectations, Protocol):
         """In order of time: every one since then, however many, and the one that stood before."""
 
     def count(self, edge: Edge, call_key: str) -> None:
-        """Once for each call, however often it comes. `first` and `last` move apart only."""
+        """Once for each call, however often it comes. `first` and `last` move apart only.
+
+        What was counted for an account alone counts for who of it came, once that is known, and never the other way round.
+        """
 
     def edges(self, role_ref: str) -> tuple[Edge, ...]: ...

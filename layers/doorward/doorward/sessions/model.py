@@ -73,6 +73,16 @@ def is_service(actor: Actor) -> bool:
     return actor.kind == "AWSService"
 
 
+def is_account(principal: str) -> bool:
+    """Whether no more of who came is known than his account."""
+    return principal.isdigit()
+
+
+def names_more(principal: str, other: str) -> bool:
+    """Whether a call that was counted for `other` must count for this one: only an account gives way, to who of it came."""
+    return is_account(other) and not is_account(principal)
+
+
 def edge_of(call: SessionEvent, organization: Organization) -> Edge | None:
     """The edge that a call makes, None for none: it failed, names no role, or its caller's own copy is still to come.
 
