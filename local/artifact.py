@@ -45,6 +45,7 @@ def command(function: str, code: str, folder: Path) -> tuple[list[str], dict[str
         "SESSIONS_TABLE": "sessions",
         "ORGANIZATION_QUEUE_URL": "http://127.0.0.1/organization",
         "HUB_ACCOUNT": "111122223333",
+        "ENTERING_ROLES": "doorward-react-to-change=AROAREACTION",
         "HEARTBEAT_MINUTES": "5",
         "HUB_STACK": "doorward",
         "RULES": "doorward-doors",

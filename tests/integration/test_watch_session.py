@@ -13,7 +13,7 @@ from doorward.aws.sessions import DynamoSessions
 from doorward.events.model import SessionEvent, Side
 from doorward.sessions.model import Edge
 from local.installation import Installation, People, trusting
-from local.stack import Stack
+from local.stack import Stack, rules_off
 from local.world import HUB, PROD, SHARED_SERVICES, STAGING, STRANGER, VENDOR, Account
 from tests.integration.emulated import ALL_MANAGEMENT_EVENTS, allowing, document, listen, unique, user
 
@@ -187,6 +187,30 @@ def test_nobody_uses_one_of_doorwards_own_roles_unseen(doors: Doors) -> None:
         iam.update_assume_role_policy(RoleName="doorward-read", PolicyDocument=json.dumps(own))
     doors.stack.until(lambda: "critical" in {each["severity"] for each in of_the_visitor()}, "the session to be told", seconds=60)
     assert detections(of_the_visitor()) == ["doorward-role-used"] * 2
+
+
+def test_whoever_of_the_hub_comes_in_by_doorwards_role_is_told_though_the_hubs_own_copy_never_comes(doors: Doors) -> None:
+    """The hub itself came that way all the while, and is told to nobody."""
+    own, visitor = doors.doorward.trust_policy(PROD, "doorward-read"), doors.visitor(HUB)
+    iam = doors.stack.client("iam", PROD.id)
+    opened = {"Effect": "Allow", "Principal": {"AWS": visitor}, "Action": "sts:AssumeRole"}
+    iam.update_assume_role_policy(RoleName="doorward-read", PolicyDocument=document(*own["Statement"], opened))
+    since = datetime.now(UTC).replace(microsecond=0)
+    try:
+        with rules_off(doors.stack.client("events", HUB.id), "doorward-sessions"):
+            doors.walk(HUB, OWN_READ_ROLE, RoleSessionName="doorward")
+            doors.stack.until(lambda: _of_hub(doors, since), "the session to be told", seconds=60)
+    finally:
+        iam.update_assume_role_policy(RoleName="doorward-read", PolicyDocument=json.dumps(own))
+    time.sleep(SETTLED_SECONDS)
+    (told,) = _of_hub(doors, since)
+    assert (told["detection"], told["severity"], told["actor"]["arn"]) == ("doorward-role-used", "critical", None)
+    assert {each.side for each in doors.calls(OWN_READ_ROLE) if each.event_time >= since and each.actor.arn is None} == {Side.OWNER}
+
+
+def _of_hub(doors: Doors, since: datetime) -> list[dict[str, Any]]:
+    told = [each for each in doors.told(OWN_READ_ROLE) if each["actor"]["account_id"] == HUB.id]
+    return [each for each in told if datetime.fromisoformat(each["at"]) >= since]
 
 
 def test_an_event_that_comes_again_is_told_once_and_counted_once(doors: Doors) -> None:

@@ -11,7 +11,7 @@ from doorward.organization.model import Organization
 from doorward.sessions.model import Edge
 from doorward.usecases.watch_session import Tools, watch_session
 from tests.fakes import START, FakeBeats, FakeClock, FakeLedger, FakeOrganizationStore, FakeRefreshes, FakeSessions
-from tests.unit.test_sessions_detections import ACME, HUB, PROD, STAGING, record
+from tests.unit.test_sessions_detections import ACME, HERE, PROD, STAGING, record
 
 STRANGER = "999988887777"
 
@@ -21,7 +21,7 @@ class World:
         clock = FakeClock()
         self.sessions, self.ledger, self.beats = FakeSessions(), FakeLedger(clock), FakeBeats()
         self.tools = Tools(
-            self.sessions, self.ledger, self.beats, clock, organization, FakeOrganizationStore(), FakeRefreshes(), HUB
+            self.sessions, self.ledger, self.beats, clock, organization, FakeOrganizationStore(), FakeRefreshes(), HERE
         )  # fmt: skip
 
     def take(self, *messages: dict[str, Any]) -> "World":

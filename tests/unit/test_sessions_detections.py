@@ -11,9 +11,10 @@ from jsonschema import Draft202012Validator
 from doorward.events.model import SessionEvent
 from doorward.events.records import parse_record
 from doorward.findings.alerts import alert_as_json
+from doorward.organization.installation import REACT_TO_CHANGE, SEND_HEARTBEATS, SWEEP_ACCOUNT
 from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount
 from doorward.sessions.detections import CATALOGUE, detect
-from doorward.sessions.model import Scene, TrustVersion
+from doorward.sessions.model import Hub, Scene, TrustVersion
 from tests.fakes import START
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -27,6 +28,8 @@ ACME = Organization(
     trusted_accounts=(TrustedAccount(VENDOR, "vendor"), TrustedAccount("464622532012", "datadog", external_id_required=False)),
     pipelines=(Pipeline(f"arn:aws:iam::{PROD}:role/deploy/DeployRole", "platform"),),
 )
+
+HERE = Hub(HUB, {"AROAREACTION": REACT_TO_CHANGE, "AROASWEEP": SWEEP_ACCOUNT, "AROAHEARTBEAT": SEND_HEARTBEATS})
 
 
 def rows() -> list[Any]:
@@ -65,7 +68,7 @@ def scene(row: dict[str, Any]) -> Scene:
     call = parse_record(record(row))
     assert isinstance(call, SessionEvent)
     versions = tuple(version(number, each) for number, each in enumerate(row.get("versions", ())))
-    return Scene(call, ACME, HUB, versions)
+    return Scene(call, ACME, HERE, versions)
 
 
 def version(number: int, row: dict[str, Any]) -> TrustVersion:
@@ -108,7 +111,7 @@ def identity(by: dict[str, Any]) -> dict[str, Any]:
     arn = by.get("arn")
     base = {"accountId": by.get("account"), "invokedBy": by.get("invoked_by")}
     if arn is None:
-        return {"type": "AWSAccount", "principalId": "AROACALLER:any", **base}
+        return {"type": "AWSAccount", "principalId": by.get("id", "AROACALLER:any"), **base}
     if ":role/" in arn:
         return {"type": "AssumedRole", "principalId": "AROACALLER:any", "sessionContext": {"sessionIssuer": {"arn": arn}}, **base}
     return {"type": "Root" if arn.endswith(":root") else "IAMUser", "arn": arn, "principalId": "AIDACALLER", **base}

@@ -264,8 +264,10 @@ def session_tools() -> "watch_session.Tools":
 
 @cache
 def _session_tools() -> "watch_session.Tools":
+    from doorward.sessions.model import Hub
     from doorward.usecases.watch_session import Tools
 
+    named = (each.split("=", 1) for each in _setting("ENTERING_ROLES").split(","))
     return Tools(
         sessions=_sessions(),
         ledger=ledger(),
@@ -274,7 +276,7 @@ def _session_tools() -> "watch_session.Tools":
         organization=configured_organization(),
         store=organization_store(),
         refreshes=refreshes(),
-        hub_account=_setting("HUB_ACCOUNT"),
+        hub=Hub(_setting("HUB_ACCOUNT"), {role_id: name for name, role_id in named}),
     )
 
 

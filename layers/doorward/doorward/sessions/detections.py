@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from doorward.events.model import Side
+from doorward.events.model import Actor
 from doorward.findings.alerts import Alert, AlertEvent
 from doorward.findings.model import Severity
 from doorward.organization.installation import (
@@ -23,7 +23,7 @@ from doorward.organization.installation import (
     ROLE_PATH,
 )
 from doorward.organization.model import Organization
-from doorward.sessions.model import ASSUMPTIONS, Scene, is_service, principal_of
+from doorward.sessions.model import ASSUMPTIONS, Hub, Scene, is_service, principal_of
 from doorward.sessions.opened import opened_for
 from doorward.values import NamedTuple
 
@@ -170,22 +170,28 @@ def _own_role(scene: Scene) -> Found | None:
 
 
 def _wrong_about_own_role(scene: Scene, name: str) -> str | None:
-    call, hub = scene.call, scene.hub_account
+    """What is wrong with the call, by what this copy of it can say: docs/detections/doorward-role-used.md has the table."""
+    call, hub = scene.call, scene.hub
     if is_service(call.actor):
         allowed = _SERVICES.get(name, frozenset())
         return None if call.actor.invoked_by in allowed else f"{call.actor.invoked_by} has no business there"
     may = ASSUMED_BY.get(name, frozenset())
-    if call.provider is not None or call.actor.account_id != hub or not may:
+    if call.provider is not None or call.actor.account_id != hub.account_id or not may:
         return "the caller is not the hub"
-    if call.actor.arn is not None and not any(call.actor.arn.endswith(f":{hub}:role{ROLE_PATH}{each}") for each in may):
-        return "the caller is none of the hub's roles that may"
-    if call.actor.arn is None and call.side is Side.CALLER:
-        return "the caller is not named"
+    if not _is_one_of(may, call.actor, hub):
+        return "the caller is none of the hub's roles that may, as far as this copy of the call tells"
     expected = _SESSION_NAMES[name]
     session = call.role_session_name
     if session is not None and not session.startswith(expected):
         return f"Doorward never calls a session {session!r}"
     return None
+
+
+def _is_one_of(may: frozenset[str], actor: Actor, hub: Hub) -> bool:
+    """The caller's own copy names the role; the owner's has its id alone, and what has neither is nobody."""
+    if actor.arn is not None:
+        return any(actor.arn.endswith(f":{hub.account_id}:role{ROLE_PATH}{each}") for each in may)
+    return actor.principal_id is not None and hub.role_names.get(actor.principal_id.partition(":")[0]) in may
 
 
 def _is_ours(account_id: str, organization: Organization) -> bool:

@@ -1,5 +1,6 @@
 """What is known of a role's sessions: which calls were made, by whom, and which trust policies stood when."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -40,12 +41,22 @@ class Edge(NamedTuple):
     last: datetime | None = None
 
 
+class Hub(NamedTuple):
+    """Who Doorward is. `role_names`: of the hub's roles that enter accounts, by their unique id (`AROA…`), which IAM never gives twice.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+    """
+
+    account_id: str
+    role_names: Mapping[str, str]
+
+
 class Scene(NamedTuple):
     """Everything that a detection may look at. `versions` are the role's, in order of time."""
 
     call: SessionEvent
     organization: Organization
-    hub_account: str
+    hub: Hub
     versions: tuple[TrustVersion, ...] = ()
 
     @property

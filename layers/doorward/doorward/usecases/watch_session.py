@@ -21,7 +21,7 @@ from doorward.ports.ledger import Announcement, EventOutcome, Ledger
 from doorward.ports.organization import OrganizationStore, Refreshes
 from doorward.ports.sessions import SessionStore
 from doorward.sessions.detections import detect
-from doorward.sessions.model import WINDOW, Scene, TrustVersion, edge_of, role_ref_of
+from doorward.sessions.model import WINDOW, Hub, Scene, TrustVersion, edge_of, role_ref_of
 from doorward.usecases.membership import admit
 
 _MAKES_ROLES = frozenset({"CreateRole", "AcquireRole"})
@@ -36,7 +36,7 @@ class Tools:
     organization: Organization
     store: OrganizationStore
     refreshes: Refreshes
-    hub_account: str
+    hub: Hub
 
 
 def watch_session(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
@@ -63,7 +63,7 @@ def _watch_call(event: SessionEvent, tools: Tools) -> tuple[str, str]:
         tools.sessions.count(edge, call.key)
     ref = role_ref_of(call)
     versions = () if ref is None else tools.sessions.versions(ref, call.event_time - WINDOW)
-    found = detect(Scene(call, tools.organization, tools.hub_account, versions), now=tools.clock.now())
+    found = detect(Scene(call, tools.organization, tools.hub, versions), now=tools.clock.now())
     return _announced(found, tools)
 
 
@@ -81,7 +81,7 @@ def _watch_change(change: Change, tools: Tools) -> tuple[str, str]:
     # A later version may hide what this one opened for who came in between: every call since is looked at again.
     calls = tools.sessions.recent_calls(ref, change.event_time)
     within = [each for each in calls if each.event_time <= change.event_time + WINDOW]
-    scenes = (Scene(each, tools.organization, tools.hub_account, versions) for each in within)
+    scenes = (Scene(each, tools.organization, tools.hub, versions) for each in within)
     return _announced([alert for each in scenes for alert in detect(each, now=tools.clock.now())], tools)
 
 
