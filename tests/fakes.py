@@ -19,7 +19,7 @@ from doorward.ports.facts import Page, Partial
 from doorward.ports.ledger import Announcement, Baseline, Case, EventOutcome, Head, Lock
 from doorward.ports.organization import Kept
 from doorward.ports.roles import Refused
-from doorward.sessions.model import Edge, TrustVersion, names_more, role_ref_of
+from doorward.sessions.model import Edge, TrustVersion, every_role_of, found_by, names_more
 
 START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
@@ -394,6 +394,10 @@ class FakeHints:
         self.after += [after_seconds for _ in hints]
 
 
+def _written(version: TrustVersion) -> tuple[datetime, str]:
+    return version.at, version.event_id
+
+
 class FakeSessions:
     """The SessionStore, in memory."""
 
@@ -408,16 +412,17 @@ class FakeSessions:
         self.calls[call.key] = call if known is None else merge_copies(known, call)
         return self.calls[call.key]
 
-    def recent_calls(self, role_ref: str, since: datetime) -> tuple[SessionEvent, ...]:
-        found = [each for each in self.calls.values() if role_ref_of(each) == role_ref and each.event_time >= since]
+    def recent_calls(self, role_ref: str, since: datetime, until: datetime) -> tuple[SessionEvent, ...]:
+        found = [each for each in self.calls.values() if role_ref in found_by(each) and since <= each.event_time <= until]
         return tuple(sorted(found, key=lambda each: (each.event_time, each.key)))
 
     def keep_version(self, version: TrustVersion) -> None:
         self.trust.setdefault(version.role_ref, {})[version.at, version.event_id] = version
 
     def versions(self, role_ref: str, since: datetime) -> tuple[TrustVersion, ...]:
-        kept = [version for _, version in sorted(self.trust.get(role_ref, {}).items())]
-        return (*[each for each in kept if each.at < since][-1:], *[each for each in kept if each.at >= since])
+        kept, hidden = (self.trust.get(each, {}).values() for each in (role_ref, every_role_of(role_ref.partition("/")[0])))
+        before = sorted((each for each in kept if each.at < since), key=_written)
+        return (*before[-1:], *sorted({each for each in (*kept, *hidden) if each.at >= since}, key=_written))
 
     def count(self, edge: Edge, call_key: str) -> None:
         place, counted = (edge.role_ref, edge.principal), self._counted.get(call_key)

@@ -17,13 +17,14 @@ from doorward.aws.sessions import DynamoSessions
 from doorward.errors import Conflict
 from doorward.events.model import SessionEvent, Side
 from doorward.events.records import parse_record
-from doorward.sessions.model import Edge, TrustVersion, edge_of
+from doorward.sessions.model import Edge, TrustVersion, edge_of, every_role_of
 from tests.fakes import START, FakeClock, FakeSessions
 from tests.unit.test_sessions_detections import ACME, STAGING, record
 
 type Store = FakeSessions | DynamoSessions
 
 REF = "777788889999/payments"
+LATER = START + timedelta(minutes=15)
 DEPLOYER = f"arn:aws:iam::{STAGING}:role/ci/deployer"
 
 
@@ -64,7 +65,7 @@ def test_a_call_comes_back_as_it_was_kept(store: Store) -> None:
     one = call()
     assert store.keep_call(one) == one
     assert store.keep_call(one) == one
-    assert store.recent_calls(REF, START) == (one,)
+    assert store.recent_calls(REF, START, LATER) == (one,)
 
 
 @pytest.mark.parametrize("owner_first", [True, False])
@@ -73,7 +74,7 @@ def test_two_copies_of_a_call_are_one_call_in_either_order(store: Store, owner_f
     merged = [store.keep_call(each) for each in copies][-1]
     assert (merged.side, merged.actor.arn) == (Side.BOTH, DEPLOYER)
     assert store.keep_call(copies[0]) == merged
-    assert store.recent_calls(REF, START) == (merged,)
+    assert store.recent_calls(REF, START, LATER) == (merged,)
 
 
 def test_two_copies_that_come_at_the_same_moment_are_one_call_at_once(client: Any) -> None:
@@ -91,7 +92,7 @@ def test_two_copies_that_come_at_the_same_moment_are_one_call_at_once(client: An
     with patch.object(client, "get_item", get_item_then_another_writes):
         merged = store.keep_call(caller)
     assert (merged.side, merged.actor.arn) == (Side.BOTH, DEPLOYER)
-    assert store.recent_calls(REF, START) == (merged,)
+    assert store.recent_calls(REF, START, LATER) == (merged,)
 
 
 def test_what_others_keep_writing_is_a_conflict_in_the_end(client: Any) -> None:
@@ -116,8 +117,36 @@ def test_what_others_keep_writing_is_a_conflict_in_the_end(client: Any) -> None:
 
 def test_only_calls_from_that_time_on_are_recent_and_in_their_order(store: Store) -> None:
     kept = [store.keep_call(call(number, seconds=seconds)) for number, seconds in enumerate((30, 0, 20, -5))]
-    assert store.recent_calls(REF, START) == (kept[1], kept[2], kept[0])
-    assert store.recent_calls("777788889999/other", START) == ()
+    assert store.recent_calls(REF, START, LATER) == (kept[1], kept[2], kept[0])
+    assert store.recent_calls("777788889999/other", START, LATER) == ()
+
+
+def test_calls_of_every_role_of_an_account_are_found_together_until_a_time(store: Store) -> None:
+    other = replace(call(1, seconds=5), role_arn="arn:aws:iam::777788889999:role/other")
+    for each in (call(seconds=10), other, call(2, seconds=20), replace(call(3), role_arn=None)):
+        store.keep_call(each)
+    assert store.recent_calls(every_role_of("777788889999"), START, START + timedelta(seconds=10)) == (other, call(seconds=10))
+    assert store.recent_calls(REF, START, START + timedelta(seconds=19)) == (call(seconds=10),)
+    assert store.recent_calls(every_role_of(STAGING), START, LATER) == ()
+
+
+def test_what_no_change_of_trust_explains_is_not_looked_for(store: Store) -> None:
+    service = replace(call(1).actor, kind="AWSService", arn=None, invoked_by="lambda.amazonaws.com")
+    for each in (replace(call(1), actor=service), replace(call(2), error_code="AccessDenied"), replace(call(3), event_name="SwitchRole")):
+        assert store.keep_call(each) == each
+    assert store.recent_calls(REF, START, LATER) == ()
+
+
+def test_a_change_that_hid_its_role_is_a_version_of_every_role_of_the_account_from_then_on(store: Store) -> None:
+    hidden = TrustVersion(every_role_of("777788889999"), "e-1", START + timedelta(seconds=5), None, is_first=False, actor=None)
+    told = [TrustVersion(REF, f"e-{at}", START + timedelta(seconds=at), "{}", is_first=False, actor="x") for at in (0, 10)]
+    for each in (told[1], hidden, told[0], hidden):
+        store.keep_version(each)
+    assert store.versions(REF, START) == (told[0], hidden, told[1])
+    assert store.versions("777788889999/other", START) == (hidden,)
+    assert store.versions("777788889999/other", START + timedelta(seconds=6)) == ()  # no role's own, so none that stood before
+    assert store.versions(REF, START + timedelta(seconds=6)) == (told[0], told[1])
+    assert store.versions(f"{STAGING}/payments", START) == ()
 
 
 def test_an_edge_counts_each_call_once_and_keeps_the_outermost_times(store: Store) -> None:

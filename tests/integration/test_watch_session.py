@@ -58,7 +58,7 @@ class Doors:
         self.stack.assume(account.id, role_arn, credentials=self._visitors[account.id], **request)
 
     def calls(self, role_arn: str) -> tuple[SessionEvent, ...]:
-        return self._sessions.recent_calls(ref_of(role_arn), LONG_AGO)
+        return self._sessions.recent_calls(ref_of(role_arn), LONG_AGO, datetime.now(UTC) + timedelta(hours=1))
 
     def edges(self, role_arn: str) -> tuple[Edge, ...]:
         return self._sessions.edges(ref_of(role_arn))
@@ -164,6 +164,20 @@ def test_a_door_used_just_after_it_was_opened_is_told_though_the_use_is_heard_of
     assert f"made by arn:aws:iam::{PROD.id}:user/jane" in told["opened-door-used"]["because"]
     assert told["opened-door-used"]["events"][0]["id"] == told["external-caller"]["events"][0]["id"]
     doors.stack.until(lambda: doors.doorward.trust_policy(PROD, name) == trusting(BATCH), "the door to be closed again")
+
+
+def test_a_door_that_a_padded_change_opened_is_told_when_it_is_used_though_the_event_names_no_role(doors: Doors) -> None:
+    role = doors.make(trusting(BATCH))
+    time.sleep(1.1)  # CloudTrail gives whole seconds
+    with doors.stack.holding("UpdateAssumeRolePolicy"):
+        opened = json.dumps(trusting(BATCH, f"arn:aws:iam::{STRANGER.id}:root"))
+        doors.developer.update_assume_role_policy(RoleName=role.rpartition("/")[2], PolicyDocument=opened + " " * 120_000)
+        doors.walk(STRANGER, role)
+        doors.alerts(role, "external-caller")
+    (told,) = [each for each in doors.alerts(role, "opened-door-used") if each["detection"] == "opened-door-used"]
+    assert told["severity"] == "critical"
+    assert "after a change of trust that its event hides" in told["because"]
+    assert f"made by arn:aws:iam::{PROD.id}:user/jane" in told["because"]
 
 
 def test_nobody_uses_one_of_doorwards_own_roles_unseen(doors: Doors) -> None:

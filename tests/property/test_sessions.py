@@ -98,6 +98,24 @@ def test_any_order_and_any_repetition_ends_the_same(order: list[dict[str, Any]],
     assert alerts <= found.facts()[3]
 
 
+HIDDEN = change(3, 0, [])
+HIDDEN["detail"]["requestParameters"] = {"reason": "requestParameters too large", "omitted": True, "originalSize": "149893"}
+BY_BATCH = change(0, -3600, [BATCH], "CreateRole")
+PADDED = [BY_BATCH, HIDDEN, *STORY[4:8]]
+"""The deployer, whom what is known does not let in, and the batch jobs, whom it does, both just after a change that hides itself."""
+
+
+@given(st.permutations(PADDED), st.lists(st.sampled_from(PADDED), max_size=3))
+def test_who_was_let_in_by_a_change_that_hides_itself_is_told_once_in_any_order(
+    order: list[dict[str, Any]], again: list[dict[str, Any]]
+) -> None:
+    told = [each.detail for each in World().take(*order, *again).ledger.outbox.values()]
+    certain = [(each["principal"], each["severity"]) for each in told if each["severity"] != "low"]
+    assert certain == [(DEPLOYER, "critical")]
+    # Before it is known what stood before, one of ours who comes for the first time is told as such.
+    assert {each["principal"] for each in told if each["severity"] == "low"} <= {DEPLOYER, BATCH}
+
+
 def test_the_story_is_told_as_it_was() -> None:
     world = World().take(*STORY)
     told = {(each.detail["detection"], each.detail["principal"]) for each in world.ledger.outbox.values()}

@@ -14,7 +14,7 @@ from doorward.findings.alerts import alert_as_json
 from doorward.organization.installation import REACT_TO_CHANGE, SEND_HEARTBEATS, SWEEP_ACCOUNT
 from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount
 from doorward.sessions.detections import CATALOGUE, detect
-from doorward.sessions.model import Hub, Scene, TrustVersion
+from doorward.sessions.model import Hub, Scene, TrustVersion, edge_of, every_role_of
 from tests.fakes import START
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -68,14 +68,19 @@ def scene(row: dict[str, Any]) -> Scene:
     call = parse_record(record(row))
     assert isinstance(call, SessionEvent)
     versions = tuple(version(number, each) for number, each in enumerate(row.get("versions", ())))
-    return Scene(call, ACME, HERE, versions)
+    edge = edge_of(call, ACME)
+    if edge is not None and "came_before" in row:
+        edge = edge._replace(times=2, first=START + timedelta(seconds=row["came_before"]))
+    return Scene(call, ACME, HERE, versions, edge)
 
 
 def version(number: int, row: dict[str, Any]) -> TrustVersion:
-    document = row["text"] if "text" in row else json.dumps(row["document"])
+    hidden = row.get("hides")
+    document = row["text"] if "text" in row else None if hidden else json.dumps(row["document"])
     at: datetime = START + timedelta(seconds=row["at"])
     actor = row.get("actor", f"arn:aws:iam::{PROD}:user/jane")
-    return TrustVersion(f"{PROD}/payments", f"v-{number}", at, document, is_first=row.get("first", False), actor=actor)
+    ref = every_role_of(PROD) if hidden == "the role too" else f"{PROD}/payments"
+    return TrustVersion(ref, f"v-{number}", at, document, is_first=row.get("first", False), actor=actor)
 
 
 def record(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 Sessions table, `pk` / `sk`:
     CALL#<key>              CALL                       one call, as both copies tell it
     CALL#<key>              COUNTED                    its edge was counted, for which principal
-    ROLE#<account>/<name>   CALL#<time>#<key>          the same call, to be found by its role
-    ROLE#<account>/<name>   TRUST#<time>#<event id>    a trust policy as it was written
+    ROLE#<account>/<name>   CALL#<time>#<key>          the same call, to be found by its role; and once more under <account>/*
+    ROLE#<account>/<name>   TRUST#<time>#<event id>    a trust policy as it was written; under <account>/* where its event hid the role
     ROLE#<account>/<name>   EDGE#<principal>           who assumes it: times, first, last; an account's at 0 is over
 
 Times are ISO 8601 in UTC, so that they sort; `ttl` is epoch seconds.
@@ -24,7 +24,7 @@ from doorward.errors import Conflict
 from doorward.events.model import Actor, SessionEvent, Side
 from doorward.events.sessions import merge_copies
 from doorward.ports.clock import Clock
-from doorward.sessions.model import Edge, TrustVersion, is_account, names_more, role_ref_of
+from doorward.sessions.model import Edge, TrustVersion, every_role_of, found_by, is_account, names_more
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,35 +55,27 @@ class DynamoSessions:
     def keep_call(self, call: SessionEvent) -> SessionEvent:
         return self._tried_again(lambda: self._merge(call))
 
-    def recent_calls(self, role_ref: str, since: datetime) -> tuple[SessionEvent, ...]:
+    def recent_calls(self, role_ref: str, since: datetime, until: datetime) -> tuple[SessionEvent, ...]:
+        low, high = (f"CALL#{each.astimezone(UTC).isoformat()}" for each in (since, until))
         with translated(f"reading the calls of {role_ref}"):
-            items = self._query(role_ref, f"CALL#{since.astimezone(UTC).isoformat()}", "CALL#~")
+            items = self._query(role_ref, low, f"{high}#~")
             return tuple(_call(item["call"]["S"]) for item in items)
 
     def keep_version(self, version: TrustVersion) -> None:
         place = _key(f"ROLE#{version.role_ref}", f"TRUST#{version.at.isoformat()}#{version.event_id}")
-        kept = {"document": {"S": version.document}, "event_id": {"S": version.event_id}, "is_first": {"BOOL": version.is_first}}
-        if version.actor is not None:
-            kept["actor"] = {"S": version.actor}
+        kept: dict[str, Any] = {"event_id": {"S": version.event_id}, "is_first": {"BOOL": version.is_first}}
+        kept |= {name: {"S": value} for name, value in (("document", version.document), ("actor", version.actor)) if value is not None}
         with translated(f"keeping a trust policy of {version.role_ref}"):
             self._put(place, _KEEP_VERSIONS, kept)
 
     def versions(self, role_ref: str, since: datetime) -> tuple[TrustVersion, ...]:
         began = f"TRUST#{since.isoformat()}"
+        every_role = every_role_of(role_ref.partition("/")[0])
         with translated(f"reading the trust policies of {role_ref}"):
             before = self._query(role_ref, "TRUST#", began, ScanIndexForward=False, Limit=1)
-            items = [*before, *self._query(role_ref, began, "TRUST#~")]
-        return tuple(
-            TrustVersion(
-                role_ref,
-                item["event_id"]["S"],
-                datetime.fromisoformat(item["sk"]["S"].split("#")[1]),
-                item["document"]["S"],
-                item["is_first"]["BOOL"],
-                item.get("actor", {}).get("S"),
-            )
-            for item in items
-        )
+            since_then = self._query(role_ref, began, "TRUST#~")
+            hidden = () if role_ref == every_role else self._query(every_role, began, "TRUST#~")
+        return tuple(map(_version, (*before, *sorted((*since_then, *hidden), key=lambda item: str(item["sk"]["S"])))))
 
     def count(self, edge: Edge, call_key: str) -> None:
         self._tried_again(lambda: self._count(edge, call_key))
@@ -132,8 +124,7 @@ class DynamoSessions:
                 put |= {"ConditionExpression": "#call = :before", "ExpressionAttributeNames": {"#call": "call"}}
                 put["ExpressionAttributeValues"] = {":before": before["call"]}
             puts = [put]
-            ref = role_ref_of(merged)
-            if ref is not None:  # with the other, or a copy that is slower would hide here what was merged there
+            for ref in found_by(merged):  # with the other, or a copy that is slower would hide here what was merged there
                 place = _key(f"ROLE#{ref}", f"CALL#{merged.event_time.isoformat()}#{merged.key}")
                 puts.append({"TableName": self._table, "Item": self._item(place, _KEEP_CALLS, kept)})
             try:
@@ -231,6 +222,17 @@ class DynamoSessions:
 
 def _key(pk: str, sk: str) -> dict[str, Any]:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def _version(item: Mapping[str, Any]) -> TrustVersion:
+    return TrustVersion(
+        item["pk"]["S"].removeprefix("ROLE#"),
+        item["event_id"]["S"],
+        datetime.fromisoformat(item["sk"]["S"].split("#")[1]),
+        item.get("document", {}).get("S"),
+        item["is_first"]["BOOL"],
+        item.get("actor", {}).get("S"),
+    )
 
 
 def _edge_key(edge: Edge) -> dict[str, Any]:

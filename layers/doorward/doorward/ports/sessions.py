@@ -22,13 +22,16 @@ class SessionStore(Expectations, Protocol):
     def keep_call(self, call: SessionEvent) -> SessionEvent:
         """The call as both of its copies tell it, of which this may be the second."""
 
-    def recent_calls(self, role_ref: str, since: datetime) -> tuple[SessionEvent, ...]:
-        """Those that opened a session of the role, from this time on."""
+    def recent_calls(self, role_ref: str, since: datetime, until: datetime) -> tuple[SessionEvent, ...]:
+        """Those that opened a session of the role, or of `every_role_of` an account, and that no service made; in order of time."""
 
     def keep_version(self, version: TrustVersion) -> None: ...
 
     def versions(self, role_ref: str, since: datetime) -> tuple[TrustVersion, ...]:
-        """In order of time: every one since then, however many, and the one that stood before."""
+        """In order of time: every one since then, however many, and the one that stood before.
+
+        Among them those since then of which nobody knows whether they are of this role: `every_role_of` its account.
+        """
 
     def count(self, edge: Edge, call_key: str) -> None:
         """Once for each call, however often it comes. `first` and `last` move apart only.

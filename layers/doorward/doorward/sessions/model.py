@@ -17,13 +17,14 @@ WINDOW: Final = timedelta(minutes=15)
 class TrustVersion(NamedTuple):
     """A trust policy as a call wrote it. `is_first`: the role was made by this call, so nobody could come in before.
 
+    `document` None: the event hid it. Where it hid the role too, `role_ref` is `every_role_of` the account, and `is_first` says nothing.
     `actor` is the ARN of who wrote it, None where it is not known.
     """
 
     role_ref: str
     event_id: str
     at: datetime
-    document: str
+    document: str | None
     is_first: bool
     actor: str | None
 
@@ -52,12 +53,16 @@ class Hub(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """Everything that a detection may look at. `versions` are the role's, in order of time."""
+    """Everything that a detection may look at. `versions` are the role's, and those that may be, in order of time.
+
+    `edge` is the caller's as it is known now, with this call; None where who came is still to come.
+    """
 
     call: SessionEvent
     organization: Organization
     hub: Hub
     versions: tuple[TrustVersion, ...] = ()
+    edge: Edge | None = None
 
     @property
     def is_open(self) -> bool:
@@ -70,6 +75,19 @@ def role_ref_of(call: SessionEvent) -> str | None:
     if call.role_arn is None or call.role_account_id is None:
         return None
     return f"{call.role_account_id}/{call.role_arn.rpartition('/')[2]}"
+
+
+def every_role_of(account_id: str) -> str:
+    """A role ref that stands for all: no role is called so."""
+    return f"{account_id}/*"
+
+
+def found_by(call: SessionEvent) -> tuple[str, ...]:
+    """Under which role refs a call is looked for when a change comes later: () for what no change of trust explains."""
+    ref = role_ref_of(call)
+    if ref is None or call.role_account_id is None or is_service(call.actor) or call.event_name not in ASSUMPTIONS or call.failed:
+        return ()
+    return ref, every_role_of(call.role_account_id)
 
 
 def principal_of(call: SessionEvent) -> str | None:

@@ -14,7 +14,7 @@ from doorward.iam.arns import account_of_principal
 from doorward.iam.documents import Document, parse_document
 from doorward.iam.evaluate import Request, evaluate_trust_policy
 from doorward.organization.model import Organization
-from doorward.sessions.model import WINDOW, TrustVersion, is_service
+from doorward.sessions.model import WINDOW, Edge, Scene, TrustVersion, is_service, role_ref_of
 from doorward.values import NamedTuple
 
 _EXTERNAL_ID: Final = "sts:ExternalId"
@@ -28,29 +28,45 @@ class Opened(NamedTuple):
     before_is_known: bool
 
 
-def opened_for(call: SessionEvent, versions: tuple[TrustVersion, ...], organization: Organization) -> Opened | None:
-    """The latest change within the window that let this caller in. `versions` in any order; the call went through."""
+def opened_for(scene: Scene) -> Opened | None:
+    """The latest change within the window that let this caller in. The call went through.
+
+    | the change    | what stood before       | let in by                                                                    |
+    |---------------|-------------------------|------------------------------------------------------------------------------|
+    | told          | told, or made by it     | the change, where it lets him in and what stood before did not               |
+    | told          | never heard of          | perhaps the change, where it lets him in                                     |
+    | hidden        | told, or made by it     | the change, where what stood before did not let him in: something has to     |
+    | hidden        | never heard of          | perhaps the change, where he was never seen to come before it                |
+
+    Where a hidden change tells not even its role, it may be of every role of the account, and made none of them for certain.
+    """
+    call, organization = scene.call, scene.organization
     if is_service(call.actor):
         return None
-    ordered = sorted(versions, key=lambda each: (each.at, each.event_id))
-    for place in reversed(range(len(ordered))):
-        version = ordered[place]
+    ordered = sorted(scene.versions, key=lambda each: (each.at, each.event_id))
+    for place, version in reversed(list(enumerate(ordered))):
         if not version.at <= call.event_time <= version.at + WINDOW:
             continue
-        if not version.is_first and place == 0:
-            if _lets_in(version, call, organization):
-                return Opened(version, before_is_known=False)
+        document, is_first = version.document, version.is_first and version.role_ref == role_ref_of(call)
+        if document is not None and not _lets_in(document, call, organization):
             continue
-        before = None if version.is_first else ordered[place - 1]
-        if _lets_in(version, call, organization) and not (before is not None and _lets_in(before, call, organization)):
+        before = None if is_first else next((each.document for each in reversed(ordered[:place]) if each.document is not None), None)
+        if is_first or (before is not None and not _lets_in(before, call, organization)):
             return Opened(version, before_is_known=True)
+        if before is None and (document is not None or _is_new(scene.edge, version)):
+            return Opened(version, before_is_known=False)
     return None
 
 
-def _lets_in(version: TrustVersion, call: SessionEvent, organization: Organization) -> bool:
+def _is_new(edge: Edge | None, version: TrustVersion) -> bool:
+    """Whether the caller is known, and known not to have come before the change."""
+    return edge is not None and (edge.first is None or edge.first >= version.at)
+
+
+def _lets_in(policy: str, call: SessionEvent, organization: Organization) -> bool:
     """Whether the policy lets the caller in, as far as the call tells who he is and what he brought."""
     try:
-        document = parse_document(version.document)
+        document = parse_document(policy)
     except MalformedInput:
         return False  # nothing comes in by what IAM would not have stored
     if call.actor.arn is None and call.provider is None:

@@ -6,8 +6,9 @@ an alert is one by the call that it is about, so that it is told once. Nothing h
 Where this dies, the message comes again: what was kept is kept once, what was counted is counted once, and what was announced is announced.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from doorward.events.hints import parse_message
 from doorward.events.model import Cause, Change, RoleTarget, SessionEvent, Skipped
@@ -21,7 +22,7 @@ from doorward.ports.ledger import Announcement, EventOutcome, Ledger
 from doorward.ports.organization import OrganizationStore, Refreshes
 from doorward.ports.sessions import SessionStore
 from doorward.sessions.detections import detect
-from doorward.sessions.model import WINDOW, Hub, Scene, TrustVersion, edge_of, role_ref_of
+from doorward.sessions.model import WINDOW, Edge, Hub, Scene, TrustVersion, edge_of, every_role_of, role_ref_of
 from doorward.usecases.membership import admit
 
 _MAKES_ROLES = frozenset({"CreateRole", "AcquireRole"})
@@ -61,28 +62,50 @@ def _watch_call(event: SessionEvent, tools: Tools) -> tuple[str, str]:
     edge = edge_of(call, tools.organization)
     if edge is not None:
         tools.sessions.count(edge, call.key)
-    ref = role_ref_of(call)
-    versions = () if ref is None else tools.sessions.versions(ref, call.event_time - WINDOW)
-    found = detect(Scene(call, tools.organization, tools.hub, versions), now=tools.clock.now())
-    return _announced(found, tools)
+    return _announced(_detected((call,), call.event_time, tools), tools)
 
 
 def _watch_change(change: Change, tools: Tools) -> tuple[str, str]:
-    if not isinstance(change.target, RoleTarget) or change.document is None:
-        return "skipped", "The event does not tell which role's trust policy became what."
-    if change.target.role_name in OWN_ROLES:
+    name = change.target.role_name if isinstance(change.target, RoleTarget) else None
+    if name in OWN_ROLES:
         return "skipped", "Doorward's own role: its trust policy holds Doorward's external ID, and is kept nowhere."
-    ref = f"{change.target.account_id}/{change.target.role_name}"
+    ref = every_role_of(change.account_id) if name is None else f"{change.account_id}/{name}"
     is_first = change.event_name in _MAKES_ROLES
-    tools.sessions.keep_version(
-        TrustVersion(ref, change.event_id, change.event_time, change.document, is_first=is_first, actor=change.actor.arn)
-    )
-    versions = tools.sessions.versions(ref, change.event_time - WINDOW)
+    version = TrustVersion(ref, change.event_id, change.event_time, change.document, is_first=is_first, actor=change.actor.arn)
+    tools.sessions.keep_version(version)
     # A later version may hide what this one opened for who came in between: every call since is looked at again.
-    calls = tools.sessions.recent_calls(ref, change.event_time)
-    within = [each for each in calls if each.event_time <= change.event_time + WINDOW]
-    scenes = (Scene(each, tools.organization, tools.hub, versions) for each in within)
-    return _announced([alert for each in scenes for alert in detect(each, now=tools.clock.now())], tools)
+    calls = tools.sessions.recent_calls(ref, change.event_time, _last_told_by(version, tools) + WINDOW)
+    return _announced(_detected(calls, change.event_time, tools), tools)
+
+
+def _last_told_by(version: TrustVersion, tools: Tools) -> datetime:
+    """When the last change was made of which this one says what stood before it: it may come after them."""
+    last = version.at
+    for each in tools.sessions.versions(version.role_ref, version.at):
+        if (each.at, each.event_id) > (version.at, version.event_id):
+            last = each.at
+            if each.document is not None:
+                break
+    return last
+
+
+def _detected(calls: Iterable[SessionEvent], since: datetime, tools: Tools) -> Iterator[Alert]:
+    """Every alert about these calls, none of which was made before `since`."""
+    versions: dict[str | None, tuple[TrustVersion, ...]] = {None: ()}
+    for call in calls:
+        ref = role_ref_of(call)
+        if ref is not None and ref not in versions:
+            versions[ref] = tools.sessions.versions(ref, since - WINDOW)
+        scene = Scene(call, tools.organization, tools.hub, versions[ref], _edge(call, versions[ref], tools))
+        yield from detect(scene, now=tools.clock.now())
+
+
+def _edge(call: SessionEvent, versions: tuple[TrustVersion, ...], tools: Tools) -> Edge | None:
+    """The caller's, where a hidden change asks whether he has come before; a role can have thousands."""
+    edge = edge_of(call, tools.organization)
+    if edge is None or all(each.document is not None for each in versions):
+        return None
+    return next((each for each in tools.sessions.edges(edge.role_ref) if each.principal == edge.principal), edge)
 
 
 def _announced(found: Iterable[Alert], tools: Tools) -> tuple[str, str]:
