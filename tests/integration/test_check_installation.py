@@ -98,6 +98,19 @@ def test_a_rule_that_hears_no_reads_any_more_is_red(doorward: Installation) -> N
     assert "AssumeRole among them" in line.cure
 
 
+def test_a_rule_of_the_hub_that_somebody_enabled_again_and_that_hears_no_reads_is_red(doorward: Installation) -> None:
+    events = doorward.stack.client("events", HUB.id)
+    name = next(each["Name"] for each in events.list_rules(EventBusName="doorward")["Rules"] if "SessionRule" in each["Name"])
+    rule = events.describe_rule(Name=name, EventBusName="doorward")
+    events.disable_rule(Name=name, EventBusName="doorward")
+    events.enable_rule(Name=name, EventBusName="doorward")
+    again = {"Name": name, "EventBusName": "doorward", "EventPattern": rule["EventPattern"], "State": rule["State"]}
+    with put_right(lambda: events.put_rule(**again)):
+        (line,) = not_green(doctor(doorward)[1])
+    assert line[:4] == ("rule-enabled", HUB.id, None, f"Rule {name} is ENABLED.")
+    assert "AssumeRole among them" in line.cure
+
+
 def test_an_account_without_the_read_role_is_red_and_nothing_else_is_claimed_of_it(doorward: Installation) -> None:
     iam = doorward.stack.client("iam", STAGING.id)
     role = iam.get_role(RoleName="doorward-read")["Role"]

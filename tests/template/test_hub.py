@@ -508,10 +508,12 @@ def test_the_hub_refuses_a_region_without_iam_events(hub_source: Template) -> No
 
 def test_the_check_up_looks_at_every_queue_and_every_rule_of_the_stack(hub_source: Template) -> None:
     check_up = hub_source["Resources"]["CheckInstallationFunction"]["Properties"]["Environment"]["Variables"]
-    told = json.dumps(check_up["RULES"]) + json.dumps(check_up["QUEUES"])
+    told = json.dumps(check_up["QUEUES"])
     may = json.dumps(statements_of(hub_source["Resources"]["CheckInstallationRole"]))
-    for rule in resources_of(hub_source, "AWS::Events::Rule"):
-        assert f'{{"Ref": "{rule}"}}' in told, rule
+    for rule, resource in resources_of(hub_source, "AWS::Events::Rule").items():
+        hears_all = resource["Properties"].get("State") == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+        names = {each: f'{{"Ref": "{rule}"}}' in json.dumps(check_up[each]) for each in ("LISTENING_RULES", "OTHER_RULES")}
+        assert names == {"LISTENING_RULES": hears_all, "OTHER_RULES": not hears_all}, rule
         assert f'"{rule}.Arn"' in may or f'["{rule}", "Arn"]' in may, rule
     for queue in resources_of(hub_source, "AWS::SQS::Queue"):
         assert f"{queue}=${{{queue}}}" in told, queue

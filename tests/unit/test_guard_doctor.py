@@ -151,7 +151,8 @@ def test_the_iam_region_must_hear_of_the_organization() -> None:
 
 WELL = HubSeen(
     HUB,
-    rules={"doorward-ChangeRule": ENABLED, "doorward-NotifyRule": "ENABLED"},
+    listening={"doorward-ChangeRule": ENABLED},
+    other_rules={"doorward-NotifyRule": "ENABLED"},
     sources={"react_to_change": "Enabled"},
     queues=(QueueSeen("ChangeQueue", 7, is_dead_letters=False), QueueSeen("ChangeDeadLetters", 0, is_dead_letters=True)),
     facts_read_at=START,
@@ -166,8 +167,11 @@ def test_a_hub_as_it_must_be_is_well() -> None:
 @pytest.mark.parametrize(
     ("seen", "check"),
     [
-        (WELL._replace(rules={"doorward-ChangeRule": "DISABLED"}), "rule-enabled"),
-        (WELL._replace(rules={"doorward-ChangeRule": None}), "rule-enabled"),
+        (WELL._replace(listening={"doorward-ChangeRule": "DISABLED"}), "rule-enabled"),
+        (WELL._replace(listening={"doorward-ChangeRule": None}), "rule-enabled"),
+        (WELL._replace(listening={"doorward-ChangeRule": "ENABLED"}), "rule-enabled"),
+        (WELL._replace(other_rules={"doorward-NotifyRule": "DISABLED"}), "rule-enabled"),
+        (WELL._replace(other_rules={"doorward-NotifyRule": None}), "rule-enabled"),
         (WELL._replace(sources={"react_to_change": "Disabled"}), "function-fed"),
         (WELL._replace(queues=(QueueSeen("ChangeDeadLetters", 1, is_dead_letters=True),)), "dead-letters-empty"),
         (WELL._replace(queues=(QueueSeen("ChangeDeadLetters", None, is_dead_letters=True),)), "queue-present"),

@@ -294,7 +294,8 @@ def installation_tools() -> "check_installation.Tools":
         organization.management_account,
         IAM_REGIONS[organization.partition],
         _setting("HUB_STACK"),
-        tuple(_setting("RULES").split(",")),
+        tuple(_setting("LISTENING_RULES").split(",")),
+        tuple(_setting("OTHER_RULES").split(",")),
         dict(each.split("=", 1) for each in _setting("QUEUES").split(",")),
         lambda: None if facts is None else facts.read_at,
     )

@@ -31,7 +31,7 @@ _NOT_OURS_TO_READ = frozenset({"AccessDeniedException", "TrailNotFoundException"
 
 
 class AwsInstallation:
-    """The Installation port. `rules` as CloudFormation refers to them (`bus|name`); `queues` by name; `facts_read_at` asks the facts."""
+    """The Installation port. Rules as CloudFormation refers to them (`bus|name`); `queues` by name; `facts_read_at` asks the facts."""
 
     def __init__(  # noqa: PLR0917 - what there is to look at
         self,
@@ -41,7 +41,8 @@ class AwsInstallation:
         management_account: str | None,
         iam_region: str,
         stack: str,
-        rules: tuple[str, ...],
+        listening: tuple[str, ...],
+        other_rules: tuple[str, ...],
         queues: Mapping[str, str],
         facts_read_at: Callable[[], datetime | None],
     ) -> None:
@@ -51,7 +52,8 @@ class AwsInstallation:
         self._management_account = management_account
         self._iam_region = iam_region
         self._stack = stack
-        self._rules = rules
+        self._listening = listening
+        self._other_rules = other_rules
         self._queues = queues
         self._facts_read_at = facts_read_at
 
@@ -60,7 +62,8 @@ class AwsInstallation:
     def hub(self) -> HubSeen:
         return HubSeen(
             self._hub_account,
-            rules={each.rpartition("|")[2]: _rule_state(self._events, each) for each in self._rules},
+            listening={each.rpartition("|")[2]: _rule_state(self._events, each) for each in self._listening},
+            other_rules={each.rpartition("|")[2]: _rule_state(self._events, each) for each in self._other_rules},
             sources=dict(self._sources()),
             queues=tuple(self._queue(name, url) for name, url in self._queues.items()),
             facts_read_at=self._facts_read_at(),

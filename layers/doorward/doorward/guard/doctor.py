@@ -11,6 +11,11 @@ from typing import Final, NamedTuple
 from doorward.organization.installation import IAM_REGION_RULES, RULES
 
 ENABLED: Final = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+DEAF_TO_READS: Final = "ENABLED"
+"""Enough for a schedule. On CloudTrail's events it leaves out the calls that only read; EnableRule sets it.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
+"""
 OLDEST_FACTS: Final = timedelta(days=2)
 """The organization is read every day."""
 _MOST_NAMED: Final = 3
@@ -78,10 +83,14 @@ class StackSetSeen(NamedTuple):
 
 
 class HubSeen(NamedTuple):
-    """`rules` and `sources` (what brings messages to a function) by name, with their state. `facts_read_at` None: never."""
+    """Rules and `sources` (what brings messages to a function) by name, with their state. `facts_read_at` None: never.
+
+    `listening`: the rules on CloudTrail's events; `other_rules`: schedules, and that on what Doorward itself says.
+    """
 
     account_id: str
-    rules: Mapping[str, str | None]
+    listening: dict[str, str | None]
+    other_rules: dict[str, str | None]
     sources: Mapping[str, str]
     queues: tuple[QueueSeen, ...]
     facts_read_at: datetime | None
@@ -144,19 +153,24 @@ def _rules(at: _At, region: RegionSeen, *, is_management: bool, is_iam_region: b
         elif state is None:
             yield at.broken("rule-enabled", f"Rule {name} does not exist.", f"Deploy {template} into this account and region.")
         else:
-            lost = "not heard at all" if state == "DISABLED" else "heard without those that only read, AssumeRole among them"
-            cure = f"Deploy {template} again, and find out who changed the rule: its events are {lost}."
+            cure = f"Deploy {template} again, and find out who changed the rule: its events are {_lost(state)}."
             yield at.broken("rule-enabled", f"Rule {name} is {state}.", cure)
+
+
+def _lost(state: str | None) -> str:
+    return "heard without those that only read, AssumeRole among them" if state == DEAF_TO_READS else "not heard at all"
 
 
 def check_hub(seen: HubSeen, now: datetime) -> tuple[Check, ...]:
     at = _At(seen.account_id)
     again = "Deploy the hub stack again, and find out who changed it."
     checks = []
-    for name, state in sorted(seen.rules.items()):
-        is_enabled = state in {ENABLED, "ENABLED"}
-        says = f"Rule {name} is {'enabled' if is_enabled else state or 'gone'}."
-        checks.append(at.ok("rule-enabled", says) if is_enabled else at.broken("rule-enabled", says, again))
+    for name, state in sorted((seen.listening | seen.other_rules).items()):
+        if state == ENABLED or (state == DEAF_TO_READS and name in seen.other_rules):
+            checks.append(at.ok("rule-enabled", f"Rule {name} is enabled."))
+        else:
+            lost = f" Its events are {_lost(state)}." if name in seen.listening else ""
+            checks.append(at.broken("rule-enabled", f"Rule {name} is {state or 'gone'}.", again + lost))
     for name, source in sorted(seen.sources.items()):
         is_fed = source == "Enabled"
         says = f"{name} gets its messages." if is_fed else f"{name} gets no messages: {source}."
