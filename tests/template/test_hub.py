@@ -129,6 +129,7 @@ PERMISSIONS = {
             "SweepRule",
             "RedriveRule",
             "HeartbeatRule",
+            "TellManagementOfStoresRule",
             "TellManagementRule",
         },
         "sqs:GetQueueAttributes": {
@@ -269,7 +270,7 @@ def test_every_rule_on_the_bus_is_about_sources_that_the_bus_takes_or_doorwards_
 def test_every_rule_on_cloudtrail_events_sees_all_management_events_and_pins_source_and_name(hub: Template) -> None:
     rules = {name: rule["Properties"] for name, rule in resources_of(hub, "AWS::Events::Rule").items()}
     on_cloudtrail = {name: rule for name, rule in rules.items() if name != "NotifyRule" and "ScheduleExpression" not in rule}
-    assert len(on_cloudtrail) == 9
+    assert len(on_cloudtrail) == 10
     for name, rule in on_cloudtrail.items():
         assert rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", name
         assert set(rule["EventPattern"]["detail-type"]) <= CLOUDTRAIL, name

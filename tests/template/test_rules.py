@@ -204,6 +204,7 @@ def _on_the_bus() -> dict[str, dict[str, Any]]:
 
 
 OWN = "arn:aws:lambda:us-east-1:111122223333:function:doorward-ReactToChangeFunction-AbC"
+OWN_ROLE = "arn:aws:iam::111122223333:role/doorward/doorward-react-to-change"
 TAMPERING = [
     (call("lambda", "UpdateFunctionCode20150331v2", requestParameters={"functionName": OWN}), {"OwnServicesRule", "TellManagementRule"}),
     (call("lambda", "UpdateFunctionCode20150331v2", requestParameters={"functionName": "invoices"}), {"OwnServicesRule"}),
@@ -214,22 +215,25 @@ TAMPERING = [
     (call("lambda", "Invoke", requestParameters={"functionName": OWN}, managementEvent=False), set[str]()),
     (
         call("sqs", "PurgeQueue", requestParameters={"queueUrl": "https://sqs.us-east-1.amazonaws.com/111122223333/doorward-GuardQueue-X"}),
-        {"OwnServicesRule", "TellManagementRule"},
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
     ),
-    (call("dynamodb", "DeleteTable", requestParameters={"tableName": "doorward-LedgerTable-X"}), {"OwnServicesRule", "TellManagementRule"}),
+    (
+        call("dynamodb", "DeleteTable", requestParameters={"tableName": "doorward-LedgerTable-X"}),
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
+    ),
     (call("dynamodb", "DeleteItem", requestParameters={"tableName": "doorward-LedgerTable-X"}, managementEvent=False), set[str]()),
     (
         call("kms", "ScheduleKeyDeletion", requestParameters={"keyId": "0f0f0f0f-1111-2222-3333-444455556666"}),
-        {"OwnServicesRule", "TellManagementRule"},
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
     ),
     (
         call("secretsmanager", "PutSecretValue", requestParameters={"secretId": "ExternalIdSecret-x7"}),
-        {"OwnServicesRule", "TellManagementRule"},
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
     ),
     (call("logs", "CreateLogStream", requestParameters={"logGroupName": "doorward-ReactToChangeLogs-X"}), set[str]()),
     (
         call("logs", "DeleteLogGroup", requestParameters={"logGroupName": "doorward-ReactToChangeLogs-X"}),
-        {"OwnServicesRule", "TellManagementRule"},
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
     ),
     (call("events", "DisableRule", requestParameters={"name": "doorward-tell-management"}), {"TellManagementRule"}),
     (call("events", "DisableRule", requestParameters={"name": "nightly-backup"}), set[str]()),
@@ -237,7 +241,7 @@ TAMPERING = [
     (call("events", "PutPermission", requestParameters={"eventBusName": "doorward"}), {"TellManagementRule"}),
     (
         call("monitoring", "DeleteAlarms", requestParameters={"alarmNames": ["x", "doorward-ErrorsAlarm"]}),
-        {"OwnServicesRule", "TellManagementRule"},
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
     ),
     (
         call(
@@ -260,6 +264,61 @@ TAMPERING = [
         call("states", "StartExecution", requestParameters={"stateMachineArn": "arn:aws:states:us-east-1:1:stateMachine:doorward-sweep"}),
         set[str](),
     ),
+    (
+        call("lambda", "CreateFunction20150331", requestParameters={"functionName": "x", "role": OWN_ROLE}),
+        {"OwnServicesRule", "TellManagementRule"},
+    ),
+    (call("lambda", "CreateFunction20150331", requestParameters={"functionName": "x", "role": "arn:…:role/x"}), {"OwnServicesRule"}),
+    (
+        call("lambda", "UpdateFunctionConfiguration20150331v2", requestParameters={"functionName": "x", "role": OWN_ROLE}),
+        {"OwnServicesRule", "TellManagementRule"},
+    ),
+    (
+        call("lambda", "CreateEventSourceMapping20150331", requestParameters={"functionName": OWN}),
+        {"OwnServicesRule", "TellManagementRule"},
+    ),
+    (call("lambda", "CreateFunctionUrlConfig20211031", requestParameters={"functionName": OWN}), {"OwnServicesRule", "TellManagementRule"}),
+    (call("states", "CreateStateMachine", requestParameters={"name": "x", "roleArn": OWN_ROLE}), {"OwnServicesRule", "TellManagementRule"}),
+    (call("events", "EnableRule", requestParameters={"name": "doorward-own-services"}), {"TellManagementRule"}),
+    (
+        call("sns", "Subscribe", requestParameters={"topicArn": "arn:aws:sns:us-east-1:111122223333:doorward-Topic-X"}),
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
+    ),
+    (
+        call("sns", "PutDataProtectionPolicy", requestParameters={"resourceArn": "arn:aws:sns:us-east-1:1:doorward-Topic-X"}),
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
+    ),
+    (
+        call("sqs", "AddPermission", requestParameters={"queueUrl": "https://sqs.us-east-1.amazonaws.com/1/doorward-HintQueue-X"}),
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
+    ),
+    (
+        call(
+            "dynamodb", "PutResourcePolicy", requestParameters={"resourceArn": "arn:aws:dynamodb:us-east-1:1:table/doorward-LedgerTable-X"}
+        ),
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
+    ),
+    (
+        call("dynamodb", "UpdateTimeToLive", requestParameters={"tableName": "doorward-BaselinesTable-X"}),
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
+    ),
+    (
+        call(
+            "dynamodb",
+            "ExportTableToPointInTime",
+            requestParameters={"tableArn": "arn:aws:dynamodb:us-east-1:1:table/doorward-FactsTable-X"},
+        ),
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
+    ),
+    (
+        call("monitoring", "PutMetricAlarm", requestParameters={"alarmName": "doorward-ErrorsAlarm"}),
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
+    ),
+    (
+        call("secretsmanager", "PutResourcePolicy", requestParameters={"secretId": "ExternalIdSecret-x7"}),
+        {"OwnServicesRule", "TellManagementOfStoresRule"},
+    ),
+    (call("kms", "Decrypt", requestParameters={"keyId": "0f0f0f0f-1111-2222-3333-444455556666"}), set[str]()),
     (call("iam", "TagRole", requestParameters={"roleName": "doorward-canary"}), set[str]()),
     (
         call(
@@ -278,7 +337,7 @@ def test_the_hubs_default_bus_hands_what_touches_doorward_to_the_guard_and_to_th
     event: dict[str, Any], expected: set[str]
 ) -> None:
     on_the_default_bus = {each: rule for each, rule in rules_of("template.yaml").items() if "EventBusName" not in rule}
-    assert set(on_the_default_bus) == {"OwnServicesRule", "TellManagementRule", "RedriveRule"}
+    assert set(on_the_default_bus) == {"OwnServicesRule", "TellManagementRule", "TellManagementOfStoresRule", "RedriveRule"}
     assert matched(on_the_default_bus, event) == expected
 
 
@@ -324,4 +383,4 @@ def test_a_sample_goes_where_the_parser_says_that_it_belongs(name: str, event: d
         expected |= {"SessionRule"}
     if event["detail"].get("userIdentity", {}).get("type") == "AWSService":
         expected -= {"SessionRule"}
-    assert matched(rules_of("template.yaml"), event) - {"OwnRoleRule", "TellManagementRule"} == expected, name
+    assert matched(rules_of("template.yaml"), event) - {"OwnRoleRule", "TellManagementRule", "TellManagementOfStoresRule"} == expected, name

@@ -195,6 +195,23 @@ def test_a_call_by_an_id_alone_may_be_about_what_is_ours(name: str, names: tuple
     assert (found(call(name, *names, source="lambda.amazonaws.com", account=HUB)) is not None) == told
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters", "told"),
+    [
+        ("CreateFunction20150331", {"functionName": "x", "role": f"arn:aws:iam::{HUB}:role/doorward/doorward-react-to-change"}, True),
+        ("UpdateFunctionConfiguration20150331v2", {"functionName": "x", "role": f"arn:aws:iam::{HUB}:role/doorward/doorward-sweep"}, True),
+        ("CreateFunction20150331", {"functionName": "x", "role": f"arn:aws:iam::{HUB}:role/app"}, False),
+        ("CreateFunction20150331", {"functionName": "x", "role": f"arn:aws:iam::{HUB}:role/app", "description": "doorward-read"}, False),
+    ],
+)
+def test_who_gives_one_of_doorwards_roles_to_a_function_of_his_own_is_told(name: str, parameters: dict[str, str], *, told: bool) -> None:
+    sample = json.loads((PAGE.parents[2] / "events" / "lambda.UpdateFunctionCode20150331v2.ours.json").read_text("utf-8"))
+    sample["detail"] |= {"eventName": name, "requestParameters": parameters, "responseElements": None}
+    event = parse_envelope(sample)
+    assert isinstance(event, GuardEvent)
+    assert (found(event) is not None) is told
+
+
 def test_the_answer_of_a_call_names_what_its_request_does_not() -> None:
     sample = json.loads((PAGE.parents[2] / "events" / "lambda.UpdateFunctionCode20150331v2.ours.json").read_text("utf-8"))
     function = f"arn:aws:lambda:us-east-1:{HUB}:function:security-doorward-WatchGuardFunction-1A2B"

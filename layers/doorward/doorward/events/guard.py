@@ -14,7 +14,17 @@ from doorward.events.reading import MOST_OF_A_MESSAGE, Call, event_time
 LAMBDA: Final = "lambda.amazonaws.com"
 GUARD_NAMES: Final[Mapping[str, frozenset[str]]] = {
     "cloudformation.amazonaws.com": frozenset(
-        ["DeleteStack", "DeleteStackInstances", "DeleteStackSet", "ExecuteChangeSet", "SetStackPolicy", "UpdateStack", "UpdateStackSet"]
+        [
+            "DeleteStack",
+            "DeleteStackInstances",
+            "DeleteStackSet",
+            "ExecuteChangeSet",
+            "SetStackPolicy",
+            "UpdateStack",
+            "UpdateStackInstances",
+            "UpdateStackSet",
+            "UpdateTerminationProtection",
+        ]
     ),
     "cloudtrail.amazonaws.com": frozenset(
         [
@@ -29,13 +39,25 @@ GUARD_NAMES: Final[Mapping[str, frozenset[str]]] = {
             "UpdateTrail",
         ]
     ),
-    "dynamodb.amazonaws.com": frozenset({"DeleteTable", "UpdateContinuousBackups", "UpdateTable"}),
+    "dynamodb.amazonaws.com": frozenset(
+        [
+            "DeleteResourcePolicy",
+            "DeleteTable",
+            "EnableKinesisStreamingDestination",
+            "ExportTableToPointInTime",
+            "PutResourcePolicy",
+            "UpdateContinuousBackups",
+            "UpdateTable",
+            "UpdateTimeToLive",
+        ]
+    ),
     "events.amazonaws.com": frozenset(
         [
             "DeleteArchive",
             "DeleteEventBus",
             "DeleteRule",
             "DisableRule",
+            "EnableRule",
             "PutPermission",
             "PutRule",
             "PutTargets",
@@ -45,16 +67,27 @@ GUARD_NAMES: Final[Mapping[str, frozenset[str]]] = {
             "UpdateEventBus",
         ]
     ),
-    "kms.amazonaws.com": frozenset({"CreateGrant", "DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion"}),
+    "kms.amazonaws.com": frozenset(
+        [
+            "CreateGrant",
+            "DisableKey",
+            "PutKeyPolicy",
+            "ScheduleKeyDeletion",
+        ]
+    ),
     # CloudTrail adds an API date to these names, and a rule asks for them by prefix.
     LAMBDA: frozenset(
         [
             "AddPermission",
+            "CreateEventSourceMapping",
+            "CreateFunction",
+            "CreateFunctionUrlConfig",
             "DeleteEventSourceMapping",
             "DeleteFunction",
             "DeleteFunctionConcurrency",
             "PublishLayerVersion",
             "PutFunctionConcurrency",
+            "PutFunctionEventInvokeConfig",
             "RemovePermission",
             "UpdateAlias",
             "UpdateEventSourceMapping",
@@ -62,14 +95,56 @@ GUARD_NAMES: Final[Mapping[str, frozenset[str]]] = {
             "UpdateFunctionConfiguration",
         ]
     ),
-    "logs.amazonaws.com": frozenset({"DeleteLogGroup", "PutRetentionPolicy"}),
-    "monitoring.amazonaws.com": frozenset({"DeleteAlarms", "DisableAlarmActions"}),
-    "secretsmanager.amazonaws.com": frozenset({"DeleteSecret", "PutSecretValue", "UpdateSecret"}),
-    "sns.amazonaws.com": frozenset({"DeleteTopic", "RemovePermission", "SetSubscriptionAttributes", "SetTopicAttributes", "Unsubscribe"}),
-    "sqs.amazonaws.com": frozenset({"DeleteQueue", "PurgeQueue", "RemovePermission", "SetQueueAttributes"}),
-    "states.amazonaws.com": frozenset({"DeleteStateMachine", "UpdateStateMachine"}),
+    "logs.amazonaws.com": frozenset(
+        [
+            "DeleteLogGroup",
+            "DeleteLogStream",
+            "PutRetentionPolicy",
+            "PutSubscriptionFilter",
+        ]
+    ),
+    "monitoring.amazonaws.com": frozenset(
+        [
+            "DeleteAlarms",
+            "DisableAlarmActions",
+            "PutMetricAlarm",
+            "SetAlarmState",
+        ]
+    ),
+    "secretsmanager.amazonaws.com": frozenset(
+        [
+            "DeleteSecret",
+            "PutResourcePolicy",
+            "PutSecretValue",
+            "RotateSecret",
+            "UpdateSecret",
+            "UpdateSecretVersionStage",
+        ]
+    ),
+    "sns.amazonaws.com": frozenset(
+        [
+            "AddPermission",
+            "DeleteTopic",
+            "PutDataProtectionPolicy",
+            "RemovePermission",
+            "SetSubscriptionAttributes",
+            "SetTopicAttributes",
+            "Subscribe",
+            "Unsubscribe",
+        ]
+    ),
+    "sqs.amazonaws.com": frozenset(
+        [
+            "AddPermission",
+            "DeleteQueue",
+            "PurgeQueue",
+            "RemovePermission",
+            "SetQueueAttributes",
+        ]
+    ),
+    "states.amazonaws.com": frozenset({"CreateStateMachine", "DeleteStateMachine", "UpdateStateMachine"}),
 }
-_NAMING: Final = re.compile(r"(?!external).*(?:names?|arns?|ids?|url|uuid|rules?|bus|target|resources?)", re.IGNORECASE)
+_NAMING: Final = re.compile(r"(?!external).*(?:names?|arns?|ids?|url|uuid|roles?|rules?|bus|target|resources?)", re.IGNORECASE)
 """Parameters that name a thing. Others hold values and documents, which are nobody's business, and so is an external ID."""
 _THING: Final = re.compile(r"[!-~]{1,1024}")
 _DENIED: Final = re.compile(r" on resource: ([!-~]{1,512}?)(?=[,;]?(?:\s|$))")

@@ -56,8 +56,10 @@ SWITCHES_OFF: Final = frozenset(
         "DisableAlarmActions",
         "DisableKey",
         "DisableRule",
+        "EnableRule",  # the rule is deaf to calls that only read, from then on
         "PurgeQueue",
         "PutEventSelectors",
+        "PutDataProtectionPolicy",  # can keep every message from being delivered
         "PutFunctionConcurrency",
         "RemovePermission",
         "RemoveTargets",
