@@ -433,6 +433,7 @@ def guard_export_command(  # noqa: PLR0917 - typer passes them by name
     stack: Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack's name.")] = "doorward",
     trails: Annotated[list[str] | None, typer.Option("--trail", metavar="ARN", help="A trail that EventBridge depends on.")] = None,
     secret: Annotated[str | None, typer.Option("--secret", metavar="ARN", help="The secret with Doorward's external ID.")] = None,
+    key: Annotated[str | None, typer.Option("--key", metavar="ARN", help="The key that encrypts Doorward's topic.")] = None,
     partition: Annotated[str, typer.Option("--partition", metavar="NAME", help="Of AWS: aws, aws-cn, aws-us-gov.")] = "aws",
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the SCP there, if it is proved.")] = None,
     format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
@@ -446,7 +447,7 @@ def guard_export_command(  # noqa: PLR0917 - typer passes them by name
         raise UsageFault(f"--format {format_}: must be table or json")
     if not is_account_id(hub):
         raise UsageFault(f"--hub {hub}: must be an account id of 12 digits")
-    exported = guarding.export(Protected(partition, hub, tuple(deployers), stack, tuple(trails or ()), secret))
+    exported = guarding.export(Protected(partition, hub, tuple(deployers), stack, tuple(trails or ()), secret, key))
     if format_ == "json":
         guarding.write_json(exported, sys.stdout)
     else:

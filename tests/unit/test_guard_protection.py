@@ -22,7 +22,8 @@ STACK_SETS = "arn:aws:iam::*:role/stacksets-exec-0123456789abcdef0123456789abcde
 DEPLOYER = f"arn:aws:iam::{HUB}:role/ci/deployer"
 TRAIL = "arn:aws:cloudtrail:us-east-1:123456789012:trail/organization"
 SECRET = f"arn:aws:secretsmanager:us-east-1:{HUB}:secret:ExternalIdSecret-abc-AbCdEf"
-PROTECTED = Protected("aws", HUB, (STACK_SETS, DEPLOYER), trails=(TRAIL,), secret=SECRET)
+KEY = f"arn:aws:kms:us-east-1:{HUB}:key/0f0e0d0c-0b0a-4908-8706-050403020100"
+PROTECTED = Protected("aws", HUB, (STACK_SETS, DEPLOYER), trails=(TRAIL,), secret=SECRET, key=KEY)
 ACME = Organization(id="o-a1b2c3d4e5", accounts=(Account(HUB, "hub"), Account(PROD, "prod")))
 
 
@@ -46,6 +47,30 @@ def test_without_its_exceptions_a_statement_stops_doorward_itself(sid: str) -> N
     whole = policy(PROTECTED)
     harsher = [{name: part for name, part in each.items() if name != "Condition" or each["Sid"] != sid} for each in whole["Statement"]]
     assert any(each.endswith(": explicitly_denied") for each in faults({**whole, "Statement": harsher}, PROTECTED, PROD))
+
+
+@pytest.mark.parametrize(
+    ("actions", "resource"),
+    [
+        (("kms:CreateGrant", "kms:Disable*", "kms:Put*", "kms:Schedule*"), KEY),
+        (("sns:Subscribe",), None),
+        (("sns:Unsubscribe",), None),
+        (("events:Enable*",), None),
+        (("cloudwatch:Put*",), None),
+        (("lambda:Create*",), None),
+    ],
+)
+def test_without_any_of_these_lines_somebody_gets_through(actions: tuple[str, ...], resource: str | None) -> None:
+    first, *rest = policy(PROTECTED)["Statement"]
+    assert set(actions) <= set(first["Action"])
+    kept = [each for each in first["Action"] if each not in actions]
+    less = {**first, "Action": kept}
+    assert any(each.endswith(": allowed") for each in faults({"Version": "2012-10-17", "Statement": [less, *rest]}, PROTECTED, PROD))
+    if resource is not None:
+        elsewhere = {**first, "Resource": [each for each in first["Resource"] if each != resource]}
+        assert any(
+            each.endswith(": allowed") for each in faults({"Version": "2012-10-17", "Statement": [elsewhere, *rest]}, PROTECTED, PROD)
+        )
 
 
 @pytest.mark.parametrize("account", [HUB, PROD])
@@ -122,6 +147,7 @@ class TestCommand:
             (["--deployer", "arn:aws:iam::*:role/*"], "must be the ARN of one role"),
             (["--hub", "1"], "--hub 1: must be an account id"),
             (["--trail", "mine"], "trail mine: must be the ARN of a trail"),
+            (["--key", f"arn:aws:kms:us-east-1:{HUB}:key/*"], "must be the ARN of a key"),
             (["--format", "xml"], "--format xml: must be table or json"),
         ],
     )

@@ -24,25 +24,32 @@ LONGEST_POLICY: Final = 5120
 """Characters of one SCP, white space counted: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html."""
 _DEPLOYER: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|\*):(role/[\w+=,.@/-]+)", re.ASCII)
 _TRAIL: Final = re.compile(r"arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[\w.-]+", re.ASCII)
+_KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[\w-]+", re.ASCII)
 _ASSUME_ROLE: Final = "sts:AssumeRole"
 _PUT_EVENTS: Final = "events:PutEvents"
+_KMS: Final = "kms:"
 _OWN_ACCOUNT: Final = "${aws:PrincipalAccount}"
 
 _DENIED: Final = (
     *(f"cloudformation:{each}" for each in ("CreateChangeSet", "Delete*", "ExecuteChangeSet", "SetStackPolicy", "Update*")),
     *(f"cloudtrail:{each}" for each in ("Delete*", "Put*", "StopLogging", "UpdateTrail")),
-    *(f"cloudwatch:{each}" for each in ("Delete*", "Disable*")),
-    *(f"dynamodb:{each}" for each in ("DeleteTable", "PutResourcePolicy", "UpdateContinuousBackups", "UpdateTable", "UpdateTimeToLive")),
-    *(f"events:{each}" for each in ("Delete*", "Disable*", "PutPermission", "PutRule", "PutTargets", "Remove*")),  # not PutEvents
+    *(f"cloudwatch:{each}" for each in ("Delete*", "Disable*", "Put*", "Set*")),
+    *(f"dynamodb:{each}" for each in ("DeleteR*", "DeleteTable", "PutR*", "UpdateC*", "UpdateT*")),  # no data: not PutItem
+    *(f"events:{each}" for each in ("Delete*", "Disable*", "Enable*", "PutP*", "PutR*", "PutT*", "Remove*")),  # not PutEvents
     *(f"iam:{each}" for each in ("Attach*", "Create*", "Delete*", "Detach*", "Pass*", "Put*", "Untag*", "Update*")),
-    *(f"lambda:{each}" for each in ("Add*", "CreateEvent*", "Delete*", "Put*", "Remove*", "Update*")),
+    *(f"kms:{each}" for each in ("CreateGrant", "Disable*", "Put*", "Schedule*")),
+    *(f"lambda:{each}" for each in ("Add*", "Create*", "Delete*", "Put*", "Remove*", "Update*")),
     *(f"logs:{each}" for each in ("Delete*", "PutRetentionPolicy")),
     *(f"secretsmanager:{each}" for each in ("Delete*", "Put*", "Update*")),
-    *(f"sns:{each}" for each in ("AddPermission", "DeleteTopic", "RemovePermission", "Set*")),
-    *(f"sqs:{each}" for each in ("AddPermission", "DeleteQueue", "Purge*", "RemovePermission", "Set*")),
+    *(f"sns:{each}" for each in ("Add*", "Delete*", "Put*", "Remove*", "Set*", "Subscribe", "Unsubscribe")),
+    *(f"sqs:{each}" for each in ("Add*", "DeleteQueue", "Purge*", "Remove*", "Set*")),
     *(f"states:{each}" for each in ("Delete*", "Update*")),
 )
 """Patterns, since an SCP is short. One statement denies them all: an action of one service never meets a resource of another."""
+_OF_RULES: Final = (
+    *("events:DeleteRule", "events:DisableRule", "events:EnableRule"),  # one that is enabled so hears no reads
+    *("events:PutRule", "events:PutTargets", "events:RemoveTargets"),
+)
 WRITES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "role": (
@@ -50,29 +57,34 @@ WRITES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             *("iam:DetachRolePolicy", "iam:PassRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:UntagRole"),
             *("iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription"),
         ),
-        "rule": ("events:DeleteRule", "events:DisableRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets"),
+        "rule": _OF_RULES,
         "stack": (
             *("cloudformation:CreateChangeSet", "cloudformation:DeleteStack", "cloudformation:ExecuteChangeSet"),
             *("cloudformation:SetStackPolicy", "cloudformation:UpdateStack", "cloudformation:UpdateTerminationProtection"),
         ),
         "trail": ("cloudtrail:DeleteTrail", "cloudtrail:PutEventSelectors", "cloudtrail:StopLogging", "cloudtrail:UpdateTrail"),
         "secret": ("secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecret"),
-        "alarm": ("cloudwatch:DeleteAlarms", "cloudwatch:DisableAlarmActions"),
+        "key": ("kms:CreateGrant", "kms:DisableKey", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"),
+        "alarm": ("cloudwatch:DeleteAlarms", "cloudwatch:DisableAlarmActions", "cloudwatch:PutMetricAlarm", "cloudwatch:SetAlarmState"),
         "table": (
-            *("dynamodb:DeleteTable", "dynamodb:PutResourcePolicy", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable"),
-            "dynamodb:UpdateTimeToLive",
+            *("dynamodb:DeleteResourcePolicy", "dynamodb:DeleteTable", "dynamodb:PutResourcePolicy", "dynamodb:UpdateContinuousBackups"),
+            *("dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive"),
         ),
         "bus": ("events:DeleteEventBus", "events:PutPermission", "events:RemovePermission"),
-        "rule-of-the-bus": ("events:DeleteRule", "events:DisableRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets"),
+        "rule-of-the-bus": _OF_RULES,
         "function": (
-            *("lambda:AddPermission", "lambda:DeleteFunction", "lambda:PutFunctionConcurrency", "lambda:RemovePermission"),
+            *("lambda:AddPermission", "lambda:CreateFunction", "lambda:CreateFunctionUrlConfig", "lambda:DeleteFunction"),
+            *("lambda:PutFunctionConcurrency", "lambda:PutFunctionEventInvokeConfig", "lambda:RemovePermission"),
             *("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
         ),
         "event-source-mapping": (
             *("lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"),
         ),
         "log-group": ("logs:DeleteLogGroup", "logs:PutRetentionPolicy"),
-        "topic": ("sns:AddPermission", "sns:DeleteTopic", "sns:RemovePermission", "sns:SetTopicAttributes"),
+        "topic": (
+            *("sns:AddPermission", "sns:DeleteTopic", "sns:PutDataProtectionPolicy", "sns:RemovePermission"),
+            *("sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe"),
+        ),
         "queue": ("sqs:AddPermission", "sqs:DeleteQueue", "sqs:PurgeQueue", "sqs:RemovePermission", "sqs:SetQueueAttributes"),
         "state-machine": ("states:DeleteStateMachine", "states:UpdateStateMachine"),
     }
@@ -95,7 +107,7 @@ DATA_WRITES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 class Protected(NamedTuple):
     """One installation. `deployers`: ARNs of the roles that deploy it, `*` only as the account; `stack`: the hub stack's name.
 
-    `trails` and `secret` are ARNs: of what CloudTrail writes to, and of Doorward's external ID.
+    `trails`, `secret` and `key` are ARNs: of what CloudTrail writes to, of Doorward's external ID, and of what encrypts its topic.
     """
 
     partition: str
@@ -104,6 +116,7 @@ class Protected(NamedTuple):
     stack: str = "doorward"
     trails: tuple[str, ...] = ()
     secret: str | None = None
+    key: str | None = None
 
 
 class Attempt(NamedTuple):
@@ -122,6 +135,8 @@ def policy(protected: Protected) -> dict[str, Any]:
     for each in protected.trails:
         if not _TRAIL.fullmatch(each):
             raise Misconfigured(f"trail {each}: must be the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME")
+    if protected.key is not None and not _KEY.fullmatch(protected.key):
+        raise Misconfigured(f"key {protected.key}: must be the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID")
     arn = f"arn:{protected.partition}"
     own_roles = f"{arn}:iam::*:role{ROLE_PATH}*"
     canary = f"{arn}:iam::{_OWN_ACCOUNT}:role{ROLE_PATH}{CANARY_ROLE}"
@@ -155,12 +170,13 @@ def faults(document: Mapping[str, Any], protected: Protected, member_account: st
     """What the evaluator has against the SCP: a sentence each. Empty: it denies whatever it must, and nothing that must go on."""
     scp = parse_document(dict(document))
     everything = parse_document({"Version": VERSION_2012, "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
-    # Only the SCP may stand in the way: each caller may do everything, and each role and the bus let everybody in.
-    allow = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": [_ASSUME_ROLE, _PUT_EVENTS]}
+    # Only the SCP may stand in the way: each caller may do everything, and each role, the bus and each key let everybody in.
+    allow = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": [_ASSUME_ROLE, _PUT_EVENTS, f"{_KMS}*"]}
     anybody = parse_document({"Version": VERSION_2012, "Statement": allow})
     found: list[str] = []
     for attempt in attempts(protected, member_account):
-        door = anybody if attempt.request.action in {_ASSUME_ROLE, _PUT_EVENTS} else None
+        action = attempt.request.action
+        door = anybody if action in {_ASSUME_ROLE, _PUT_EVENTS} or action.startswith(_KMS) else None
         decision = evaluate(Policies((everything,), door, None, None, ((everything, scp),), ()), attempt.request)
         if decision.outcome != ("explicitly_denied" if attempt.is_denied else "allowed"):
             found.append(f"{attempt.says}: {decision.outcome}")
@@ -204,6 +220,7 @@ def _targets(protected: Protected, account: str) -> Iterator[tuple[str, str]]:
     }
     if account == protected.hub_account:
         things |= {kind: (_of_hub(kind, protected, "Something-1A2B3C"),) for kind in _HUB_KINDS}
+        things["key"] = (protected.key,) if protected.key else ()
     for kind, resources in things.items():
         yield from ((action, each) for each in resources for action in WRITES[kind])
 
@@ -242,6 +259,9 @@ def _work_of_others(protected: Protected, account: str) -> Iterator[Attempt]:
         ("cloudtrail:StopLogging", f"{arn}:cloudtrail:eu-west-1:{account}:trail/other"),
         ("cloudformation:DeleteStack", f"{arn}:cloudformation:eu-west-1:{account}:stack/other/0a1b"),
         ("lambda:UpdateFunctionCode", f"{arn}:lambda:eu-west-1:{account}:function:other"),
+        ("lambda:CreateFunction", f"{arn}:lambda:eu-west-1:{account}:function:other"),
+        ("kms:ScheduleKeyDeletion", f"{arn}:kms:eu-west-1:{account}:key/0a0b0c0d"),
+        ("sns:Subscribe", f"{arn}:sns:eu-west-1:{account}:other"),
         (_ASSUME_ROLE, f"{arn}:iam::{account}:role/app"),
     ):
         yield _attempt(administrator, action, what, account, is_denied=False)
@@ -274,6 +294,7 @@ def _resources(protected: Protected) -> list[str]:
         *(_of_hub(each, protected, "*") for each in _HUB_KINDS),
         *protected.trails,
         *((protected.secret,) if protected.secret else ()),
+        *((protected.key,) if protected.key else ()),
     ]
 
 
