@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -116,6 +116,13 @@ def test_a_message_arrives_once_with_its_subject(line: ChannelOnTrial) -> None:
     line.channel.send(MESSAGE)
     assert line.texts() == ["a subject"]
     assert line.channel.name
+
+
+def test_a_line_that_is_too_long_for_the_subject_of_a_mail_is_cut_there_alone(line: ChannelOnTrial, request: pytest.FixtureRequest) -> None:
+    whole = "Doorward [critical] a door was used just after it was opened: arn:aws:iam::777788889999:role/reports-of-the-year"
+    line.channel.send(replace(MESSAGE, subject=whole))
+    cut = "Doorward [critical] a door was used just after it was opened: arn:aws:iam::777788889999:role/rep..."
+    assert line.texts() == [cut if "sns" in request.node.name else whole]
 
 
 def test_a_topic_that_is_not_there_is_for_the_operator(aws: None) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from doorward.aws.errors import translated
 from doorward.errors import Unavailable
+from doorward.findings.escaping import for_subject
 from doorward.ports.announcing import Message
 from doorward.ports.ledger import Announcement
 
@@ -56,7 +57,7 @@ class SnsTopic:
 
     def send(self, message: Message) -> None:
         with translated("publishing to the SNS topic"):
-            self._sns.publish(TopicArn=self._topic_arn, Subject=message.subject, Message=message.text)
+            self._sns.publish(TopicArn=self._topic_arn, Subject=for_subject(message.subject), Message=message.text)
 
 
 class SqsDeadLetters:

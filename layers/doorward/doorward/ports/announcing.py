@@ -9,7 +9,7 @@ from doorward.ports.ledger import Announcement
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What people read. `headline` and `subject` are one short line each; `detail` is the event it tells of, as on the bus, raw."""
+    """What people read. `headline` and `subject` are one line each, of any length; `detail` is the event that it tells of, raw."""
 
     announcement_id: str
     detail_type: str

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from doorward.errors import DoorwardError, MalformedInput
-from doorward.findings.escaping import for_plain_text, for_subject
+from doorward.findings.escaping import for_plain_text
 from doorward.findings.wording import closed_by, witness_in_words
 from doorward.ports.announcing import Channel, Message
 from doorward.ports.ledger import Outbox
@@ -73,7 +73,7 @@ def compose_message(envelope: str) -> Message:
         detail_type=raw["detail-type"],
         detail=detail,
         headline=headline,
-        subject=for_subject(f"Doorward [{severity}] {headline}: {where}"),
+        subject=for_plain_text(f"Doorward [{severity}] {headline}: {where}"),
         text="\n".join(for_plain_text(line) for line in (_alert_lines if is_alert else _lines)(headline, where, detail)),
     )
 
