@@ -6,6 +6,7 @@ deployed one by one here, and whether a StackSet is current cannot be seen (docs
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from tests.integration.test_organization import known
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
+SHOWN = Path(__file__).resolve().parents[2] / "docs" / "install.md"
 DOORWARD = Path(sys.executable).with_name("doorward")
 ENABLED = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 
@@ -79,6 +81,15 @@ def test_of_a_whole_installation_every_line_is_green_but_what_the_emulator_canno
     of_the_hub = {"rule-enabled", "function-fed", "queue-present", "dead-letters-empty", "organization-known", "stack-set-current"}
     assert {(each, HUB.id, None) for each in of_the_hub} <= seen
     assert any("doorward-tell-management" in each["says"] for each in checks)
+    shown = {line for line in map(_without_what_varies, SHOWN.read_text("utf-8").splitlines()) if line.startswith(("ok ", "unknown "))}
+    printed = {f"{each['state']:8}{each['check']:20}{each['account']} {each['region'] or ''} {each['says']}" for each in checks}
+    assert len(shown) > 8
+    assert shown <= set(map(_without_what_varies, printed))
+
+
+def _without_what_varies(line: str) -> str:
+    """Names and times as CloudFormation and the clock make them."""
+    return " ".join(re.sub(r"-[0-9A-F]{13}\b|[0-9-]{10} [0-9:]{5} UTC", "", line).split())
 
 
 def test_a_rule_that_somebody_disables_in_one_region_of_a_member_account_is_the_one_red_line(doorward: Installation) -> None:

@@ -78,8 +78,9 @@ WRITES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             *("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
         ),
         "event-source-mapping": (
-            *("lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"),
-        ),
+            "lambda:DeleteEventSourceMapping",
+            "lambda:UpdateEventSourceMapping",
+        ),  # CreateEventSourceMapping has none yet
         "log-group": ("logs:DeleteLogGroup", "logs:PutRetentionPolicy"),
         "topic": (
             *("sns:AddPermission", "sns:DeleteTopic", "sns:PutDataProtectionPolicy", "sns:RemovePermission"),
