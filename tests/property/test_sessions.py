@@ -11,7 +11,7 @@ from doorward.organization.model import Organization
 from doorward.sessions.model import Edge
 from doorward.usecases.watch_session import Tools, watch_session
 from tests.fakes import START, FakeBeats, FakeClock, FakeLedger, FakeOrganizationStore, FakeRefreshes, FakeSessions
-from tests.unit.test_sessions_detections import ACME, HERE, PROD, STAGING, record
+from tests.unit.test_sessions_detections import ACME, HERE, HUB, PROD, STAGING, record
 
 STRANGER = "999988887777"
 
@@ -96,6 +96,26 @@ def test_any_order_and_any_repetition_ends_the_same(order: list[dict[str, Any]],
     assert found.facts()[:3] == (calls, edges, trust)
     # What stood before may be learned only after an alert was told: then more is told, and never less.
     assert alerts <= found.facts()[3]
+
+
+def by_own_role(role: str, role_id: str) -> list[dict[str, Any]]:
+    """Both copies of a call of one of the hub's roles into prod's doorward-read: the entered account's names no role."""
+    read = {"role": f"arn:aws:iam::{PROD}:role/doorward/doorward-read", "session": "doorward"}
+    whole = {"account": HUB, "arn": f"arn:aws:iam::{HUB}:role/{role}"}
+    copies = {PROD: {"account": HUB, "id": f"{role_id}:any"}, HUB: whole}
+    return [
+        envelope({**record({**read, "by": by}), "eventID": f"e-{account}", "recipientAccountId": account}) for account, by in copies.items()
+    ]
+
+
+@given(st.permutations([0, 1]), st.lists(st.sampled_from([0, 1]), max_size=3))
+def test_whoever_enters_by_doorwards_role_is_told_once_by_whichever_copy_comes(order: list[int], again: list[int]) -> None:
+    ours, another = by_own_role("doorward/doorward-sweep-account", "AROASWEEP"), by_own_role("Administrator", "AROAADMIN")
+    assert not World().take(*(ours[each] for each in (*order, *again))).ledger.outbox
+    world = World().take(another[order[0]])
+    told = set(world.ledger.outbox)
+    assert len(told) == 1
+    assert set(world.take(*(another[each] for each in (*order, *again))).ledger.outbox) == told
 
 
 HIDDEN = change(3, 0, [])
