@@ -1,4 +1,7 @@
-"""Theorems about what a role may do: it adds to a judgement and changes nothing of it; what is sure grows with what is allowed."""
+"""Theorems about what a role may do: it adds to a judgement and changes nothing of it; what is sure grows with what is allowed.
+
+Each claim is replayed: whatever the request says besides, the evaluator allows every call of it by the role's whole policies.
+"""
 
 import json
 from typing import Any
@@ -6,10 +9,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doorward.guardrails.escalations import LIFTS, REWRITES
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Permissions, PermissionsPolicy, Role
 from doorward.guardrails.privileges import Power, Unsure, power_of
 from doorward.guardrails.rules import OF_PERMISSIONS
+from doorward.iam.documents import Document, parse_document
+from doorward.iam.evaluate import Policies, Request, evaluate
 from tests.property.test_judge import KNOWN, SLOW, policies
 from tests.unit.test_guardrails_rules import NOW, role
 
@@ -22,8 +28,24 @@ CONDITIONS = [
     {"Null": {"aws:PrincipalTag/team": "true"}},
     {"Bool": {"aws:SecureTransport": "false"}},
 ]
-ACTIONS = ["*", "iam:*", "iam:Pass*", "iam:PutRolePolicy", "lambda:*", "lambda:UpdateFunctionCode", "ec2:RunInstances", "s3:GetObject"]
-RESOURCES = ["*", "arn:aws:iam::777788889999:role/*", "arn:aws:iam::777788889999:role/door", "arn:aws:s3:::${aws:PrincipalTag/team}/*"]
+ACTIONS = [
+    *("*", "iam:*", "iam:Pass*", "iam:PutRolePolicy", "iam:*PermissionsBoundary", "iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"),
+    *(
+        "iam:CreateRole",
+        "iam:AttachUserPolicy",
+        "lambda:*",
+        "lambda:UpdateFunctionCode",
+        "ec2:RunInstances",
+        "sts:AssumeRole",
+        "s3:GetObject",
+    ),
+]
+ITSELF, LIMIT, OWN = (f"arn:aws:iam::777788889999:{each}" for each in ("role/door", "policy/limit", "policy/0"))
+RESOURCES = ["*", "arn:aws:iam::777788889999:role/*", ITSELF, LIMIT, OWN, "arn:aws:iam::777788889999:role/${aws:PrincipalTag/team}-*"]
+NOTHING: list[dict[str, Any]] = [{"Effect": "Deny", "Action": "*", "Resource": "*"}]
+OTHERS = st.dictionaries(
+    st.sampled_from(["aws:PrincipalTag/team", "aws:SourceIp", "iam:PermissionsBoundary"]), st.sampled_from(["x", "203.0.113.7", LIMIT])
+)
 
 
 @st.composite
@@ -40,10 +62,11 @@ denies = st.lists(statements("Deny"), max_size=2)
 
 def holding(*documents: list[dict[str, Any]], boundary: list[dict[str, Any]] | None = None) -> Role:
     read = tuple(
-        PermissionsPolicy(str(number), json.dumps({"Version": "2012-10-17", "Statement": each})) for number, each in enumerate(documents)
+        PermissionsPolicy(f"arn:aws:iam::777788889999:policy/{number}", json.dumps({"Version": "2012-10-17", "Statement": each}))
+        for number, each in enumerate(documents)
     )
     limit = None if boundary is None else json.dumps({"Version": "2012-10-17", "Statement": boundary})
-    arn = "" if boundary is None else "arn:aws:iam::777788889999:policy/limit"
+    arn = "" if boundary is None else LIMIT
     return role("{}")._replace(permissions=Permissions(read, limit), permissions_boundary=arn)
 
 
@@ -82,9 +105,10 @@ def test_a_stranger_who_comes_in_is_an_outsider_to_a_role_that_may_do_everything
 @given(allows, allows, denies)
 @settings(deadline=None)
 def test_more_policies_never_give_less_that_is_sure_nor_a_deny_more(some: Any, more: Any, less: Any) -> None:
-    least, most, narrowed = (power_of(holding(*each)) for each in ([some], [some, more], [some, less]))
-    assert rank(least) <= rank(most)
-    assert possible(most) or not possible(least)
+    least, most, together, narrowed = (power_of(holding(*each)) for each in ([some], [some, more], [[*some, *more]], [some, less]))
+    for more_given in (most, together):
+        assert rank(least) <= rank(more_given)
+        assert possible(more_given) or not possible(least)
     assert rank(narrowed) <= rank(least)
     assert possible(least) or not possible(narrowed)
 
@@ -95,3 +119,94 @@ def test_a_boundary_never_gives_anything(some: Any, limit: Any) -> None:
     free, bounded = power_of(holding(some)), power_of(holding(some, boundary=limit))
     assert rank(bounded) <= rank(free)
     assert possible(free) or not possible(bounded)
+
+
+@given(allows, allows, allows, denies)
+@settings(deadline=None)
+def test_a_wider_boundary_never_leaves_less_nor_a_narrower_one_more(some: Any, limit: Any, more: Any, less: Any) -> None:
+    bounded, wider, narrower = (power_of(holding(some, boundary=each)) for each in (limit, [*limit, *more], [*limit, *less]))
+    assert rank(narrower) <= rank(bounded) <= rank(wider)
+    assert possible(bounded) or not possible(narrower)
+    assert possible(wider) or not possible(bounded)
+
+
+@given(allows, denies, allows)
+@settings(deadline=None)
+def test_a_boundary_that_allows_nothing_leaves_nothing(some: Any, less: Any, more: Any) -> None:
+    assert power_of(holding(some, [*less, *more], boundary=NOTHING)) is None
+    assert power_of(holding(some, [*less, *more], boundary=[])) is None
+
+
+@given(allows, denies)
+@settings(deadline=None)
+def test_a_boundary_that_the_role_may_take_off_limits_nothing(some: Any, less: Any) -> None:
+    lifting = [{"Effect": "Allow", "Action": "iam:DeleteRolePermissionsBoundary", "Resource": ITSELF}]
+    free, bounded, kept = (
+        power_of(holding([*some, *less], lifting, boundary=None)),
+        power_of(holding([*some, *less], lifting, boundary=lifting)),
+        power_of(holding([*some, *less], lifting, [{**lifting[0], "Effect": "Deny"}], boundary=lifting)),
+    )
+    may_lift = allowed(holding([*some, *less], lifting, boundary=lifting), lifting[0]["Action"])
+    if may_lift and not less:
+        assert rank(bounded) == rank(free)
+    assert rank(bounded) <= rank(free)
+    assert kept is None
+
+
+def allowed(its_role: Role, action: str) -> bool:
+    return replayed(its_role, Request(SESSION, "AWS", action, {"aws:PrincipalArn": ITSELF}, ITSELF, "777788889999"))
+
+
+SESSION = "arn:aws:sts::777788889999:assumed-role/door/outsider"
+WHATEVER = parse_document({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+DELEGATED = parse_document(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "777788889999"}, "Action": "sts:AssumeRole"}]}
+)
+
+
+def replayed(its_role: Role, request: Request, *, is_bounded: bool = True, more: tuple[Document, ...] = ()) -> bool:
+    assert its_role.permissions is not None
+    identity = tuple(parse_document(each.document or "") for each in its_role.permissions.policies)
+    limit = its_role.permissions.boundary
+    boundary = None if limit is None or not is_bounded else parse_document(limit)
+    policies = Policies(identity=(*identity, *more), permissions_boundary=boundary, resource=DELEGATED)
+    return evaluate(policies, request).outcome == "allowed"
+
+
+ON_ITSELF = ["iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:CreatePolicyVersion", "*"]
+beginnings = st.lists(
+    st.builds(
+        lambda action, on: {"Effect": "Allow", "Action": action, "Resource": on}, st.sampled_from(ON_ITSELF), st.just([ITSELF, LIMIT])
+    ),
+    max_size=2,
+)
+
+
+@given(beginnings, st.lists(allows, min_size=1, max_size=3), denies, st.none() | st.tuples(beginnings, allows), OTHERS)
+@settings(deadline=None, max_examples=300)
+def test_every_call_of_a_claim_is_allowed_whatever_else_the_request_says(
+    first_of_all: Any, some: Any, less: Any, limit: Any, others: dict[str, str]
+) -> None:
+    its_role = holding(first_of_all, *some, less, boundary=None if limit is None else [*limit[0], *limit[1]])
+    power = power_of(its_role)
+    if not isinstance(power, Power):
+        return
+    is_bounded = True
+    more: tuple[Document, ...] = ()
+    for step in power.steps:
+        for request in step.requests:
+            saying = request._replace(context={**others, **request.context})
+            assert replayed(its_role, saying, is_bounded=is_bounded, more=more), (step.on, request)
+        first = step.requests[0]
+        if first.action in LIFTS or first.resource == LIMIT:
+            is_bounded = False
+        elif step is not power.steps[-1]:
+            assert (first.action, first.resource) in {
+                *((each, ITSELF) for each in REWRITES),
+                *(("iam:CreatePolicyVersion", each) for each in owned(its_role)),
+            }
+            more = (WHATEVER,)
+
+
+def owned(its_role: Role) -> tuple[str, ...]:
+    return () if its_role.permissions is None else tuple(each.name for each in its_role.permissions.policies)

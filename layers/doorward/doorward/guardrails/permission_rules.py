@@ -2,12 +2,12 @@
 
 `privileged-outsider`: whoever comes in is from outside, and the role's policies give him a power (`privileges`).
 
-| who comes in      | can do whatever the account can | acts as other roles | depends on what is not known |
-|-------------------|---------------------------------|---------------------|------------------------------|
-| a stranger        | critical                        | high                | undecided                    |
-| a trusted account | high                            | medium              | undecided                    |
-| not decided who   | undecided                       | undecided           | undecided                    |
-| nobody            | -                               | -                   | -                            |
+| who comes in      | can do whatever the account can | acts as other roles, gives users more | depends on what is not known |
+|-------------------|---------------------------------|---------------------------------------|------------------------------|
+| a stranger        | critical                        | high                                  | undecided                    |
+| a trusted account | high                            | medium                                | undecided                    |
+| not decided who   | undecided                       | undecided                             | undecided                    |
+| nobody            | -                               | -                                     | -                            |
 
 `missing-boundary`:
 
@@ -105,9 +105,8 @@ def _sentence(outsider: Outsider, power: Power) -> str:
 
 
 def _may(power: Power) -> str:
-    calls = " and ".join(power.calls)
-    follows = "do whatever the account can" if power.alone else "act as other roles of the account"
-    return f"{follows}, since {shortened(power.policy)} allows {calls} on whichever there is"
+    steps = ", then ".join(f"{' and '.join(each.calls)} on {each.on}" for each in power.steps)
+    return f"{power.follows}, since {shortened(power.policy)} allows {steps}"
 
 
 def _who(outsider: Outsider) -> str:

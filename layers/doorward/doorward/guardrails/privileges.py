@@ -1,42 +1,80 @@
-"""What makes a role privileged: calls by which whoever holds its session can do what nobody gave him.
+"""What makes a role privileged: ways (`escalations`) by which whoever holds its session can do what nobody gave him.
 
 The role's policies, less its permissions boundary, are asked by the evaluator for calls on things that no policy has in mind: a role, a
 user, a policy, a function of the account with a name of ours. So a permission that is bound to what it names is none of these, and
 neither is one that a Deny takes away.
 
-| call                                                                             | what follows                                |
-|----------------------------------------------------------------------------------|---------------------------------------------|
-| it changes what a role may do, or who may assume it; makes credentials of a user | `alone`: it can do whatever the account can |
-| iam:PassRole of any role, and what a service needs to run as that role           | it acts as whichever role it passes         |
-| other code, or a command, where somebody else's role runs                        | it acts as that role                        |
+| of one way, each call is                                                   | the role is |
+|----------------------------------------------------------------------------|-------------|
+| allowed                                                                    | privileged  |
+| allowed once it has taken its own boundary off, and that is allowed        | privileged  |
+| allowed by a policy that it may attach to itself, within its boundary      | privileged  |
+| allowed where a condition is met that is not decided                       | unsure      |
+| allowed, if a policy that was not read, or another version of one, does so | unsure      |
+| else                                                                       | not         |
 
-What is sure hangs on nothing but what every such request says: conditions on other keys leave it unsure, an Allow's and a Deny's alike.
-Likewise a policy or a boundary that was not read. Who is sure of nothing has shown nothing to be safe.
-
-Each call: https://docs.aws.amazon.com/service-authorization/latest/reference/list_identityandaccessmanagement.html, list_awslambda.html, …
-PassRole: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+What is sure hangs on nothing but what every such request says (`certainty`). Who is sure of nothing has shown nothing to be safe.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from typing import Final
 
 from doorward.errors import MalformedInput
+from doorward.guardrails import escalations
+from doorward.guardrails.certainty import ATTACHED, PASSED_TO, Certainty, said_of
+from doorward.guardrails.escalations import Calls, action_of, resource_of
 from doorward.guardrails.model import Permissions, Role
+from doorward.guardrails.policies_of_aws import DEPENDING, is_whole, name_of_aws, text_of_aws
+from doorward.guardrails.protected import RESERVED_PATH, SERVICE_LINKED_PATH
 from doorward.iam.arns import IAM_REGIONS, is_of_aws, parse_arn
-from doorward.iam.documents import Document, Statement, parse_document
+from doorward.iam.conditions import FoldedContext
+from doorward.iam.documents import Document, parse_document
 from doorward.iam.evaluate import CompiledPolicies, Policies, Request, compile_policies
 from doorward.iam.wording import shortened
 from doorward.values import NamedTuple
 
+_EVERYTHING, _AS_ROLES, _TO_OTHERS = (
+    "do whatever the account can",
+    "act as other roles of the account",
+    "give users of the account whatever permission it likes",
+)
+
+
+class Step(NamedTuple):
+    """Requests, all of which are allowed, and in words on what."""
+
+    requests: tuple[Request, ...]
+    on: str
+
+    @property
+    def calls(self) -> Calls:
+        return tuple(dict.fromkeys(each.action for each in self.requests))
+
 
 class Power(NamedTuple):
-    """`calls`: what shows it; `policy` allows the first of them. `alone`: by these it can do whatever the account can."""
+    """What follows, as what the role may do; the steps that it takes, in order; the policy that allows the first of them."""
 
-    calls: tuple[str, ...]
+    follows: str
+    steps: tuple[Step, ...]
     policy: str
-    alone: bool
+
+    @property
+    def calls(self) -> Calls:
+        return tuple(dict.fromkeys(call for step in self.steps for call in step.calls))
+
+    @property
+    def alone(self) -> bool:
+        """Whether it needs nobody else's role for whatever the account can do."""
+        return self.follows == _EVERYTHING
+
+
+class Unsure(NamedTuple):
+    """On what it depends, and a clause that says why that is not decided."""
+
+    construct: str
+    because: str
 
 
 class _Call(NamedTuple):
@@ -48,96 +86,30 @@ class _Call(NamedTuple):
     passed_to: str | None = None
 
 
-class Unsure(NamedTuple):
-    """On what it depends, and a clause that says why that is not decided."""
+class _Way(NamedTuple):
+    follows: str
+    calls: tuple[_Call, ...]
+    on: str
 
-    construct: str
-    because: str
+
+class _Held(NamedTuple):
+    """Policies by name, and what limits them; the `steps` that it took to hold them, and the policy that allowed the first."""
+
+    named: tuple[tuple[str, Document], ...]
+    boundary: Document | None
+    steps: tuple[Step, ...] = ()
+    policy: str = ""
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        return tuple(each for _, document in self.named for statement in document.statements for each in statement.resources or ())
 
 
 _REGION_NAME: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]", re.ASCII)
 _MOST_REGIONS: Final = 40  # more than there are
-
-_ROLE, _USER, _POLICY = "iam::{place}:role/{name}", "iam::{place}:user/{name}", "iam::{place}:policy/{name}"
-_CHANGES_ITSELF: Final = (
-    ("iam:AttachRolePolicy", _ROLE),
-    ("iam:PutRolePolicy", _ROLE),
-    ("iam:CreatePolicyVersion", _POLICY),
-    ("iam:UpdateAssumeRolePolicy", _ROLE),
-    ("iam:CreateAccessKey", _USER),
-    ("iam:CreateLoginProfile", _USER),
-    ("iam:UpdateLoginProfile", _USER),
-)
-_ON_ITSELF: Final = ("iam:AttachRolePolicy", "iam:PutRolePolicy")
-# By the service to which the role is passed: the calls that make it run, each with the resource that it is asked for.
-_RUN_AS: Final = {
-    "lambda.amazonaws.com": (
-        ("lambda:CreateFunction", "lambda:{place}:function:{name}"),
-        ("lambda:InvokeFunction", "lambda:{place}:function:{name}"),
-    ),
-    "ec2.amazonaws.com": (("ec2:RunInstances", "ec2:{place}:instance/i-0123456789abcdef0"),),
-    "ecs-tasks.amazonaws.com": (
-        ("ecs:RegisterTaskDefinition", "*"),
-        ("ecs:RunTask", "ecs:{place}:task-definition/{name}:1"),
-    ),
-    "cloudformation.amazonaws.com": (("cloudformation:CreateStack", "cloudformation:{place}:stack/{name}/1"),),
-    "glue.amazonaws.com": (("glue:CreateJob", "glue:{place}:job/{name}"), ("glue:StartJobRun", "glue:{place}:job/{name}")),
-    "codebuild.amazonaws.com": (
-        ("codebuild:CreateProject", "codebuild:{place}:project/{name}"),
-        ("codebuild:StartBuild", "codebuild:{place}:project/{name}"),
-    ),
-    "sagemaker.amazonaws.com": (
-        ("sagemaker:CreateNotebookInstance", "sagemaker:{place}:notebook-instance/{name}"),
-        ("sagemaker:CreatePresignedNotebookInstanceUrl", "sagemaker:{place}:notebook-instance/{name}"),
-    ),
-    "states.amazonaws.com": (
-        ("states:CreateStateMachine", "states:{place}:stateMachine:{name}"),
-        ("states:StartExecution", "states:{place}:stateMachine:{name}"),
-    ),
-}
-_ACTS_AS_ANOTHER: Final = (
-    ("lambda:UpdateFunctionCode", "lambda:{place}:function:{name}"),
-    ("ssm:SendCommand", "ec2:{place}:instance/i-0123456789abcdef0"),
-    ("cloudformation:UpdateStack", "cloudformation:{place}:stack/{name}/1"),
-)
-
-# Policies of AWS's own that are privileged, by what of them makes them so. Others are taken to be not: their texts are not read.
-# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html has each text on a page of its own.
-_OF_AWS: Final[dict[str, tuple[str, ...]]] = {
-    "AdministratorAccess": ("*",),
-    "AdministratorAccess-Amplify": (
-        *("iam:AttachRolePolicy", "iam:PutRolePolicy", "iam:CreatePolicyVersion", "iam:UpdateAssumeRolePolicy", "iam:PassRole"),
-        *("lambda:CreateFunction", "lambda:InvokeFunction", "lambda:UpdateFunctionCode"),
-    ),
-    "AmazonElasticMapReduceFullAccess": ("iam:PassRole", "ec2:RunInstances", "cloudformation:CreateStack"),
-    "AmazonSSMFullAccess": ("ssm:*",),
-    "AWSCloudFormationFullAccess": ("cloudformation:*",),
-    "IAMFullAccess": ("iam:*",),
-    "job-function/SystemAdministrator": ("lambda:UpdateFunctionCode",),
-}
-_EXCERPTS: Final = {
-    name: {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]}
-    for name, actions in _OF_AWS.items()
-} | {
-    "PowerUserAccess": {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "NotAction": ["iam:*", "organizations:*", "account:*"], "Resource": "*"}],
-    },
-    "AWSLambda_FullAccess": {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"},
-            {
-                "Effect": "Allow",
-                "Action": "iam:PassRole",
-                "Resource": "*",
-                "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
-            },
-        ],
-    },
-    "AWSDenyAll": {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]},
-}
-CURATED: Final = frozenset(_EXCERPTS)
+_MOST_NAMES: Final = 8
+_ARN_COLONS: Final = 5
+_NAME_ENDS: Final = re.compile("[/:]")
 
 
 def power_of(role: Role) -> Power | Unsure | None:
@@ -146,26 +118,42 @@ def power_of(role: Role) -> Power | Unsure | None:
     if permissions is None:
         return None
     known: list[tuple[str, Document]] = []
-    unread: Unsure | None = None
+    unread: list[tuple[str, Document]] = []
     for name, text in permissions.policies:
-        documents = _read(name, text)
-        if documents is None:
-            unread = unread or Unsure(f"policy {shortened(name)}", _not_read(permissions))
-        known += [(name, each) for each in documents or ()]
+        document = _read(name, text)
+        if document is not None:
+            known.append((name, document))
+        if document is None or (text is None and not is_whole(name)):
+            unread.append((name, _at_worst(name)))
+    asking, certainty = _Asking(role, _regions(role, known)), Certainty(role.arn, role.account_id)
     boundary = _boundary_of(role)
-    asking = _Asking(role, _regions(role, known))
-    most = [(name, _at_most(each)) for name, each in known]
+    most = [(name, certainty.at_most(each)) for name, each in known]
     if isinstance(boundary, Unsure):
         # What it leaves of the rest is not known; without it, there is the most that there can be.
-        return None if unread is None and asking.gravest(most, None) is None else boundary
-    sure = asking.gravest([(name, _at_least(each)) for name, each in known], boundary and _at_least(boundary))
-    if sure is None and unread is not None:
-        return unread  # what was read shows nothing; a Deny that was not read could only take away from what it shows
-    possible = asking.gravest(most, boundary and _at_most(boundary)) if sure is None else None
-    if possible is None:
-        return sure
-    because = f"it allows {' and '.join(possible.calls)} under conditions that are not decided"
-    return Unsure(f"conditions of policy {shortened(possible.policy)}", because)
+        return None if asking.gravest([*most, *unread], None) is None else boundary
+    sure = asking.gravest([(name, certainty.at_least(each)) for name, each in known], boundary and certainty.at_least(boundary))
+    return sure or _unsure(asking, most, boundary and certainty.at_most(boundary), unread, _not_read(permissions))
+
+
+def _unsure(
+    asking: "_Asking",
+    most: list[tuple[str, Document]],
+    limit: Document | None,
+    unread: list[tuple[str, Document]],
+    because: str,
+) -> Unsure | None:
+    """Why it is not known that the role has no power; None: it is. `because`: why policies were not read."""
+    possible = asking.gravest(most, limit)
+    if possible is not None:
+        by = " and ".join(possible.calls)
+        return Unsure(f"conditions of policy {shortened(possible.policy)}", f"it allows {by} under conditions that are not decided")
+    other = asking.other_version(most, limit)
+    if other is not None:
+        return Unsure(f"the versions of policy {shortened(other)}", "it may make another of them count, and what they allow was not read")
+    for each in unread:
+        if asking.gravest([*most, each], limit) is not None:
+            return Unsure(f"policy {shortened(each[0])}", because)
+    return Unsure("its policies", "they name more regions, or more kinds of names, than are looked at") if asking.is_cut else None
 
 
 def _regions(role: Role, known: Iterable[tuple[str, Document]]) -> list[str]:
@@ -177,24 +165,25 @@ def _regions(role: Role, known: Iterable[tuple[str, Document]]) -> list[str]:
         *(f":::{value}:" for each in statements for condition in each.conditions for value in condition.values),
     ]
     named = {part for text in texts for part in text.split(":")[3:4] if _REGION_NAME.fullmatch(part)}
-    return [home, *sorted(named - {home})[:_MOST_REGIONS]]
+    return [home, *sorted(named - {home})]
 
 
 def _not_read(permissions: Permissions) -> str:
     return f"what it allows was not read ({permissions.unread_because or 'its text is not known'})"
 
 
-def _read(name: str, text: str | None) -> tuple[Document, ...] | None:
-    """What counts of a policy, nothing of one of AWS's own that is not privileged; None where its text is not known."""
+def _read(name: str, text: str | None) -> Document | None:
+    """What is known of a policy; None where that is nothing."""
+    text = text_of_aws(name) if text is None else text
     try:
-        if text is not None:
-            return (parse_document(text),)
+        return None if text is None else parse_document(text)
     except MalformedInput:
         return None
-    if not is_of_aws(name):
-        return None
-    excerpt = _EXCERPTS.get(name.partition(":policy/")[2])
-    return () if excerpt is None else (parse_document(excerpt),)
+
+
+def _at_worst(name: str) -> Document:
+    """What a policy may allow whose text is not known. One of AWS's own that is not among those known by name is no way by itself."""
+    return _HALVES if is_of_aws(name) and name_of_aws(name) not in DEPENDING else _ALL[1]
 
 
 def _boundary_of(role: Role) -> Document | Unsure | None:
@@ -204,8 +193,9 @@ def _boundary_of(role: Role) -> Document | Unsure | None:
         return Unsure("the permissions boundary", "whether the role has one is not known")
     if not arn:
         return None
-    documents = _read(arn, None if role.permissions is None else role.permissions.boundary)
-    return documents[0] if documents else Unsure(f"the permissions boundary {shortened(arn)}", "what it allows was not read")
+    text = None if role.permissions is None else role.permissions.boundary
+    document = None if text is None and not is_whole(arn) else _read(arn, text)
+    return document or Unsure(f"the permissions boundary {shortened(arn)}", "what it allows was not read")
 
 
 def _partition(role: Role) -> str:
@@ -214,7 +204,7 @@ def _partition(role: Role) -> str:
 
 
 class _Asking:
-    """Asks for calls of one role's session in each of the regions, of which IAM's is the first."""
+    """Which calls a role's session asks for, in each of the regions, of which IAM's is the first."""
 
     def __init__(self, role: Role, regions: list[str]) -> None:
         self._partition, self._account_id = _partition(role), role.account_id
@@ -223,99 +213,181 @@ class _Asking:
         self._whichever = f"whichever-{sha256(texts).hexdigest()[:12]}"
         name = role.name or self._whichever
         self._session = f"arn:{self._partition}:sts::{role.account_id}:assumed-role/{name}/outsider"
-        self._own = role.arn or f"arn:{self._partition}:iam::{role.account_id}:role/{name}"
-        self._home = regions[0]
-        self._contexts = {each: _context(self._own, role.account_id, each) for each in regions}
+        self._itself = role.arn or f"arn:{self._partition}:iam::{role.account_id}:role/{name}"
+        attached = () if role.permissions is None else (each.name for each in role.permissions.policies)
+        self._attached = tuple(each for each in attached if _is_the_accounts(each))
+        self._limit = role.permissions_boundary if role.permissions_boundary and _is_the_accounts(role.permissions_boundary) else None
+        self._home, *_ = self._regions = regions
+        self._contexts = {each: FoldedContext(said_of(self._itself, role.account_id, each)) for each in regions}
+        # Whichever role it assumes trusts its account.
+        trust = {"Effect": "Allow", "Principal": {"AWS": role.account_id}, "Action": "sts:AssumeRole"}
+        self._trust = parse_document({"Version": "2012-10-17", "Statement": [trust]})
+        self.is_cut = len(regions) > _MOST_REGIONS
+        """Whether the policies name more than is asked for."""
 
-    def gravest(self, identity: Iterable[tuple[str, Document]], boundary: Document | None) -> Power | None:
-        names, documents = zip(*named, strict=True) if (named := tuple(identity)) else ((), ())
-        policies = compile_policies(Policies(identity=documents, permissions_boundary=boundary))
-        for alone, calls in self._powers():
-            allowed = [self._allowed_by(policies, each) for each in calls]
-            first = allowed[0]
-            if first is not None and None not in allowed:
-                return Power(tuple(each.action for each in calls), names[first], alone)
+    def gravest(self, named: Iterable[tuple[str, Document]], boundary: Document | None) -> Power | None:
+        """What these policies give within that boundary, or by what of it the role may change."""
+        asked: _Asked | None = self._asked(_Held(tuple(named), boundary))
+        found: Power | None = None
+        while asked is not None and not (found is not None and found.alone):
+            found = asked.power(self._ways(asked)) or found
+            wider = self._widened(asked)
+            asked = wider and self._asked(wider)
+        return found
+
+    def other_version(self, named: list[tuple[str, Document]], boundary: Document | None) -> str | None:
+        """The policy of which the role may make another version count, where that may give it more."""
+        asked = self._asked(_Held(tuple(named), boundary))
+        limit = () if self._limit is None or self.gravest(named, None) is None else (self._limit,)
+        policies = (*self._attached, *limit)
+        return next((each for each in policies if asked.allows(_Call(escalations.OLD_VERSION, each, self._home)) is not None), None)
+
+    def _asked(self, held: "_Held") -> "_Asked":
+        identity = tuple(document for _, document in held.named)
+        policies = Policies(identity=identity, permissions_boundary=held.boundary, resource=self._trust)
+        return _Asked(held, compile_policies(policies), self._request)
+
+    def _ways(self, asked: "_Asked") -> Iterator[_Way]:
+        """The gravest first. Calls of IAM have its one region."""
+        if asked.held.boundary is None:
+            for call, on in self._rewriting():
+                yield _Way(_EVERYTHING, (call,), on)
+        for calls in escalations.CHANGES:
+            yield _Way(_EVERYTHING, self._calls(calls, self._home), _WHICHEVER)
+        for kind, makings in escalations.MAKES.items():
+            for calls in makings:
+                for name in self._names(asked.held, calls[0]):
+                    yield _Way(_EVERYTHING, self._calls(calls, self._home, name), f"a new {kind}")
+        (passing,) = self._calls(("iam:PassRole",), self._home)
+        passed = [
+            (each, [(calls, self._names(asked.held, calls[0])) for calls in ways])
+            for service, ways in escalations.RUNS_AS.items()
+            for spelled in _spelled(service, self._partition)
+            for each in [passing._replace(passed_to=spelled)]
+            if asked.allows(each) is not None
+        ]
+        for region in self._regions[:_MOST_REGIONS]:
+            for each, ways in passed:
+                for calls, names in ways:
+                    yield from (_Way(_AS_ROLES, (each, *self._calls(calls, region, name)), _WHICHEVER) for name in names)
+            for calls in escalations.TAKES_OVER:
+                yield _Way(_AS_ROLES, self._calls(calls, region), _WHICHEVER)
+        for calls in escalations.GIVES:
+            yield _Way(_TO_OTHERS, self._calls(calls, self._home), _WHICHEVER)
+
+    def _rewriting(self) -> Iterator[tuple[_Call, str]]:
+        for action in escalations.REWRITES:
+            yield _Call(action, self._itself, self._home), "itself"
+        for arn in self._attached:
+            yield _Call(escalations.NEW_VERSION, arn, self._home), "a policy of its own"
+
+    def _lifting(self) -> Iterator[tuple[_Call, str]]:
+        for action in escalations.LIFTS:
+            yield _Call(action, self._itself, self._home), "itself"
+        if self._limit is not None:
+            yield _Call(escalations.NEW_VERSION, self._limit, self._home), "its boundary"
+
+    def _widened(self, asked: "_Asked") -> "_Held | None":
+        """What the role holds once it has made use of what it may do to itself; None where that is no more."""
+        held = asked.held
+        if held.boundary is None:
+            return None
+        free = held._replace(boundary=None)
+        # What its other policies deny, they still do.
+        full = held._replace(named=(*held.named, _ALL))
+        calls = [(free, self._lifting()), *([] if _ALL in held.named else [(full, self._rewriting())])]
+        for wider, ways in calls:
+            for call, on in ways:
+                allowing = asked.allows(call)
+                if allowing is not None:
+                    steps = (*held.steps, Step((self._request(call),), on))
+                    return wider._replace(steps=steps, policy=held.policy or allowing)
         return None
 
-    def _powers(self) -> Iterator[tuple[bool, tuple[_Call, ...]]]:
-        """The gravest first: whether it is enough alone, and the calls that all must be allowed. Calls of IAM have its one region."""
-        for action in _ON_ITSELF:
-            yield True, (_Call(action, self._own, self._home),)
-        for action, resource in _CHANGES_ITSELF:
-            yield True, (self._call(action, resource, self._home),)
-        for region in self._contexts:
-            for service, calls in _RUN_AS.items():
-                passing = self._call("iam:PassRole", _ROLE, self._home)._replace(passed_to=service)
-                yield False, (passing, *(self._call(action, resource, region) for action, resource in calls))
-            for action, resource in _ACTS_AS_ANOTHER:
-                yield False, (self._call(action, resource, region),)
+    def _names(self, held: "_Held", call: str) -> list[str]:
+        """Of what is new: a name of ours, and such as fit the patterns of the policies."""
+        before, _, after = resource_of(call, self._partition, self._account_id, self._home, "\n").partition("\n")
+        *_, kind = parts = before.split(":", _ARN_COLONS)
+        names = set[str]()
+        for each in held.resources:
+            written = each.split(":", _ARN_COLONS)
+            name = written[-1].removeprefix(kind).removesuffix(after)
+            if written[2:3] == parts[2:3] and written[-1].startswith(kind) and ("*" in name or "?" in name):
+                names.add(name if call.startswith("iam:") else _NAME_ENDS.split(name, 1)[0])
+        fitting = [
+            each.replace("*", self._whichever).replace("?", "x")
+            for each in sorted(names)
+            if not f"/{each}".startswith((SERVICE_LINKED_PATH, RESERVED_PATH))
+        ]
+        self.is_cut = self.is_cut or len(fitting) > _MOST_NAMES
+        return [self._whichever, *fitting[:_MOST_NAMES]]
 
-    def _call(self, action: str, resource: str, region: str) -> _Call:
-        if resource == "*":
-            return _Call(action, resource, region)
-        place = self._account_id if resource.startswith("iam::") else f"{region}:{self._account_id}"
-        return _Call(action, f"arn:{self._partition}:{resource.format(place=place, name=self._whichever)}", region)
+    def _calls(self, calls: Calls, region: str, name: str | None = None) -> tuple[_Call, ...]:
+        thing = self._partition, self._account_id, region, name or self._whichever
+        return tuple(_Call(action_of(each), resource_of(each, *thing), region) for each in calls)
 
-    def _allowed_by(self, policies: CompiledPolicies, call: _Call) -> int | None:
+    def _request(self, call: _Call) -> Request:
         context = self._contexts[call.region]
-        context = context if call.passed_to is None else {**context, _PASSED_TO: call.passed_to}
-        decision = policies.decide(Request(self._session, "AWS", call.action, context, call.resource, self._account_id))
-        if decision.outcome != "allowed":
-            return None
-        return next((each.index for each in decision.because if each.policy == "identity"), 0)
+        if call.passed_to is not None:
+            context = FoldedContext(context | {PASSED_TO: call.passed_to})
+        elif call.action in _ATTACHING:
+            context = FoldedContext(context | {ATTACHED: f"arn:{self._partition}:iam::aws:policy/AdministratorAccess"})
+        return Request(self._session, "AWS", call.action, context, call.resource, self._account_id)
 
 
-_PASSED_TO: Final = "iam:PassedToService"
-
-
-def _context(role_arn: str, account_id: str, region: str) -> dict[str, str]:
-    """What every request of the role's session says, whoever he is."""
-    return {
-        "aws:PrincipalArn": role_arn,
-        "aws:PrincipalAccount": account_id,
-        "aws:PrincipalType": "AssumedRole",
-        "aws:PrincipalIsAWSService": "false",
-        "aws:RequestedRegion": region,
-        "aws:ResourceAccount": account_id,
-        "aws:SecureTransport": "true",
-        "aws:ViaAWSService": "false",
+_WHICHEVER: Final = "whichever there is"
+_ALL: Final = (
+    "a policy that it attaches",
+    parse_document({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}),
+)
+# What a policy of AWS's own may add, if it is none that is known by name.
+_HALVES: Final = parse_document(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": sorted({call for ways in escalations.RUNS_AS.values() for calls in ways for call in calls}),
+                "Resource": "*",
+            }
+        ],
     }
+)
+# Calls that say which policy they attach: the gravest, if it likes.
+_ATTACHING: Final = frozenset(("iam:AttachRolePolicy", "iam:AttachUserPolicy", "iam:AttachGroupPolicy"))
 
 
-_SAID: Final = frozenset(each.lower() for each in (*_context("", "", ""), _PASSED_TO))
+class _Asked:
+    """What is allowed to the role while it holds these policies. Each call is asked once."""
+
+    def __init__(self, held: _Held, policies: CompiledPolicies, request: Callable[[_Call], Request]) -> None:
+        self.held = held
+        self._policies, self._request = policies, request
+        self._known: dict[_Call, str | None] = {}
+
+    def power(self, ways: Iterable[_Way]) -> Power | None:
+        for follows, calls, on in ways:
+            first = self.allows(calls[0])
+            if first is not None and all(self.allows(each) is not None for each in calls[1:]):
+                step = Step(tuple(self._request(each) for each in calls), on)
+                return Power(follows, (*self.held.steps, step), self.held.policy or first)
+        return None
+
+    def allows(self, call: _Call) -> str | None:
+        """The policy that does."""
+        if call not in self._known:
+            decision = self._policies.decide(self._request(call))
+            index = next((each.index for each in decision.because if each.policy == "identity"), 0)
+            self._known[call] = self.held.named[index][0] if decision.outcome == "allowed" else None
+        return self._known[call]
 
 
-def _hangs_on_others(statement: Statement) -> bool:
-    """Whether it asks for anything that is not the same for every such request."""
-    resources = (*(statement.resources or ()), *(statement.not_resources or ()))
-    values = (value for each in statement.conditions for value in each.values)
-    return any(each.key.lower() not in _SAID for each in statement.conditions) or any("${" in each for each in (*resources, *values))
+def _is_the_accounts(policy: str) -> bool:
+    """Whether this is the ARN of a managed policy that is not AWS's own, so that somebody may write it."""
+    arn = parse_arn(policy)
+    return arn is not None and arn.service == "iam" and arn.resource.startswith("policy/") and not is_of_aws(policy)
 
 
-def _without_doubt(statement: Statement) -> Statement:
-    """Whatever it might apply to."""
-    return statement._replace(resources=("*",), not_resources=None, conditions=())
-
-
-def _at_least(document: Document) -> Document:
-    """What the document allows for sure."""
-    kept = (
-        _without_doubt(each) if _hangs_on_others(each) else each
-        for each in document.statements
-        if each.effect == "Deny" or not _hangs_on_others(each)
-    )
-    return document._replace(statements=tuple(kept))
-
-
-def _at_most(document: Document) -> Document:
-    """All that it may allow: under conditions, too, since their keys may be as the caller likes."""
-    kept = (
-        _without_doubt(each) if each.effect == "Allow" and _may_be_wider(each) else each
-        for each in document.statements
-        if each.effect == "Allow" or not _may_be_wider(each)
-    )
-    return document._replace(statements=tuple(kept))
-
-
-def _may_be_wider(statement: Statement) -> bool:
-    return bool(statement.conditions) or _hangs_on_others(statement)
+def _spelled(service: str, partition: str) -> tuple[str, ...]:
+    """A service's principal: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html."""
+    return (service, f"{service}.cn") if partition == "aws-cn" else (service,)
