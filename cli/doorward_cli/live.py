@@ -11,7 +11,7 @@ SOURCE = "live"
 
 
 def read_live(account: str | None) -> Iterator[Subject | Unreadable]:
-    """Every role, once the texts of the account's own policies are known, which come after them.
+    """Every role, once the texts of the policies in use are known, AWS's own among them, which come after them.
 
     Raises Unavailable where AWS, the network or the credentials fail: then nothing was read to the end.
     """
@@ -22,7 +22,7 @@ def read_live(account: str | None) -> Iterator[Subject | Unreadable]:
         paginator = boto3.Session().client("iam").get_paginator("get_account_authorization_details")
         roles: list[Any] = []
         texts: dict[str, str] = {}
-        for page in paginator.paginate(Filter=["Role", "LocalManagedPolicy"]):
+        for page in paginator.paginate(Filter=["Role", "LocalManagedPolicy", "AWSManagedPolicy"]):
             roles += page.get("RoleDetailList", ())
             texts |= texts_of(page.get("Policies"))
         for raw in roles:

@@ -70,7 +70,7 @@ def test_all_pages_are_read(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
     status, shown = checked(capsys)
     assert (status, [each["source"] for each in shown["roles"]]) == (0, ["live#one", "live#two"])
-    assert asked == [("GetAccountAuthorizationDetails", ["Role", "LocalManagedPolicy"])] * 2
+    assert asked == [("GetAccountAuthorizationDetails", ["Role", "LocalManagedPolicy", "AWSManagedPolicy"])] * 2
 
 
 def role(name: str) -> dict[str, Any]:

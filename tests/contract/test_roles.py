@@ -301,11 +301,15 @@ _OF_AWS = "arn:aws:iam::aws:policy/AdministratorAccess"
             [(f"arn:aws:iam::{PROD}:policy/own", None)],
             "NoSuchEntity",
         ),
-        ([("list_attached_role_policies", {"AttachedPolicies": [{"PolicyArn": _OF_AWS}]}), _NO_INLINE], [(_OF_AWS, None)], None),
+        (
+            [("list_attached_role_policies", {"AttachedPolicies": [{"PolicyArn": _OF_AWS}]}), ("get_policy", "AccessDenied"), _NO_INLINE],
+            [(_OF_AWS, None)],
+            "AccessDenied",
+        ),
     ],
 )
-def test_what_is_refused_is_said_to_be_unread_and_aws_own_policies_are_not_asked_for(
-    answers: list[tuple[str, Any]], documents: list[tuple[str, str | None]], because: str | None
+def test_what_is_refused_is_said_to_be_unread(
+    answers: list[tuple[str, Any]], documents: list[tuple[str, str | None]], because: str
 ) -> None:
     with patch.dict(os.environ, ENVIRONMENT):
         roles, (iam, stub) = _reading(answers)
@@ -313,8 +317,29 @@ def test_what_is_refused_is_said_to_be_unread_and_aws_own_policies_are_not_asked
             found = roles.permissions_of(_DOOR)
             stub.assert_no_pending_responses()
     assert [(each.name, each.document) for each in found.policies] == documents
-    assert (found.unread_because is None) is (because is None)
-    assert because is None or because in (found.unread_because or "")
+    assert because in (found.unread_because or "")
+
+
+def _versions(arn: str, version: str) -> tuple[str, Any]:
+    return "get_policy", {"Policy": {"Arn": arn, "DefaultVersionId": version}}
+
+
+def _text(version: str) -> tuple[str, Any]:
+    return "get_policy_version", {"PolicyVersion": {"Document": json.dumps(_LISTS_BUCKETS | {"Id": version}), "VersionId": version}}
+
+
+def test_a_version_of_a_policy_of_aws_is_read_once_for_all_accounts_and_one_of_an_accounts_own_each_time() -> None:
+    own = f"arn:aws:iam::{PROD}:policy/own"
+    attached = "list_attached_role_policies", {"AttachedPolicies": [{"PolicyArn": _OF_AWS}, {"PolicyArn": own}]}
+    with patch.dict(os.environ, ENVIRONMENT):
+        first = [attached, _versions(_OF_AWS, "v1"), _text("v1"), _versions(own, "v1"), _text("v1"), _NO_INLINE]
+        again = [attached, _versions(_OF_AWS, "v1"), _versions(own, "v1"), _text("v1"), _NO_INLINE]
+        newer = [attached, _versions(_OF_AWS, "v2"), _text("v2"), _versions(own, "v1"), _text("v1"), _NO_INLINE]
+        roles, (iam, stub) = _reading([*first, *again, *newer])
+        with stub, patch.object(StsRoles, "_reader", lambda _self, _account: iam):
+            read = [roles.permissions_of(each) for each in (_DOOR, _DOOR._replace(account_id="444455556666"), _DOOR)]
+            stub.assert_no_pending_responses()
+    assert [[json.loads(each.document or "")["Id"] for each in one.policies] for one in read] == [["v1", "v1"], ["v1", "v1"], ["v2", "v1"]]
 
 
 def test_a_throttled_read_is_tried_again_later_and_not_called_unread() -> None:

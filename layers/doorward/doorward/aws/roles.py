@@ -23,11 +23,17 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 
+# Half as many as AWS has; a text is some kilobytes.
+_MOST_TEXTS_OF_AWS = 512
+
+
 class StsRoles:
     """The Roles port."""
 
     def __init__(self, members: Members) -> None:
         self._members = members
+        # Versions of AWS's own policies, which are the same for every account and never change.
+        self._texts_of_aws: dict[tuple[str, str], str] = {}
 
     def read(self, account_id: str, role_name: str) -> Role | None:
         iam = self._reader(account_id)
@@ -47,7 +53,7 @@ class StsRoles:
                     yield _role(account_id, each, has_boundary=False)
 
     def permissions_of(self, role: Role) -> Permissions:
-        """Two calls, and one or two for each policy that is not AWS's own. AWS's are known by name (`guardrails.privileges`).
+        """Two calls, and one or two for each policy.
 
         https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAttachedRolePolicies.html
         """
@@ -62,11 +68,14 @@ class StsRoles:
                 refused.append(str(error))
                 return None
 
-        def managed(arn: str) -> str | None:
-            if is_of_aws(arn):
-                return None
+        def managed(arn: str) -> str:
             version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-            return text_of_answer(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+            text = self._texts_of_aws.get((arn, version))
+            if text is None:
+                text = text_of_answer(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+                if is_of_aws(arn) and len(self._texts_of_aws) < _MOST_TEXTS_OF_AWS:
+                    self._texts_of_aws[arn, version] = text
+            return text
 
         def attached() -> list[PermissionsPolicy]:
             pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=role.name)
