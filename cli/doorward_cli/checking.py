@@ -11,6 +11,8 @@ from doorward.findings.model import Finding, Judgement, Remedy, Severity, Verdic
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.remedies import propose
+from doorward.iam.documents import parse_document
+from doorward.iam.invalid import refused_when_written
 from doorward.organization.model import Organization
 from doorward_cli.inputs import Skipped, Subject, Unreadable
 from doorward_cli.patch_hints import PatchHint, patch_hints, real_remedy
@@ -118,7 +120,7 @@ def _check(subject: Subject, organization: Organization, guardrails: Guardrails,
         return Checked(subject, Judgement(Verdict.INVALID, because=str(error)))
     judgement = _as_it_is(subject, found)
     if judgement.verdict is not Verdict.VIOLATING:
-        return Checked(subject, judgement)
+        return Checked(subject, _as_written(subject, judgement))
 
     def proposed(closing: tuple[Finding, ...]) -> Proposed | None:
         for remedy in propose(role, found, None, organization, guardrails, closing=closing, now=now):
@@ -130,7 +132,7 @@ def _check(subject: Subject, organization: Organization, guardrails: Guardrails,
     whole = proposed(judgement.counting)
     alone = len(judgement.counting) == 1
     own = tuple((whole if alone else proposed((each,))) if each.counts else None for each in judgement.findings)
-    return Checked(subject, judgement, whole, own)
+    return Checked(subject, _as_written(subject, judgement), whole, own)
 
 
 def role_of_subject(subject: Subject) -> Role:
@@ -150,3 +152,16 @@ def role_of_subject(subject: Subject) -> Role:
 
 def _as_it_is(subject: Subject, judgement: Judgement) -> Judgement:
     return with_unresolved(judgement, subject.unresolved, subject.stand_ins, subject.unresolved_because)
+
+
+def _as_written(subject: Subject, judgement: Judgement) -> Judgement:
+    """IAM would refuse to write what it goes on holding where it stands. What is found of it stays told (docs/adr/0007)."""
+    if not subject.is_to_be_written or judgement.verdict is Verdict.INVALID:
+        return judgement
+    document = parse_document(subject.trust_policy)
+    real = document._replace(statements=tuple(each for each in document.statements if each.position not in subject.stand_ins))
+    refused = refused_when_written(real)
+    if refused is None:
+        return judgement
+    because = f"IAM would refuse to write this trust policy, though it keeps one of before 2025: {refused}."
+    return judgement._replace(verdict=Verdict.INVALID, because=because)

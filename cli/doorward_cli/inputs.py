@@ -88,6 +88,7 @@ class Subject:
 
     `flaw` is a sentence where the input shows a document that IAM could not hold, so that there is nothing to judge. Where something is
     `unresolved`, `trust_policy` is a bound of the real one (`doorward_cli.unresolved`), and empty where nothing is known of it.
+    `is_to_be_written`: whether the input says that the policy will be, not that it stands.
     `file`, `at` and `statements` say where the document and its statements stand; None and empty where no place in a file is meant.
     """
 
@@ -110,6 +111,7 @@ class Subject:
     origin: TemplateOrigin | TerraformOrigin | None = None
     permissions: Permissions | None = None
     permissions_boundary: str | None = None
+    is_to_be_written: bool = False
 
     @property
     def owner(self) -> str:
@@ -477,6 +479,7 @@ def _template_subject(role: templates.TemplateRole, document: Located | None, pl
         origin=None if document is None else TemplateOrigin(document, role.raw, bounded.document, ".".join(map(str, role.path))),
         permissions=known.permissions,
         permissions_boundary=known.boundary,
+        is_to_be_written=True,
     )
 
 
@@ -517,6 +520,7 @@ def _terraform_subject(role: terraform.TerraformRole, place: _Place) -> Subject:
         origin=TerraformOrigin(role.address, role.attribute, role.written_by),
         permissions=known.permissions,
         permissions_boundary=known.boundary,
+        is_to_be_written=role.is_to_be_written,
     )
 
 

@@ -23,6 +23,7 @@ _POLICY_OF = {"aws_iam_role": "assume_role_policy", "awscc_iam_role": "assume_ro
 class TerraformRole(NamedTuple):
     """`policy` is the trust policy as JSON text; None: known after apply, by `construct`. `at` is where it stands in the plan.
 
+    `is_to_be_written`: whether the plan makes or changes the policy.
     `written_by` is the data source that put it together, if one did. `module` is the folder of its module, from the plan's own.
     """
 
@@ -34,6 +35,7 @@ class TerraformRole(NamedTuple):
     at: Located
     written_by: str | None
     module: str | None
+    is_to_be_written: bool
 
 
 def is_terraform(names: set[str]) -> bool:
@@ -55,13 +57,13 @@ def roles_of(document: Located) -> Iterator[TerraformRole]:
     standing = find(document, "prior_state", "values", "root_module") or find(document, "values", "root_module")
     accounted_for: set[str] = set()
     if planned is not None:
-        accounted_for = _deleted(document)
+        accounted_for, kept = _deleted(document), _kept(document)
         for address, role in _resources(planned, 0):
             accounted_for.add(address)
-            yield _role(address, role, modules)
+            yield _role(address, role, modules, is_to_be_written=address not in kept)
     for address, role in _resources(standing, 0) if standing is not None else ():
         if address not in accounted_for:
-            yield _role(address, role, modules)
+            yield _role(address, role, modules, is_to_be_written=False)
 
 
 def _resources(module: Located, depth: int) -> Iterator[tuple[str, Located]]:
@@ -85,17 +87,36 @@ def _plain(value: Located) -> str:
 
 
 def _deleted(document: Located) -> set[str]:
+    return {address for address, change in _changes(document) if change.get("actions") == ["delete"]}
+
+
+def _kept(document: Located) -> set[str]:
+    """Roles whose trust policy stays as it is; what is only known after apply is not in `after`, and differs."""
+    return {
+        address
+        for address, change in _changes(document)
+        if change.get("actions") in (["no-op"], ["update"]) and any(_is_kept(change, each) for each in _POLICY_OF.values())
+    }
+
+
+def _is_kept(change: Mapping[str, Any], attribute: str) -> bool:
+    before, after = change.get("before"), change.get("after")
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return False
+    policy = _document_text(before.get(attribute))
+    return policy is not None and policy == _document_text(after.get(attribute))
+
+
+def _changes(document: Located) -> Iterator[tuple[str, Mapping[str, Any]]]:
     changes = find(document, "resource_changes")
-    deleted: set[str] = set()
     for each in changes.elements() if changes is not None else ():
-        actions = find(each, "change", "actions")
-        address = find(each, "address")
-        if address is not None and actions is not None and actions.value() == ["delete"]:
-            deleted.add(_plain(address))
-    return deleted
+        address, kind, change = (find(each, name) for name in ("address", "type", "change"))
+        is_role = kind is None or _plain(kind) in _POLICY_OF
+        if is_role and address is not None and change is not None and change.kind == "object":
+            yield _plain(address), change.value()
 
 
-def _role(address: str, resource: Located, modules: "_Modules") -> TerraformRole:
+def _role(address: str, resource: Located, modules: "_Modules", *, is_to_be_written: bool) -> TerraformRole:
     kind = find(resource, "type")
     attribute = _POLICY_OF[_plain(kind) if kind is not None else ""]
     values = find(resource, "values")
@@ -115,6 +136,7 @@ def _role(address: str, resource: Located, modules: "_Modules") -> TerraformRole
         at or resource,
         written_by,
         modules.folder(address),
+        is_to_be_written,
     )
 
 

@@ -1,8 +1,10 @@
 """What IAM itself would refuse to store as a trust policy: its grammar and the quota.
 
-Checks that need IAM are not made (does the principal exist?), nor those by which it would refuse today what it stored before: such a
-policy stands, and is judged. So is `Principal: "*"`, which IAM refuses in favour of `{"AWS": "*"}`, as the everybody that it means.
+Checks that need IAM are not made (does the principal exist?). What it stored before and would refuse today is apart
+(`refused_when_written`): such a policy stands, and is judged. So is `Principal: "*"`, which IAM refuses in favour of `{"AWS": "*"}`, as the
+everybody that it means.
 Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+Shared issuers: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc_secure-by-default.html
 Errors of trust policies: https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html
 """
 
@@ -12,6 +14,8 @@ from typing import Any
 
 from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
 from doorward.iam.documents import Document, Statement
+from doorward.iam.matching import matches_glob
+from doorward.iam.names import COGNITO, GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.operators import read_operator
 from doorward.iam.wording import shortened, statement_in_words
 
@@ -38,6 +42,54 @@ def refused_because(document: Document, text: str, unseen: Sequence[Statement] |
         if reason is not None:
             return f"{statement_in_words(statement.position, statement.sid)} {reason}"
     return None
+
+
+# By issuer with tokens for anybody: the key that tells for whom, which IAM asks for in what is written. It may know more.
+_SENTINEL = "sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d"
+_BY_SUBJECT = (
+    "agent.buildkite.com",
+    "app.terraform.io",
+    "gitlab.com",
+    "oidc-configuration.audit-log.githubusercontent.com",
+    "oidc.codefresh.io",
+    "proidc.upbound.io",
+    "scalr.io",
+    "studio.datachain.ai/api",
+    GITHUB,
+    "tokens.cloud.shisho.dev",
+    "vstoken.actions.githubusercontent.com",
+)
+_BY_AUDIENCE = ("api.pulumi.com/oidc", COGNITO, "oidc.vercel.com", "sandboxes.cloud")
+_TENANT_KEYS = {
+    **{each: f"{each}:sub" for each in _BY_SUBJECT},
+    **{each: f"{each}:aud" for each in _BY_AUDIENCE},
+    _SENTINEL: "sts:RoleSessionName",
+}
+
+
+def refused_when_written(document: Document) -> str | None:
+    """Why IAM, which may hold this trust policy, would refuse to write it today, without a full stop; None: nothing known is against it.
+
+    IAM asks of shared issuers, since 2025, that a condition looks at the claim that tells their tenants apart. Which values it would not
+    take is not known, so that any condition on it counts, a Deny's too.
+    """
+    looked_at = {each.key.lower() for statement in document.statements for each in statement.conditions if statement.effect == "Deny"}
+    for statement in document.statements:
+        if statement.effect != "Allow" or not _takes_tokens(statement):
+            continue
+        keys = looked_at | {each.key.lower() for each in statement.conditions}
+        for kind, value in statement.principals or ():
+            issuer = value.partition(":oidc-provider/")[2] or value
+            asked = _TENANT_KEYS.get(issuer) if kind == "Federated" else None
+            if asked is not None and asked.lower() not in keys:
+                return f"{statement_in_words(statement.position, statement.sid)} lets {issuer} in without a condition on {asked}"
+    return None
+
+
+def _takes_tokens(statement: Statement) -> bool:
+    if statement.actions is None:
+        return not any(matches_glob(each.lower(), WITH_WEB_IDENTITY.lower()) for each in statement.not_actions or ())
+    return any(matches_glob(each.lower(), WITH_WEB_IDENTITY.lower()) for each in statement.actions)
 
 
 @lru_cache(maxsize=4096)
