@@ -166,6 +166,15 @@ _RESOURCES: Final = {
 }
 
 
+_SERVICES: Final = frozenset(each.partition(":")[0] for each in _RESOURCES)
+
+
+def may_be_of_a_way(action: str) -> bool:
+    """Whether an action of a policy, which may have wildcards, is of a service that any way goes by."""
+    service = action.partition(":")[0].lower()
+    return service in _SERVICES or "*" in service or "?" in service
+
+
 def action_of(call: str) -> str:
     return call.partition(" ")[0]
 

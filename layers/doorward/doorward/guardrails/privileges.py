@@ -24,7 +24,7 @@ from typing import Final
 from doorward.errors import MalformedInput
 from doorward.guardrails import escalations
 from doorward.guardrails.certainty import ATTACHED, PASSED_TO, Certainty, said_of
-from doorward.guardrails.escalations import Calls, action_of, resource_of
+from doorward.guardrails.escalations import Calls, action_of, may_be_of_a_way, resource_of
 from doorward.guardrails.model import Permissions, Role
 from doorward.guardrails.policies_of_aws import DEPENDING, is_whole, name_of_aws, text_of_aws
 from doorward.guardrails.protected import RESERVED_PATH, SERVICE_LINKED_PATH
@@ -176,9 +176,18 @@ def _read(name: str, text: str | None) -> Document | None:
     """What is known of a policy; None where that is nothing."""
     text = text_of_aws(name) if text is None else text
     try:
-        return None if text is None else parse_document(text)
+        return None if text is None else _of_ways(parse_document(text))
     except MalformedInput:
         return None
+
+
+def _of_ways(document: Document) -> Document:
+    """Without actions that no way goes by: AWS's own policies have thousands."""
+    kept = (
+        each if each.actions is None else each._replace(actions=tuple(filter(may_be_of_a_way, each.actions)))
+        for each in document.statements
+    )
+    return document._replace(statements=tuple(each for each in kept if each.actions != ()))
 
 
 def _at_worst(name: str) -> Document:
