@@ -208,7 +208,7 @@ class TestWhatNobodyGotToIsAskedForAgain:
             detail("theirs", "999988887777", AttachedManagedPolicies=attached(*mine, "arn:aws:iam::aws:policy/ReadOnlyAccess")),
         )
         world.sweep()
-        assert {each.role_name: each.reads for each in world.hints.sent} == {"ours": 1, "theirs": 3 + 2 * 2}
+        assert {each.role_name: each.reads for each in world.hints.sent} == {"ours": 1, "theirs": 3 + 2 * 3}
         crowd = World(*(detail(f"r{number:04}", "999988887777") for number in range(700)), size=500)
         assert len(crowd.sweep()) == 600
         assert len(crowd.sweep()) == 100

@@ -140,7 +140,8 @@ def _digest(account_id: str, detail: Mapping[str, Any], before: Swept | None, to
     role = Role(account_id, digest.name, detail["Path"], detail["Arn"], digest.role_id, text_of_answer(detail["AssumeRolePolicyDocument"]))
     if not depends_on_permissions(role, tools.organization, tools.guardrails, now=tools.clock.now()):
         return digest
-    return digest._replace(reads=3 + len(detail.get("RolePolicyList", ())) + 2 * len(digest.managed))
+    managed = len(detail.get("AttachedManagedPolicies", ())) + ("PermissionsBoundary" in detail)
+    return digest._replace(reads=3 + len(detail.get("RolePolicyList", ())) + 2 * managed)
 
 
 def _expect(account_id: str, page: Page, digests: Mapping[str, RoleDigest], before: Swept | None, tools: Tools) -> None:
