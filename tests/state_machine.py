@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-lang
 """
 
 import heapq
+import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -21,8 +22,9 @@ _FIELDS: Final = {
     "Map": {"ItemsPath", "ItemSelector", "MaxConcurrency", "ToleratedFailurePercentage", "ItemProcessor", "ResultPath", "Next"},
     "Choice": {"Choices", "Default"},
     "Wait": {"SecondsPath", "Next"},
-    "Succeed": set(),
+    "Succeed": {"OutputPath"},
 }
+_MOST_BYTES: Final = 256 * 1024
 _RETRY: Final = {"ErrorEquals", "IntervalSeconds", "BackoffRate", "MaxAttempts"}
 
 
@@ -83,7 +85,7 @@ class Machine:
                     name = _chosen(state, value)
                     continue
                 case _:
-                    return value
+                    return value if state.get("OutputPath", "$") is not None else {}
             name = state["Next"]
 
     def _task(self, state: Mapping[str, Json], value: Json, now: Callable[[], float]) -> _Steps:
@@ -111,14 +113,17 @@ class Machine:
         raise AssertionError
 
     def _map(self, state: Mapping[str, Json], value: Json, now: Callable[[], float]) -> _Steps:
-        """Distributed: each item is an execution of its own. Its results are not kept: `ResultPath` null."""
+        """Distributed: each item is an execution of its own. Its results are not kept: `ResultPath` null.
+
+        All the same they must not be too many: https://github.com/aws/aws-cdk/issues/24799.
+        """
         processor = state["ItemProcessor"]
         _only(processor, {"ProcessorConfig", "StartAt", "States"})
         assert state["ResultPath"] is None
         assert processor["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
         waiting, order = list(reversed(_at(value, state["ItemsPath"]))), count()
         total, failed, began = len(waiting), 0, now()
-        time = began
+        time, answered = began, 0
         running: list[tuple[float, int, _Steps, Json]] = []
 
         def current() -> float:
@@ -135,7 +140,10 @@ class Machine:
                 time = at
             try:
                 heapq.heappush(running, (time + next(steps), next(order), steps, item))
-            except StopIteration:
+            except StopIteration as end:
+                answered += len(json.dumps(end.value)) + 1
+                if answered > _MOST_BYTES:  # they are put together before ResultPath throws them away
+                    raise ExecutionFailed("States.DataLimitExceeded") from None
                 continue
             except ExecutionFailed:
                 failed += 1

@@ -60,7 +60,7 @@ def test_more_hints_than_sqs_takes_at_once_are_all_sent_and_arrive_as_fast_as_th
     with patch.object(queue.sqs, "send_message_batch", side_effect=take):
         SqsHints(queue.sqs, queue.url).send(hints)
     assert [each["MessageBody"] for each in sent] == [hint_as_text(each) for each in hints]
-    assert [each["DelaySeconds"] for each in sent[:7]] == [0, 0, 1, 5, 6, 6, 7]
+    assert [each["DelaySeconds"] for each in sent[:7]] == [0, 1, 2, 11, 12, 13, 14]
     assert max(each["DelaySeconds"] for each in sent) == 900  # the most that SQS takes
 
 

@@ -121,6 +121,7 @@ class World:
             self.clock,
             organization,
             guardrails,
+            "",
             (1.0, 2.0, 4.0),
             timedelta(minutes=15),
             lambda: self.beats,
@@ -778,7 +779,7 @@ class TestHintsOfChangedFacts:
     def test_every_role_of_the_account_is_judged_anew_and_none_is_written(self, world: World, cause: Cause) -> None:
         world.accepted()
         world.roles.put(role(BAD, name="open", role_id="AROAOPEN"))
-        assert sorted(world.react(self.hint(cause))) == ["asked" if cause is Cause.FACTS else "alerted", "passed"]
+        assert sorted(world.react(self.hint(cause))) == ["asked", "passed"]
         assert world.roles.writes == []
 
     def test_a_role_that_was_judged_before_is_judged_by_what_counts_now(self, world: World) -> None:

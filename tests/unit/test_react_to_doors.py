@@ -194,7 +194,7 @@ def test_no_hint_of_another_cause_than_trust_is_ever_a_reason_to_write(world: Wo
     world.roles.put(role(BAD))
     world.clock.time += timedelta(minutes=5)
     (came_to,) = world.react(hint_as_text(Hint(PROD, cause, "why", f"h-{cause}", world.clock.now(), role_name="payments")))
-    assert came_to == ("asked" if cause is Cause.FACTS else "alerted")
+    assert came_to == ("asked" if cause in {Cause.FACTS, Cause.FIRST_SEEN} else "alerted")
     assert world.roles.writes == []
 
 

@@ -65,6 +65,7 @@ def react(record: dict[str, Any]) -> tuple[list[str], FakeRoles]:
         clock,
         organization,
         guardrails,
+        "",
         (0.1,),
         timedelta(),
         FakeBeats,

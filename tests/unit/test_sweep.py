@@ -193,12 +193,52 @@ class TestWhatNobodyGotToIsAskedForAgain:
         assert world.sweep() == []
 
     def test_so_is_what_is_more_than_one_sweep_may_ask_for_and_the_most_urgent_comes_first(self) -> None:
-        world = World(*(detail(f"r{number:04}", PROD) for number in range(2000)), size=500)
-        assert len(world.sweep()) == 1800
-        world.pages.details[PROD][3] = {**CHANGES[Cause.TRUST], "RoleName": "r0003", "RoleId": "AROAR0003"}
+        world = World(*(detail(f"r{number:04}", PROD) for number in range(1000)), size=500)
+        first = {name for name, _ in world.sweep()}
+        assert len(first) == 900
+        changed = min(filter(None, first))
+        world.pages.details[PROD][int(changed[1:])] = {**CHANGES[Cause.TRUST], "RoleName": changed, "RoleId": f"AROA{changed.upper()}"}
         last = world.sweep()
-        assert last[0] == ("r0003", Cause.TRUST)
-        assert {name for name, _ in last[1:]} == {f"r{number:04}" for number in range(1800, 2000)}
+        assert last[0] == (changed, Cause.TRUST)
+        assert {name for name, _ in last[1:]} == {f"r{number:04}" for number in range(1000)} - first
+        assert world.sweep() == []
+
+    def test_nobody_keeps_another_role_waiting_for_ever_by_changing_many(self) -> None:
+        crowd = [attached(*(f"arn:aws:iam::{PROD}:policy/p{number}" for number in range(20)))] * 200
+        world = World(
+            *(detail(f"a{number:04}", "999988887777", AttachedManagedPolicies=each) for number, each in enumerate(crowd)), size=500
+        )
+        hours = 0
+        while world.sweep() and hours < 20:
+            hours += 1
+        world.pages.details[PROD].append(detail("zz", PROD))
+        for hour in range(60):
+            for number in range(200):
+                world.pages.details[PROD][number]["Tags"] = [{"Key": "hour", "Value": str(hour)}]
+            world.clock.time += timedelta(hours=1)
+            if "zz" in {name for name, _ in world.sweep()}:
+                break
+        else:
+            pytest.fail("it was never looked at")
+        assert {each.detail["title"] for each in world.ledger.outbox.values()} <= {"Doorward cannot look at every role that has changed"}
+
+    def test_roles_that_a_day_is_not_enough_for_are_told_of_once_a_day(self) -> None:
+        world = World(*(detail(f"r{number:04}", "999988887777") for number in range(400)), size=500)
+        for hour in range(72):
+            world.clock.time = START + timedelta(hours=hour)
+            for each in world.pages.details[PROD]:
+                each["Tags"] = [{"Key": "hour", "Value": str(hour)}]
+            world.sweep()
+        told = [each.detail for each in world.ledger.outbox.values()]
+        assert [(each["detection"], each["severity"]) for each in told] == [("guard-starved", "medium")] * 3  # on three days
+
+    def test_a_role_made_since_is_a_change_however_often_its_hint_was_lost(self) -> None:
+        world = World(detail("x"))
+        world.sweep()
+        world.pages.details[PROD].append(detail("new", CreateDate=world.clock.now()))
+        for _ in range(3):
+            assert world.sweep(lost=("new",)) == [("new", Cause.TRUST)]
+        assert world.sweep() == [("new", Cause.TRUST)]
         assert world.sweep() == []
 
     def test_a_look_at_what_somebody_from_outside_may_do_counts_for_as_many_reads_as_it_takes(self) -> None:
@@ -210,8 +250,8 @@ class TestWhatNobodyGotToIsAskedForAgain:
         world.sweep()
         assert {each.role_name: each.reads for each in world.hints.sent} == {"ours": 1, "theirs": 3 + 2 * 3}
         crowd = World(*(detail(f"r{number:04}", "999988887777") for number in range(700)), size=500)
-        assert len(crowd.sweep()) == 600
-        assert len(crowd.sweep()) == 100
+        assert len(crowd.sweep()) == 300
+        assert len(crowd.sweep()) == 300
 
     def test_another_configuration_has_every_role_looked_at_and_so_has_a_waiver_that_begins_or_ends(self) -> None:
         world = World(detail("x"), detail("y"))
@@ -257,7 +297,7 @@ class TestTwoSweepsOfOneAccount:
     """One at a time, and nobody looks twice for two who asked before."""
 
     def test_the_second_waits_and_is_done_when_one_that_began_after_it_was_asked_for_is(self) -> None:
-        world = World(*(detail(f"r{number}") for number in range(500)))
+        world = World(*(detail(f"r{number}", PROD) for number in range(500)))
         first = world.step(world.ask())
         assert not first["done"]
         asked = [world.ask(), world.ask()]
@@ -434,7 +474,9 @@ def inventory(request: pytest.FixtureRequest) -> Iterator[AnyInventory]:
 
 
 def swept(*details: dict[str, Any]) -> Swept:
-    return Swept(START, {each["RoleName"]: digest_of(each) for each in details}, {f"arn:aws:iam::{PROD}:policy/p": "v3"})
+    return Swept(
+        START, {each["RoleName"]: digest_of(each) for each in details}, {f"arn:aws:iam::{PROD}:policy/p": "v3"}, START - timedelta(days=1)
+    )
 
 
 def test_an_inventory_comes_back_as_it_was_kept(inventory: AnyInventory) -> None:
@@ -573,7 +615,7 @@ class TestAsItWasLookedAtLastAndAnotherInBetween:
 def test_what_was_looked_at_is_text_and_comes_back() -> None:
     look = look_at(digest_of(detail("x")), {}, "under", START)
     assert Look.from_text(str(look)) == look
-    assert Look.from_text(out_of_date(str(look))) == look._replace(under="")
+    assert Look.from_text(out_of_date(str(look))) == look._replace(day="")
     assert out_of_date(out_of_date(str(look))) == out_of_date(str(look))
     assert out_of_date("") == ""
     for other in ("", "x", "a/b", f"{look}/x"):

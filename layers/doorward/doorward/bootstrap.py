@@ -58,6 +58,7 @@ def _reaction_tools() -> "Tools":
         clock=clock,
         organization=organization,
         guardrails=_guardrails(),
+        organization_hash=_organization_hash(),
         read_delays_seconds=_seconds("READ_DELAYS_SECONDS"),
         events_take=timedelta(seconds=int(_setting("EVENTS_TAKE_SECONDS"))),
         beats=beats,
@@ -182,7 +183,6 @@ def inventory() -> "DynamoInventory":
 
 def sweep_tools(request: object = None) -> "sweep_account.Tools":
     """For sweep_account, with the organization as it is known now, and with the account that is asked for, which may just have joined."""
-    from doorward.guardrails.parsing import configuration_hash
     from doorward.usecases.sweep_account import Tools
 
     organization = known_organization().organization(request.get("account_id") if isinstance(request, dict) else None)
@@ -195,8 +195,15 @@ def sweep_tools(request: object = None) -> "sweep_account.Tools":
         organization=organization,
         ledger=ledger(),
         guardrails=_guardrails(),
-        organization_hash=configuration_hash(configuration("organization")),
+        organization_hash=_organization_hash(),
     )
+
+
+@cache
+def _organization_hash() -> str:
+    from doorward.guardrails.parsing import configuration_hash
+
+    return configuration_hash(configuration("organization"))
 
 
 @cache

@@ -32,8 +32,9 @@ _ALL = "INVENTORY"
 _CHUNK_BYTES = 350_000
 _TRIES = 3
 _KEEP_PARTIAL = timedelta(hours=2)
-# The most that IAM gives at once; it may give fewer.
-_PAGE_ITEMS = 1000
+# IAM gives up to a thousand at once. What has been seen is kept between pages, and a page must leave time for it, however hard its trust
+# policies are to read.
+_PAGE_ITEMS = 100
 
 
 class DynamoInventory:
@@ -118,11 +119,17 @@ class DynamoInventory:
                 if kept.get("fields") != list(RoleDigest._fields):
                     return None  # of another version of Doorward: as if the account had not been swept yet
                 roles = {each[0]: _digest(each) for each in kept["roles"]}
-                return head, Swept(datetime.fromisoformat(head["at"]["S"]), roles, kept["policies"])
+                at, since = datetime.fromisoformat(head["at"]["S"]), datetime.fromisoformat(kept["since"])
+                return head, Swept(at, roles, kept["policies"], since)
         raise Unavailable(f"{account_id}: its inventory was replaced each time while it was being read; trying again later")
 
     def _save(self, account_id: str, name: str, swept: Swept, more: Mapping[str, Any]) -> None:
-        kept = {"fields": RoleDigest._fields, "roles": [list(each) for each in swept.roles.values()], "policies": dict(swept.policies)}
+        kept = {
+            "fields": RoleDigest._fields,
+            "since": swept.since.isoformat(),
+            "roles": [list(each) for each in swept.roles.values()],
+            "policies": dict(swept.policies),
+        }
         text = zlib.compress(json.dumps(kept, separators=(",", ":")).encode())
         chunks = [text[start : start + _CHUNK_BYTES] for start in range(0, len(text), _CHUNK_BYTES)]
         before = self._get(account_id, name)

@@ -8,14 +8,14 @@
 | violating              | alert   |                                            | alert   |
 | violating              | approve |                                            | ask     |
 | violating              | enforce | the role must not be edited                | alert   |
-| violating              | enforce | nothing about the role changed             | ask     |
+| violating              | enforce | nothing about the role is known to change  | ask     |
 | violating              | enforce | nothing changed who may come in            | alert   |
 | violating              | enforce | lets in nobody whom the baseline keeps out | alert   |
 | violating              | enforce | changed by a known pipeline, critical      | ask     |
 | violating              | enforce | changed by a known pipeline                | alert   |
 | violating              | enforce | no finding with a witness                  | alert   |
 | violating              | enforce | only of what the role may do               | alert   |
-| violating              | enforce | found before its author was told of        | alert, and decided again |
+| violating              | enforce | found before its author was told of        | wait    |
 | violating              | enforce | otherwise                                  | write   |
 """
 
@@ -30,11 +30,16 @@ from doorward.organization.model import Account
 
 
 class Action(StrEnum):
-    """From doing nothing to writing. `ask` alerts, and says that a person has to decide."""
+    """From doing nothing to writing.
+
+    `wait` alerts, and is decided again once nobody can tell any more who made the change. `ask` alerts, and says that a person has to
+    decide.
+    """
 
     PASS = "pass"  # noqa: S105 - not a password
     OBSERVE = "observe"
     ALERT = "alert"
+    WAIT = "wait"
     ASK = "ask"
     WRITE = "write"
 
@@ -58,15 +63,15 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`because` is a sentence for people. `is_put_off`: it is to be made again once nobody can tell any more who made the change."""
+    """`because` is a sentence for people."""
 
     action: Action
     mode: Mode
     because: str
-    is_put_off: bool = False
 
 
 _MAY_WRITE = frozenset({Cause.TRUST, Cause.PROVIDER})
+_ASKS = frozenset({Cause.FACTS, Cause.FIRST_SEEN})
 _BY_MODE = {Mode.OBSERVE: Action.OBSERVE, Mode.ALERT: Action.ALERT, Mode.APPROVE: Action.ASK, Mode.ENFORCE: Action.WRITE}
 _MODE_SAYS = {
     Mode.OBSERVE: "The mode for this role is observe: recorded, nobody is disturbed.",
@@ -96,9 +101,9 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
     enforced = [each for each, its_mode in zip(counting, modes, strict=True) if its_mode is Mode.ENFORCE]
     if circumstances.protected_because is not None:
         return Decision(Action.ALERT, mode, f"Not written: {circumstances.protected_because}")
-    if circumstances.cause is Cause.FACTS:
+    if circumstances.cause in _ASKS:
         return Decision(
-            Action.ASK, mode, "Not written: nobody changed this role just now; what counts for it may have changed. A person has to decide."
+            Action.ASK, mode, "Not written: nobody is known to have changed who comes in here just now. A person has to decide."
         )
     if circumstances.cause not in _MAY_WRITE:
         return Decision(Action.ALERT, mode, "Not written: this change did not touch who may come in; only such a change is put back.")
@@ -116,9 +121,8 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
         return Decision(Action.ALERT, mode, "Not written: no finding here is proved by a request.")
     if circumstances.author_may_come:
         return Decision(
-            Action.ALERT,
+            Action.WAIT,
             mode,
             "Not written yet: a sweep found this before any event told who did it; a known pipeline may have. It is decided again soon.",
-            is_put_off=True,
         )
     return Decision(Action.WRITE, mode, _MODE_SAYS[mode])

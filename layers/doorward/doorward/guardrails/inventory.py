@@ -27,16 +27,7 @@ _NAMES: Final = re.compile(
 """What facts of the organization can be about: accounts, organizations, units, providers, services."""
 
 
-_URGENT: Final = (
-    Cause.TRUST,
-    Cause.DELETED,
-    Cause.BOUNDARY,
-    Cause.PERMISSIONS,
-    Cause.SESSION_LENGTH,
-    Cause.TAGS,
-    Cause.FACTS,
-    Cause.FIRST_SEEN,
-)
+_URGENT: Final = frozenset({Cause.TRUST, Cause.DELETED})
 
 
 class RoleDigest(NamedTuple):
@@ -65,19 +56,20 @@ class RoleDigest(NamedTuple):
 class Swept(NamedTuple):
     """The roles of one account by name, as a sweep that began `at` saw them.
 
-    `policies`: which policy each customer managed one is, and its default version, by ARN.
+    `policies`: which policy each customer managed one is, and its default version, by ARN. `since`: when the account's first sweep began.
     """
 
     at: datetime
     roles: Mapping[str, RoleDigest]
     policies: Mapping[str, str]
+    since: datetime
 
 
 class Look(NamedTuple):
     """All that a look at a role goes by, as short hashes. Two looks at the same find the same.
 
-    `trust` is of the role's unique id and its trust policy. `under` is of what is not the role's own, and "" once anything but a sweep had
-    the role looked at: then only the next sweep says what was seen.
+    `trust` is of the role's unique id and its trust policy. `under` is of what is not the role's own. `day` is "" once anything but a sweep
+    had the role looked at: then only the next sweep says what was seen.
     """
 
     trust: str
@@ -86,6 +78,7 @@ class Look(NamedTuple):
     session: str
     tags: str
     under: str
+    day: str
 
     @classmethod
     def from_text(cls, text: str) -> "Look | None":
@@ -161,36 +154,40 @@ def compare(
     under: str,
     now: datetime,
 ) -> tuple[Hint, ...]:
-    """One hint for each role that is not as it was looked at last, the most urgent first. `before` None: the account was never swept.
+    """One hint for each role that is not as it was looked at last. `before` None: the account was never swept.
+
+    Changes of trust come first; the others in another order each hour, so that no role waits for ever behind those of whoever makes many.
 
     `judged`: by name; what is not in it was never looked at. `open_cases`: ids by name, of roles that may be gone before any sweep saw
     them.
 
-    Nothing is compared with the last sweep but whether a role was there: that a hint was sent does not mean that anybody looked.
+    Nothing is compared with the last sweep but which roles were there: that a hint was sent does not mean that anybody looked.
     """
     hints = [*_gone(account_id, before, after, open_cases, now)]
     for name, role in after.roles.items():
         look = look_at(role, after.policies, under, now)
-        is_new = before is not None and name not in before.roles and datetime.fromisoformat(role.created_at) >= before.at
+        is_new = before is not None and datetime.fromisoformat(role.created_at) >= before.since
         cause, because = _why(judged.get(name), look, is_new=is_new)
         if cause is not None:
             # By what it became, so that the same finding has the same id however often it is made.
             id_ = f"sweep-{_short([account_id, name, look])}"
             hints.append(Hint(account_id, cause, because, id_, now, role_name=name, look=str(look), reads=role.reads))
-    return tuple(sorted(hints, key=lambda each: (_URGENT.index(each.cause), each.role_name or "")))
+    hour = int(now.timestamp()) // 3600
+    return tuple(sorted(hints, key=lambda each: (each.cause not in _URGENT, crc32(f"{hour}/{each.role_name}".encode()))))
 
 
 def look_at(role: RoleDigest, policies: Mapping[str, str], under: str, now: datetime) -> Look:
-    """Each role has its own hour of the day from which on `under` is another: once a day it is looked at, whatever is known of it."""
+    """Each role has its own hour at which its day begins: once a day it is looked at, whatever is known of it."""
     versions = [policies.get(each, "") for each in role.managed]
-    day = (int(now.timestamp()) // 3600 + crc32(role.role_id.encode())) // 24
+    day = (int(now.timestamp()) // 3600 + crc32(role.role_id.encode()) % 24) // 24
     return Look(
         trust=_trust_of(role.role_id, role.trust),
         boundary=_short(role.boundary),
         permissions=_short([role.permissions, versions]),
         session=_short(role.session_seconds),
         tags=role.tags,
-        under=_short([under, day]),
+        under=under,
+        day=str(day),
     )
 
 
@@ -210,7 +207,7 @@ def _why(judged: Judged | None, look: Look, *, is_new: bool) -> tuple[Cause | No
         trust = _trust_of(judged.role_id, judged.trust)
     if trust is None:
         if is_new:
-            return Cause.TRUST, "A sweep found a role that was made since the last one."
+            return Cause.TRUST, "A sweep found a role that was made since the account was swept first, and that nobody has looked at."
         return Cause.FIRST_SEEN, "A sweep has this role looked at for the first time."
     if trust != look.trust:
         return Cause.TRUST, "A sweep found another trust policy than the one that was judged last."
@@ -225,7 +222,9 @@ def _why(judged: Judged | None, look: Look, *, is_new: bool) -> tuple[Cause | No
     if last.tags != look.tags:
         return Cause.TAGS, "A sweep found other tags than when the role was looked at last."
     if last.under != look.under:
-        return Cause.FACTS, "The role was looked at a day ago, under another configuration or waiver, or because of something else."
+        return Cause.FACTS, "The role was looked at last under another configuration, or before a waiver began or ended."
+    if last.day != look.day:
+        return Cause.FACTS, "Each role is looked at once a day, and once more by a sweep where anything else had it looked at."
     return None, ""
 
 

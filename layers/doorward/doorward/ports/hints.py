@@ -5,8 +5,8 @@ from typing import Final, Protocol
 
 from doorward.events.hints import Hint
 
-READS_PER_SECOND: Final = 2
-"""Of an account's IAM: with the rest of what Doorward reads there, a fifth of the 15 reads a second that it is taken to allow."""
+READS_PER_SECOND: Final = 1
+"""Of an account's IAM, beside a sweep's two pages: a fifth of the 15 reads a second that it is taken to allow."""
 LONGEST_SECONDS: Final = 900
 """As far as SQS puts a message off."""
 

@@ -17,7 +17,6 @@ from copy import replace
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled, Unavailable
@@ -37,7 +36,7 @@ from doorward.findings.model import Finding, Judgement, Remedy, Verdict
 from doorward.guardrails.announcements import FORMAT, describe_actor, describe_case, with_remedy
 from doorward.guardrails.baselines import Becomes
 from doorward.guardrails.decide import Action, Circumstances, Decision, decide
-from doorward.guardrails.inventory import Look, out_of_date
+from doorward.guardrails.inventory import Look, judged_under, out_of_date
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Permissions, PermissionsPolicy, Role
 from doorward.guardrails.protected import is_doorwards_own, protected_because
@@ -72,8 +71,8 @@ _MOST_AT_ONCE = 20
 class Tools:
     """What the reaction works with. `read_delays_seconds`: how long to wait before each further look at IAM.
 
-    `events_take`: how long an event may be under way. `beats`, `sweeps` and `hints` are made where they are needed first. `admit` raises
-    where an event is of no account of the organization.
+    `organization_hash`: of the organization's file. `events_take`: how long an event may be under way. `beats`, `sweeps` and `hints` are
+    made where they are needed first. `admit` raises where an event is of no account of the organization.
     """
 
     roles: Roles
@@ -81,6 +80,7 @@ class Tools:
     clock: Clock
     organization: Organization
     guardrails: Guardrails
+    organization_hash: str
     read_delays_seconds: tuple[float, ...]
     events_take: timedelta
     beats: Callable[[], Beats]
@@ -261,6 +261,7 @@ def _react_to_role(account_id: str, role_name: str, change: Change, tools: Tools
     raise Unavailable(f"{ref}: its trust policy changed {_ROUNDS} times while it was being judged; trying again later")
 
 
+_PROMISED: Final = frozenset({Action.WAIT, Action.WRITE})
 _PASSED: Final = {
     None: _Result("passed", "One of Doorward's own roles, as it should be."),
     Becomes.KEPT: _Result("passed", "No guardrail is broken; this is the accepted baseline."),
@@ -308,8 +309,9 @@ class _RoleReaction:
         if case is not None and (case.role_id, case.found_hash) != (role.role_id, found_hash):
             head = self._close_overtaken(case, head, found_hash)
             case = None
+        cause = self._cause(role, head, found_hash)
         by_pipeline = self._written_by_pipeline(head, case, found_hash, role)
-        author_may_come = by_pipeline is None and self._author_may_come()
+        author_may_come = cause is Cause.TRUST and by_pipeline is None and self._author_may_come()
         role, unread = self._with_permissions(role)
         judgement = judge(role, tools.organization, tools.guardrails, now=tools.clock.now())
         accepted = tools.ledger.baseline(role.ref, role.role_id) if judgement.verdict is Verdict.VIOLATING else None
@@ -320,7 +322,7 @@ class _RoleReaction:
             account,
             tools.guardrails,
             Circumstances(
-                cause=self.change.cause,
+                cause=cause,
                 cause_known=self.cause_known and (by_pipeline is not None or author_may_come),
                 by_pipeline=by_pipeline is True,
                 protected_because=protected_because(role),
@@ -328,8 +330,8 @@ class _RoleReaction:
                 author_may_come=author_may_come,
             ),
         )
-        judged = head.judged_hash if head.role_id == role.role_id else ""
-        if self.change.cause is Cause.TRUST and (by_pipeline is not None or (self.change.look and not decision.is_put_off)):
+        judged_before = judged = head.judged_hash if head.role_id == role.role_id else ""
+        if cause is Cause.TRUST and (by_pipeline is not None or (self.change.look and decision.action is not Action.WAIT)):
             judged = found_hash
         if head.role_id != role.role_id:
             head = replace(head, stands_hash="", stands_since=None)
@@ -345,10 +347,11 @@ class _RoleReaction:
                 head = self._close_without_write(case, head, "The same trust policy breaks no guardrail any more.")
             result = self._pass(role, head if unread is not None else self._looked(head, role), found_hash)
         elif decision.action is Action.WRITE:
-            result = self._put_back(role, judgement, decision, head, found_hash, accepted)
+            # It is not told of as judged before it is dealt with: else who dies in between leaves nobody who would write.
+            result = self._put_back(role, judgement, decision, replace(head, judged_hash=judged_before), found_hash, accepted)
         else:
             result = self._tell(role, judgement, decision, head, found_hash, case)
-            if decision.is_put_off:
+            if decision.action is Action.WAIT:
                 self._look_again()
             elif unread is None:
                 tools.ledger.judged(self.lock, self._looked(tools.ledger.head(self.lock.role_ref), role))
@@ -356,13 +359,24 @@ class _RoleReaction:
             raise unread  # what is open was judged and dealt with; what the role may do, when the event comes again
         return result
 
+    def _cause(self, role: Role, head: Head, found_hash: str) -> Cause:
+        """A sweep's hint may come late and twice: it tells of a change only while what it saw stands, and nobody has judged that before."""
+        if not self.change.look or self.change.cause is not Cause.TRUST:
+            return self.change.cause
+        look = Look.from_text(self.change.look)
+        is_seen = look is not None and look.is_at(role.role_id, found_hash)
+        return Cause.TRUST if is_seen and (head.role_id, head.judged_hash) != (role.role_id, found_hash) else Cause.FACTS
+
     def _looked(self, head: Head, role: Role) -> Head:
         """With the look that a sweep asked for, where it saw what was judged now. Nothing may be left to do once this is kept.
 
         Something is left where the policy is not the one that was told of last: that it changed can be a reason to write.
         """
-        look, found_hash = Look.from_text(self.change.look), _policy_hash(role)
+        look, found_hash, tools = Look.from_text(self.change.look), _policy_hash(role), self.tools
         if look is None or not look.is_at(role.role_id, found_hash) or head.judged_hash not in {"", found_hash}:
+            return head
+        # Functions get a new configuration one after another.
+        if look.under != judged_under(tools.organization_hash, tools.guardrails, tools.clock.now()):
             return head
         return replace(head, looked=self.change.look)
 
@@ -392,13 +406,12 @@ class _RoleReaction:
     def _author_may_come(self) -> bool:
         """Whether a sweep was here first: who wrote what it found stands in an event that may be under way, and may be a pipeline's."""
         change, tools = self.change, self.tools
-        if not change.look or change.cause is not Cause.TRUST or not tools.organization.pipelines:
+        if not change.look or not tools.organization.pipelines:
             return False
         return tools.clock.now() - change.event_time < tools.events_take
 
     def _look_again(self) -> None:
         change, tools = self.change, self.tools
-        left = change.event_time + tools.events_take - tools.clock.now()
         hint = Hint(
             self.account_id,
             change.cause,
@@ -408,7 +421,7 @@ class _RoleReaction:
             role_name=self.role_name,
             look=change.look,
         )
-        tools.hints().send([hint], after_seconds=ceil(left.total_seconds()))
+        tools.hints().send([hint], after_seconds=int(tools.events_take.total_seconds()))
 
     # Reading
 
@@ -469,12 +482,12 @@ class _RoleReaction:
         known = not self.tools.ledger.open_case(self.lock, case, replace(head, case_id=case.id), announcement)
         if known and before is not None:
             known = not self._told_anew(case, announcement, before)
-        outcome = {Action.OBSERVE: "observed", Action.ALERT: "alerted", Action.ASK: "asked"}[decision.action]
+        outcome = {Action.OBSERVE: "observed", Action.ALERT: "alerted", Action.WAIT: "waiting", Action.ASK: "asked"}[decision.action]
         because = _headline(judgement)
         return _Result(outcome, f"{because} {decision.because}{' (Announced before.)' if known else ''}")
 
     def _told_anew(self, case: Case, announcement: Announcement, before: Case) -> bool:
-        """Whether the case is told of again: what was only recorded counts now, or more is found under the same trust policy.
+        """Whether the case is told of again: what was only recorded counts now, what was to be written is not, or more is found.
 
         The case keeps what was found last, so that what ends and begins again is told of again.
         """
@@ -482,9 +495,11 @@ class _RoleReaction:
         announced = False
         if before.detail["action"] == Action.OBSERVE != case.detail["action"]:
             announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{case.detail['mode']}"))
+        elif before.detail["action"] in _PROMISED and case.detail["action"] not in _PROMISED:
+            announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{case.detail['action']}"))
         elif case.detail["action"] != Action.OBSERVE and _said(case) - _said(before):
             announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{self.change.event_id}"))
-        if _said(case) != _said(before):
+        if _said(case) != _said(before) or announced:
             ledger.intend(self.lock, replace(before, detail=case.detail))
         return announced
 
@@ -555,6 +570,7 @@ class _RoleReaction:
         because = "; ".join(refusals) or "no remedy could be proved to close the hole and to add nothing"
         failed = {**announcement.detail, "because": f"Doorward could not close this: {because}. A person has to."}
         tools.ledger.announce(Announcement(f"{case.id}-failed", "TrustRemedyFailed", failed, tools.clock.now()))
+        tools.ledger.judged(self.lock, replace(head, judged_hash=found_hash))
         return _Result("remedy-failed", f"{_headline(judgement)} Not closed: {because}.")
 
     def _verify(self, planned: str) -> None:
@@ -634,7 +650,9 @@ def _announce_unreadable(tools: Tools, change: Change, because: str) -> None:
         "actor": describe_actor(change.actor, tools.organization),
         "event": {"id": change.event_id, "name": change.event_name, "time": change.event_time.isoformat()},
     }
-    tools.ledger.announce(Announcement(f"unread-{change.event_id}", "TrustChangeUnread", detail, tools.clock.now()))
+    now = tools.clock.now()
+    once = f"{change.account_id}-{now.date()}" if change.look else change.event_id
+    tools.ledger.announce(Announcement(f"unread-{once}", "TrustChangeUnread", detail, now))
 
 
 def _said(case: Case) -> set[tuple[str, str]]:

@@ -19,7 +19,7 @@ from zlib import crc32
 from doorward.errors import DoorwardError, MalformedInput, Misconfigured, Throttled, Unavailable
 from doorward.findings.alerts import Alert, alert_as_json
 from doorward.findings.model import Severity
-from doorward.guard.starving import sweep_starved
+from doorward.guard.starving import sweep_crowded, sweep_starved
 from doorward.guardrails.inventory import Judged, Look, RoleDigest, Swept, compare, digest_of, judged_under, principals_of
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.outsiders import depends_on_permissions
@@ -33,9 +33,12 @@ from doorward.ports.sessions import Expectations
 from doorward.sessions.model import expected_edges
 
 UNREADABLE: Final = "account-unreadable"
-PAGES_PER_SECOND: Final = 3
-"""A fifth of what IAM is taken to allow one account: 15 reads a second, which AWS documents nowhere."""
+PAGES_PER_SECOND: Final = 2
+"""With the looks that follow a sweep (READS_PER_SECOND) a fifth of what IAM is taken to allow one account: 15 reads a second, which AWS
+documents nowhere."""
 _SLICE_SECONDS: Final = 40
+_MOST_READS: Final = 30
+"""Whoever hangs hundreds of policies on a role makes that role's look long, and not all the others' late."""
 _THROTTLED_SECONDS: Final = 60
 """How long a throttled sweep leaves IAM to reactions."""
 _UNAVAILABLE_SECONDS: Final = 5
@@ -108,8 +111,8 @@ def _slice(asked: _Asked, began: datetime, tools: Tools) -> dict[str, Any]:
     partial = tools.inventory.load_partial(account_id, asked.sweep)
     marker = None if partial is None else partial.marker
     at, roles, policies = (began, {}, {}) if partial is None else (partial.seen.at, dict(partial.seen.roles), dict(partial.seen.policies))
-    seen = Swept(at, roles, policies)  # it grows by every page
     before = tools.inventory.load(account_id)
+    seen = Swept(at, roles, policies, at if before is None else before.since)  # it grows by every page
     while True:
         try:
             page = tools.pages.page(account_id, marker)
@@ -141,7 +144,7 @@ def _digest(account_id: str, detail: Mapping[str, Any], before: Swept | None, to
     if not depends_on_permissions(role, tools.organization, tools.guardrails, now=tools.clock.now()):
         return digest
     managed = len(detail.get("AttachedManagedPolicies", ())) + ("PermissionsBoundary" in detail)
-    return digest._replace(reads=3 + len(detail.get("RolePolicyList", ())) + 2 * managed)
+    return digest._replace(reads=min(3 + len(detail.get("RolePolicyList", ())) + 2 * managed, _MOST_READS))
 
 
 def _expect(account_id: str, page: Page, digests: Mapping[str, RoleDigest], before: Swept | None, tools: Tools) -> None:
@@ -180,6 +183,7 @@ def _finish(asked: _Asked, before: Swept | None, seen: Swept, tools: Tools) -> d
     # What would arrive all at once is left to the next sweep.
     sent = [each for each, until in zip(hints, reads, strict=True) if until <= READS_PER_SECOND * LONGEST_SECONDS]
     tools.hints.send(sent)
+    _announce(sweep_crowded(account_id, len(hints) - len(sent), seen.since, now), tools)
     tools.inventory.save(account_id, seen)
     return asked.answer(done=True, roles=len(seen.roles), hints=len(sent), left=len(hints) - len(sent))
 
