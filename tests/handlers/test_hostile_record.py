@@ -18,6 +18,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from doorward.aws import announcing
 from doorward.findings.escaping import for_terminal
 from doorward.findings.model import Judgement, Verdict
 from doorward.guardrails.announcements import diff_documents
@@ -328,14 +329,26 @@ def test_the_check_of_a_card_can_fail(payload: str, monkeypatch: pytest.MonkeyPa
 
 
 def check_mail(payload: str) -> None:
-    message, expected = compose_message(envelope(detail_of(payload))), compose_message(envelope(detail_of(HARMLESS)))
-    assert message.subject.isascii()
-    assert message.subject.isprintable()
-    assert 0 < len(message.subject) <= LONGEST_SUBJECT
-    assert message.subject.startswith("Doorward [critical] ")
-    check_without_links(message.subject + message.text)
-    check_visible(message.text)
-    assert message.text.count("\n") == expected.text.count("\n")
+    subject, text = mail(payload)
+    assert subject.isascii()
+    assert subject.isprintable()
+    assert 0 < len(subject) <= LONGEST_SUBJECT
+    assert subject.startswith("Doorward [critical] ")
+    check_without_links(subject + text)
+    check_visible(text)
+    assert text.count("\n") == mail(HARMLESS)[1].count("\n")
+
+
+def mail(payload: str) -> tuple[str, str]:
+    """Subject and text, as SNS is handed them."""
+    sent: list[dict[str, str]] = []
+
+    class Sns:
+        def publish(self, **request: str) -> None:
+            sent.append(request)
+
+    announcing.SnsTopic(Sns(), "arn").send(compose_message(envelope(detail_of(payload))))  # type: ignore[arg-type]
+    return sent[0]["Subject"], sent[0]["Message"]
 
 
 @EACH
@@ -343,9 +356,9 @@ def test_a_mails_subject_is_one_line_and_its_text_has_our_lines_and_no_link(payl
     check_mail(payload)
 
 
-@pytest.mark.parametrize("escaping", ["for_subject", "for_plain_text"])
-def test_the_check_of_a_mail_can_fail(escaping: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify_people, escaping, untouched)
+@pytest.mark.parametrize(("module", "escaping"), [(announcing, "for_subject"), (notify_people, "for_plain_text")])
+def test_the_check_of_a_mail_can_fail(module: ModuleType, escaping: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, escaping, untouched)
     with pytest.raises(AssertionError):
         check_mail("Subject: x\r\nBcc: all@evil.example\r\n\r\n")
 

@@ -9,7 +9,7 @@ from doorward.ports.ledger import Announcement
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What people read. `headline` and `subject` are one line each, of any length; `detail` is the event that it tells of, raw."""
+    """What people read. All but `text` is raw: a channel escapes it, and cuts it as it must. `detail` is the event that it tells of."""
 
     announcement_id: str
     detail_type: str

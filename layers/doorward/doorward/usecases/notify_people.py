@@ -73,7 +73,7 @@ def compose_message(envelope: str) -> Message:
         detail_type=raw["detail-type"],
         detail=detail,
         headline=headline,
-        subject=for_plain_text(f"Doorward [{severity}] {headline}: {where}"),
+        subject=f"Doorward [{severity}] {headline}: {where}",
         text="\n".join(for_plain_text(line) for line in (_alert_lines if is_alert else _lines)(headline, where, detail)),
     )
 
