@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from doorward.errors import MalformedInput
 from doorward.iam import documents as reader
-from doorward.iam.documents import Document, canonical_hash, load_json, parse_document, render_document
+from doorward.iam.documents import Document, canonical_hash, parse_document, render_document
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=12)  # lone surrogates too, which JSON can carry
 names = st.sampled_from(
@@ -185,7 +185,7 @@ def written_documents(draw: st.DrawFn) -> str:
     )
 
 
-def read_or_reason(read: Any, text: str) -> Document | str:
+def read_or_reason(read: Any, text: Any) -> Document | str:
     try:
         document: Document = read(text)
     except MalformedInput as refused:
@@ -195,7 +195,7 @@ def read_or_reason(read: Any, text: str) -> Document | str:
 
 def read_with_every_object_looked_at(text: str) -> Document:
     """What `parse_document` does where it has to say what is wrong."""
-    return reader._read(load_json(text))
+    return reader._read(text)
 
 
 @settings(deadline=None, max_examples=600)
@@ -210,6 +210,37 @@ def read_with_every_object_looked_at(text: str) -> Document:
 @example('{"Statement":[{"Effect":"Deny","Sid"\r:"a","Sid":"b","Action":"x"}]}')
 def test_a_text_reads_the_same_whether_or_not_every_object_is_looked_at(text: str) -> None:
     assert read_or_reason(parse_document, text) == read_or_reason(read_with_every_object_looked_at, text)
+
+
+members = st.dictionaries(names, any_value | principal | conditions, max_size=5)
+
+
+@settings(deadline=None, max_examples=600)
+@given(
+    documents
+    | st.builds(lambda version, given: {"Version": version, "Statement": given}, names, st.lists(members | statements(), max_size=2))
+)
+@example({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": ["123", "111122223333"]}, "Action": "a"}})
+@example({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "*", "aws": "*"}, "Action": "a"}})
+@example({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": ["a"], "NotAction": "b"}})
+@example({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "a", "Condition": {"Bool": {"k": ["true", None]}}}})
+@example({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "a", "Condition": {7: {}}}})
+def test_an_object_reads_the_same_whether_or_not_it_has_the_usual_form(raw: dict[str, Any]) -> None:
+    assert read_or_reason(parse_document, raw) == read_or_reason(reader._read, raw)
+    plain = reader.read_usual(raw)
+    if plain is not None:
+        careful = reader._read(raw)
+        assert plain == careful
+        assert repr(reader.with_names(plain)) == repr(careful)  # repr: a tuple without names is equal
+
+
+@pytest.mark.parametrize("condition", [{}, {"Condition": {"StringEquals": {"k": "v", "l": ["v", "w"]}, "Bool": {"m": "true"}}}])
+@pytest.mark.parametrize("principal", ["*", {"AWS": "*"}, {"AWS": ["111122223333", "999988887777"], "Service": "ec2.amazonaws.com"}])
+def test_what_people_write_has_the_usual_form(condition: dict[str, Any], principal: Any) -> None:
+    trust = {"Sid": "x", "Effect": "Allow", "Principal": principal, "Action": ["sts:AssumeRole", "sts:TagSession"], **condition}
+    own = {"Effect": "Deny", "NotAction": "sts:*", "Resource": ["a", "b"]}
+    raw = {"Version": "2012-10-17", "Statement": [trust, own]}
+    assert reader.read_usual(raw) == reader.read_usual_text(json.dumps(raw)) == reader._read(raw)
 
 
 @settings(deadline=None, max_examples=300)

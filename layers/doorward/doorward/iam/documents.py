@@ -5,7 +5,7 @@ Grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_gra
 """
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 from doorward.errors import MalformedInput
@@ -57,12 +57,34 @@ class Document(NamedTuple):
     statements: tuple[Statement, ...]
 
 
+type _Texts = tuple[str, ...]
+type _Principals = tuple[tuple[str, str], ...]
+type PlainCondition = tuple[str, str, _Texts]
+type PlainStatement = tuple[
+    int,
+    str | None,
+    Effect,
+    _Principals | None,
+    _Principals | None,
+    _Texts | None,
+    _Texts | None,
+    _Texts | None,
+    _Texts | None,
+    tuple[PlainCondition, ...],
+]
+"""A Statement that is taken apart by position: equal to it, and made at half the cost. Every Statement is one."""
+type PlainDocument = tuple[str, str | None, tuple[PlainStatement, ...]]
+
 _JSON_SPACE = " \t\r\n"
 _TOP_KEYS = frozenset({"Version", "Id", "Statement"})
-_STATEMENT_KEYS = ("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition")
+_STATEMENT_KEYS = frozenset(
+    {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"},
+)
 _PRINCIPAL_KINDS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
 _EVERYONE = (Principal("*", "*"),)
 _ACCOUNT_ID_DIGITS = 12
+# Version and Statement.
+_USUAL_MEMBERS = 2
 # A NamedTuple's own constructor costs three times as much.
 _new = tuple.__new__
 
@@ -73,32 +95,162 @@ def parse_document(text: str | bytes | dict[str, Any]) -> Document:
     Raises MalformedInput, saying what and where, for any text that is no document. Accepting one says nothing about
     whether IAM would store it.
     """
+    plain = read_usual(text) if text.__class__ is dict else read_usual_text(text)
+    return _read(text) if plain is None else with_names(plain)
+
+
+def _read(text: str | bytes | dict[str, Any]) -> Document:
+    """Any document, part by part, with a word for whatever is wrong: what `parse_document` says and does, but for its pace."""
     if isinstance(text, dict):
-        return _read(text)
-    if text.__class__ is str:
-        document = _read_plainly_written(text)
-        if document is not None:
-            return document
+        return _document(text)
     raw = load_json(text)
     if not isinstance(raw, dict):
         raise MalformedInput(f"a policy document must be a JSON object, not {_kind(raw)}: give the document itself")
-    return _read(raw)
+    return _document(raw)
+
+
+# The usual form, which nearly all documents have, read without a word about where. What is read here, `_read` reads the same; whatever
+# else there is, right or wrong, is left to it.
+
+
+class _UnusualError(Exception):
+    pass
 
 
 # Objects as tuples of their members, so that a repeated key is still to be seen; a call for each object costs as much again as the decoder.
 _decode = json.JSONDecoder(object_pairs_hook=tuple).raw_decode
 
 
-def _read_plainly_written(text: str) -> Document | None:
-    """Like `load_json` and `_read`, at two thirds of the cost; None where those have to say what is wrong, or undo an encoding."""
-    if len(text) > LONGEST_DOCUMENT:
+def read_usual_text(text: object) -> PlainDocument | None:
+    """The document in a text, or None where it has not the usual form."""
+    if not isinstance(text, str) or len(text) > LONGEST_DOCUMENT:
         return None
     text = text.strip(_JSON_SPACE)
     try:
         raw, end = _decode(text)
-        return _read(_unique_keys(raw)) if raw.__class__ is tuple and end == len(text) else None
-    except (ValueError, RecursionError, MalformedInput):
+        return _usual_document(_as_dict(raw)) if end == len(text) else None
+    except (ValueError, RecursionError, _UnusualError):
         return None
+
+
+def read_usual(raw: object) -> PlainDocument | None:
+    """The same of an object already decoded."""
+    try:
+        return _usual_document(raw) if raw.__class__ is dict else None
+    except _UnusualError:
+        return None
+
+
+def _usual_document(raw: Any) -> PlainDocument:
+    version, statements = raw.get("Version"), raw.get("Statement")
+    if len(raw) != _USUAL_MEMBERS or (version != VERSION_2012 and version != VERSION_2008):  # noqa: PLR1714 - it may be unhashable
+        raise _UnusualError
+    if statements.__class__ is not list:
+        statements = (statements,)
+    return version, None, tuple([_usual_statement(index, each) for index, each in enumerate(statements)])
+
+
+def _usual_statement(index: int, raw: Any) -> PlainStatement:
+    if raw.__class__ is not dict:
+        raw = _as_dict(raw)
+    sid = principals = actions = not_actions = resources = None
+    conditions: tuple[PlainCondition, ...] = ()
+    effect = raw.get("Effect")
+    if effect != "Allow" and effect != "Deny":  # noqa: PLR1714 - it may be unhashable
+        raise _UnusualError
+    left = len(raw) - 1
+    if "Action" in raw:
+        left -= 1
+        actions = raw["Action"]
+        actions = (actions,) if actions.__class__ is str else _usual_texts(actions)
+    if "Principal" in raw:
+        left -= 1
+        principals = raw["Principal"]
+        principals = _EVERYONE if principals == "*" else _usual_principals(principals)
+    if "Resource" in raw:
+        left -= 1
+        resources = raw["Resource"]
+        resources = (resources,) if resources.__class__ is str else _usual_texts(resources)
+    if "Condition" in raw:
+        left -= 1
+        conditions = _usual_conditions(raw["Condition"])
+    if "Sid" in raw:
+        left -= 1
+        sid = raw["Sid"]
+        if sid.__class__ is not str:
+            raise _UnusualError
+    if left:
+        if left > 1 or actions is not None or "NotAction" not in raw:
+            raise _UnusualError
+        not_actions = _usual_texts(raw["NotAction"])
+    return index, sid, effect, principals, None, actions, not_actions, resources, None, conditions
+
+
+def _usual_principals(value: Any) -> _Principals:
+    found: _Principals = ()
+    for kind, entries in value.items() if value.__class__ is dict else _distinct(value):
+        if kind not in _PRINCIPAL_KINDS:
+            raise _UnusualError
+        for text in (entries,) if entries.__class__ is str else _usual_texts(entries):
+            # It may be an account id without its leading zeros.
+            if len(text) < _ACCOUNT_ID_DIGITS and text != "*":
+                raise _UnusualError
+            found += ((kind, text),)
+    return found
+
+
+def _usual_conditions(value: Any) -> tuple[PlainCondition, ...]:
+    found: tuple[PlainCondition, ...] = ()
+    for operator, keys in value.items() if value.__class__ is dict else _distinct(value):
+        if operator.__class__ is not str:
+            raise _UnusualError
+        for key, values in keys.items() if keys.__class__ is dict else _distinct(keys):
+            if key.__class__ is not str:
+                raise _UnusualError
+            found += ((operator, key, (values,) if values.__class__ is str else _usual_texts(values)),)
+    return found
+
+
+def _usual_texts(value: Any) -> _Texts:
+    if value.__class__ is list:
+        for each in value:
+            if each.__class__ is not str:
+                raise _UnusualError
+        return tuple(value)
+    if value.__class__ is str:
+        return (value,)
+    raise _UnusualError
+
+
+def _distinct(value: Any) -> tuple[tuple[str, Any], ...]:
+    """The members of an object, as the decoder gives them; no key twice."""
+    if value.__class__ is tuple and (len(value) == 1 or len(dict(value)) == len(value)):
+        return value
+    raise _UnusualError
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    if value.__class__ is tuple:
+        members = dict(value)
+        if len(members) == len(value):
+            return members
+    raise _UnusualError
+
+
+def with_names(plain: PlainDocument) -> Document:
+    version, identifier, statements = plain
+    return _new(Document, (version, identifier, tuple([statement_with_names(each) for each in statements])))
+
+
+def statement_with_names(plain: PlainStatement) -> Statement:
+    position, sid, effect, principals, not_principals, actions, not_actions, resources, not_resources, conditions = plain
+    if principals and principals is not _EVERYONE:
+        principals = tuple([_new(Principal, each) for each in principals])
+    if not_principals:
+        not_principals = tuple([_new(Principal, each) for each in not_principals])
+    if conditions:
+        conditions = tuple([_new(Condition, each) for each in conditions])
+    return _new(Statement, (position, sid, effect, principals, not_principals, actions, not_actions, resources, not_resources, conditions))
 
 
 def load_json(text: str | bytes) -> Any:
@@ -142,19 +294,10 @@ def _no_constant(name: str) -> Any:
     raise MalformedInput(f"{name} is not JSON")
 
 
-def _members(value: Any) -> Iterable[tuple[Any, Any]] | None:
-    """Of an object, however it was decoded; None for anything else."""
-    if value.__class__ is tuple:
-        return value if len(value) == 1 else _unique_keys(value).items()
-    return value.items() if isinstance(value, dict) else None
-
-
-def _read(raw: dict[str, Any]) -> Document:
-    """Objects below the topmost may be tuples of members instead: `_decode`."""
-    if not _TOP_KEYS.issuperset(raw):
-        _refuse_unknown_keys(raw, _TOP_KEYS, "the document")
+def _document(raw: dict[str, Any]) -> Document:
+    _refuse_unknown_keys(raw, _TOP_KEYS, "the document")
     version = raw.get("Version", VERSION_2008)
-    if version != VERSION_2012 and version != VERSION_2008:  # noqa: PLR1714 - the value may be anything, unhashable too
+    if version not in (VERSION_2012, VERSION_2008):
         raise MalformedInput(f'Version: must be "{VERSION_2012}" or "{VERSION_2008}", not {_quoted(version)}')
     identifier = raw.get("Id")
     if identifier is not None and not isinstance(identifier, str):
@@ -162,147 +305,71 @@ def _read(raw: dict[str, Any]) -> Document:
     if "Statement" not in raw:
         raise MalformedInput("Statement: missing; a policy without statements allows nothing and IAM refuses it")
     statements = raw["Statement"]
-    if isinstance(statements, dict | tuple):
+    if isinstance(statements, dict):
         statements = [statements]
     if not isinstance(statements, list):
         raise MalformedInput(f"Statement: must be an object or a list of objects, not {_kind(statements)}")
-    return _new(Document, (version, identifier, tuple([_statement(index, each) for index, each in enumerate(statements)])))
+    return Document(version, identifier, tuple([_statement(index, each) for index, each in enumerate(statements)]))
 
 
 def _statement(index: int, raw: Any) -> Statement:
-    # Where something stands is put into words only once it is wrong.
-    if raw.__class__ is tuple:
-        raw = _unique_keys(raw)
-    elif not isinstance(raw, dict):
-        raise MalformedInput(f"Statement[{index}]: must be an object, not {_kind(raw)}")
-    get = raw.get
-    sid, effect, principals, actions, resources, conditions = (
-        get("Sid"),
-        get("Effect"),
-        get("Principal"),
-        get("Action"),
-        get("Resource"),
-        get("Condition"),
-    )
-    not_principals = not_actions = not_resources = None
-    others = (
-        len(raw)
-        - (sid is not None)
-        - (effect is not None)
-        - (principals is not None)
-        - (actions is not None)
-        - (resources is not None)
-        - (conditions is not None)
-    )
-    if others:
-        not_principals, not_actions, not_resources = get("NotPrincipal"), get("NotAction"), get("NotResource")
-        if others - (not_principals is not None) - (not_actions is not None) - (not_resources is not None):
-            _refuse_unknown_and_null(raw, index)
+    where = f"Statement[{index}]"
+    if not isinstance(raw, dict):
+        raise MalformedInput(f"{where}: must be an object, not {_kind(raw)}")
+    _refuse_unknown_keys(raw, _STATEMENT_KEYS, where)
+    sid, effect = raw.get("Sid"), raw.get("Effect")
     if sid is not None and not isinstance(sid, str):
-        raise MalformedInput(f"Statement[{index}].Sid: must be text, not {_kind(sid)}")
-    if effect != "Allow" and effect != "Deny":  # noqa: PLR1714 - the value may be anything, unhashable too
-        raise MalformedInput(f'Statement[{index}].Effect: must be "Allow" or "Deny", not {_quoted(effect)}')
-    if principals is not None:
-        principals = _principals(principals, index, "Principal")
-    if actions is not None:
-        actions = (actions,) if actions.__class__ is str else _texts(actions, index, "Action")
-    if resources is not None:
-        resources = (resources,) if resources.__class__ is str else _texts(resources, index, "Resource")
-    if others:
-        if not_principals is not None:
-            not_principals = _principals(not_principals, index, "NotPrincipal")
-            _refuse_both(principals, index, "Principal")
-        if not_actions is not None:
-            not_actions = _texts(not_actions, index, "NotAction")
-            _refuse_both(actions, index, "Action")
-        if not_resources is not None:
-            not_resources = _texts(not_resources, index, "NotResource")
-            _refuse_both(resources, index, "Resource")
-    conditions = () if conditions is None else _conditions(conditions, index)
-    return _new(
-        Statement,
-        (index, sid, effect, principals, not_principals, actions, not_actions, resources, not_resources, conditions),
-    )
+        raise MalformedInput(f"{where}.Sid: must be text, not {_kind(sid)}")
+    if effect not in ("Allow", "Deny"):
+        raise MalformedInput(f'{where}.Effect: must be "Allow" or "Deny", not {_quoted(effect)}')
+    principals, not_principals = _one_of(raw, "Principal", where, _principals)
+    actions, not_actions = _one_of(raw, "Action", where, _texts)
+    resources, not_resources = _one_of(raw, "Resource", where, _texts)
+    conditions = _conditions(raw["Condition"], f"{where}.Condition") if "Condition" in raw else ()
+    return Statement(index, sid, effect, principals, not_principals, actions, not_actions, resources, not_resources, conditions)
 
 
-def _refuse_unknown_and_null(raw: dict[str, Any], index: int) -> None:
-    """Only `Sid` may be null."""
-    _refuse_unknown_keys(raw, _STATEMENT_KEYS, f"Statement[{index}]")
-    for element, value in raw.items():
-        if value is not None or element in {"Sid", "Effect"}:
-            continue
-        if element == "Condition":
-            _conditions(value, index)
-        elif element in {"Principal", "NotPrincipal"}:
-            _principals(value, index, element)
-        else:
-            _texts(value, index, element)
+def _one_of[T](raw: dict[str, Any], element: str, where: str, read: Callable[[Any, str], T]) -> tuple[T | None, T | None]:
+    """The element and its `Not…`: at most one of them stands."""
+    found, spared = [read(raw[each], f"{where}.{each}") if each in raw else None for each in (element, f"Not{element}")]
+    if found is not None and spared is not None:
+        raise MalformedInput(f"{where}: {element} and Not{element} exclude each other; keep one")
+    return found, spared
 
 
-def _refuse_both(other: object, index: int, element: str) -> None:
-    if other is not None:
-        raise MalformedInput(f"Statement[{index}]: {element} and Not{element} exclude each other; keep one")
-
-
-def _principals(value: Any, index: int, element: str) -> tuple[Principal, ...]:
-    members = _members(value)
-    if members is None:
-        if value == "*":
-            return _EVERYONE
-        raise MalformedInput(f'Statement[{index}].{element}: must be "*" or an object such as {{"AWS": "…"}}, not {_kind(value)}')
-    found: tuple[Principal, ...] = ()
-    for kind, entries in members:
+def _principals(value: Any, where: str) -> tuple[Principal, ...]:
+    if value == "*":
+        return _EVERYONE
+    if not isinstance(value, dict):
+        raise MalformedInput(f'{where}: must be "*" or an object such as {{"AWS": "…"}}, not {_kind(value)}')
+    found: list[Principal] = []
+    for kind, entries in value.items():
         if kind not in _PRINCIPAL_KINDS:
-            raise MalformedInput(f"Statement[{index}].{element}: {_quoted(kind)} is no principal type; use AWS, Service or Federated")
-        for text in (entries,) if entries.__class__ is str else _texts(entries, index, element, kind):
-            if len(text) < _ACCOUNT_ID_DIGITS and kind == "AWS" and text.isascii() and text.isdigit():
-                text = text.zfill(_ACCOUNT_ID_DIGITS)  # noqa: PLW2901 - a JSON number loses leading zeros
-            found += (_new(Principal, (kind, text)),)
-    return found
+            raise MalformedInput(f"{where}: {_quoted(kind)} is no principal type; use AWS, Service or Federated")
+        for text in _texts(entries, f"{where}.{kind}"):
+            is_number = kind == "AWS" and text.isascii() and text.isdigit()
+            # A JSON number loses leading zeros.
+            found.append(Principal(kind, text.zfill(_ACCOUNT_ID_DIGITS) if is_number else text))
+    return tuple(found)
 
 
-def _conditions(value: Any, index: int) -> tuple[Condition, ...]:
-    operators = _members(value)
-    if operators is None:
-        raise MalformedInput(f"Statement[{index}].Condition: must be an object, not {_kind(value)}")
-    found: tuple[Condition, ...] = ()
-    for operator, keys in operators:
+def _conditions(value: Any, where: str) -> tuple[Condition, ...]:
+    if not isinstance(value, dict):
+        raise MalformedInput(f"{where}: must be an object, not {_kind(value)}")
+    found: list[Condition] = []
+    for operator, keys in value.items():
         if not isinstance(operator, str):
-            raise MalformedInput(f"Statement[{index}].Condition: an operator must be text, not {_kind(operator)}")
-        members = _members(keys)
-        if members is None:
-            raise MalformedInput(
-                f"Statement[{index}].Condition, {_quoted(operator)}: must be an object of condition keys, not {_kind(keys)}"
-            )
-        for key, values in members:
+            raise MalformedInput(f"{where}: an operator must be text, not {_kind(operator)}")
+        if not isinstance(keys, dict):
+            raise MalformedInput(f"{where}, {_quoted(operator)}: must be an object of condition keys, not {_kind(keys)}")
+        for key, values in keys.items():
             if not isinstance(key, str):
-                raise MalformedInput(f"Statement[{index}].Condition, {_quoted(operator)}: a condition key must be text, not {_kind(key)}")
-            texts = (values,) if values.__class__ is str else _texts(values, index, "Condition", operator, key)
-            found += (_new(Condition, (operator, key, texts)),)
-    return found
+                raise MalformedInput(f"{where}, {_quoted(operator)}: a condition key must be text, not {_kind(key)}")
+            found.append(Condition(operator, key, _texts(values, f"{where}, {_quoted(operator)}, {_quoted(key)}")))
+    return tuple(found)
 
 
-def _texts(value: Any, index: int, *path: str) -> tuple[str, ...]:
-    """`path`: an element; the principal type in it; or the operator and the key in it."""
-    if value.__class__ is str:
-        return (value,)
-    if value.__class__ is list:
-        for each in value:
-            if each.__class__ is not str:
-                break
-        else:
-            return tuple(value)
-    return _as_texts(value, _place(index, *path))
-
-
-def _place(index: int, element: str, inner: str | None = None, key: str | None = None) -> str:
-    where = f"Statement[{index}].{element}"
-    if key is not None:
-        return f"{where}, {_quoted(inner)}, {_quoted(key)}"
-    return where if inner is None else f"{where}.{inner}"
-
-
-def _as_texts(value: Any, where: str) -> tuple[str, ...]:
+def _texts(value: Any, where: str) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
     return tuple([_text(each, f"{where}[{index}]" if isinstance(value, list) else where) for index, each in enumerate(values)])
 
@@ -331,10 +398,7 @@ def scalar_text(value: object) -> str | None:
 
 def parse_conditions(raw: Any, where: str) -> tuple[Condition, ...]:
     """A `Condition` block, already decoded. Raises MalformedInput; `where` names it there."""
-    try:
-        return _conditions(raw, 0)
-    except MalformedInput as error:
-        raise MalformedInput(where + str(error).removeprefix("Statement[0].Condition")) from None
+    return _conditions(raw, where)
 
 
 def _refuse_unknown_keys(raw: dict[str, Any], known: Collection[str], where: str) -> None:
