@@ -4,6 +4,7 @@ import fnmatch
 import re
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from doorward.iam.conditions import _OPERATORS
 from doorward.iam.documents import Document, parse_document
 from doorward.iam.evaluate import Decision, Policies, Request, compile_policies, evaluate, evaluate_trust_policy, forget
 from doorward.iam.matching import compile_globs, matches, matches_glob, read_glob
-from doorward.iam.requests import evaluate_json
+from doorward.iam.requests import evaluate_json, parse_question, render_decision
 
 KEYS = ["aws:PrincipalOrgID", "AWS:principalorgid", "sts:ExternalId", "aws:SourceIp", "aws:PrincipalArn", "aws:userid", "k"]
 VALUES = ["", "*", "x", "x*", "?", "true", "False", "5", "-0.5", "1e3", "2026-01-01T00:00:00Z", "1767225600", "192.0.2.0/24", "192.0.2.1",
@@ -254,3 +255,19 @@ def test_any_json_is_decided_or_refused(raw: Any) -> None:
         str(refused).encode()
         return
     assert result["decision"] in {"allowed", "implicitly_denied", "explicitly_denied"}
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.fixed_dictionaries({"request": fields, "policies": layers}))
+def test_a_question_is_decided_alike_cold_and_compiled_in_the_usual_form_and_in_any_other(raw: Any) -> None:
+    try:
+        request, policies = parse_question(raw)
+    except MalformedInput:
+        with pytest.raises(MalformedInput):
+            evaluate_json(raw)
+        return
+    assert evaluate_json(raw) == render_decision(compile_policies(policies).decide(request))
+    resource = raw["policies"]["resource"]
+    if resource is not None:
+        in_other_words = {**raw, "policies": {**raw["policies"], "resource": {**resource, "Id": "not in the usual form"}}}
+        assert evaluate_json(in_other_words) == evaluate_json(raw)

@@ -18,7 +18,7 @@ from functools import cache
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from doorward.iam.documents import Condition
+from doorward.iam.documents import PlainCondition
 from doorward.iam.matching import Matcher, Token, compile_globs, matches, read_glob
 from doorward.values import NamedTuple
 
@@ -61,14 +61,14 @@ class _UnreadableError(Exception):
     """A value of the policy is not of its operator's type."""
 
 
-def read_condition(condition: Condition, *, has_variables: bool) -> Test:
+def read_condition(condition: PlainCondition, has_variables: bool) -> Test:
     """`has_variables`: whether the document is of a version in which `${…}` is a variable."""
     name, key, values = condition
     form = _FORMS.get(name) or _read_operator(name)
     if form is None:
         return _undecided
     _, family, is_negated, when_absent = form
-    key = fold(key)
+    key = intern(key.lower())  # fold() without the call
     if family is None:
         return _null_test(form, key, values)
     compile_, expand = family
@@ -293,7 +293,7 @@ def _over_set(form: _Form, answers: list[bool] | list[bool | None]) -> bool | No
 
 
 def _equal(values: tuple[str, ...]) -> Matcher:
-    return frozenset(values).__contains__
+    return values.__contains__ if len(values) == 1 else frozenset(values).__contains__
 
 
 def _equal_ignoring_case(values: tuple[str, ...]) -> Matcher:
@@ -327,14 +327,14 @@ def _arn_like(values: tuple[str, ...]) -> Matcher:
     whole: list[str] = []
     by_parts: list[Matcher] = []
     for each in values:
+        before = each.partition("*")[0]
+        if before.count(":") >= _ARN_PARTS - 1 and "?" not in each:
+            whole.append(each)  # no wildcard before the resource: as a whole, it matches the same
+            continue
         parts = each.split(":", _ARN_PARTS - 1)
         if len(parts) < _ARN_PARTS:
             raise _UnreadableError
-        before = each[: len(each) - len(parts[-1])]
-        if "*" in before or "?" in before:
-            by_parts.append(_arn_pattern(parts))
-        else:
-            whole.append(each)  # no wildcard before the resource: as a whole, it matches the same
+        by_parts.append(_arn_pattern(parts))
     if not by_parts:
         return compile_globs(whole)
     if whole:

@@ -47,12 +47,13 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Literal
 
 from doorward.iam.arns import is_account_id, parse_arn
 from doorward.iam.conditions import Context, FoldedContext, Test, any_of, fill_in, fold, fold_context, read_condition
-from doorward.iam.documents import VERSION_2012, Condition, Document, Principal, Statement
+from doorward.iam.documents import VERSION_2012, PlainCondition, PlainDocument, PlainStatement
 from doorward.iam.matching import matches, matches_glob
 from doorward.values import NamedTuple
 
@@ -86,12 +87,12 @@ class Policies(NamedTuple):
     SCPs and RCPs are levels from the root down to the account, each a list of documents; no level: none apply.
     """
 
-    identity: tuple[Document, ...] | None = None
-    resource: Document | None = None
-    permissions_boundary: Document | None = None
-    session: Document | None = None
-    service_control_policies: tuple[tuple[Document, ...], ...] = ()
-    resource_control_policies: tuple[tuple[Document, ...], ...] = ()
+    identity: tuple[PlainDocument, ...] | None = None
+    resource: PlainDocument | None = None
+    permissions_boundary: PlainDocument | None = None
+    session: PlainDocument | None = None
+    service_control_policies: tuple[tuple[PlainDocument, ...], ...] = ()
+    resource_control_policies: tuple[tuple[PlainDocument, ...], ...] = ()
 
 
 class Because(NamedTuple):
@@ -120,10 +121,10 @@ def compile_policies(policies: Policies) -> "CompiledPolicies":
 def evaluate(policies: Policies, request: Request) -> Decision:
     """Total: any policies and any request have a decision. For one request, cheaper than compiling."""
     asked, context = _asked(request)
-    return _decide(_read_view(policies, asked, is_trust=False), context)
+    return _decide(_read_view(policies, asked, read_condition), context)
 
 
-def evaluate_trust_policy(document: Document, request: Request) -> Decision:
+def evaluate_trust_policy(document: PlainDocument, request: Request) -> Decision:
     """The trust policy alone: explicit Deny before Allow before implicit deny. Total."""
     global _last_compiled  # noqa: PLW0603 - one document is asked several times in a row; replaced as a whole, so safe among threads
     kept, compiled = _last_compiled
@@ -183,31 +184,30 @@ _BOUND_BY_RCPS = frozenset({
 })  # fmt: skip
 
 
-# Kept, within bounds: callers and policies choose how much there is. Values are only ever added, or all dropped, so that threads may
-# share them.
-_KEPT = 4096
-_kept_tests: dict[tuple[tuple[Condition, ...], bool], tuple[Test, ...]] = {}
-
-
-def _bound(kept: dict[Any, Any], most: int = _KEPT) -> None:
-    if len(kept) > most:
-        kept.clear()
+type _Read = Callable[[PlainCondition, bool], Test]
+# For policies that are kept, which often ask for the same; for one request it costs more than it saves.
+_read_and_keep = lru_cache(maxsize=4096)(read_condition)
 
 
 def forget() -> None:
     """Drop everything kept from earlier requests; no decision changes."""
     global _last_compiled  # noqa: PLW0603
     _last_compiled = _NOTHING_COMPILED
-    _kept_tests.clear()
+    _read_and_keep.cache_clear()
 
 
 # Who asks
+
+
+type _Given = str | tuple[str, ...] | None
 
 
 class _Call:
     """Who asks for what. `action` in lower case, `written` as asked; `account` is None unless the caller has an ARN.
 
     `names`: what an `AWS` principal may be that means the caller, and how. `is_trust`: the resource's policy is a trust policy.
+    `read` makes a test of a condition. Of a session whose role's ARN is not known, `role_prefix` and `name` are what that begins and
+    ends with.
     """
 
     __slots__ = (
@@ -221,84 +221,72 @@ class _Call:
         "name",
         "names",
         "principal",
+        "read",
         "resource",
         "role_prefix",
         "type",
         "written",
     )
 
-    def __init__(self, principal: str, principal_type: str, action: str, resource: str | None, *, is_trust: bool) -> None:
-        self.principal = principal
-        self.type = principal_type
-        self.written = action
-        self.action = action = action.lower()
-        self.resource = resource
+    def __init__(self, asked: "_Asked", is_trust: bool, read: _Read) -> None:
+        self.read = read
+        self.principal, self.type, self.written, self.resource, _, _, _, given_arn, given_id = asked
+        self.action = action = self.written.lower()
         self.is_trust = is_trust or action.startswith(_ASSUME) or action in _BY_TRUST_POLICY
         self.account: str | None = None
-        self.names = _EVERY_NAME if principal_type in _WITH_ARN_OR_ANONYMOUS else _NO_NAME
-        # Of a session whose role's ARN is not known: what that begins and ends with.
         self.role_prefix: str | None = None
         self.name = ""
         self.is_root = self.is_federated_user = self.is_service_linked = self.is_user = False
+        if self.type != "AWS":
+            self.names = _EVERY_NAME if self.type == "Anonymous" else _NO_NAME
+            return
+        parts = self.principal.split(":", _ARN_COLONS)
+        self.names = self._names(parts, given_arn) if len(parts) > _ARN_COLONS and parts[0] == "arn" else dict(_EVERY_NAME)
+        if given_id is not None:
+            unique_id = _only(given_id).partition(":")[0]
+            if unique_id.startswith(_UNIQUE_ID_PREFIXES):
+                # What is left in a policy of a role or user that was deleted; a role of the same name has another.
+                self.names[unique_id] = _DIRECTLY if unique_id.startswith("AIDA") else _BY_ROLE
 
+    def _names(self, parts: list[str], given_arn: _Given) -> dict[str, int]:
+        _, partition, service, _, account, identity = parts
+        self.account = account
+        in_account = f"arn:{partition}:iam::{account}:"
+        by_arn, by_account, session_of = _DIRECTLY, _BY_ACCOUNT, None
+        if service == "iam":
+            if identity.startswith("role/"):
+                by_arn = _BY_ROLE
+                self.is_service_linked = identity.startswith(_SERVICE_LINKED)
+            elif identity == "root":
+                self.is_root = self.is_user = True
+                by_account = _DIRECTLY
+            else:
+                self.is_user = identity.startswith("user/")
+        elif service == "sts":
+            if identity.startswith("assumed-role/"):
+                session_of = self._role_of_session(f"{in_account}role/", f"/{identity.split('/', 2)[1]}", given_arn)
+            else:
+                self.is_federated_user = identity.startswith("federated-user/")
+        names = {"*": _DIRECTLY, self.principal: by_arn, f"{in_account}root": by_account}
+        if session_of is not None:
+            names[session_of] = _BY_ROLE
+        if is_account_id(account):
+            names[account] = by_account
+        return names
 
-type _Given = str | tuple[str, ...] | None
+    def _role_of_session(self, prefix: str, name: str, given_arn: _Given) -> str | None:
+        """A session's ARN has its role's account and name, and not its path; `aws:PrincipalArn` tells roles of one name apart.
 
-
-def _read_call(asked: "_Asked", *, is_trust: bool) -> _Call:
-    principal, principal_type, action, resource, _, _, _, given_arn, given_id = asked
-    caller = _Call(principal, principal_type, action, resource, is_trust=is_trust)
-    if principal_type != "AWS":
-        return caller
-    names = dict(_EVERY_NAME)
-    caller.names = names
-    parts = principal.split(":", _ARN_COLONS)
-    if len(parts) > _ARN_COLONS and parts[0] == "arn":
-        _read_names(caller, names, parts, given_arn)
-    if given_id is not None:
-        unique_id = _only(given_id).partition(":")[0]
-        if unique_id.startswith(_UNIQUE_ID_PREFIXES):
-            # What is left in a policy of a role or user that was deleted; a role of the same name has another.
-            names[unique_id] = _DIRECTLY if unique_id.startswith("AIDA") else _BY_ROLE
-    return caller
-
-
-def _read_names(caller: _Call, names: dict[str, int], parts: list[str], given_arn: "_Given") -> None:
-    _, partition, service, _, account, identity = parts
-    caller.account = account
-    in_account = f"arn:{partition}:iam::{account}:"
-    by_arn = _DIRECTLY
-    if service == "iam":
-        caller.is_root = identity == "root"
-        caller.is_user = caller.is_root or identity.startswith("user/")
-        if identity.startswith("role/"):
-            by_arn = _BY_ROLE
-            caller.is_service_linked = identity.startswith(_SERVICE_LINKED)
-    elif service == "sts":
-        if identity.startswith("assumed-role/"):
-            _read_session(caller, names, f"{in_account}role/", identity.split("/", 2)[1], given_arn)
-        else:
-            caller.is_federated_user = identity.startswith("federated-user/")
-    names[caller.principal] = by_arn
-    by_account = _DIRECTLY if caller.is_root else _BY_ACCOUNT
-    names[f"{in_account}root"] = by_account
-    if is_account_id(account):
-        names[account] = by_account
-
-
-def _read_session(caller: _Call, names: dict[str, int], prefix: str, name: str, given_arn: "_Given") -> None:
-    """A session's ARN has its role's account and name, and not its path; `aws:PrincipalArn` tells roles of one name apart.
-
-    Where that is given it must be a role of this account and name, or no role covers the session.
-    """
-    caller.name = f"/{name}"
-    if given_arn is None:
-        caller.role_prefix = prefix
-        return
-    role_arn = _only(given_arn)
-    if role_arn.startswith(prefix) and role_arn.endswith(caller.name):
-        names[role_arn] = _BY_ROLE
-        caller.is_service_linked = role_arn.startswith(_SERVICE_LINKED, len(prefix) - len("role/"))
+        Where that is given it must be a role of this account and name, or no role covers the session.
+        """
+        if given_arn is None:
+            self.role_prefix, self.name = prefix, name
+            return None
+        role_arn = _only(given_arn)
+        if not (role_arn.startswith(prefix) and role_arn.endswith(name)):
+            return None
+        self.is_service_linked = role_arn.startswith(_SERVICE_LINKED, len(prefix) - len("role/"))
+        return role_arn
 
 
 def _only(value: str | tuple[str, ...]) -> str:
@@ -313,13 +301,12 @@ _NOT, _BY_ACCOUNT, _BY_ROLE, _DIRECTLY = range(4)
 
 
 # AWS on `"*"` and `{"AWS": "*"}`: equivalent for anonymous users.
-_WITH_ARN_OR_ANONYMOUS = frozenset({"AWS", "Anonymous"})
 _EVERY_NAME = {"*": _DIRECTLY}
 _NO_NAME: dict[str, int] = {}
 _NAMED_EXACTLY = frozenset({"Service", "Federated"})
 
 
-def _means(principals: tuple[Principal, ...], caller: _Call) -> int:
+def _means(principals: tuple[tuple[str, str], ...], caller: _Call) -> int:
     best = _NOT
     names = caller.names
     for kind, value in principals:
@@ -365,14 +352,14 @@ def _applying(rules: tuple[_Rule, ...], context: Context, if_open: bool) -> tupl
 _NAMING = frozenset({_RESOURCE, _RCP})
 
 
-def _read_layer(policy: str, level: int | None, documents: Iterable[Document], call: _Call) -> _Layer:
+def _read_layer(policy: str, level: int | None, documents: Iterable[PlainDocument], call: _Call) -> _Layer:
     """Of each statement, what may apply to this call."""
     allows: tuple[_Rule, ...] = ()
     denies: tuple[_Rule, ...] = ()
     all_means: tuple[int, ...] = ()
     is_naming = policy in _NAMING
     is_trust_policy = call.is_trust and policy == _RESOURCE
-    written = call.written
+    written, read = call.written, call.read
     index = -1
     for version, _, statements in documents:
         index += 1
@@ -406,7 +393,9 @@ def _read_layer(policy: str, level: int | None, documents: Iterable[Document], c
                 covered = _covers_resource(policy, statement, call.resource, version)
             if covered is False:
                 continue
-            tests = _read_conditions(conditions, version) if conditions else ()
+            tests: tuple[Test, ...] = ()
+            for each in conditions:
+                tests += (read(each, version == VERSION_2012),)
             if covered is None:
                 is_open = True
             elif covered is not True:
@@ -420,7 +409,7 @@ def _read_layer(policy: str, level: int | None, documents: Iterable[Document], c
     return allows, denies, all_means
 
 
-def _covers_resource(policy: str, statement: Statement, resource: str | None, version: str) -> bool | Test | None:
+def _covers_resource(policy: str, statement: PlainStatement, resource: str | None, version: str) -> bool | Test | None:
     patterns = statement[7]
     if patterns is not None:
         return _covers(patterns, resource, version)
@@ -440,16 +429,6 @@ def _is_one_of(patterns: tuple[str, ...], action: str) -> bool:
         elif len(each) == len(action) and each.lower() == action:
             return True
     return False
-
-
-def _read_conditions(conditions: tuple[Condition, ...], version: str) -> tuple[Test, ...]:
-    has_variables = version == VERSION_2012
-    key = conditions, has_variables
-    tests = _kept_tests.get(key)
-    if tests is None:
-        tests = _kept_tests[key] = tuple([read_condition(each, has_variables=has_variables) for each in conditions])
-        _bound(_kept_tests)
-    return tests
 
 
 def _covers(patterns: tuple[str, ...], resource: str | None, version: str) -> bool | Test | None:
@@ -588,10 +567,11 @@ class CompiledPolicies:
         return view if isinstance(view, Decision) else _decide(view, context)
 
     def _keep(self, asked: _Asked) -> _View | Decision:
-        view = _read_view(self._policies, asked, is_trust=self._is_trust)
+        view = _read_view(self._policies, asked, _read_and_keep, is_trust=self._is_trust)
         kept = view if _hangs_on_context(view) else _decide(view, {})
+        if len(self._views) >= _KEPT_VIEWS:
+            self._views.clear()
         self._views[asked] = kept
-        _bound(self._views, _KEPT_VIEWS)
         return kept
 
 
@@ -602,8 +582,8 @@ def _asked(request: Request) -> tuple[_Asked, Context]:
     return (principal, principal_type, action, resource, owner, caller_manages, resource_managed, arn, user_id), context
 
 
-def _read_view(policies: Policies, asked: _Asked, *, is_trust: bool) -> _View:
-    call = _read_call(asked, is_trust=is_trust)
+def _read_view(policies: Policies, asked: _Asked, read: _Read, *, is_trust: bool = False) -> _View:
+    call = _Call(asked, is_trust, read)
     _, principal_type, _, resource, owner, caller_manages, resource_managed, _, _ = asked
     action, is_trust = call.action, call.is_trust
     service = action.partition(":")[0]
@@ -714,5 +694,5 @@ def _account_of(resource: str | None, caller_account: str | None) -> str | None:
     return arn.account_id if arn is not None and is_account_id(arn.account_id) else None
 
 
-_NOTHING_COMPILED: tuple[Document | None, CompiledPolicies] = (None, CompiledPolicies(Policies(), is_trust=True))
+_NOTHING_COMPILED: tuple[PlainDocument | None, CompiledPolicies] = (None, CompiledPolicies(Policies(), is_trust=True))
 _last_compiled = _NOTHING_COMPILED

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from doorward.errors import MalformedInput
 from doorward.iam.arns import is_account_id, parse_arn
 from doorward.iam.conditions import FoldedContext, fold
-from doorward.iam.documents import Document, parse_document, scalar_text
+from doorward.iam.documents import PlainDocument, parse_document, read_usual, scalar_text
 from doorward.iam.evaluate import Decision, Policies, PrincipalType, Request, evaluate
 from doorward.values import NamedTuple
 
@@ -39,6 +39,7 @@ _ASKED = frozenset(
 )
 _LAYERS = frozenset(Policies._fields)
 _OF_CALLERS_WITH_ARN = ("identity", "permissions_boundary", "session")
+_IDENTIFIERS = (str, int, float)
 _MANAGEMENT_FLAGS = ("principal_in_management_account", "resource_in_management_account")
 _PRINCIPAL_TYPES = get_args(PrincipalType)
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+", re.ASCII)
@@ -72,7 +73,7 @@ def parse_question(raw: object) -> Question:
     """Raises MalformedInput, saying what, where and what to do."""
     whole = _object(raw, "the request", _FIELDS)
     identifier = whole.get("id")
-    if not (identifier is None or isinstance(identifier, str | int | float)):
+    if not (identifier is None or isinstance(identifier, _IDENTIFIERS)):
         raise MalformedInput(f"id: must be text or a number, not {_kind(identifier)}")
     for each in ("request", "policies"):
         if each not in whole:
@@ -95,9 +96,9 @@ def parse_question(raw: object) -> Question:
         Policies,
         (
             None if identity is None else _documents(identity, "identity"),
-            None if resource is None else _document(resource, "resource"),
-            None if boundary is None else _document(boundary, "permissions_boundary"),
-            None if session is None else _document(session, "session"),
+            None if resource is None else read_usual(resource) or _document(resource, "resource"),
+            None if boundary is None else read_usual(boundary) or _document(boundary, "permissions_boundary"),
+            None if session is None else read_usual(session) or _document(session, "session"),
             () if scps is None else _parse_levels(scps, "service_control_policies"),
             () if rcps is None else _parse_levels(rcps, "resource_control_policies"),
         ),
@@ -135,19 +136,19 @@ def _require_account(request: Request, policies: Policies) -> None:
         )
 
 
-def _parse_levels(raw: object, layer: str) -> tuple[tuple[Document, ...], ...]:
+def _parse_levels(raw: object, layer: str) -> tuple[tuple[PlainDocument, ...], ...]:
     if isinstance(raw, list):
         return tuple([_documents(each, layer, level) for level, each in enumerate(raw)])
     raise MalformedInput(f"policies.{layer}: must be a list of levels, each a list of policies, not {_kind(raw)}; [] where none apply")
 
 
-def _documents(raw: object, layer: str, level: int | None = None) -> tuple[Document, ...]:
+def _documents(raw: object, layer: str, level: int | None = None) -> tuple[PlainDocument, ...]:
     if not isinstance(raw, list):
         raise MalformedInput(f"{_place(layer, level)}: must be a list of policies, not {_kind(raw)}")
-    return tuple([_document(each, layer, level, index) for index, each in enumerate(raw)])
+    return tuple([read_usual(each) or _document(each, layer, level, index) for index, each in enumerate(raw)])
 
 
-def _document(raw: object, layer: str, level: int | None = None, index: int | None = None) -> Document:
+def _document(raw: object, layer: str, level: int | None = None, index: int | None = None) -> PlainDocument:
     if not isinstance(raw, dict):
         raise MalformedInput(f"{_place(layer, level, index)}: must be a policy as an object, not {_kind(raw)}")
     try:
