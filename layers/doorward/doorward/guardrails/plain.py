@@ -26,7 +26,6 @@ from doorward.iam.invalid import AWS_PRINCIPAL_KINDS
 from doorward.iam.names import (
     ASSUME_ROLE,
     CONSTANT_KEYS,
-    DEFAULT_AUDIENCE,
     EXTERNAL_ID,
     GITHUB,
     ROLES_ANYWHERE,
@@ -57,6 +56,7 @@ _NOT_OF_ORGANIZATION = frozenset((each, "aws:PrincipalOrgID") for each in ("Stri
 _NO_SERVICE = frozenset((each, "aws:PrincipalIsAWSService", ("false",)) for each in ("Bool", "BoolIfExists"))
 _NO_VALUES: _Values = {}
 _ARN_PARTS = 6
+_ACCOUNT_ID_DIGITS = 12
 
 
 def shuts_strangers_out(statement: Statement, ground: Ground) -> bool:
@@ -93,7 +93,8 @@ def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) ->
             if operator not in _KNOWN or key in CONSTANT_KEYS or (key == EXTERNAL_ID and any(map(is_guessable, values))):
                 return False
             if operator in _LITERAL:
-                if _has_wildcard("".join(values)):
+                text = values[0] if len(values) == 1 else "".join(values)
+                if "*" in text or "?" in text:
                     return False
                 if operator == "StringEquals":
                     equal[key] = values
@@ -102,24 +103,22 @@ def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) ->
             elif operator == "ForAnyValue:StringLike" and key == "aws:principalorgpaths" and _are_within(values, ground):
                 is_shut = True
     kind = principals[0][0]
-    if kind == "Federated":
-        return all(each[0] == kind and _is_signed_in_by_ours(each, actions, ground, equal, like) for each in principals)
-    if ASSUME_ROLE not in actions:
+    if kind != "Federated" and ASSUME_ROLE not in actions:
         return False
-    if kind == "Service":
-        is_for_us = _is_bound_to(ground.known, equal.get("aws:sourceaccount", ()))
-        return all(each[0] == kind and _acts_for_us(each[1], ground, is_for_us=is_for_us) for each in principals)
-    for its_kind, value in principals:
-        if its_kind != "AWS":
+    for each in principals:
+        its_kind, value = each
+        if its_kind != kind:
             return False
-        account_id = _account_of(value, ground.partition)
-        if account_id not in ground.ours and not _is_admitted(value, account_id, actions, ground, equal, is_shut=is_shut):
+        if kind == "AWS":
+            account_id = _account_of(value, ground.partition)
+            if account_id not in ground.ours and not _is_admitted(value, account_id, actions, ground, equal, is_shut=is_shut):
+                return False
+        elif kind == "Service":
+            if not _acts_for_us(value, ground, equal):
+                return False
+        elif kind != "Federated" or not _is_signed_in_by_ours(each, actions, ground, equal, like):
             return False
     return True
-
-
-def _has_wildcard(text: str) -> bool:
-    return "*" in text or "?" in text
 
 
 def _is_admitted(value: str, account_id: str | None, actions: tuple[str, ...], ground: Ground, equal: _Values, *, is_shut: bool) -> bool:
@@ -144,16 +143,18 @@ def _is_admitted(value: str, account_id: str | None, actions: tuple[str, ...], g
 
 def _account_of(value: str, partition: str) -> str | None:
     """Of a principal that IAM stores, of this partition; None for any other."""
-    parts = value.split(":", _ARN_PARTS - 1)  # as `parse_arn`, which remembers: most are seen once
-    if len(parts) == 1:
+    if len(value) == _ACCOUNT_ID_DIGITS:
         return value if is_account_id(value) else None
+    parts = value.split(":", _ARN_PARTS - 1)  # as `parse_arn`, which remembers: most are seen once
     if len(parts) != _ARN_PARTS:
         return None
     arn, theirs, service, region, account_id, resource = parts
-    if arn != "arn" or theirs != partition or region or _has_wildcard(value) or not is_account_id(account_id):
+    if arn != "arn" or theirs != partition or region or not is_account_id(account_id):
         return None
-    kind, _, rest = resource.partition("/")
-    return account_id if resource == "root" or (rest and (service, kind) in AWS_PRINCIPAL_KINDS) else None
+    if resource == "root":
+        return account_id if service == "iam" else None
+    kind, _, name = resource.partition("/")
+    return account_id if name and (service, kind) in AWS_PRINCIPAL_KINDS and "*" not in name and "?" not in name else None
 
 
 def _is_signed_in_by_ours(principal: Principal, actions: tuple[str, ...], ground: Ground, equal: _Values, like: _Values) -> bool:
@@ -200,20 +201,14 @@ def _is_bound_to(known: frozenset[str], accounts: tuple[str, ...]) -> bool:
     return bool(accounts) and known.issuperset(accounts)
 
 
-def _acts_for_us(service: str, ground: Ground, *, is_for_us: bool) -> bool:
-    if service == ROLES_ANYWHERE or not service.endswith(SERVICES) or _has_wildcard(service):
-        return False
-    return is_for_us or service in ground.organization.services
+def _acts_for_us(service: str, ground: Ground, equal: _Values) -> bool:
+    is_for_us = _is_bound_to(ground.known, equal.get("aws:sourceaccount", ())) or service in ground.organization.services
+    return is_for_us and service != ROLES_ANYWHERE and service.endswith(SERVICES) and "*" not in service and "?" not in service
 
 
 def _is_our_workflow(ground: Ground, equal: _Values, like: _Values) -> bool:
-    issuer = ground.organization.issuer(GITHUB)
-    if issuer is None or issuer.claims:
-        return False
-    audiences = equal.get(f"{GITHUB}:aud", ())
-    if not audiences or not all(each in (issuer.audiences or (DEFAULT_AUDIENCE,)) for each in audiences):
-        return False
-    # "repo:acme/*": whatever begins with what stands before the asterisk.
-    owners = tuple([each[:-1] for each in issuer.subjects if each.endswith("/*") and each.count("*") == 1 and "?" not in each])
     subjects = (equal if f"{GITHUB}:sub" in equal else like).get(f"{GITHUB}:sub", ())
-    return bool(subjects) and bool(owners) and all("$" not in each and each.startswith(owners) for each in subjects)
+    audiences = equal.get(f"{GITHUB}:aud", ())
+    if not subjects or not audiences or not ground.github_audiences.issuperset(audiences):
+        return False
+    return all("$" not in each and each.startswith(ground.github_owners) for each in subjects)

@@ -11,6 +11,7 @@ from doorward.guardrails.model import CustomRule, Guardrails, Role, Scope
 from doorward.guardrails.rules import ALL_RULES
 from doorward.iam.arns import parse_arn
 from doorward.iam.documents import Statement
+from doorward.iam.names import DEFAULT_AUDIENCE, GITHUB
 from doorward.organization.model import Organization
 from doorward.values import NamedTuple
 
@@ -36,6 +37,11 @@ class Ground:
         self.ours = frozenset(ours)
         self.trusted = frozenset(each.id for each in organization.trusted_accounts) - self.ours
         self.known = self.ours | self.trusted
+        github = organization.issuer(GITHUB)
+        subjects = () if github is None or github.claims else github.subjects
+        # "repo:acme/*": whatever begins with what stands before the asterisk.
+        self.github_owners = tuple([each[:-1] for each in subjects if each.endswith("/*") and each.count("*") == 1 and "?" not in each])
+        self.github_audiences = frozenset() if github is None else frozenset(github.audiences or (DEFAULT_AUDIENCE,))
 
     @cached_property
     def elsewhere(self) -> "Organizations":
