@@ -43,11 +43,13 @@ def opened_for(scene: Scene) -> Opened | None:
     call, organization = scene.call, scene.organization
     if is_service(call.actor):
         return None
-    ordered = sorted(scene.versions, key=lambda each: (each.at, each.event_id))
+    made = max((each.at for each in scene.versions if _made_it(each, call)), default=None)
+    # What was hidden before the role was made is of another role; CloudTrail gives whole seconds.
+    ordered = sorted((each for each in scene.versions if made is None or each.at >= made), key=lambda each: (each.at, each.event_id))
     for place, version in reversed(list(enumerate(ordered))):
         if not version.at <= call.event_time <= version.at + WINDOW:
             continue
-        document, is_first = version.document, version.is_first and version.role_ref == role_ref_of(call)
+        document, is_first = version.document, _made_it(version, call)
         if document is not None and not _lets_in(document, call, organization):
             continue
         before = None if is_first else next((each.document for each in reversed(ordered[:place]) if each.document is not None), None)
@@ -56,6 +58,11 @@ def opened_for(scene: Scene) -> Opened | None:
         if before is None and (document is not None or _is_new(scene.edge, version)):
             return Opened(version, before_is_known=False)
     return None
+
+
+def _made_it(version: TrustVersion, call: SessionEvent) -> bool:
+    """Whether this very role was made by it, before the call."""
+    return version.is_first and version.role_ref == role_ref_of(call) and version.at <= call.event_time
 
 
 def _is_new(edge: Edge | None, version: TrustVersion) -> bool:
