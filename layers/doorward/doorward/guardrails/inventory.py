@@ -27,6 +27,13 @@ _NAMES: Final = re.compile(
 """What facts of the organization can be about: accounts, organizations, units, providers, services."""
 
 
+_PARTS: Final = (
+    (Cause.BOUNDARY, "boundary", "another permissions boundary"),
+    (Cause.PERMISSIONS, "permissions", "other permissions policies"),
+    (Cause.SESSION_LENGTH, "session", "another length of sessions"),
+    (Cause.TAGS, "tags", "other tags"),
+)
+"""Of a look, what matters most first: one look at the role sees the rest."""
 _URGENT: Final = frozenset({Cause.TRUST, Cause.DELETED})
 
 
@@ -200,7 +207,6 @@ def _gone(account_id: str, before: Swept | None, after: Swept, open_cases: Mappi
 
 
 def _why(judged: Judged | None, look: Look, *, is_new: bool) -> tuple[Cause | None, str]:
-    """What matters most first: one look at the role sees the rest."""
     last = None if judged is None else judged.look
     trust = last.trust if last is not None else None
     if judged is not None and judged.trust:
@@ -213,14 +219,9 @@ def _why(judged: Judged | None, look: Look, *, is_new: bool) -> tuple[Cause | No
         return Cause.TRUST, "A sweep found another trust policy than the one that was judged last."
     if last is None:
         return Cause.FACTS, "An event had this role looked at, and no sweep yet."
-    if last.boundary != look.boundary:
-        return Cause.BOUNDARY, "A sweep found another permissions boundary than when the role was looked at last."
-    if last.permissions != look.permissions:
-        return Cause.PERMISSIONS, "A sweep found other permissions policies than when the role was looked at last."
-    if last.session != look.session:
-        return Cause.SESSION_LENGTH, "A sweep found another length of sessions than when the role was looked at last."
-    if last.tags != look.tags:
-        return Cause.TAGS, "A sweep found other tags than when the role was looked at last."
+    for cause, part, found in _PARTS:
+        if getattr(last, part) != getattr(look, part):
+            return cause, f"A sweep found {found} than when the role was looked at last."
     if last.under != look.under:
         return Cause.FACTS, "The role was looked at last under another configuration, or before a waiver began or ended."
     if last.day != look.day:
