@@ -20,7 +20,7 @@ def measure(extent: Extent) -> list[Row]:
         began = time.process_time()
         machine, hints = world.sweep()
         spent = time.process_time() - began
-        seen = len(hints)  # a first sweep has every role looked at
+        seen = sum(len(swept.roles) for each in world.account_ids if (swept := world.inventory.load(each)) is not None)
         rows += [
             Row(
                 f"{extent.swept:,} accounts, {seen:,} roles, pages of {page_size}, simulated",
@@ -28,7 +28,7 @@ def measure(extent: Extent) -> list[Row]:
                 "min",
                 _HOUR_MINUTES if seen == extent.swept * _ROLES else 0,
                 is_floor=False,
-                note=f"{sum(map(len, world.iam.called.values())):,} calls, {machine.transitions:,} transitions",
+                note=f"{sum(map(len, world.iam.called.values())):,} calls, {machine.transitions:,} transitions, {len(hints):,} looks",
             ),
             Row("  CPU of it, for each account", 1000 * spent / extent.swept, "ms"),
         ]
