@@ -7,6 +7,7 @@ Values are drawn from few texts that overlap in part (`repo:acme/*` and `repo:ac
 
 import json
 import random
+import re
 from typing import Any, Final
 
 from doorward.iam.evaluate import Request
@@ -126,6 +127,13 @@ _PRINCIPALS: Final = (
     "arn:aws:iam::999988887777:role/ops/deploy-1", "arn:aws:iam::999988887777:user/deploy", "arn:aws:sts::999988887777:assumed-role/deploy-1/deploy",
     "arn:aws:sts::999988887777:federated-user/deploy", "AROAEXAMPLEEXAMPLEXX1",
 )  # fmt: skip
+
+# What AssumeRole takes: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+_BROUGHT = (
+    ("sts:ExternalId", re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)),
+    ("aws:SourceIdentity", re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)),
+    ("aws:PrincipalTag/team", re.compile(r".{1,256}")),
+)
 
 
 def draw_case(seed: int, number: int) -> tuple[Json, World]:
@@ -251,9 +259,9 @@ def _stranger(luck: random.Random, policy: Json, resource: str) -> Request:
     if organization is not None:
         context["aws:PrincipalOrgID"] = organization
         context["aws:PrincipalOrgPaths"] = (f"{organization}/r-{organization[2:6]}/{luck.choice(('', 'ou-ab12-ab12ab12/'))}",)
-    for key, fewest in (("sts:ExternalId", 2), ("aws:SourceIdentity", 2), ("aws:PrincipalTag/team", 1)):
+    for key, allowed in _BROUGHT:
         value = _mentioned(luck, policy, key, ("any-other-id", "team"))
-        if luck.random() < 0.5 and len(value) >= fewest:
+        if luck.random() < 0.5 and allowed.fullmatch(value):
             context[key] = value
     if luck.random() < 0.5:
         context["aws:MultiFactorAuthAge"] = luck.choice(("0", "1000", "3600", "129600"))

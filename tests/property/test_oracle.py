@@ -70,3 +70,9 @@ def test_a_request_that_the_policy_refuses_is_no_witness(monkeypatch: pytest.Mon
     assert run.compare(Oracle(), policy, ROLE)[0] == "agreed: found"
     monkeypatch.setattr(run, "search", lambda *_: Found({"sts:externalid": "another"}))
     assert run.compare(Oracle(), policy, ROLE)[0] == "another witness"
+
+
+def test_no_request_is_drawn_that_sts_would_not_take() -> None:
+    """A source identity has no colon, so nobody comes in by a policy that asks for one; the 100,000 policies of `make oracle` hold such."""
+    policy = trusting({"AWS": "*"}, {"ArnEquals": {"aws:SourceIdentity": "arn:aws:iam::111122223333:*"}})
+    assert not any(run.passed(policy, is_aws=True, seed=str(seed)) for seed in range(20))
