@@ -95,11 +95,13 @@ class Installation:
         return sorted((each for each in told if each.detail.get("detection") == detection), key=lambda each: each.at)
 
     def untold(self) -> int:
-        """Announcements that people have not been told of yet; what is only observed is told to nobody."""
+        """Announcements that people have not been told of yet; what is only observed or accepted is told to nobody."""
         items = self.ledger()
         told = {item["pk"] for item in items if item["sk"] == "SENT#slack"}
         waiting = [item for item in items if item["sk"] == "ANNOUNCEMENT" and item["pk"] not in told]
-        return sum(json.loads(item["detail"]).get("mode") != "observe" for item in waiting)
+        return sum(
+            item["detail_type"] != "TrustBaselineAccepted" and json.loads(item["detail"]).get("mode") != "observe" for item in waiting
+        )
 
     def sweeps(self, account_id: str) -> list[Mapping[str, Any]]:
         """The executions that were asked for this account, the latest first: as DescribeExecution answers."""
