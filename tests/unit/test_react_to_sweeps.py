@@ -11,7 +11,8 @@ import pytest
 from doorward.errors import Misconfigured, Throttled, Unavailable
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
-from doorward.guardrails.inventory import digest_of, judged_under, look_at, out_of_date
+from doorward.guardrails.inventory import digest_of, look_at
+from doorward.guardrails.looks import judged_under, out_of_date
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.iam.documents import hash_of_text
 from tests.unit.test_react_to_change import (

@@ -22,7 +22,8 @@ from doorward.aws.members import ONE_TRY, Members
 from doorward.errors import MalformedInput, Throttled, Unavailable
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
-from doorward.guardrails.inventory import Judged, Look, RoleDigest, Swept, compare, digest_of, judged_under, look_at, out_of_date
+from doorward.guardrails.inventory import Judged, RoleDigest, Swept, compare, digest_of, look_at
+from doorward.guardrails.looks import Look, judged_under, out_of_date
 from doorward.guardrails.model import Guardrails, Waiver
 from doorward.organization.facts import ACTIVE, AccountFacts, OrganizationFacts
 from doorward.organization.model import Account, Organization

@@ -33,7 +33,7 @@ ACTOR: Final = Actor("Doorward", None, None, None, None, None, None, None)
 class Hint(NamedTuple):
     """`id`: the same for the same thing to look at. With neither role, provider nor service, every role of the account is meant.
 
-    `look`: what a sweep saw of the role, as text of doorward/guardrails/inventory.py. `reads`: how many calls of IAM it will take, as far
+    `look`: what a sweep saw of the role, as text of doorward/guardrails/looks.py. `reads`: how many calls of IAM it will take, as far
     as is known; it does not travel with the hint.
     """
 

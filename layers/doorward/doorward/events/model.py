@@ -172,7 +172,7 @@ class Change:
     replay_name: str | None
     """The archive replay that sent the event again. None for an event that comes for the first time, and without an envelope."""
     look: str = ""
-    """Of a sweep's hint alone: what it saw of the role (doorward/guardrails/inventory.py)."""
+    """Of a sweep's hint alone: what it saw of the role (doorward/guardrails/looks.py)."""
 
     @property
     def failed(self) -> bool:

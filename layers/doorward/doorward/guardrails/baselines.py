@@ -15,9 +15,10 @@ needs a person, or a pipeline. And what a violation replaced could be the first 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from doorward.values import NamedTuple
 
 
 class Becomes(StrEnum):
@@ -27,8 +28,7 @@ class Becomes(StrEnum):
     ACCEPTED_OF_QUIET = "accepted-of-quiet"
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """A compliant trust policy, which stands, undisturbed since `stands_since`.
 
     `by_pipeline`: it is what this very event's own request carried, and a pipeline that is named for this role made it.

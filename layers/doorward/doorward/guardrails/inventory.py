@@ -4,18 +4,16 @@ A sweep makes good what events did not tell: those lost, padded, or older than D
 Details: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Final
 from zlib import crc32
 
 from doorward.errors import MalformedInput
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
-from doorward.guardrails.model import Guardrails
+from doorward.guardrails.looks import Look, short_hash, trust_hash_of
 from doorward.iam.arns import is_of_aws
 from doorward.iam.documents import hash_of_text, parse_document, text_of_answer
 from doorward.values import NamedTuple
@@ -72,44 +70,6 @@ class Swept(NamedTuple):
     since: datetime
 
 
-class Look(NamedTuple):
-    """All that a look at a role goes by, as short hashes. Two looks at the same find the same.
-
-    `trust` is of the role's unique id and its trust policy. `under` is of what is not the role's own. `day` is "" once anything but a sweep
-    had the role looked at: then only the next sweep says what was seen.
-    """
-
-    trust: str
-    boundary: str
-    permissions: str
-    session: str
-    tags: str
-    under: str
-    day: str
-
-    @classmethod
-    def from_text(cls, text: str) -> "Look | None":
-        parts = text.split("/")
-        return cls._make(parts) if len(parts) == len(cls._fields) else None
-
-    def __str__(self) -> str:
-        return "/".join(self)
-
-    def is_at(self, role_id: str, trust_hash: str) -> bool:
-        return self.trust == _trust_of(role_id, trust_hash)
-
-
-def out_of_date(look: str) -> str:
-    """What was looked at last, where another look has come after it."""
-    return look and f"{look.rpartition('/')[0]}/"
-
-
-def judged_under(organization_hash: str, guardrails: Guardrails, now: datetime) -> str:
-    """What besides a role and its organization a look goes by: both files, and which waivers count today."""
-    waivers = [each.has_begun(now) and not each.has_ended(now) for each in guardrails.waivers]
-    return _short([organization_hash, guardrails.hash, waivers])
-
-
 def digest_of(detail: Mapping[str, Any]) -> RoleDigest:
     """One entry of RoleDetailList, as boto3 gives it: policies decoded, or still percent-encoded text."""
     trust = text_of_answer(detail["AssumeRolePolicyDocument"])
@@ -124,8 +84,8 @@ def digest_of(detail: Mapping[str, Any]) -> RoleDigest:
         trust=hash_of_text(trust),
         boundary=boundary,
         session_seconds=detail.get("MaxSessionDuration", 3600),
-        permissions=_short([attached, inline]),
-        tags=_short(sorted((each["Key"], each["Value"]) for each in detail.get("Tags", ()))),
+        permissions=short_hash([attached, inline]),
+        tags=short_hash(sorted((each["Key"], each["Value"]) for each in detail.get("Tags", ()))),
         managed=tuple(sorted({each for each in (*attached, boundary) if each and not is_of_aws(each)})),
         names=tuple(sorted(set(_NAMES.findall(trust)))),
     )
@@ -177,7 +137,7 @@ def compare(
         cause, because = _why(judged.get(name), look, is_new=is_new)
         if cause is not None:
             # By what it became, so that the same finding has the same id however often it is made.
-            id_ = f"sweep-{_short([account_id, name, look])}"
+            id_ = f"sweep-{short_hash([account_id, name, look])}"
             hints.append(Hint(account_id, cause, because, id_, now, role_name=name, look=str(look), reads=role.reads))
     hour = int(now.timestamp()) // 3600
     return tuple(sorted(hints, key=lambda each: (each.cause not in _URGENT, crc32(f"{hour}/{each.role_name}".encode()))))
@@ -188,10 +148,10 @@ def look_at(role: RoleDigest, policies: Mapping[str, str], under: str, now: date
     versions = [policies.get(each, "") for each in role.managed]
     day = (int(now.timestamp()) // 3600 + crc32(role.role_id.encode()) % 24) // 24
     return Look(
-        trust=_trust_of(role.role_id, role.trust),
-        boundary=_short(role.boundary),
-        permissions=_short([role.permissions, versions]),
-        session=_short(role.session_seconds),
+        trust=trust_hash_of(role.role_id, role.trust),
+        boundary=short_hash(role.boundary),
+        permissions=short_hash([role.permissions, versions]),
+        session=short_hash(role.session_seconds),
         tags=role.tags,
         under=under,
         day=str(day),
@@ -202,7 +162,7 @@ def _gone(account_id: str, before: Swept | None, after: Swept, open_cases: Mappi
     known: Mapping[str, object] = {**open_cases, **({} if before is None else before.roles)}
     for name, last in known.items():
         if name not in after.roles:
-            gone = f"sweep-{_short([account_id, 'gone', name, last])}"
+            gone = f"sweep-{short_hash([account_id, 'gone', name, last])}"
             yield Hint(account_id, Cause.DELETED, "A sweep does not find the role (any more).", gone, now, role_name=name)
 
 
@@ -210,7 +170,7 @@ def _why(judged: Judged | None, look: Look, *, is_new: bool) -> tuple[Cause | No
     last = None if judged is None else judged.look
     trust = last.trust if last is not None else None
     if judged is not None and judged.trust:
-        trust = _trust_of(judged.role_id, judged.trust)
+        trust = trust_hash_of(judged.role_id, judged.trust)
     if trust is None:
         if is_new:
             return Cause.TRUST, "A sweep found a role that was made since the account was swept first, and that nobody has looked at."
@@ -227,11 +187,3 @@ def _why(judged: Judged | None, look: Look, *, is_new: bool) -> tuple[Cause | No
     if last.day != look.day:
         return Cause.FACTS, "Each role is looked at once a day, and once more by a sweep where anything else had it looked at."
     return None, ""
-
-
-def _trust_of(role_id: str, trust_hash: str) -> str:
-    return _short([role_id, trust_hash])
-
-
-def _short(value: Any) -> str:
-    return sha256(json.dumps(value, default=list, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:20]

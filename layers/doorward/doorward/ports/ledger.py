@@ -57,7 +57,7 @@ class Head(NamedTuple):
     """Where a role stands. `generation` counts closed cases.
 
     `judged_hash` is the last policy that was judged because an event told of it, or that we wrote; "" before the first.
-    `looked` is the last look that a sweep asked for, as text of doorward/guardrails/inventory.py, out of date once something else had the
+    `looked` is the last look that a sweep asked for, as text of doorward/guardrails/looks.py, out of date once something else had the
     role looked at; "" before the first. It is kept last of all that a look does: whoever dies before that is asked again.
 
     `stands_hash` and `stands_since`: the compliant policy that was seen last, and since when no look saw another or a violation.

@@ -1,7 +1,6 @@
 """A role's trust policy breaks no guardrail: keep it, and accept it as what is put back, where guardrails/baselines.py says so."""
 
 from copy import replace
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -14,12 +13,12 @@ from doorward.guardrails.protected import is_doorwards_own
 from doorward.iam.documents import parse_document
 from doorward.organization.model import Organization
 from doorward.ports.ledger import Announcement, Baseline, Ledger
+from doorward.values import NamedTuple
 
 FORMAT = "doorward.baseline/1"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """A compliant trust policy that was just read. `told_hash`: of the document that the event carries. `since`: undisturbed."""
 
     role: Role

@@ -36,8 +36,8 @@ from doorward.findings.model import Finding, Judgement, Remedy, Verdict
 from doorward.guardrails.announcements import FORMAT, describe_actor, describe_case, with_remedy
 from doorward.guardrails.baselines import Becomes
 from doorward.guardrails.decide import Action, Circumstances, Decision, decide
-from doorward.guardrails.inventory import Look, judged_under, out_of_date
 from doorward.guardrails.judge import judge
+from doorward.guardrails.looks import Look, judged_under, out_of_date
 from doorward.guardrails.model import Guardrails, Permissions, PermissionsPolicy, Role
 from doorward.guardrails.protected import is_doorwards_own, protected_because
 from doorward.iam.documents import hash_of_text
@@ -345,7 +345,7 @@ class _RoleReaction:
         if decision.action is Action.PASS:
             if case is not None:
                 head = self._close_without_write(case, head, "The same trust policy breaks no guardrail any more.")
-            result = self._pass(role, head if unread is not None else self._looked(head, role), found_hash)
+            result = self._pass(role, head if unread is not None else self._looked(head, role, found_hash), found_hash)
         elif decision.action is Action.WRITE:
             # It is not told of as judged before it is dealt with: else who dies in between leaves nobody who would write.
             result = self._put_back(role, judgement, decision, replace(head, judged_hash=judged_before), found_hash, accepted)
@@ -353,8 +353,8 @@ class _RoleReaction:
             result = self._tell(role, judgement, decision, head, found_hash, case)
             if decision.action is Action.WAIT:
                 self._look_again()
-            elif unread is None:
-                tools.ledger.judged(self.lock, self._looked(tools.ledger.head(self.lock.role_ref), role))
+            elif self.change.look and unread is None:
+                tools.ledger.judged(self.lock, self._looked(tools.ledger.head(self.lock.role_ref), role, found_hash))
         if unread is not None:
             raise unread  # what is open was judged and dealt with; what the role may do, when the event comes again
         return result
@@ -367,12 +367,12 @@ class _RoleReaction:
         is_seen = look is not None and look.is_at(role.role_id, found_hash)
         return Cause.TRUST if is_seen and (head.role_id, head.judged_hash) != (role.role_id, found_hash) else Cause.FACTS
 
-    def _looked(self, head: Head, role: Role) -> Head:
+    def _looked(self, head: Head, role: Role, found_hash: str) -> Head:
         """With the look that a sweep asked for, where it saw what was judged now. Nothing may be left to do once this is kept.
 
         Something is left where the policy is not the one that was told of last: that it changed can be a reason to write.
         """
-        look, found_hash, tools = Look.from_text(self.change.look), _policy_hash(role), self.tools
+        look, tools = Look.from_text(self.change.look), self.tools
         if look is None or not look.is_at(role.role_id, found_hash) or head.judged_hash not in {"", found_hash}:
             return head
         # Functions get a new configuration one after another.

@@ -20,7 +20,8 @@ from doorward.errors import DoorwardError, MalformedInput, Misconfigured, Thrott
 from doorward.findings.alerts import Alert, alert_as_json
 from doorward.findings.model import Severity
 from doorward.guard.starving import sweep_crowded, sweep_starved
-from doorward.guardrails.inventory import Judged, Look, RoleDigest, Swept, compare, digest_of, judged_under, principals_of
+from doorward.guardrails.inventory import Judged, RoleDigest, Swept, compare, digest_of, principals_of
+from doorward.guardrails.looks import Look, judged_under
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.outsiders import depends_on_permissions
 from doorward.iam.documents import text_of_answer
