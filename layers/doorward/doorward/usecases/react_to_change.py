@@ -183,11 +183,9 @@ def _tell_of_provider(change: Change, touched: list[RoleTarget], tools: Tools) -
 
 def _tell(alert: "Alert | None", tools: Tools) -> None:
     if alert is not None:
-        from doorward.findings.alerts import alert_as_json
+        from doorward.usecases.announce_alert import announce_alert
 
-        account = tools.organization.account(alert.account_id)
-        detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
-        tools.ledger.announce(Announcement(alert.id, "SuspiciousChangeFound", detail, tools.clock.now()))
+        announce_alert(alert, "SuspiciousChangeFound", tools.ledger, tools.organization.account, tools.clock.now())
 
 
 def _react_to_each(roles: Iterable[tuple[RoleTarget, bool]], change: Change, tools: Tools) -> Iterator[tuple[str, _Result]]:

@@ -17,17 +17,18 @@ from doorward.errors import Conflict, Misconfigured
 from doorward.events.hints import Hint
 from doorward.events.model import Cause, OrganizationEvent
 from doorward.events.records import parse_envelope
-from doorward.findings.alerts import Alert, alert_as_json
+from doorward.findings.alerts import Alert
 from doorward.guard.organization_alerts import ORGANIZATIONS, alert_of_event, alerts_of_changes
 from doorward.organization.changes import ChangeKind, FactChange, changes
-from doorward.organization.facts import OrganizationFacts, combine
-from doorward.organization.model import Organization
+from doorward.organization.facts import AccountFacts, OrganizationFacts, combine
+from doorward.organization.model import Account, Organization
 from doorward.ports.clock import Clock
 from doorward.ports.facts import RoleNames
 from doorward.ports.hints import Hints
-from doorward.ports.ledger import Announcement, EventOutcome, Ledger
+from doorward.ports.ledger import EventOutcome, Ledger
 from doorward.ports.organization import REFRESH, Directory, Kept, OrganizationStore, Refreshes
 from doorward.ports.sweeps import Sweeps
+from doorward.usecases.announce_alert import announce_alert
 from doorward.usecases.start_sweep import start_sweep
 
 _SETTLED = timedelta(seconds=60)
@@ -165,10 +166,11 @@ def _hint_id(over: int, change: FactChange, about: str) -> str:
 
 
 def _announce(alerts: Iterable[Alert], facts: OrganizationFacts | None, tools: Tools) -> None:
+    def account_of(account_id: str) -> Account | AccountFacts | None:
+        return (None if facts is None else facts.account(account_id)) or tools.configured.account(account_id)
+
     for alert in alerts:
-        account = (None if facts is None else facts.account(alert.account_id)) or tools.configured.account(alert.account_id)
-        detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
-        tools.ledger.announce(Announcement(alert.id, "OrganizationChanged", detail, tools.clock.now()))
+        announce_alert(alert, "OrganizationChanged", tools.ledger, account_of, tools.clock.now())
 
 
 def _record(tools: Tools, event: OrganizationEvent | None, outcome: str, because: str) -> EventOutcome:

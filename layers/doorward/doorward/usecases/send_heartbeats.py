@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from doorward.errors import DoorwardError, Unavailable
-from doorward.findings.alerts import Alert, alert_as_json
 from doorward.guard.heartbeats import Heard, Pulse, Silence, Spot, due, ended_alert, hear, look, looked_at, missed_alert, send
 from doorward.organization.facts import OrganizationFacts, active_accounts
 from doorward.organization.model import Organization
 from doorward.ports.beats import Beats, Canaries
 from doorward.ports.clock import Clock
-from doorward.ports.ledger import Announcement, Ledger
+from doorward.ports.ledger import Ledger
 from doorward.ports.organization import Refreshes
 from doorward.ports.sweeps import Sweeps
+from doorward.usecases.announce_alert import announce_alert
 
 _REGIONS_KEPT = timedelta(days=1)
 _MOST_REGIONS_READ = 25
@@ -101,10 +101,11 @@ def _look_back(spots: tuple[Spot, ...], now: datetime, tools: Tools) -> tuple[di
 def _tell(begun: list[tuple[str, Silence]], ended: list[tuple[str, Silence]], now: datetime, tools: Tools) -> None:
     for account_id, silence in begun:
         alert = missed_alert(account_id, silence, tools.home, _name(account_id, tools), now)
-        _announce(alert.id, "GuardProblemFound", alert, tools)
+        announce_alert(alert, "GuardProblemFound", tools.ledger, tools.organization.account, tools.clock.now())
     for account_id, silence in ended:
         alert = ended_alert(account_id, silence, tools.home, _name(account_id, tools), now)
-        _announce(f"{alert.id}-ended", "GuardProblemEnded", alert, tools)
+        once = f"{alert.id}-ended"
+        announce_alert(alert, "GuardProblemEnded", tools.ledger, tools.organization.account, tools.clock.now(), announcement_id=once)
 
 
 def _regions(now: datetime, tools: Tools) -> Mapping[str, tuple[str, ...]]:
@@ -128,9 +129,3 @@ def _regions(now: datetime, tools: Tools) -> Mapping[str, tuple[str, ...]]:
 def _name(account_id: str, tools: Tools) -> str | None:
     account = tools.organization.account(account_id)
     return None if account is None else account.name
-
-
-def _announce(announcement_id: str, detail_type: str, alert: Alert, tools: Tools) -> None:
-    account = tools.organization.account(alert.account_id)
-    detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
-    tools.ledger.announce(Announcement(announcement_id, detail_type, detail, tools.clock.now()))

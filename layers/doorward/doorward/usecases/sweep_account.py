@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from doorward.errors import DoorwardError, MalformedInput, Misconfigured, Throttled, Unavailable
-from doorward.findings.alerts import Alert, alert_as_json
+from doorward.findings.alerts import Alert
 from doorward.findings.model import Severity
 from doorward.guard.starving import sweep_crowded, sweep_starved
 from doorward.guardrails.inventory import Judged, RoleDigest, Swept, compare, digest_of, principals_of
@@ -29,9 +29,10 @@ from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
 from doorward.ports.facts import Inventory, Page, Partial, RolePages
 from doorward.ports.hints import LONGEST_SECONDS, READS_PER_SECOND, Hints
-from doorward.ports.ledger import Announcement, Ledger
+from doorward.ports.ledger import Ledger
 from doorward.ports.sessions import Expectations
 from doorward.sessions.model import expected_edges
+from doorward.usecases.announce_alert import announce_alert
 
 UNREADABLE: Final = "account-unreadable"
 PAGES_PER_SECOND: Final = 2
@@ -213,6 +214,4 @@ def _give_up(asked: _Asked, because: str, tools: Tools) -> dict[str, Any]:
 
 def _announce(alert: Alert | None, tools: Tools) -> None:
     if alert is not None:
-        account = tools.organization.account(alert.account_id)
-        detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
-        tools.ledger.announce(Announcement(alert.id, "GuardProblemFound", detail, alert.at))
+        announce_alert(alert, "GuardProblemFound", tools.ledger, tools.organization.account, alert.at)

@@ -2,11 +2,11 @@
 
 from doorward.errors import DoorwardError
 from doorward.events.model import Change
-from doorward.findings.alerts import alert_as_json
 from doorward.guard.starving import starved
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
-from doorward.ports.ledger import Announcement, Ledger
+from doorward.ports.ledger import Ledger
+from doorward.usecases.announce_alert import announce_alert
 
 
 def tell_starved(change: Change, error: DoorwardError, ledger: Ledger, organization: Organization, clock: Clock) -> None:
@@ -14,6 +14,4 @@ def tell_starved(change: Change, error: DoorwardError, ledger: Ledger, organizat
     now = clock.now()
     alert = starved(change, error, now)
     if alert is not None:
-        account = organization.account(alert.account_id)
-        detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
-        ledger.announce(Announcement(alert.id, "GuardProblemFound", detail, now))
+        announce_alert(alert, "GuardProblemFound", ledger, organization.account, now)

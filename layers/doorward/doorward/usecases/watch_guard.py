@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from doorward.events.hints import parse_message
 from doorward.events.model import Change, GuardEvent, Skipped
-from doorward.findings.alerts import alert_as_json
 from doorward.guard.ours import Ours
 from doorward.guard.tampering import tampering
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
-from doorward.ports.ledger import Announcement, EventOutcome, Ledger
+from doorward.ports.ledger import EventOutcome, Ledger
+from doorward.usecases.announce_alert import announce_alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,7 @@ def watch_guard(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
     alert = tampering(event, tools.ours, done_by=event.actor.name_for_people)
     if alert is None:
         return (_outcome(tools, event.account_id, event.event_id, event.event_name, "passed", "About nothing of Doorward's."),)
-    account = tools.organization.account(alert.account_id)
-    detail = alert_as_json(alert, "doorward.guard/1", None if account is None else account.name)
-    is_new = tools.ledger.announce(Announcement(alert.id, "GuardProblemFound", detail, tools.clock.now()))
+    is_new = announce_alert(alert, "GuardProblemFound", tools.ledger, tools.organization.account, tools.clock.now())
     because = alert.because if is_new else f"{alert.because} (Announced before.)"
     return (_outcome(tools, event.account_id, event.event_id, event.event_name, "alerted", because),)
 

@@ -12,17 +12,18 @@ from datetime import datetime
 
 from doorward.events.hints import parse_message
 from doorward.events.model import Cause, Change, RoleTarget, SessionEvent, Skipped
-from doorward.findings.alerts import Alert, alert_as_json
+from doorward.findings.alerts import Alert
 from doorward.guard.heartbeats import beat_of
 from doorward.organization.installation import OWN_ROLES
 from doorward.organization.model import Organization
 from doorward.ports.beats import Beats
 from doorward.ports.clock import Clock
-from doorward.ports.ledger import Announcement, EventOutcome, Ledger
+from doorward.ports.ledger import EventOutcome, Ledger
 from doorward.ports.organization import OrganizationStore, Refreshes
 from doorward.ports.sessions import SessionStore
 from doorward.sessions.detections import detect
 from doorward.sessions.model import WINDOW, Edge, Hub, Scene, TrustVersion, edge_of, every_role_of, role_ref_of
+from doorward.usecases.announce_alert import announce_alert
 from doorward.usecases.membership import admit
 
 _MAKES_ROLES = frozenset({"CreateRole", "AcquireRole"})
@@ -111,9 +112,8 @@ def _edge(call: SessionEvent, versions: tuple[TrustVersion, ...], tools: Tools) 
 def _announced(found: Iterable[Alert], tools: Tools) -> tuple[str, str]:
     because = []
     for alert in found:
-        account = tools.organization.account(alert.account_id)
-        detail = alert_as_json(alert, "doorward.sessions/1", None if account is None else account.name)
-        tools.ledger.announce(Announcement(alert.id, "SuspiciousSessionFound", detail, tools.clock.now()))
+        account_of, now = tools.organization.account, tools.clock.now()
+        announce_alert(alert, "SuspiciousSessionFound", tools.ledger, account_of, now, kind="doorward.sessions/1")
         because.append(alert.because)
     return ("alerted", " ".join(because)) if because else ("passed", "Nothing is wrong with it.")
 
