@@ -397,6 +397,7 @@ def _case_item(case: Case) -> dict[str, Any]:
         remedy_kind=case.remedy_kind,
         closed_at=_text_of(case.closed_at),
         by_pipeline=None if case.by_pipeline is None else str(case.by_pipeline),
+        steps=json.dumps({name: _text_of(at) for name, at in case.steps.items()}),
         ttl=int((case.opened_at + _KEEP_CASES).timestamp()) if not case.status.is_open else None,
     )
 
@@ -419,6 +420,7 @@ def _case(role_ref: str, item: Mapping[str, str]) -> Case:
         remedy_kind=kind,
         closed_at=_time(item.get("closed_at")),
         by_pipeline=None if "by_pipeline" not in item else item["by_pipeline"] == str(True),
+        steps={name: datetime.fromisoformat(at) for name, at in json.loads(item.get("steps", "{}")).items()},
     )
 
 

@@ -10,6 +10,7 @@ see docs/performance.md.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from doorward.findings.model import RemedyKind
@@ -33,7 +34,7 @@ class Case(NamedTuple):
     """One bad trust policy of one role, from found to closed. `planned_hash` and `remedy_kind` stand once a write is intended.
 
     `found_document` is what stood (JSON text); `detail` is what was announced, without documents. `by_pipeline`: whether a known
-    pipeline wrote what stood, None while no event told who did.
+    pipeline wrote what stood, None while no event told who did. `steps`: when each step of the reaction was done, by name.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Case(NamedTuple):
     remedy_kind: RemedyKind | None = None
     closed_at: datetime | None = None
     by_pipeline: bool | None = None
+    steps: Mapping[str, datetime] = MappingProxyType({})
 
 
 class Head(NamedTuple):
