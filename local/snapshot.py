@@ -54,7 +54,7 @@ class ShownCase:
     """One bad trust policy, from found to closed.
 
     `action` is what was decided (`observe`, `alert`, `ask`, `write`); `because` the sentence for it. `seconds` is from the event to the
-    verified write. `witness` is the first finding's, in words. `failed_because` is set where no remedy could be written.
+    write. `witness` is the first finding's, in words. `failed_because` is set where no remedy could be written.
     """
 
     finding_id: str

@@ -11,12 +11,13 @@ from doorward.events.hints import Hint
 from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
 from doorward.guard.heartbeats import Pulse, Silence, Spot
+from doorward.guardrails.brakes import Brakes, Stop, hour_of, scopes_of
 from doorward.guardrails.inventory import Swept
 from doorward.guardrails.model import Permissions, Role
 from doorward.organization.facts import OrganizationFacts
 from doorward.ports.announcing import Message
 from doorward.ports.facts import Page, Partial
-from doorward.ports.ledger import Announcement, Baseline, Case, EventOutcome, Head, Lock
+from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
 from doorward.ports.organization import Kept
 from doorward.ports.roles import Refused
 from doorward.sessions.model import Edge, TrustVersion, every_role_of, found_by, names_more
@@ -105,7 +106,7 @@ class FakeRoles:
 
 
 class FakeLedger:
-    """The Ledger and the Outbox, in memory."""
+    """The Ledger, the Agenda and the Outbox, in memory."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
@@ -120,6 +121,7 @@ class FakeLedger:
         self.versions: dict[tuple[str, str, str], Baseline] = {}
         self.replaced_versions: set[tuple[str, str, str]] = set()
         self._owners = 0
+        self._put_off: dict[str, datetime] = {}
 
     def lock(self, role_ref: str) -> Lock:
         held = self._locks.get(role_ref)
@@ -179,6 +181,22 @@ class FakeLedger:
         self.heads[lock.role_ref] = head
         self.outbox[announcement.id] = announcement
 
+    def follow_up(self, lock: Lock, case: Case, announcement: Announcement | None = None) -> None:
+        self._check(lock)
+        self.cases[case.role_ref, case.id] = case
+        if announcement is not None:
+            self.outbox[announcement.id] = announcement
+
+    def due(self, now: datetime, most: int) -> Sequence[Due]:
+        cases = [Due(each.id, each.due_at, each.role_ref) for each in self.cases.values() if each.due_at is not None]
+        waiting = [Due(each.id, each.at + PUBLISHED_WITHIN) for each in self.outbox.values() if each.id not in self._published]
+        put_off = [each._replace(due_at=max(each.due_at, self._put_off.get(each.id, each.due_at))) for each in (*cases, *waiting)]
+        return sorted((each for each in put_off if each.due_at <= now), key=lambda each: each.due_at)[:most]
+
+    def put_off(self, due: Due, until: datetime) -> None:
+        if any(each == due for each in self.due(due.due_at, len(self.cases) + len(self.outbox))):
+            self._put_off[due.id] = until
+
     def announce(self, announcement: Announcement) -> bool:
         if announcement.id in self.outbox:
             return False
@@ -193,6 +211,9 @@ class FakeLedger:
 
     def observe(self, baseline: Baseline) -> None:
         self.versions.setdefault((baseline.role_ref, baseline.role_id, baseline.policy_hash), baseline)
+
+    def version(self, role_ref: str, role_id: str, policy_hash: str) -> Baseline | None:
+        return self.versions.get((role_ref, role_id, policy_hash))
 
     def replaced(self, role_ref: str, role_id: str, policy_hash: str) -> None:
         self.replaced_versions.add((role_ref, role_id, policy_hash))
@@ -224,6 +245,23 @@ class FakeLedger:
     def _check(self, lock: Lock) -> None:
         if not self._holds(lock):
             raise Conflict(f"the lock of {lock.role_ref} was lost")
+
+
+@dataclass
+class FakeBrakes:
+    """`stops` are set for everything that they name; what was spent is of the present hour."""
+
+    clock: FakeClock
+    stops: list[Stop] = field(default_factory=list)
+    spent: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def look(self, role_ref: str, rules: Sequence[str], budget: str) -> Brakes:
+        scopes = scopes_of(role_ref, rules)
+        return Brakes(tuple(each for each in self.stops if each.scope in scopes), self.spent.get((budget, hour_of(self.clock.now())), 0))
+
+    def spend(self, budget: str) -> None:
+        key = (budget, hour_of(self.clock.now()))
+        self.spent[key] = self.spent.get(key, 0) + 1
 
 
 @dataclass

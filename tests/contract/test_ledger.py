@@ -12,8 +12,10 @@ from moto import mock_aws
 
 from doorward.aws.ledger import DynamoLedger
 from doorward.errors import Conflict
-from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, EventOutcome, Head, Lock
+from doorward.guardrails.brakes import Write
+from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
 from tests.fakes import LEASE, START, FakeClock, FakeLedger
+from tests.template.conftest import parsed
 
 type AnyLedger = FakeLedger | DynamoLedger
 
@@ -49,13 +51,11 @@ def ledger(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[AnyLedg
     environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
     with patch.dict(os.environ, environment), mock_aws():
         client = boto3.client("dynamodb")
-        for table in ("ledger", "baselines"):
-            client.create_table(
-                TableName=table,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}],
-                KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            )
+        resources = parsed("template.yaml")["Resources"]
+        for table, resource in (("ledger", "LedgerTable"), ("baselines", "BaselinesTable")):
+            kept = resources[resource]["Properties"]
+            names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+            client.create_table(TableName=table, **{name: kept[name] for name in names if name in kept})
         yield DynamoLedger(client, "ledger", "baselines", clock)
 
 
@@ -163,6 +163,47 @@ def test_an_intent_needs_an_open_case(ledger: AnyLedger) -> None:
     ledger.close_case(lock, replace(intended, status=CaseStatus.REMEDIED, closed_at=START), Head(generation=1), ENDED)
     with pytest.raises(Conflict):
         ledger.intend(lock, intended)
+
+
+def test_a_closed_case_is_followed_up_with_what_is_told_of_it(ledger: AnyLedger) -> None:
+    lock = ledger.lock(REF)
+    ledger.open_case(lock, CASE, Head(case_id=CASE.id), FOUND)
+    written = replace(CASE, status=CaseStatus.REMEDIED, closed_at=START, steps={"written": START}, due_at=START + timedelta(minutes=3))
+    head = Head(1, "AROAX", writes=(Write(START, "bad", "arn:aws:iam::777788889999:user/jane"),))
+    ledger.close_case(lock, written, head, ENDED)
+    assert (ledger.case(REF, CASE.id), ledger.head(REF)) == (written, head)
+    verified = replace(written, steps={"written": START, "verified": START + timedelta(minutes=2)}, due_at=None)
+    ledger.follow_up(lock, verified, Announcement("dw-1-verified", "TrustRemedyVerified", {}, START))
+    assert ledger.case(REF, CASE.id) == verified
+    assert ledger.pending("dw-1-verified") is not None
+
+
+def test_what_was_begun_is_due_until_it_is_done(ledger: AnyLedger) -> None:
+    lock = ledger.lock(REF)
+    intended = replace(CASE, status=CaseStatus.INTENDED, due_at=START + timedelta(seconds=30))
+    ledger.open_case(lock, CASE, Head(case_id=CASE.id), FOUND)
+    assert ledger.due(START + timedelta(seconds=59), 9) == []
+    ledger.intend(lock, intended)
+    later = START + timedelta(minutes=5)
+    case = Due("dw-1", START + timedelta(seconds=30), REF)
+    announcement = Due("dw-1-found", START + PUBLISHED_WITHIN)
+    assert list(ledger.due(later, 9)) == [case, announcement]
+    assert list(ledger.due(later, 1)) == [case]
+    ledger.put_off(case, later + timedelta(minutes=5))
+    ledger.put_off(case._replace(due_at=later), later)  # somebody else was there first
+    assert list(ledger.due(later, 9)) == [announcement]
+    ledger.published(announcement.id)
+    ledger.close_case(lock, replace(intended, status=CaseStatus.ENDED, due_at=None), Head(1), ENDED)
+    assert [each.id for each in ledger.due(later + timedelta(hours=1), 9)] == ["dw-1-ended"]
+
+
+def test_a_version_is_known_once_it_was_seen(ledger: AnyLedger) -> None:
+    assert ledger.version(REF, "AROAX", "good") is None
+    ledger.replaced(REF, "AROAX", "good")
+    assert ledger.version(REF, "AROAX", "good") is None
+    ledger.observe(BASELINE)
+    ledger.accept(BASELINE, _accepted("db-1"))
+    assert ledger.version(REF, "AROAX", "good") == BASELINE
 
 
 def test_an_announcement_waits_until_it_was_published(ledger: AnyLedger) -> None:

@@ -20,6 +20,7 @@ from doorward.organization.installation import (
     ROLE_PATH,
     RULES,
 )
+from doorward.organization.model import Organization
 from tests.template.conftest import TEMPLATES, as_list, parsed, resources_of, statements_of
 
 type Template = dict[str, Any]
@@ -216,7 +217,10 @@ def test_the_remedy_role_never_touches_doorwards_own_roles_nor_those_of_aws(memb
     assert denied - landing_zone == {"doorward/*", "aws-service-role/*", "aws-reserved/*"}
     assert {"OrganizationAccountAccessRole", "AWSControlTowerExecution"} <= landing_zone
     for name in landing_zone:  # what IAM denies, the reaction knows not to try
-        assert protected_because(Role("777788889999", name, "/", f"arn:aws:iam::777788889999:role/{name}", "AROAX", "{}")) is not None
+        assert (
+            protected_because(Role("777788889999", name, "/", f"arn:aws:iam::777788889999:role/{name}", "AROAX", "{}"), Organization())
+            is not None
+        )
 
 
 @pytest.mark.parametrize("name", ACCOUNTS)

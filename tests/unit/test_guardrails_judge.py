@@ -170,7 +170,7 @@ def test_a_hostile_policy_is_undecided_within_the_limits_of_one_judgement() -> N
 def test_roles_that_nobody_can_edit_are_compliant_and_protected(path: str) -> None:
     door = replace(role(document(allow(EVERYBODY))), path=path)
     assert judge(door, KNOWN, Guardrails(), now=NOW).verdict is Verdict.COMPLIANT
-    assert protected_because(door) is not None
+    assert protected_because(door, KNOWN) is not None
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,14 @@ def test_roles_that_nobody_can_edit_are_compliant_and_protected(path: str) -> No
 )
 def test_landing_zone_roles_and_our_own_are_never_written_to(name: str, path: str, protected: bool) -> None:
     door = replace(role(document(allow({"AWS": OURS}))), name=name, path=path)
-    assert (protected_because(door) is not None) is protected
+    assert (protected_because(door, KNOWN) is not None) is protected
     assert is_doorwards_own(door) is (protected and path == "/doorward/")
+
+
+def test_a_break_glass_role_is_never_written_to() -> None:
+    door = role(document(allow({"AWS": OURS})))
+    assert protected_because(door, KNOWN) is None
+    assert "break-glass" in str(protected_because(door, replace(KNOWN, break_glass=(door.arn,))))
 
 
 def test_landing_zone_roles_are_judged_by_meaning() -> None:

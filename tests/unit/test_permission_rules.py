@@ -102,7 +102,7 @@ def test_what_a_role_may_do_is_never_a_reason_to_write() -> None:
     )
     its_role = holding(trusting(VENDOR))
     judgement = judged(its_role, guardrails)
-    decision = decide(judgement, its_role, ACCOUNT, guardrails, Circumstances(Cause.TRUST, True, False, None, True))
+    decision = decide(judgement, its_role, ACCOUNT, guardrails, Circumstances(Cause.TRUST, widens=True))
     assert (decision.mode, decision.action) == (Mode.ENFORCE, Action.ALERT)
     assert "what the role may do" in decision.because
     assert list(propose(its_role, judgement, None, KNOWN, guardrails, closing=judgement.counting, now=NOW)) == []
@@ -113,7 +113,7 @@ def test_what_a_role_may_do_keeps_no_hole_of_its_trust_policy_from_being_closed(
     guardrails = Guardrails(mode=Mode.ENFORCE)
     its_role = holding(trusting(VENDOR, STRANGER), PermissionsPolicy(policy, None))
     judgement = judged(its_role, guardrails)
-    assert decide(judgement, its_role, ACCOUNT, guardrails, Circumstances(Cause.TRUST, True, False, None, True)).action is Action.WRITE
+    assert decide(judgement, its_role, ACCOUNT, guardrails, Circumstances(Cause.TRUST, widens=True)).action is Action.WRITE
     remedy = next(propose(its_role, judgement, None, KNOWN, guardrails, closing=judgement.counting, now=NOW))
     assert remedy.trust_policy["Statement"] == trusting(VENDOR)["Statement"]
 

@@ -19,8 +19,9 @@ from doorward.guard.heartbeats import IAM_EVENTS, Spot
 from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope, Waiver
 from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount, TrustedIssuer
 from doorward.ports.ledger import CaseStatus
-from doorward.usecases.react_to_change import Tools, react_to_change
-from tests.fakes import START, FakeBeats, FakeClock, FakeHints, FakeLedger, FakeRoles, FakeSweeps
+from doorward.usecases.react_to_change import react_to_change
+from doorward.usecases.reaction import Tools
+from tests.fakes import START, FakeBeats, FakeBrakes, FakeClock, FakeHints, FakeLedger, FakeRoles, FakeSessions, FakeSweeps
 from tests.template.conftest import REPOSITORY
 
 PROD, SHARED, STRANGER, VENDOR = "777788889999", "444455556666", "999988887777", "555566667777"
@@ -115,6 +116,7 @@ class World:
         self.ledger = FakeLedger(self.clock)
         self.beats = FakeBeats()
         self.sweeps, self.hints = FakeSweeps(), FakeHints()
+        self.brakes, self.sessions = FakeBrakes(self.clock), FakeSessions()
         self.tools = Tools(
             self.roles,
             self.ledger,
@@ -127,12 +129,25 @@ class World:
             lambda: self.beats,
             lambda: self.sweeps,
             lambda: self.hints,
+            lambda: self.brakes,
+            self.sessions.edges,
             lambda _change: None,
         )
 
     def react(self, message: str) -> list[str]:
         self.clock.time += timedelta(milliseconds=700)
         return [outcome.outcome for outcome in react_to_change(message, self.tools)]
+
+    def follow_up(self) -> list[str]:
+        """What the reaction put off about its own writes arrives, each in its time; what came of it."""
+        waiting = [(each, after) for each, after in zip(self.hints.sent, self.hints.after, strict=True) if each.follows is not None]
+        outcomes: list[str] = []
+        for each, after in waiting:
+            self.clock.time = max(self.clock.time, each.at + timedelta(seconds=after))
+            outcomes += self.react(hint_as_text(each))
+        self.handed_on = [each for each in self.hints.sent if each.follows is None]
+        self.hints.sent, self.hints.after = [], []
+        return outcomes
 
     def accepted(self, trust: str = GOOD) -> None:
         """The pipeline wrote `trust`, and it became the baseline."""
@@ -340,26 +355,92 @@ class TestReading:
         assert world.statuses() == [CaseStatus.ENDED]
 
 
-class TestDying:
-    def test_after_a_write_that_could_not_be_verified_the_event_comes_again_and_closes_the_case(self, world: World) -> None:
+class TestFollowingUp:
+    def test_what_was_written_is_looked_at_three_times_and_then_told_to_stand(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.react(event())
+        assert world.hints.after == [5, 30, 120]
+        reads = world.roles.reads
+        assert world.follow_up() == ["stands", "stands", "verified"]
+        assert world.roles.reads == reads + 3
+        assert world.announced() == ["TrustViolationFound", "TrustPolicyReverted", "TrustRemedyVerified"]
+        (case,) = world.ledger.cases.values()
+        assert case.due_at is None
+        assert list(case.steps) == ["received", "decided", "intended", "written", "looked-at-1", "looked-at-2", "looked-at-3", "verified"]
+
+    def test_a_stale_read_after_the_write_is_no_violation(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.react(event())
+        world.roles.stale = [role(BAD), role(BAD)]
+        assert world.follow_up() == ["stale", "stale", "verified"]
+        assert len(world.roles.writes) == 1
+
+    def test_what_still_stands_after_two_minutes_was_put_back_and_is_looked_at_anew(self) -> None:
+        world = World(ENFORCE, replace(ORGANIZATION, pipelines=()))
+        world.roles.put(role(BAD))
+        world.react(event())
+        world.roles.put(role(BAD))  # and no event tells of it
+        sent = len(world.hints.sent)
+        assert world.follow_up() == ["stale", "stale", "handed-on"]
+        assert sent == 3
+        (anew,) = world.handed_on
+        assert world.react(hint_as_text(anew)) == ["reverted"]
+        assert world.stands() != BAD
+
+    def test_a_verification_that_comes_twice_or_late_changes_nothing(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.react(event())
+        again = [hint_as_text(each) for each in world.hints.sent]
+        world.follow_up()
+        told = world.announced()
+        assert [world.react(each) for each in again] == [["known"]] * 3
+        assert world.announced() == told
+
+    def test_a_role_that_is_gone_is_nothing_to_verify(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.react(event())
+        world.roles.roles.clear()
+        assert world.follow_up() == ["no-such-role", "known", "known"]
+
+    def test_an_intent_that_was_cut_off_is_finished_without_its_event(self, world: World) -> None:
         world.accepted()
         world.roles.put(role(BAD))
         write = world.roles.write_trust_policy
-
-        def write_and_hide(a_role: Role, trust_policy: str, *, finding_id: str) -> None:
-            write(a_role, trust_policy, finding_id=finding_id)
-            world.roles.stale = [role(BAD)] * 4
-
-        world.roles.write_trust_policy = write_and_hide  # type: ignore[assignment, method-assign]
+        world.roles.write_trust_policy = _failing  # type: ignore[method-assign]
         with pytest.raises(Unavailable):
             world.react(event())
         assert world.statuses() == [CaseStatus.INTENDED]
-        world.roles.stale = []
-        assert world.react(event()) == ["passed"]
-        assert world.statuses() == [CaseStatus.REMEDIED]
-        assert world.announced() == ["TrustViolationFound", "TrustPolicyReverted"]
-        assert len(world.roles.writes) == 1
+        world.roles.write_trust_policy = write  # type: ignore[method-assign]
+        (due,) = [each for each in world.ledger.due(world.clock.now() + timedelta(seconds=61), 9) if each.role_ref]
+        follow = Hint(PROD, Cause.TRUST, "due", "f-1", world.clock.now(), role_name="payments", follows=due.id)
+        assert world.react(hint_as_text(follow)) == ["reverted"]
+        assert world.stands() == GOOD
+        reverted = [each for each in world.ledger.outbox.values() if each.detail_type == "TrustPolicyReverted"]
+        assert [each.detail["actor"]["arn"] for each in reverted] == [f"arn:aws:iam::{PROD}:user/jane"]
 
+    def test_an_intent_whose_policy_is_gone_writes_nothing(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(BAD))
+        world.roles.write_trust_policy = _failing  # type: ignore[method-assign]
+        with pytest.raises(Unavailable):
+            world.react(event())
+        (case,) = world.ledger.cases.values()
+        world.roles.put(role(ALL_BAD))
+        follow = Hint(PROD, Cause.TRUST, "due", "f-1", world.clock.now(), role_name="payments", follows=case.id)
+        assert world.react(hint_as_text(follow)) == ["handed-on"]
+        (anew,) = world.hints.sent
+        assert (anew.look is not None, anew.cause) == (True, Cause.TRUST)
+
+
+def _failing(*_: Any, **__: Any) -> None:
+    raise Unavailable("IAM does not answer")
+
+
+class TestDying:
     def test_after_a_death_between_intent_and_write_the_same_case_goes_on(self, world: World) -> None:
         world.accepted()
         world.roles.put(role(BAD))
@@ -502,9 +583,11 @@ class TestTelling:
         said: set[str] = set()
         for mode in Mode:
             world = World(Guardrails(mode=mode, hash="cafe"))
-            for trust in (BAD, "nonsense", GOOD, ALL_BAD):
+            for number, trust in enumerate((BAD, "nonsense", GOOD, ALL_BAD)):
+                world.clock.sleep(60)
                 world.roles.put(role(trust))
-                world.react(event(document=trust))
+                world.react(event(document=trust, event_id=f"e-{number}", at=world.clock.now()))
+            world.follow_up()
             world.roles.put(role(BAD))
             world.roles.refuse = ["no"] * 9
             world.react(event(event_id="e-refused", at=world.clock.now()))

@@ -11,8 +11,9 @@ from doorward.events.model import Change, ProviderTarget, RoleTarget
 from doorward.events.records import parse_envelope
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.organization.model import Account, Organization
-from doorward.usecases.react_to_change import Tools, react_to_change
-from tests.fakes import FakeBeats, FakeClock, FakeHints, FakeLedger, FakeRoles, FakeSweeps
+from doorward.usecases.react_to_change import react_to_change
+from doorward.usecases.reaction import Tools
+from tests.fakes import FakeBeats, FakeBrakes, FakeClock, FakeHints, FakeLedger, FakeRoles, FakeSweeps
 from tests.template.conftest import REPOSITORY
 
 RECORDS = REPOSITORY.parent / "shared" / "cloudtrail"
@@ -71,6 +72,8 @@ def react(record: dict[str, Any]) -> tuple[list[str], FakeRoles]:
         FakeBeats,
         FakeSweeps,
         FakeHints,
+        lambda: FakeBrakes(clock),
+        lambda _role_ref: (),
         lambda _change: None,
     )
     return [outcome.outcome for outcome in react_to_change(message, tools)], roles

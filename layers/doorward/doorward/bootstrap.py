@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from doorward.organization.model import Organization
     from doorward.ports.announcing import Bus, Channel, DeadLetters
     from doorward.ports.beats import Beats
+    from doorward.ports.brakes import BrakesStore
     from doorward.ports.facts import RolePages
     from doorward.ports.hints import Hints
     from doorward.ports.organization import OrganizationStore, Refreshes
     from doorward.ports.sweeps import Sweeps
     from doorward.usecases import check_installation, refresh_organization, send_heartbeats, sweep_account, watch_guard, watch_session
     from doorward.usecases.known_organization import KnownOrganization
-    from doorward.usecases.react_to_change import Tools
+    from doorward.usecases.reaction import Tools
 
 
 def reaction_tools() -> "Tools":
@@ -48,7 +49,7 @@ def reaction_tools() -> "Tools":
 @cache
 def _reaction_tools() -> "Tools":
     from doorward.aws.roles import StsRoles
-    from doorward.usecases.react_to_change import Tools
+    from doorward.usecases.reaction import Tools
 
     organization = configured_organization()
     clock = SystemClock()
@@ -64,8 +65,17 @@ def _reaction_tools() -> "Tools":
         beats=beats,
         sweeps=sweeps,
         hints=hints,
+        brakes=_brakes,
+        edges=lambda role_ref: _sessions().edges(role_ref),
         admit=lambda _change: None,
     )
+
+
+@cache
+def _brakes() -> "BrakesStore":
+    from doorward.aws.brakes import DynamoBrakes
+
+    return DynamoBrakes(client("dynamodb"), _setting("LEDGER_TABLE"), SystemClock())
 
 
 @cache

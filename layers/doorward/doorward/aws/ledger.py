@@ -12,7 +12,8 @@ Baselines table:
     ROLE#<account>/<name>   ACCEPTED#<role_id>         the accepted one
     ROLE#<account>/<name>   VERSION#<role_id>#<hash>   every compliant version seen; replaced_at: when a violation took its place
 
-Every value is text or a number; what has more shape is JSON text. `ttl` is epoch seconds.
+Every value is text or a number; what has more shape is JSON text. `ttl` is epoch seconds. What is begun and not done has `agenda` ("due")
+and `due_at`, the keys of the index `agenda`: cases, and announcements that are not published.
 """
 
 import json
@@ -27,8 +28,9 @@ from botocore.exceptions import ClientError
 from doorward.aws.errors import code_of, condition_held, translate, translated
 from doorward.errors import Conflict, Unavailable
 from doorward.findings.model import RemedyKind
+from doorward.guardrails.brakes import Write
 from doorward.ports.clock import Clock
-from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, EventOutcome, Head, Lock
+from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -45,8 +47,12 @@ _TRIES = 5
 _TRY_SECONDS = 0.2
 
 
+_AGENDA = "agenda"
+_DUE = "due"
+
+
 class DynamoLedger:
-    """The Ledger and the Outbox port."""
+    """The Ledger, the Agenda and the Outbox port."""
 
     def __init__(self, dynamodb: "DynamoDBClient", ledger_table: str, baselines_table: str, clock: Clock) -> None:
         self._dynamodb = dynamodb
@@ -166,6 +172,37 @@ class DynamoLedger:
             ],
         )
 
+    def follow_up(self, lock: Lock, case: Case, announcement: Announcement | None = None) -> None:
+        told = [] if announcement is None else [self._put_announcement(announcement)]
+        self._transact(f"following up case {case.id}", [self._still_held(lock), self._put(_case_item(case)), *told])
+
+    # The agenda
+
+    def due(self, now: datetime, most: int) -> Sequence[Due]:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html."""
+        with translated("reading what is due"):
+            answer = self._dynamodb.query(
+                TableName=self._table,
+                IndexName=_AGENDA,
+                KeyConditionExpression="agenda = :due AND due_at <= :now",
+                ExpressionAttributeValues={":due": _value(_DUE), ":now": _value(_text_of(now))},
+                Limit=most,
+            )
+        return [_due(_plain(each)) for each in answer["Items"]]
+
+    def put_off(self, due: Due, until: datetime) -> None:
+        key = _outbox_key(due.id, "ANNOUNCEMENT") if due.role_ref is None else _role_key(due.role_ref, f"CASE#{due.id}")
+        condition_held(
+            f"putting off {due.id}",
+            lambda: self._dynamodb.update_item(
+                TableName=self._table,
+                Key=key,
+                UpdateExpression="SET due_at = :until",
+                ConditionExpression="due_at = :due_at",
+                ExpressionAttributeValues={":until": _value(_text_of(until)), ":due_at": _value(_text_of(due.due_at))},
+            ),
+        )
+
     # Events
 
     def record(self, outcome: EventOutcome) -> None:
@@ -188,19 +225,7 @@ class DynamoLedger:
     # Baselines
 
     def baseline(self, role_ref: str, role_id: str) -> Baseline | None:
-        item = self._get(self._baselines, _role_key(role_ref, f"ACCEPTED#{role_id}"))
-        if item is None:
-            return None
-        return Baseline(
-            role_ref=role_ref,
-            role_id=role_id,
-            policy_hash=item["policy_hash"],
-            document=item["document"],
-            accepted_by=item["accepted_by"],
-            because=item["because"],
-            event_id=item["event_id"],
-            at=datetime.fromisoformat(item["at"]),
-        )
+        return _baseline(role_ref, role_id, self._get(self._baselines, _role_key(role_ref, f"ACCEPTED#{role_id}")))
 
     def observe(self, baseline: Baseline) -> None:
         item = _version_item(baseline)
@@ -220,6 +245,9 @@ class DynamoLedger:
                 self._put_announcement(announcement),
             ],
         )
+
+    def version(self, role_ref: str, role_id: str, policy_hash: str) -> Baseline | None:
+        return _baseline(role_ref, role_id, self._get(self._baselines, _version_key(role_ref, role_id, policy_hash)))
 
     def replaced(self, role_ref: str, role_id: str, policy_hash: str) -> None:
         with translated(f"remembering that a version of {role_ref} was replaced"):
@@ -253,7 +281,7 @@ class DynamoLedger:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_outbox_key(announcement_id, "ANNOUNCEMENT"),
-                UpdateExpression="SET published_at = :now",
+                UpdateExpression="SET published_at = :now REMOVE agenda, due_at",
                 ExpressionAttributeValues={":now": _value(_text_of(self._clock.now()))},
             )
 
@@ -291,6 +319,7 @@ class DynamoLedger:
                 looked=head.looked or None,
                 stands_hash=head.stands_hash or None,
                 stands_since=_text_of(head.stands_since),
+                writes=json.dumps([(_text_of(each.at), each.over_hash, each.author) for each in head.writes]) if head.writes else None,
             )
         )
 
@@ -302,6 +331,7 @@ class DynamoLedger:
                 detail=json.dumps(announcement.detail),
                 at=_text_of(announcement.at),
                 ttl=self._until(_KEEP_OUTBOX),
+                **_on_agenda(announcement.at + PUBLISHED_WITHIN),
             ),
             condition,
         )
@@ -357,6 +387,7 @@ def _head(item: Mapping[str, str]) -> Head:
         looked=item.get("looked", ""),
         stands_hash=item.get("stands_hash", ""),
         stands_since=_time(item.get("stands_since")),
+        writes=tuple(Write(datetime.fromisoformat(at), over, author) for at, over, author in json.loads(item.get("writes", "[]"))),
     )
 
 
@@ -399,6 +430,7 @@ def _case_item(case: Case) -> dict[str, Any]:
         by_pipeline=None if case.by_pipeline is None else str(case.by_pipeline),
         steps=json.dumps({name: _text_of(at) for name, at in case.steps.items()}),
         ttl=int((case.opened_at + _KEEP_CASES).timestamp()) if not case.status.is_open else None,
+        **_on_agenda(case.due_at),
     )
 
 
@@ -421,6 +453,33 @@ def _case(role_ref: str, item: Mapping[str, str]) -> Case:
         closed_at=_time(item.get("closed_at")),
         by_pipeline=None if "by_pipeline" not in item else item["by_pipeline"] == str(True),
         steps={name: datetime.fromisoformat(at) for name, at in json.loads(item.get("steps", "{}")).items()},
+        due_at=_time(item.get("due_at")),
+    )
+
+
+def _on_agenda(due_at: datetime | None) -> dict[str, str | None]:
+    return {} if due_at is None else {"agenda": _DUE, "due_at": _text_of(due_at)}
+
+
+def _due(item: Mapping[str, str]) -> Due:
+    kind, _, rest = item["pk"].partition("#")
+    due_at = datetime.fromisoformat(item["due_at"])
+    return Due(rest, due_at) if kind == "OUTBOX" else Due(item["sk"].removeprefix("CASE#"), due_at, rest)
+
+
+def _baseline(role_ref: str, role_id: str, item: Mapping[str, str] | None) -> Baseline | None:
+    """None, too, where it is only known that a violation took its place."""
+    if item is None or "document" not in item:
+        return None
+    return Baseline(
+        role_ref=role_ref,
+        role_id=role_id,
+        policy_hash=item["policy_hash"],
+        document=item["document"],
+        accepted_by=item["accepted_by"],
+        because=item["because"],
+        event_id=item["event_id"],
+        at=datetime.fromisoformat(item["at"]),
     )
 
 

@@ -33,7 +33,9 @@ ACTOR: Final = Actor("Doorward", None, None, None, None, None, None, None)
 class Hint(NamedTuple):
     """`id`: the same for the same thing to look at. With neither role, provider nor service, every role of the account is meant.
 
-    `look`: what a sweep saw of the role, as text of doorward/guardrails/looks.py. `reads`: how many calls of IAM it will take, as far
+    `look`: what a sweep saw of the role, as text of doorward/guardrails/looks.py. `follows`: the case that is to be followed up.
+
+    `reads`: how many calls of IAM it will take, as far
     as is known; it does not travel with the hint.
     """
 
@@ -46,6 +48,7 @@ class Hint(NamedTuple):
     provider: str | None = None
     service: str | None = None
     look: str | None = None
+    follows: str | None = None
     reads: int = 3
 
 
@@ -58,6 +61,7 @@ def hint_as_text(hint: Hint) -> str:
             "provider": hint.provider,
             "service": hint.service,
             "look": hint.look,
+            "follows": hint.follows,
             "cause": str(hint.cause),
             "because": hint.because,
             "id": hint.id,
@@ -90,6 +94,7 @@ def parse_message(text: str | bytes | Mapping[str, Any]) -> Event | Skipped:
         shared_event_id=None,
         replay_name=None,
         look=message.text("look", ANY, "what a sweep saw") if message.has("look") else "",
+        follows=message.text("follows", ANY, "the id of a case") if message.has("follows") else "",
     )
 
 

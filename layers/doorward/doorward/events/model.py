@@ -173,6 +173,8 @@ class Change:
     """The archive replay that sent the event again. None for an event that comes for the first time, and without an envelope."""
     look: str = ""
     """Of a sweep's hint alone: what it saw of the role (doorward/guardrails/looks.py)."""
+    follows: str = ""
+    """Of a hint of the reaction's own alone: the case that it goes on with."""
 
     @property
     def failed(self) -> bool:

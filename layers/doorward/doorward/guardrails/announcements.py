@@ -43,6 +43,7 @@ def describe_case(  # noqa: PLR0917 - everything that is said about a case
         "mode": str(decision.mode),
         "action": str(decision.action),
         "because": decision.because,
+        "door_open": decision.door_open,
         "findings": [mask_external_ids(finding_as_json(each, None)) for each in judgement.findings],
         "undecidable": [
             {
@@ -74,7 +75,7 @@ def describe_actor(actor: Actor, organization: Organization) -> dict[str, Any]:
 
 
 def with_remedy(detail: Mapping[str, Any], remedy: Remedy, found_document: str, seconds: float | None) -> dict[str, Any]:
-    """`seconds`: from the event's time to the verified write; CloudTrail gives whole seconds, so it is good to one."""
+    """`seconds`: from the event's time to the write; CloudTrail gives whole seconds, so it is good to one."""
     return {
         **detail,
         "remedy": {"kind": remedy.kind, "proved": remedy.proved},

@@ -1,32 +1,45 @@
 """From a verdict to what is done about it: the decision table of the reaction.
 
-| verdict                | mode    | and                                        | action  |
-|------------------------|---------|--------------------------------------------|---------|
-| compliant, waived      | any     |                                            | pass    |
-| undecidable, invalid   |         | as `undecidable` is set; never a write     | alert or ask |
-| violating              | observe |                                            | observe |
-| violating              | alert   |                                            | alert   |
-| violating              | approve |                                            | ask     |
-| violating              | enforce | the role must not be edited                | alert   |
-| violating              | enforce | nothing about the role is known to change  | ask     |
-| violating              | enforce | nothing changed who may come in            | alert   |
-| violating              | enforce | lets in nobody whom the baseline keeps out | alert   |
-| violating              | enforce | changed by a known pipeline, critical      | ask     |
-| violating              | enforce | changed by a known pipeline                | alert   |
-| violating              | enforce | no finding with a witness                  | alert   |
-| violating              | enforce | only of what the role may do               | alert   |
-| violating              | enforce | found before its author was told of        | wait    |
-| violating              | enforce | otherwise                                  | write   |
+| verdict                | mode    | and                                           | critical   | otherwise |
+|------------------------|---------|-----------------------------------------------|------------|-----------|
+| compliant, waived      | any     |                                               | pass       | pass      |
+| undecidable, invalid   |         | as `undecidable` is set                       | alert, ask, or as under enforce | |
+| violating              | observe |                                               | observe    | observe   |
+| violating              | alert   |                                               | alert      | alert     |
+| violating              | approve |                                               | ask        | ask       |
+| violating              | enforce | the role must not be edited                   | alert      | alert     |
+| violating              | enforce | nothing about the role is known to change     | ask        | ask       |
+| violating              | enforce | nothing changed who may come in               | alert      | alert     |
+| violating              | enforce | not certain that this role changed            | alert      | alert     |
+| violating              | enforce | lets in nobody whom the baseline keeps out    | alert      | alert     |
+| violating              | enforce | made by a break-glass role                    | ask        | ask       |
+| violating              | enforce | made by a known pipeline                      | ask        | alert     |
+| violating              | enforce | only of what the role may do                  | alert      | alert     |
+| violating              | enforce | no finding with a witness                     | alert      | alert     |
+| violating              | enforce | found before its author was told of           | wait       | wait      |
+| violating              | enforce | made by CloudFormation or another service     | write      | ask       |
+| violating              | enforce | writes are stopped, or the role is held       | alert      | alert     |
+| violating              | enforce | written too often already: a breaker          | quarantine | ask       |
+| violating              | enforce | its author's budget is spent                  | close      | ask       |
+| violating              | enforce | every remedy takes the role from who uses it  | ask        | ask       |
+| violating              | enforce | who uses it is not known, and may lose it     | write      | ask       |
+| violating              | enforce | otherwise                                     | write      | write     |
+
+A breaker may stop restoring, never closing: what is critical is closed by the mildest remedy that gives nothing back (`close`), or by
+letting nobody in at all (`quarantine`). Where something critical stays open under enforce, the door is said to be open.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import StrEnum
 
 from doorward.events.model import Cause
 from doorward.findings.model import Judgement, Severity, Verdict
+from doorward.guardrails.authors import Author
+from doorward.guardrails.brakes import Brake, Braking
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.guardrails.rules import OF_PERMISSIONS
 from doorward.organization.model import Account
+from doorward.values import NamedTuple
 
 
 class Action(StrEnum):
@@ -44,35 +57,59 @@ class Action(StrEnum):
     WRITE = "write"
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Rungs(StrEnum):
+    """Which remedies may be written: all of the ladder; those that give nothing back; the last alone; the accepted baseline alone."""
+
+    ALL = "all"
+    CLOSING = "closing"
+    QUARANTINE = "quarantine"
+    ACCEPTED = "accepted"
+
+
+class Use(StrEnum):
+    """Whether somebody used the role before, whom the policy that stood then let in, and whom every remedy would take it from.
+
+    `unknown`: nobody was ever seen, and somebody whom the former policy let in would lose it.
+    """
+
+    PROTECTS = "protects"
+    UNKNOWN = "unknown"
+    FREE = "free"
+
+
+class Circumstances(NamedTuple):
     """What besides the verdict counts. `protected_because`: a sentence where this role must never be written, else None.
 
     `cause_known` is False where it is not sure that this role's trust changed just now (its event hid the name). `author_may_come`: a sweep
-    found the change before any event told who made it, and one still may. `widens`: whether the
-    policy lets somebody in whom the accepted one keeps out; None where there is none, or where that is not decided.
+    found the change before any event told who made it, and one still may. `widens`: whether the policy lets somebody in whom the accepted
+    one keeps out; None where there is none, or where that is not decided.
+
+    `brake` and `use` are asked only where they decide.
     """
 
     cause: Cause
-    cause_known: bool
-    by_pipeline: bool
-    protected_because: str | None
+    cause_known: bool = True
+    author: Author = Author.SOMEBODY
+    protected_because: str | None = None
     widens: bool | None = None
     author_may_come: bool = False
+    brake: Callable[[], Brake] = lambda: Brake(Braking.NONE)
+    use: Callable[[], Use] = lambda: Use.FREE
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """`because` is a sentence for people."""
+class Decision(NamedTuple):
+    """`because` is a sentence for people. `door_open`: something critical stays open although it is to be closed at once."""
 
     action: Action
     mode: Mode
     because: str
+    rungs: Rungs = Rungs.ALL
+    door_open: bool = False
 
 
 _MAY_WRITE = frozenset({Cause.TRUST, Cause.PROVIDER})
 _ASKS = frozenset({Cause.FACTS, Cause.FIRST_SEEN})
-_BY_MODE = {Mode.OBSERVE: Action.OBSERVE, Mode.ALERT: Action.ALERT, Mode.APPROVE: Action.ASK, Mode.ENFORCE: Action.WRITE}
+_BY_MODE = {Mode.OBSERVE: Action.OBSERVE, Mode.ALERT: Action.ALERT, Mode.APPROVE: Action.ASK}
 _MODE_SAYS = {
     Mode.OBSERVE: "The mode for this role is observe: recorded, nobody is disturbed.",
     Mode.ALERT: "The mode for this role is alert: people are told, nothing is written.",
@@ -80,6 +117,7 @@ _MODE_SAYS = {
     " Deciding by Slack, API or command line comes with a later version.",
     Mode.ENFORCE: "The mode for this role is enforce.",
 }
+_UNDECIDED = "Whether a guardrail is broken could not be decided, so this policy is not called safe"
 
 
 def decide(judgement: Judgement, role: Role, account: Account | None, guardrails: Guardrails, circumstances: Circumstances) -> Decision:
@@ -87,42 +125,78 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
     if judgement.verdict in {Verdict.COMPLIANT, Verdict.WAIVED}:
         return Decision(Action.PASS, guardrails.mode, "No guardrail is broken.")
     if judgement.verdict in {Verdict.UNDECIDABLE, Verdict.INVALID}:
-        mode = guardrails.undecidable
-        return Decision(
-            Action.ASK if mode is Mode.APPROVE else Action.ALERT,
-            mode,
-            "Whether a guardrail is broken could not be decided, so this policy is not called safe; a person should read it.",
-        )
+        return _of_undecided(guardrails.undecidable)
     counting = judgement.counting
     modes = [guardrails.mode_for(each.rule, role, account) for each in counting]
     mode = max(modes, key=list(Mode).index)
     if mode is not Mode.ENFORCE:
         return Decision(_BY_MODE[mode], mode, _MODE_SAYS[mode])
     enforced = [each for each, its_mode in zip(counting, modes, strict=True) if its_mode is Mode.ENFORCE]
+    critical = any(each.severity is Severity.CRITICAL for each in enforced)
+    no_write = _because_of_the_change(circumstances, critical=critical)
+    if no_write is None and all(each.rule in OF_PERMISSIONS for each in enforced):
+        no_write = Action.ALERT, "Not written: what is wrong is what the role may do, and no trust policy mends that."
+    if no_write is None and all(each.witness is None or each.rule in OF_PERMISSIONS for each in enforced):
+        no_write = Action.ALERT, "Not written: no finding here is proved by a request."
+    if no_write is None:
+        return _to_be_written(circumstances, critical=critical)
+    action, because = no_write
+    return Decision(action, mode, because, door_open=critical)
+
+
+def _of_undecided(mode: Mode) -> Decision:
+    action = Action.ASK if mode is Mode.APPROVE else Action.ALERT
+    return Decision(action, mode, f"{_UNDECIDED}; a person should read it.")
+
+
+def _because_of_the_change(circumstances: Circumstances, *, critical: bool) -> tuple[Action, str] | None:
+    """Why this change leads to no write; None where it may lead to one."""
+    author = circumstances.author
     if circumstances.protected_because is not None:
-        return Decision(Action.ALERT, mode, f"Not written: {circumstances.protected_because}")
+        return Action.ALERT, f"Not written: {circumstances.protected_because}"
     if circumstances.cause in _ASKS:
-        return Decision(
-            Action.ASK, mode, "Not written: nobody is known to have changed who comes in here just now. A person has to decide."
-        )
+        return Action.ASK, "Not written: nobody is known to have changed who comes in here just now. A person has to decide."
     if circumstances.cause not in _MAY_WRITE:
-        return Decision(Action.ALERT, mode, "Not written: this change did not touch who may come in; only such a change is put back.")
+        return Action.ALERT, "Not written: this change did not touch who may come in; only such a change is put back."
     if not circumstances.cause_known:
-        return Decision(Action.ALERT, mode, "Not written: it is not certain that this role's trust policy was changed just now.")
+        return Action.ALERT, "Not written: it is not certain that this role's trust policy was changed just now."
     if circumstances.widens is False:
-        return Decision(Action.ALERT, mode, "Not written: this lets in nobody whom the accepted trust policy keeps out; people are told.")
-    if circumstances.by_pipeline:
-        if any(each.severity is Severity.CRITICAL for each in enforced):
-            return Decision(Action.ASK, mode, "Not written: a known pipeline made this change; at this severity a person has to decide.")
-        return Decision(Action.ALERT, mode, "Not written: a known pipeline made this change; people are told instead.")
-    if all(each.rule in OF_PERMISSIONS for each in enforced):
-        return Decision(Action.ALERT, mode, "Not written: what is wrong is what the role may do, and no trust policy mends that.")
-    if all(each.witness is None or each.rule in OF_PERMISSIONS for each in enforced):
-        return Decision(Action.ALERT, mode, "Not written: no finding here is proved by a request.")
+        return Action.ALERT, "Not written: this lets in nobody whom the accepted trust policy keeps out; people are told."
+    if author is Author.BREAK_GLASS:
+        return Action.ASK, "Not written: a break-glass role made this change, in an emergency it may be. A person has to decide."
+    if author is Author.PIPELINE and critical:
+        return Action.ASK, "Not written: a known pipeline made this change; at this severity a person has to decide."
+    if author is Author.PIPELINE:
+        return Action.ALERT, "Not written: a known pipeline made this change; people are told instead."
+    return None
+
+
+def _to_be_written(circumstances: Circumstances, *, critical: bool) -> Decision:
+    mode = Mode.ENFORCE
     if circumstances.author_may_come:
-        return Decision(
-            Action.WAIT,
-            mode,
-            "Not written yet: a sweep found this before any event told who did it; a known pipeline may have. It is decided again soon.",
+        because = (
+            "Not written yet: a sweep found this before any event told who did it; a known pipeline may have. It is decided again soon."
         )
+        return Decision(Action.WAIT, mode, because, door_open=critical)
+    if circumstances.author is Author.SERVICE and not critical:
+        because = (
+            "Not written: a service made this change for somebody (CloudFormation, for one) and would make it again from its own source."
+        )
+        return Decision(Action.ASK, mode, f"{because} Change it there; a person has to decide.")
+    brake = circumstances.brake()
+    if brake.kind is Braking.STOPPED:
+        return Decision(Action.ALERT, mode, f"Not written: {brake.because}", door_open=critical)
+    if brake.kind is not Braking.NONE and not critical:
+        return Decision(Action.ASK, mode, f"Not written: {brake.because} A person has to decide.")
+    if brake.kind is Braking.WRITTEN_TOO_OFTEN:
+        return Decision(Action.WRITE, mode, f"{brake.because} Nobody may assume the role until a person has looked.", Rungs.QUARANTINE)
+    use = circumstances.use()
+    if use is Use.PROTECTS:
+        because = "Not written: every remedy would take the role from somebody who used it before this change, by what stood then."
+        return Decision(Action.ASK, mode, f"{because} A person has to decide.", door_open=critical)
+    if use is Use.UNKNOWN and not critical:
+        because = "Not written: nobody was ever seen to use this role, and whoever the former policy let in may lose it."
+        return Decision(Action.ASK, mode, f"{because} A person has to decide.")
+    if brake.kind is Braking.BUDGET_SPENT:
+        return Decision(Action.WRITE, mode, f"{brake.because} It is closed, and nothing is given back.", Rungs.CLOSING)
     return Decision(Action.WRITE, mode, _MODE_SAYS[mode])

@@ -4,6 +4,7 @@ import re
 
 from doorward.guardrails.model import Role
 from doorward.organization.installation import OWN_ROLES, ROLE_PATH
+from doorward.organization.model import Organization
 
 SERVICE_LINKED_PATH = "/aws-service-role/"
 RESERVED_PATH = "/aws-reserved/"
@@ -42,7 +43,7 @@ def is_doorwards_own(role: Role) -> bool:
     return role.path == ROLE_PATH and role.name in OWN_ROLES
 
 
-def protected_because(role: Role) -> str | None:
+def protected_because(role: Role, organization: Organization) -> str | None:
     """The reason, as a sentence, why this role is never written to; None for a role like any other."""
     if role.path.startswith(SERVICE_LINKED_PATH):
         return "This is a service-linked role; only AWS can change who may assume it."
@@ -50,6 +51,8 @@ def protected_because(role: Role) -> str | None:
         return "AWS keeps this role for itself (IAM Identity Center, for one); IAM refuses changes to it."
     if is_doorwards_own(role):
         return "This is a role of Doorward's own installation; a stack update puts it right."
+    if role.arn in organization.break_glass:
+        return "This is a break-glass role: in an emergency it has to work, whatever Doorward thinks of it."
     reason = _LANDING_ZONE.get(role.name)
     if re.fullmatch(_STACKSETS, role.name, re.ASCII):
         reason = "CloudFormation StackSets deploy through it and would create it again"

@@ -44,6 +44,7 @@ HUB_ROLES: Final = frozenset(
         SWEEP_ACCOUNT,
         REFRESH_ORGANIZATION,
         SEND_HEARTBEATS,
+        "doorward-finish-started",
         "doorward-notify-people",
         "doorward-plan-sweep",
         "doorward-start-sweep",

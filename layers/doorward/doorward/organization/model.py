@@ -62,7 +62,8 @@ class Networks(NamedTuple):
 class Organization(NamedTuple):
     """`id` is None in one-account mode: then only `accounts` are ours.
 
-    `services` may act for whomever; `cognito` are ids of identity pools, `roles_anywhere` ARNs of trust anchors.
+    `services` may act for whomever; `cognito` are ids of identity pools, `roles_anywhere` ARNs of trust anchors. `break_glass` are ARNs of
+    sealed roles for emergencies: they are never written to, and what they change is asked about.
     """
 
     id: str | None = None
@@ -77,6 +78,7 @@ class Organization(NamedTuple):
     roles_anywhere: tuple[str, ...] = ()
     pipelines: tuple[Pipeline, ...] = ()
     networks: Networks = Networks()
+    break_glass: tuple[str, ...] = ()
 
     def account(self, account_id: str) -> Account | None:
         return next((each for each in self.accounts if each.id == account_id), None)

@@ -54,11 +54,14 @@ def organization_from(data: object) -> Organization:
         roles_anywhere=trusted.texts("roles_anywhere"),
         pipelines=fields.objects("pipelines", _pipeline),
         networks=Networks(networks.texts("cidrs"), networks.texts("vpcs"), networks.texts("vpce")),
+        break_glass=fields.texts("break_glass"),
     )
     for each in (networks, trusted, fields):
         each.refuse_others()
     if organization.partition not in _PARTITIONS:
         fields.refuse("partition", f"must be one of {', '.join(sorted(_PARTITIONS))}")
+    if not all(map(_ROLE.fullmatch, organization.break_glass)):
+        fields.refuse("break_glass", "must be a list of ARNs of roles, arn:aws:iam::ACCOUNT:role/NAME")
     return _with_management(_consistent(organization))
 
 

@@ -8,17 +8,24 @@ see docs/performance.md.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from doorward.findings.model import RemedyKind
+from doorward.guardrails.brakes import Write
 from doorward.values import NamedTuple
+
+PUBLISHED_WITHIN: Final = timedelta(seconds=60)
+"""An announcement that is older and still in the outbox is taken up by finish_started."""
 
 
 class CaseStatus(StrEnum):
-    """`standing`: found, not written by us. `intended`: a write is under way or was cut off. The rest are ends."""
+    """`standing`: found, not written by us. `intended`: a write is under way or was cut off. The rest are ends.
+
+    `remedied` is written and told of; that it still stands is looked at three times more.
+    """
 
     STANDING = "standing"
     INTENDED = "intended"
@@ -34,7 +41,8 @@ class Case(NamedTuple):
     """One bad trust policy of one role, from found to closed. `planned_hash` and `remedy_kind` stand once a write is intended.
 
     `found_document` is what stood (JSON text); `detail` is what was announced, without documents. `by_pipeline`: whether a known
-    pipeline wrote what stood, None while no event told who did. `steps`: when each step of the reaction was done, by name.
+    pipeline wrote what stood, None while no event told who did. `steps`: when each step of the reaction was done, by name. `due_at`: when
+    whatever is left to do is taken up again, None where nothing is.
     """
 
     id: str
@@ -53,6 +61,7 @@ class Case(NamedTuple):
     closed_at: datetime | None = None
     by_pipeline: bool | None = None
     steps: Mapping[str, datetime] = MappingProxyType({})
+    due_at: datetime | None = None
 
 
 class Head(NamedTuple):
@@ -64,7 +73,7 @@ class Head(NamedTuple):
 
     `stands_hash` and `stands_since`: the compliant policy that was seen last, and since when no look saw another or a violation.
 
-    `written_at` and `written_for` are the time of our last write and the id of the event that led to it.
+    `written_at` and `written_for` are the time of our last write and the id of the event that led to it; `writes` are the last ones.
     """
 
     generation: int = 0
@@ -76,6 +85,7 @@ class Head(NamedTuple):
     looked: str = ""
     stands_hash: str = ""
     stands_since: datetime | None = None
+    writes: tuple[Write, ...] = ()
 
 
 class Announcement(NamedTuple):
@@ -151,6 +161,9 @@ class Ledger(Protocol):
     def close_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> None:
         """Case, head and outbox in one transaction."""
 
+    def follow_up(self, lock: Lock, case: Case, announcement: Announcement | None = None) -> None:
+        """Keep what was found of a closed case since; with it what is told of that."""
+
     def announce(self, announcement: Announcement) -> bool:
         """Into the outbox, once. False where it is there already."""
 
@@ -165,10 +178,31 @@ class Ledger(Protocol):
     def accept(self, baseline: Baseline, announcement: Announcement) -> None:
         """Version, baseline and outbox in one transaction."""
 
+    def version(self, role_ref: str, role_id: str, policy_hash: str) -> Baseline | None:
+        """A compliant version that was seen, accepted or not."""
+
     def replaced(self, role_ref: str, role_id: str, policy_hash: str) -> None:
         """Remember that a violation took this version's place."""
 
     def was_replaced(self, role_ref: str, role_id: str, policy_hash: str) -> bool: ...
+
+
+class Due(NamedTuple):
+    """Something that was begun and should be done by now: an announcement, or a case (then of which role)."""
+
+    id: str
+    due_at: datetime
+    role_ref: str | None = None
+
+
+class Agenda(Protocol):
+    """What was begun. Every method may raise Unavailable."""
+
+    def due(self, now: datetime, most: int) -> Sequence[Due]:
+        """What is due, the longest waiting first. May be some seconds old."""
+
+    def put_off(self, due: Due, until: datetime) -> None:
+        """Harmless where it was done meanwhile."""
 
 
 class Outbox(Protocol):

@@ -68,7 +68,7 @@ def _what_we_do(detail: Mapping[str, Any]) -> str:
     remedy = detail.get("remedy")
     if remedy:
         kind = str(remedy.get("kind"))
-        return f"Done by Doorward: {closed_by(kind)} ({kind}), verified {detail.get('seconds')} s after the event."
+        return f"Done by Doorward: {closed_by(kind)} ({kind}), written {detail.get('seconds')} s after the event."
     return str(detail.get("because", ""))
 
 

@@ -1,0 +1,104 @@
+"""What keeps Doorward from writing: the kill switch, a hold, a breaker, a budget. None of them keeps it from judging or telling.
+
+| set for                        | by                     | keeps from                                       |
+|--------------------------------|------------------------|--------------------------------------------------|
+| organization, account, rule    | a person: kill switch  | every write                                      |
+| a role                         | a person: hold         | every write to it                                |
+| a role                         | its last writes        | restoring; what is critical is still closed      |
+| an author and a severity       | his last hour's writes | restoring; what is critical is still closed      |
+
+Budgets are of an author and a severity, and those of privileged roles are of their own: junk spends its own budget only.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from doorward.findings.model import Finding, Severity
+from doorward.values import NamedTuple
+
+MOST_WRITES: Final = 3
+"""To one role within a day: a fourth change that breaks a guardrail is somebody who will not stop, or code that nobody changed."""
+WITHIN: Final = timedelta(hours=24)
+BUDGET: Final = 20
+"""Writes over one author's changes, of one severity, in one hour."""
+
+
+class Braking(StrEnum):
+    NONE = "none"
+    STOPPED = "stopped"
+    WRITTEN_TOO_OFTEN = "written-too-often"
+    BUDGET_SPENT = "budget-spent"
+
+
+class Brake(NamedTuple):
+    """`because` is a sentence for people, None where nothing brakes."""
+
+    kind: Braking
+    because: str | None = None
+
+
+class Stop(NamedTuple):
+    """Set by a person. `scope`: `organization`, `account 111122223333`, `rule external-account` or `role 111122223333/name`.
+
+    `until` None: until somebody ends it.
+    """
+
+    scope: str
+    by: str
+    because: str
+    at: datetime
+    until: datetime | None = None
+
+    def counts(self, now: datetime) -> bool:
+        return self.until is None or now < self.until
+
+
+class Write(NamedTuple):
+    """One write of ours: over which policy, and who had made that; "" where nobody knows."""
+
+    at: datetime
+    over_hash: str
+    author: str
+
+
+class Brakes(NamedTuple):
+    """What is set and spent, as read just now. `spent`: writes of this hour over this author's changes, of this severity."""
+
+    stops: tuple[Stop, ...] = ()
+    spent: int = 0
+
+
+def scopes_of(role_ref: str, rules: Sequence[str]) -> tuple[str, ...]:
+    """What may be stopped that concerns a role on which these rules are broken, the widest first."""
+    account_id = role_ref.partition("/")[0]
+    return ("organization", f"account {account_id}", *(f"rule {each}" for each in rules), f"role {role_ref}")
+
+
+def hour_of(now: datetime) -> str:
+    """Budgets are counted by the hour of the clock, UTC."""
+    return f"{now.astimezone(UTC):%Y-%m-%dT%H}"
+
+
+def brake_of(brakes: Brakes, writes: Sequence[Write], found_hash: str, author: str, now: datetime) -> Brake:
+    """`writes`: our last ones to the role."""
+    for each in brakes.stops:
+        if each.counts(now):
+            until = "" if each.until is None else f" until {each.until:%Y-%m-%d %H:%M} UTC"
+            return Brake(Braking.STOPPED, f"{each.by} has stopped writes for {each.scope}{until}: {each.because}")
+    recent = [each for each in writes if now - each.at < WITHIN]
+    if len(recent) >= MOST_WRITES:
+        because = f"Doorward has written to this role {len(recent)} times within a day."
+        if all((each.over_hash, each.author) == (found_hash, author) for each in recent):
+            because += " Each time the same author put the very same policy back: if that is code, it has to change in its own source."
+        return Brake(Braking.WRITTEN_TOO_OFTEN, because)
+    if brakes.spent >= BUDGET:
+        return Brake(Braking.BUDGET_SPENT, f"Doorward has undone {brakes.spent} changes of this author within an hour.")
+    return Brake(Braking.NONE)
+
+
+def budget_of(author: str, findings: Sequence[Finding], *, privileged: bool) -> str:
+    """The name of the budget that a write for these findings is of."""
+    worst = max((each.severity for each in findings), key=lambda each: each.rank, default=Severity.INFO)
+    return f"{author or 'nobody known'}/{worst}{'/privileged' if privileged else ''}"

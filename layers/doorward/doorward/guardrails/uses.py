@@ -1,0 +1,114 @@
+"""Who used a role before its trust policy was changed, and which remedies would take it from them.
+
+Use protects only whom the policy that stood before let in, and who came before the change: who came because of it is protected by nothing.
+A call tells not everything that a condition can ask, so a condition that nobody can answer counts as met, and a Deny under one as not.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from json import dumps
+from typing import Final
+
+from doorward.errors import MalformedInput
+from doorward.findings.model import Remedy
+from doorward.guardrails.decide import Use
+from doorward.guardrails.diff import newly_allowed
+from doorward.guardrails.model import Role
+from doorward.iam.arns import account_of_principal
+from doorward.iam.documents import Document, Statement, parse_document
+from doorward.iam.evaluate import Request, evaluate_trust_policy
+from doorward.iam.names import ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY
+from doorward.organization.model import Organization
+from doorward.values import NamedTuple
+
+_SAML_SUBJECT: Final = "SAML:sub"
+
+
+class Uses(NamedTuple):
+    """`users`: whom the former policy let in, who came before the change, and whom what stands now still lets in."""
+
+    former: Document | None
+    users: tuple[str, ...]
+    role: Role
+    organization: Organization
+
+    def are_spared_by(self, remedy: Remedy) -> bool:
+        document = parse_document(dumps(remedy.trust_policy))
+        return all(lets_in(document, each, self.role, self.organization) for each in self.users)
+
+
+def uses_of(role: Role, former: str | None, came: Iterable[str], organization: Organization) -> Uses:
+    """`former`: the policy that stood before, None where none did. `came`: principals as sessions' edges name them, before the change."""
+    before, found = _read(former), _read(role.trust_policy)
+    if before is None or found is None:
+        return Uses(before, (), role, organization)
+    both = (each for each in came if lets_in(before, each, role, organization) and lets_in(found, each, role, organization))
+    return Uses(before, tuple(dict.fromkeys(both)), role, organization)
+
+
+def use_under(uses: Uses, remedies: Iterable[Remedy], *, now: datetime) -> Use:
+    """What the remedies would do to who uses the role. Where nobody was ever seen, the mildest remedy counts."""
+    if uses.users:
+        return Use.FREE if any(map(uses.are_spared_by, remedies)) else Use.PROTECTS
+    if uses.former is None:
+        return Use.FREE
+    mildest = next(iter(remedies), None)
+    if mildest is None:
+        return Use.FREE
+    lost = newly_allowed(parse_document(dumps(mildest.trust_policy)), uses.former, uses.role, uses.organization, now=now)
+    if lost.is_there is False:
+        return Use.FREE
+    if lost.is_there is None or lost.witness is None:
+        return Use.UNKNOWN
+    found = _read(uses.role.trust_policy)
+    witness = lost.witness
+    request = Request(witness.principal, witness.principal_type, witness.action, dict(witness.context), uses.role.arn, uses.role.account_id)
+    stands = found is not None and evaluate_trust_policy(found, request).outcome == "allowed"
+    return Use.UNKNOWN if stands else Use.FREE  # what the change itself took away is no loss by the remedy
+
+
+def lets_in(policy: Document, principal: str, role: Role, organization: Organization) -> bool:
+    """Whether the policy lets somebody in, as far as an edge tells who he is."""
+    if principal.isdigit():  # of a caller from elsewhere only the account is known
+        named = [each.value for statement in policy.statements if statement.effect == "Allow" for each in statement.principals or ()]
+        return any(each == "*" or account_of_principal(each) == principal for each in named)
+    request = _request(principal, role, organization)
+    known = {each.lower() for each in request.context}
+    statements = tuple(left for each in policy.statements if (left := _answerable(each, known)) is not None)
+    return evaluate_trust_policy(policy._replace(statements=statements), request).outcome == "allowed"
+
+
+def _answerable(statement: Statement, known: set[str]) -> Statement | None:
+    conditions = tuple(each for each in statement.conditions if each.key.lower() in known)
+    if statement.effect == "Deny" and len(conditions) < len(statement.conditions):
+        return None
+    return statement._replace(conditions=conditions)
+
+
+def _request(principal: str, role: Role, organization: Organization) -> Request:
+    provider, is_federated, subject = principal.partition("|")
+    if is_federated:
+        is_saml = ":saml-provider/" in provider
+        claim = _SAML_SUBJECT if is_saml else f"{provider.rpartition('-provider/')[2]}:sub"
+        action = WITH_SAML if is_saml else WITH_WEB_IDENTITY
+        return Request(provider, "Federated", action, {claim: subject}, role.arn, role.account_id)
+    if not principal.startswith("arn:"):
+        return Request(principal, "Service", ASSUME_ROLE, {"aws:PrincipalIsAWSService": "true"}, role.arn, role.account_id)
+    account_id = account_of_principal(principal)
+    context: dict[str, str | tuple[str, ...]] = {"aws:PrincipalArn": principal, "aws:PrincipalIsAWSService": "false"}
+    if account_id is not None:
+        context["aws:PrincipalAccount"] = account_id
+        if organization.id is not None and organization.account(account_id) is not None:
+            context["aws:PrincipalOrgID"] = organization.id
+    caller = principal
+    if ":role/" in principal:
+        account, name = principal.replace(":iam:", ":sts:").partition(":role/")[0], principal.rpartition("/")[2]
+        caller = f"{account}:assumed-role/{name}/any"
+    return Request(caller, "AWS", ASSUME_ROLE, context, role.arn, role.account_id)
+
+
+def _read(policy: str | None) -> Document | None:
+    try:
+        return None if policy is None else parse_document(policy)
+    except MalformedInput:
+        return None

@@ -1,0 +1,279 @@
+"""A plan for one role, carried out: what is told, and what is written and then told.
+
+Where this dies, the event comes again, or what is due is taken up by finish_started:
+- before the intent: nothing happened;
+- after the intent: the bad policy stands, and the same case goes on;
+- after the write: the planned policy stands, and the case is closed and announced.
+"""
+
+import json
+from copy import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from doorward.errors import Conflict, Misconfigured
+from doorward.events.hints import Hint
+from doorward.events.model import Cause
+from doorward.findings.model import Remedy, RemedyKind, Verdict
+from doorward.guardrails.announcements import describe_case, with_remedy
+from doorward.guardrails.baselines import Becomes
+from doorward.guardrails.brakes import MOST_WRITES, Write
+from doorward.guardrails.decide import Action
+from doorward.guardrails.looks import Look, judged_under
+from doorward.guardrails.model import Role
+from doorward.guardrails.protected import is_doorwards_own
+from doorward.iam.documents import hash_of_text
+from doorward.ports.ledger import Announcement, Case, CaseStatus, Head
+from doorward.ports.roles import Refused
+from doorward.usecases.keep_baseline import Standing, keep_baseline
+from doorward.usecases.plan_reaction import Closing, Idle, Plan, close_without_write, rungs_of
+from doorward.usecases.reaction import ChangedMeanwhile, Result, Task, finding_id, headline, policy_hash
+
+VERIFIED_AFTER: Final = (5, 30, 120)
+"""Seconds after a write at which it is looked at whether it stands."""
+FINISHED_WITHIN: Final = timedelta(seconds=60)
+"""An intent that is older was cut off."""
+_PROMISED: Final = frozenset({Action.WAIT, Action.WRITE})
+_PASSED: Final = {
+    None: Result("passed", "One of Doorward's own roles, as it should be."),
+    Becomes.KEPT: Result("passed", "No guardrail is broken; this is the accepted baseline."),
+    Becomes.OBSERVED: Result("passed", "No guardrail is broken."),
+    Becomes.ACCEPTED_OF_PIPELINE: Result("accepted", "No guardrail is broken, and a known pipeline wrote it: this is the baseline now."),
+    Becomes.ACCEPTED_OF_QUIET: Result(
+        "accepted", "No guardrail is broken, nobody new is let in, and it has stood for long: this is the baseline."
+    ),
+}
+
+
+def carry_out(plan: Plan | Idle, task: Task) -> Result:
+    """Raises ChangedMeanwhile where something else stands than was judged; Unavailable, Conflict, Misconfigured."""
+    tools = task.tools
+    if plan.closing is not None:
+        tools.ledger.close_case(task.lock, *plan.closing)
+    if isinstance(plan, Idle):
+        return plan.result
+    if plan.recreated is not None:
+        from doorward.usecases.announce_alert import announce_alert
+
+        announce_alert(plan.recreated, "SuspiciousChangeFound", tools.ledger, tools.organization.account, tools.clock.now())
+    case, head = plan.case, plan.head
+    if case is not None and case.by_pipeline is None and task.is_told_of(head, plan.found_hash):
+        case = replace(case, by_pipeline=plan.by_pipeline)
+        tools.ledger.intend(task.lock, case)
+    action = plan.decision.action
+    if action is not Action.PASS and head.stands_hash:
+        tools.ledger.replaced(plan.role.ref, plan.role.role_id, head.stands_hash)
+        head = replace(head, stands_hash="", stands_since=None)
+    if action is Action.PASS:
+        result = _pass(plan, task, head)
+    elif action is Action.WRITE:
+        result = _put_back(plan, task, head)
+    else:
+        result = _tell(plan, task, head, case)
+        if action is Action.WAIT:
+            _look_again(task)
+        elif task.change.look and plan.unread is None:
+            tools.ledger.judged(task.lock, _looked(task, tools.ledger.head(task.ref), plan.role, plan.found_hash))
+    if plan.unread is not None:
+        raise plan.unread  # what is open was judged and dealt with; what the role may do, when the event comes again
+    return result
+
+
+def _looked(task: Task, head: Head, role: Role, found_hash: str) -> Head:
+    """With the look that a sweep asked for, where it saw what was judged now. Nothing may be left to do once this is kept.
+
+    Something is left where the policy is not the one that was told of last: that it changed can be a reason to write.
+    """
+    look, tools = Look.from_text(task.change.look), task.tools
+    if look is None or not look.is_at(role.role_id, found_hash) or head.judged_hash not in {"", found_hash}:
+        return head
+    # Functions get a new configuration one after another.
+    if look.under != judged_under(tools.organization_hash, tools.guardrails, tools.clock.now()):
+        return head
+    return replace(head, looked=task.change.look)
+
+
+def _look_again(task: Task) -> None:
+    change, tools = task.change, task.tools
+    because = "No event told in time who wrote this."
+    hint = Hint(
+        task.account_id, change.cause, because, change.event_id, change.event_time, role_name=task.role_name, look=change.look or None
+    )
+    tools.hints().send([hint], after_seconds=int(tools.events_take.total_seconds()))
+
+
+# Passing
+
+
+def _pass(plan: Plan, task: Task, head: Head) -> Result:
+    tools, found_hash = task.tools, plan.found_hash
+    now = tools.clock.now()
+    if plan.case is not None:
+        because = "The same trust policy breaks no guardrail any more."
+        closing = close_without_write(plan.case, head, because, now)
+        tools.ledger.close_case(task.lock, *closing)
+        head = closing.head
+    if plan.unread is None:
+        head = _looked(task, head, plan.role, found_hash)
+    if head.stands_hash != found_hash:
+        head = replace(head, stands_hash=found_hash, stands_since=now)
+    standing = Standing(plan.role, found_hash, head.stands_since or now, task.change, task.told_hash, now)
+    came_to = keep_baseline(standing, tools.ledger, tools.organization, tools.guardrails.quiet)
+    tools.ledger.judged(task.lock, head)
+    return _PASSED[came_to]
+
+
+# Telling
+
+
+def _tell(plan: Plan, task: Task, head: Head, before: Case | None) -> Result:
+    ledger = task.tools.ledger
+    case, announcement = _case(plan, task, head)
+    known = not ledger.open_case(task.lock, case, replace(head, case_id=case.id), announcement)
+    if known and before is not None:
+        known = not _told_anew(task, case, announcement, before)
+    action = plan.decision.action
+    outcome = {Action.OBSERVE: "observed", Action.ALERT: "alerted", Action.WAIT: "waiting", Action.ASK: "asked"}[action]
+    return Result(outcome, f"{headline(plan.judgement)} {plan.decision.because}{' (Announced before.)' if known else ''}")
+
+
+def _told_anew(task: Task, case: Case, announcement: Announcement, before: Case) -> bool:
+    """Whether the case is told of again: what was only recorded counts now, what was to be written is not, or more is found.
+
+    The case keeps what was found last, so that what ends and begins again is told of again.
+    """
+    ledger = task.tools.ledger
+    announced = False
+    if before.detail["action"] == Action.OBSERVE != case.detail["action"]:
+        announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{case.detail['mode']}"))
+    elif before.detail["action"] in _PROMISED and case.detail["action"] not in _PROMISED:
+        announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{case.detail['action']}"))
+    elif case.detail["action"] != Action.OBSERVE and _said(case) - _said(before):
+        announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{task.change.event_id}"))
+    if _said(case) != _said(before) or announced or before.status is CaseStatus.INTENDED:
+        # Nothing is under way any more, whatever was intended before.
+        ledger.intend(task.lock, replace(before, detail=case.detail, status=CaseStatus.STANDING, due_at=None))
+    return announced
+
+
+def _said(case: Case) -> set[tuple[str, str]]:
+    """What of a case depends on more than its trust policy."""
+    found = {(each["rule"], each["severity"]) for each in case.detail["findings"] if each["waiver"] is None}
+    return found | {(each["rule"], "undecidable") for each in case.detail["undecidable"]}
+
+
+def _case(plan: Plan, task: Task, head: Head) -> tuple[Case, Announcement]:
+    tools, role, found_hash = task.tools, plan.role, plan.found_hash
+    now = tools.clock.now()
+    case_id = finding_id(role, found_hash, head.generation)
+    detail = describe_case(case_id, role, plan.judgement, plan.decision, task.change, tools.organization, tools.guardrails, found_hash)
+    is_told_of, before = task.is_told_of(head, found_hash), plan.case
+    if before is not None and not is_told_of:
+        detail |= {"actor": before.detail["actor"], "event": before.detail["event"]}  # who looks again is not who did it
+    case = Case(
+        id=case_id,
+        role_ref=role.ref,
+        role_id=role.role_id,
+        found_hash=found_hash,
+        generation=head.generation,
+        status=CaseStatus.STANDING,
+        opened_at=now,
+        event_id=detail["event"]["id"],
+        found_document="" if is_doorwards_own(role) else role.trust_policy,
+        detail=detail,
+        by_pipeline=plan.by_pipeline if is_told_of else None if before is None else before.by_pipeline,
+        steps={"received": task.began, **({} if before is None else before.steps), "decided": now},
+    )
+    undecided = plan.judgement.verdict in {Verdict.UNDECIDABLE, Verdict.INVALID}
+    detail_type = "TrustPolicyUndecidable" if undecided else "TrustViolationFound"
+    return case, Announcement(f"{case_id}-found", detail_type, detail, now)
+
+
+# Putting back
+
+
+def _put_back(plan: Plan, task: Task, head: Head) -> Result:
+    tools, role = task.tools, plan.role
+    # It is not told of as judged before it is dealt with: else who dies in between leaves nobody who would write.
+    head = replace(head, judged_hash=plan.judged_before)
+    case, announcement = _case(plan, task, head)
+    head = replace(head, case_id=case.id)
+    tools.ledger.open_case(task.lock, case, head, announcement)
+    tools.brakes().spend(plan.budget)
+    refusals: list[str] = []
+    for remedy in rungs_of(plan):
+        intended = _intended(case, remedy, tools.clock.now())
+        tools.ledger.intend(task.lock, intended)
+        now_there = tools.roles.read(task.account_id, task.role_name)
+        if now_there is None or (now_there.role_id, policy_hash(now_there)) != (role.role_id, plan.found_hash):
+            raise ChangedMeanwhile
+        try:
+            tools.roles.write_trust_policy(role, intended.planned_document or "", finding_id=case.id)
+        except Refused as error:
+            refusals.append(f"{remedy.kind}: {error}")
+            continue
+        except Misconfigured as error:
+            refusals.append(f"{remedy.kind}: {error}")
+            break
+        except Conflict:
+            raise ChangedMeanwhile from None
+        tools.ledger.close_case(task.lock, *close_remedied(intended, head, tools.clock.now()))
+        _verify_later(task, case)
+        return Result("reverted", f"{headline(plan.judgement)} Closed by: {remedy.kind}.")
+    return _not_closed(plan, task, head, case, announcement, refusals)
+
+
+def _intended(case: Case, remedy: Remedy, now: datetime) -> Case:
+    planned = json.dumps(remedy.trust_policy)
+    return replace(
+        case,
+        status=CaseStatus.INTENDED,
+        planned_hash=hash_of_text(planned),
+        planned_document=planned,
+        remedy_kind=remedy.kind,
+        steps={**case.steps, "intended": now},
+        due_at=now + FINISHED_WITHIN,
+    )
+
+
+def _not_closed(  # noqa: PLR0917 - what was tried, and on what
+    plan: Plan, task: Task, head: Head, case: Case, announcement: Announcement, refusals: list[str]
+) -> Result:
+    ledger = task.tools.ledger
+    because = "; ".join(refusals) or "no remedy could be proved to close the hole and to add nothing"
+    failed = {**announcement.detail, "because": f"Doorward could not close this: {because}. A person has to.", "door_open": True}
+    ledger.announce(Announcement(f"{case.id}-failed", "TrustRemedyFailed", failed, task.tools.clock.now()))
+    ledger.intend(task.lock, case)  # nothing is under way any more
+    ledger.judged(task.lock, replace(head, judged_hash=plan.found_hash))
+    return Result("remedy-failed", f"{headline(plan.judgement)} Not closed: {because}.")
+
+
+def close_remedied(case: Case, head: Head, now: datetime) -> Closing:
+    """The planned policy was written. `case` is as it was intended."""
+    assert case.planned_document is not None  # noqa: S101 - an intent has a plan
+    assert case.remedy_kind is not None  # noqa: S101
+    kind: RemedyKind = case.remedy_kind
+    seconds = (now - datetime.fromisoformat(case.detail["event"]["time"])).total_seconds()
+    detail = with_remedy(case.detail, Remedy(kind, json.loads(case.planned_document), proved=True), case.found_document, seconds)
+    closed = replace(
+        case,
+        status=CaseStatus.REMEDIED,
+        closed_at=now,
+        detail=detail,
+        steps={**case.steps, "written": now},
+        due_at=now + timedelta(seconds=VERIFIED_AFTER[-1]) + FINISHED_WITHIN,
+    )
+    author = str(case.detail["actor"]["arn"] or "")
+    writes = (*head.writes, Write(now, case.found_hash, author))[-MOST_WRITES:]
+    after = Head(case.generation + 1, case.role_id, case.planned_hash or "", now, case.event_id, writes=writes)
+    return Closing(closed, after, Announcement(f"{case.id}-reverted", "TrustPolicyReverted", detail, now))
+
+
+def _verify_later(task: Task, case: Case) -> None:
+    """Should we die before this, finish_started finds the case due."""
+    now = task.tools.clock.now()
+    hint = Hint(
+        task.account_id, Cause.TRUST, "Whether what was written stands.", case.event_id, now, role_name=task.role_name, follows=case.id
+    )
+    for seconds in VERIFIED_AFTER:
+        task.tools.hints().send([hint], after_seconds=seconds)

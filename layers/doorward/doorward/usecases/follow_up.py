@@ -1,0 +1,72 @@
+"""A case goes on: an intent that was cut off is finished, and what was written is looked at until it has stood for two minutes."""
+
+from copy import replace
+from datetime import timedelta
+from typing import Final
+
+from doorward.events.hints import Hint
+from doorward.events.model import Cause
+from doorward.guardrails.looks import Look, trust_hash_of
+from doorward.guardrails.model import Role
+from doorward.ports.ledger import Announcement, Case
+from doorward.usecases.carry_out import VERIFIED_AFTER
+from doorward.usecases.reaction import Result, Task, policy_hash
+
+_LAST: Final = timedelta(seconds=VERIFIED_AFTER[-1])
+# Messages come a little early or late.
+_GRAIN: Final = timedelta(seconds=2)
+
+
+def follow_up(task: Task) -> Result | None:
+    """None where the role is to be judged: an intent of ours was cut off, and what it was about stands.
+
+    Raises Unavailable, Misconfigured.
+    """
+    tools = task.tools
+    case = tools.ledger.case(task.ref, task.change.follows)
+    if case is None or (not case.status.is_open and case.due_at is None):
+        return Result("known", "Nothing is left to do for this case.")
+    role = tools.roles.read(task.account_id, task.role_name)
+    if case.status.is_open:
+        head = tools.ledger.head(task.ref)
+        if role is None or (head.case_id, case.role_id, case.found_hash) == (case.id, role.role_id, policy_hash(role)):
+            return None
+        return _look_anew(task, role)
+    return _verify(task, case, role)
+
+
+def _verify(task: Task, case: Case, role: Role | None) -> Result:
+    """Under a minute after a write, IAM may still show what stood before."""
+    tools = task.tools
+    now = tools.clock.now()
+    is_last = case.closed_at is None or now - case.closed_at >= _LAST - _GRAIN
+    if role is None or role.role_id != case.role_id:
+        tools.ledger.follow_up(task.lock, replace(case, due_at=None))
+        return Result("no-such-role", "The role that was written does not exist any more.")
+    found_hash = policy_hash(role)
+    if found_hash == case.planned_hash:
+        count = sum(1 for each in case.steps if each.startswith("looked-at-"))
+        steps = {**case.steps, f"looked-at-{count + 1}": now}
+        if not is_last:
+            tools.ledger.follow_up(task.lock, replace(case, steps=steps))
+            return Result("stands", "What was written stands.")
+        verified = replace(case, steps={**steps, "verified": now}, due_at=None)
+        announcement = Announcement(f"{case.id}-verified", "TrustRemedyVerified", case.detail, now)
+        tools.ledger.follow_up(task.lock, verified, announcement)
+        return Result("verified", "What was written has stood for two minutes.")
+    if found_hash == case.found_hash and not is_last:
+        return Result("stale", "What stood before the write is shown again: by IAM's delay, or by somebody of whom an event will tell.")
+    tools.ledger.follow_up(task.lock, replace(case, due_at=None))
+    return _look_anew(task, role)
+
+
+def _look_anew(task: Task, role: Role) -> Result:
+    """Something else stands, and perhaps no event has told of it: as if a sweep had seen it just now."""
+    tools = task.tools
+    trust = trust_hash_of(role.role_id, policy_hash(role))
+    look = str(Look(trust, "", "", "", "", "", ""))
+    now = tools.clock.now()
+    because = "Another policy stands than the one that was written."
+    hint = Hint(task.account_id, Cause.TRUST, because, f"{task.change.follows}-{trust}", now, role_name=task.role_name, look=look)
+    tools.hints().send([hint])
+    return Result("handed-on", f"{because} It is looked at by a hint of its own.")

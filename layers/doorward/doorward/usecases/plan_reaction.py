@@ -1,0 +1,234 @@
+"""What is to be done about one role, as a value: a run carries out exactly what a dry run prints.
+
+Nothing is written here, neither to IAM nor to the ledger. What costs time, remedies above all, is made when it is asked for first.
+"""
+
+from collections.abc import Callable, Iterator
+from copy import replace
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from doorward.errors import DoorwardError
+from doorward.events.model import Cause
+from doorward.findings.model import Judgement, Remedy, Verdict
+from doorward.guardrails.authors import Author, author_of
+from doorward.guardrails.brakes import Brake, brake_of, budget_of
+from doorward.guardrails.decide import Action, Circumstances, Decision, Rungs, Use, decide
+from doorward.guardrails.judge import judge
+from doorward.guardrails.looks import Look, out_of_date
+from doorward.guardrails.model import Role
+from doorward.guardrails.protected import protected_because
+from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, Head
+from doorward.usecases.keep_baseline import widens
+from doorward.usecases.look_at_role import look_at_role, with_permissions
+from doorward.usecases.reaction import Result, Task, policy_hash
+from doorward.values import NamedTuple
+
+if TYPE_CHECKING:
+    from doorward.findings.alerts import Alert
+    from doorward.guardrails.uses import Uses
+
+
+_PASSES = frozenset({Verdict.COMPLIANT, Verdict.WAIVED})
+
+
+class Closing(NamedTuple):
+    """An open case whose policy does not stand any more, as it is closed, and where the role stands after that."""
+
+    case: Case
+    head: Head
+    announcement: Announcement
+
+
+class Idle(NamedTuple):
+    """There is nothing to judge."""
+
+    result: Result
+    closing: Closing | None = None
+
+
+class Remedies:
+    """Made when they are asked for first, and once."""
+
+    def __init__(self, make: Callable[[], Iterator[Remedy]]) -> None:
+        self._make = make
+        self._rest: Iterator[Remedy] | None = None
+        self._made: list[Remedy] = []
+
+    def __iter__(self) -> Iterator[Remedy]:
+        yield from self._made
+        if self._rest is None:
+            self._rest = self._make()
+        for each in self._rest:
+            self._made.append(each)
+            yield each
+
+
+class Plan(NamedTuple):
+    """`head` is what is kept once it is carried out; `case` the open one about exactly what stands.
+
+    `by_pipeline` is None where no event told who wrote what stands. `author` is his ARN, "" where nobody knows. `unread`: why what the role
+    may do could not be read: raised in the end, so that the event comes again.
+    """
+
+    role: Role
+    found_hash: str
+    judgement: Judgement
+    decision: Decision
+    head: Head
+    judged_before: str
+    case: Case | None
+    closing: Closing | None
+    recreated: "Alert | None"
+    accepted: Baseline | None
+    by_pipeline: bool | None
+    author: str
+    budget: str
+    remedies: Remedies
+    uses: "Callable[[], Uses]"
+    unread: DoorwardError | None
+
+
+def plan_reaction(task: Task) -> Plan | Idle:
+    """Raises Unavailable, Misconfigured."""
+    tools, change = task.tools, task.change
+    head = tools.ledger.head(task.ref)
+    if change.look and change.look == head.looked:
+        return Idle(Result("known", "A sweep asked for this very look before, and nothing else had the role looked at since."))
+    head = replace(head, looked=out_of_date(head.looked))
+    role = look_at_role(task, head)
+    case = tools.ledger.case(task.ref, head.case_id) if head.case_id is not None else None
+    if role is None:
+        closing = None if case is None else close_without_write(case, head, "The role does not exist any more.", tools.clock.now())
+        return Idle(Result("no-such-role", "The role does not exist (any more): there is nothing to judge."), closing)
+    found_hash = policy_hash(role)
+    recreated = _recreated(task, head, role)
+    closing = None
+    if case is not None and (case.role_id, case.found_hash) != (role.role_id, found_hash):
+        closing = close_overtaken(case, head, found_hash, tools.clock.now())
+        head, case = closing.head, None
+    cause = _cause(task, head, role, found_hash)
+    by_pipeline = task.written_by_pipeline(head, case, found_hash, role)
+    author_may_come = cause is Cause.TRUST and by_pipeline is None and task.author_may_come()
+    role, unread = with_permissions(task, role)
+    judgement = judge(role, tools.organization, tools.guardrails, now=tools.clock.now())
+    accepted = tools.ledger.baseline(role.ref, role.role_id) if judgement.verdict not in _PASSES else None
+    account = tools.organization.account(role.account_id)
+    author = _author(task, head, case, found_hash)
+    budget = budget_of(author, judgement.counting, privileged=tools.guardrails.is_privileged(role, account))
+    remedies = Remedies(lambda: _ladder(task, role, judgement, accepted))
+    uses = cache(lambda: _uses(task, role, accepted, head.stands_hash if head.role_id == role.role_id else ""))
+    decision = decide(
+        judgement,
+        role,
+        account,
+        tools.guardrails,
+        Circumstances(
+            cause=cause,
+            cause_known=task.cause_known and (by_pipeline is not None or author_may_come),
+            author=Author.PIPELINE if by_pipeline else author_of(change.actor, tools.organization, role.path + role.name),
+            protected_because=protected_because(role, tools.organization),
+            widens=None if accepted is None else widens(role, accepted, tools.organization, tools.clock.now()),
+            author_may_come=author_may_come,
+            brake=lambda: _brake(task, head, judgement, found_hash, author, budget),
+            use=lambda: _use(task, remedies, uses()),
+        ),
+    )
+    judged_before = judged = head.judged_hash if head.role_id == role.role_id else ""
+    if cause is Cause.TRUST and (by_pipeline is not None or (change.look and decision.action is not Action.WAIT)):
+        judged = found_hash
+    if head.role_id != role.role_id:
+        head = replace(head, stands_hash="", stands_since=None)
+    head = replace(head, role_id=role.role_id, judged_hash=judged)
+    return Plan(
+        role, found_hash, judgement, decision, head, judged_before, case, closing, recreated, accepted, by_pipeline, author, budget,
+        remedies, uses, unread,
+    )  # fmt: skip
+
+
+def _recreated(task: Task, head: Head, role: Role) -> "Alert | None":
+    if head.role_id in {"", role.role_id}:
+        return None
+    from doorward.guardrails.changes import role_recreated
+
+    return role_recreated(task.change, role.arn, head.role_id, role.role_id, task.tools.organization)
+
+
+def _cause(task: Task, head: Head, role: Role, found_hash: str) -> Cause:
+    """A sweep's hint may come late and twice: it tells of a change only while what it saw stands, and nobody has judged that before."""
+    change = task.change
+    if not change.look or change.cause is not Cause.TRUST:
+        return change.cause
+    look = Look.from_text(change.look)
+    is_seen = look is not None and look.is_at(role.role_id, found_hash)
+    return Cause.TRUST if is_seen and (head.role_id, head.judged_hash) != (role.role_id, found_hash) else Cause.FACTS
+
+
+def _author(task: Task, head: Head, case: Case | None, found_hash: str) -> str:
+    """The ARN of who wrote what stands, as an event told; "" where none did."""
+    if task.is_told_of(head, found_hash):
+        return task.change.actor.arn or ""
+    return "" if case is None else str(case.detail["actor"]["arn"] or "")
+
+
+def _brake(task: Task, head: Head, judgement: Judgement, found_hash: str, author: str, budget: str) -> Brake:  # noqa: PLR0917
+    rules = tuple(dict.fromkeys(each.rule for each in judgement.counting))
+    tools = task.tools
+    return brake_of(tools.brakes().look(task.ref, rules, budget), head.writes, found_hash, author, tools.clock.now())
+
+
+def _ladder(task: Task, role: Role, judgement: Judgement, accepted: Baseline | None) -> Iterator[Remedy]:
+    from doorward.guardrails.remedies import propose
+
+    tools = task.tools
+    document = None if accepted is None else accepted.document
+    now = tools.clock.now()
+    return propose(role, judgement, document, tools.organization, tools.guardrails, closing=judgement.counting, now=now)
+
+
+def _uses(task: Task, role: Role, accepted: Baseline | None, former_hash: str) -> "Uses":
+    """What stood before is the accepted policy, else the last that was seen and broke nothing. A new role had none, and nobody used it."""
+    from doorward.guardrails.uses import uses_of
+
+    tools = task.tools
+    former = accepted or (tools.ledger.version(role.ref, role.role_id, former_hash) if former_hash else None)
+    edges = () if former is None else tools.edges(role.ref)
+    came = [each.principal for each in edges if each.times and each.first is not None and each.first < task.change.event_time]
+    return uses_of(role, None if former is None else former.document, came, tools.organization)
+
+
+def _use(task: Task, remedies: Remedies, uses: "Uses") -> Use:
+    from doorward.guardrails.uses import use_under
+
+    return use_under(uses, remedies, now=task.tools.clock.now())
+
+
+def rungs_of(plan: Plan) -> Iterator[Remedy]:
+    """The remedies that may be written, in the order in which they are tried: none of them takes the role from who used it before."""
+    wanted = plan.decision.rungs
+    for each in plan.remedies:
+        if wanted is Rungs.QUARANTINE:
+            if each.kind == "quarantine":
+                yield each
+        elif (wanted is Rungs.ALL or each.kind != "restore") and plan.uses().are_spared_by(each):
+            yield each
+
+
+# Closing
+
+
+def close_overtaken(case: Case, head: Head, found_hash: str, now: datetime) -> Closing:
+    """What the case was about does not stand any more: our own write that was cut off, or somebody else's change."""
+    if case.status is CaseStatus.INTENDED and case.planned_hash == found_hash and case.planned_document and case.remedy_kind:
+        from doorward.usecases.carry_out import close_remedied
+
+        return close_remedied(case, head, now)
+    return close_without_write(case, head, "Somebody changed the trust policy; what was found does not stand any more.", now)
+
+
+def close_without_write(case: Case, head: Head, because: str, now: datetime) -> Closing:
+    detail = {**case.detail, "because": because}
+    after = replace(head, generation=case.generation + 1, case_id=None)
+    closed = replace(case, status=CaseStatus.ENDED, closed_at=now, detail=detail, due_at=None)
+    return Closing(closed, after, Announcement(f"{case.id}-ended", "TrustViolationEnded", detail, now))
