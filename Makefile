@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Cold imports without .pyc are three to four times slower, in tests, the demo and the layers alike.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test check peers bench oracle build lint types clean
+.PHONY: help setup demo test check peers bench oracle converge build lint types clean
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -76,6 +76,9 @@ bench: build peers ## measure what docs/performance.md states, beside its peers 
 
 oracle: setup ## 100,000 drawn policies, decided by the search and by cvc5: they must agree (about 35 min on two busy cores; POLICIES=1000 for fewer)
 	@python -m tests.oracle.run $(if $(POLICIES),--policies $(POLICIES))
+
+converge: setup ## 10,000 bad days of one account: every call can fail, every message be late, doubled or lost (about 15 min; SCHEDULES=500 for fewer)
+	@SCHEDULES=$(or $(SCHEDULES),10000) pytest -q -n 0 tests/property/test_converge.py
 
 clean: ## remove what was built
 	@rm -rf .aws-sam .demo

@@ -133,7 +133,7 @@ ROWS = [
     ("break-glass", replace(NOW, author=Author.BREAK_GLASS), (Action.ASK, None), (Action.ASK, None)),
     ("a pipeline", replace(NOW, author=Author.PIPELINE), (Action.ASK, None), (Action.ALERT, None)),
     ("a service", replace(NOW, author=Author.SERVICE), (Action.WRITE, Rungs.ALL), (Action.ASK, None)),
-    ("stopped", replace(NOW, brake=lambda: Brake(Braking.STOPPED, "x")), (Action.ALERT, None), (Action.ALERT, None)),
+    ("stopped", replace(NOW, brake=lambda: Brake(Braking.STOPPED, "x")), (Action.ASK, None), (Action.ASK, None)),
     (
         "written too often",
         replace(NOW, brake=lambda: Brake(Braking.WRITTEN_TOO_OFTEN, "x"), use=lambda: Use.PROTECTS),

@@ -33,10 +33,14 @@ class Braking(StrEnum):
 
 
 class Brake(NamedTuple):
-    """`because` is a sentence for people, None where nothing brakes."""
+    """`because` is a sentence for people, None where nothing brakes. `until`: when a hold of the role ends, and it is to be judged again.
+
+    A stop of more than one role has no `until`: to undo at its end all that was found meanwhile would be a burst that nobody asked for.
+    """
 
     kind: Braking
     because: str | None = None
+    until: datetime | None = None
 
 
 class Stop(NamedTuple):
@@ -50,6 +54,11 @@ class Stop(NamedTuple):
     because: str
     at: datetime
     until: datetime | None = None
+
+    @property
+    def is_hold(self) -> bool:
+        """Of one role alone."""
+        return self.scope.startswith("role ")
 
     def counts(self, now: datetime) -> bool:
         return self.until is None or now < self.until
@@ -83,10 +92,12 @@ def hour_of(now: datetime) -> str:
 
 def brake_of(brakes: Brakes, writes: Sequence[Write], found_hash: str, author: str, now: datetime) -> Brake:
     """`writes`: our last ones to the role."""
-    for each in brakes.stops:
-        if each.counts(now):
-            until = "" if each.until is None else f" until {each.until:%Y-%m-%d %H:%M} UTC"
-            return Brake(Braking.STOPPED, f"{each.by} has stopped writes for {each.scope}{until}: {each.because}")
+    stops = sorted((each for each in brakes.stops if each.counts(now)), key=lambda each: each.is_hold)
+    if stops:
+        each = stops[0]
+        until = "" if each.until is None else f" until {each.until:%Y-%m-%d %H:%M} UTC"
+        because = f"{each.by} has stopped writes for {each.scope}{until}: {each.because}"
+        return Brake(Braking.STOPPED, because, each.until if each.is_hold else None)
     recent = [each for each in writes if now - each.at < WITHIN]
     if len(recent) >= MOST_WRITES:
         because = f"Doorward has written to this role {len(recent)} times within a day."

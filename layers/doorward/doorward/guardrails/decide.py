@@ -18,7 +18,7 @@
 | violating              | enforce | no finding with a witness                     | alert      | alert     |
 | violating              | enforce | found before its author was told of           | wait       | wait      |
 | violating              | enforce | made by CloudFormation or another service     | write      | ask       |
-| violating              | enforce | writes are stopped, or the role is held       | alert      | alert     |
+| violating              | enforce | writes are stopped, or the role is held       | ask        | ask       |
 | violating              | enforce | written too often already: a breaker          | quarantine | ask       |
 | violating              | enforce | its author's budget is spent                  | close      | ask       |
 | violating              | enforce | every remedy takes the role from who uses it  | ask        | ask       |
@@ -98,13 +98,17 @@ class Circumstances(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """`because` is a sentence for people. `door_open`: something critical stays open although it is to be closed at once."""
+    """`because` is a sentence for people. `door_open`: something critical stays open although it is to be closed at once.
+
+    `brake`: what braked, where that was asked.
+    """
 
     action: Action
     mode: Mode
     because: str
     rungs: Rungs = Rungs.ALL
     door_open: bool = False
+    brake: Brake = Brake(Braking.NONE)
 
 
 _MAY_WRITE = frozenset({Cause.TRUST, Cause.PROVIDER})
@@ -185,11 +189,12 @@ def _to_be_written(circumstances: Circumstances, *, critical: bool) -> Decision:
         return Decision(Action.ASK, mode, f"{because} Change it there; a person has to decide.")
     brake = circumstances.brake()
     if brake.kind is Braking.STOPPED:
-        return Decision(Action.ALERT, mode, f"Not written: {brake.because}", door_open=critical)
+        return Decision(Action.ASK, mode, f"Not written: {brake.because}", door_open=critical, brake=brake)
     if brake.kind is not Braking.NONE and not critical:
-        return Decision(Action.ASK, mode, f"Not written: {brake.because} A person has to decide.")
+        return Decision(Action.ASK, mode, f"Not written: {brake.because} A person has to decide.", brake=brake)
     if brake.kind is Braking.WRITTEN_TOO_OFTEN:
-        return Decision(Action.WRITE, mode, f"{brake.because} Nobody may assume the role until a person has looked.", Rungs.QUARANTINE)
+        because = f"{brake.because} Nobody may assume the role until a person has looked."
+        return Decision(Action.WRITE, mode, because, Rungs.QUARANTINE, brake=brake)
     use = circumstances.use()
     if use is Use.PROTECTS:
         because = "Not written: every remedy would take the role from somebody who used it before this change, by what stood then."
@@ -198,5 +203,5 @@ def _to_be_written(circumstances: Circumstances, *, critical: bool) -> Decision:
         because = "Not written: nobody was ever seen to use this role, and whoever the former policy let in may lose it."
         return Decision(Action.ASK, mode, f"{because} A person has to decide.")
     if brake.kind is Braking.BUDGET_SPENT:
-        return Decision(Action.WRITE, mode, f"{brake.because} It is closed, and nothing is given back.", Rungs.CLOSING)
+        return Decision(Action.WRITE, mode, f"{brake.because} It is closed, and nothing is given back.", Rungs.CLOSING, brake=brake)
     return Decision(Action.WRITE, mode, _MODE_SAYS[mode])

@@ -22,6 +22,7 @@ from doorward.organization.model import Organization
 from doorward.values import NamedTuple
 
 _SAML_SUBJECT: Final = "SAML:sub"
+_ANOTHER_ORGANIZATION: Final = "o-another"
 
 
 class Uses(NamedTuple):
@@ -98,8 +99,9 @@ def _request(principal: str, role: Role, organization: Organization) -> Request:
     context: dict[str, str | tuple[str, ...]] = {"aws:PrincipalArn": principal, "aws:PrincipalIsAWSService": "false"}
     if account_id is not None:
         context["aws:PrincipalAccount"] = account_id
-        if organization.id is not None and organization.account(account_id) is not None:
-            context["aws:PrincipalOrgID"] = organization.id
+        if organization.id is not None:
+            is_ours = organization.account(account_id) is not None
+            context["aws:PrincipalOrgID"] = organization.id if is_ours else _ANOTHER_ORGANIZATION
     caller = principal
     if ":role/" in principal:
         account, name = principal.replace(":iam:", ":sts:").partition(":role/")[0], principal.rpartition("/")[2]

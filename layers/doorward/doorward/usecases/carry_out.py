@@ -52,10 +52,10 @@ def carry_out(plan: Plan | Idle, task: Task) -> Result:
         tools.ledger.close_case(task.lock, *plan.closing)
     if isinstance(plan, Idle):
         return plan.result
-    if plan.recreated is not None:
+    for alert in plan.alerts:
         from doorward.usecases.announce_alert import announce_alert
 
-        announce_alert(plan.recreated, "SuspiciousChangeFound", tools.ledger, tools.organization.account, tools.clock.now())
+        announce_alert(alert, "SuspiciousChangeFound", tools.ledger, tools.organization.account, tools.clock.now())
     case, head = plan.case, plan.head
     if case is not None and case.by_pipeline is None and task.is_told_of(head, plan.found_hash):
         case = replace(case, by_pipeline=plan.by_pipeline)
@@ -138,7 +138,7 @@ def _tell(plan: Plan, task: Task, head: Head, before: Case | None) -> Result:
 
 
 def _told_anew(task: Task, case: Case, announcement: Announcement, before: Case) -> bool:
-    """Whether the case is told of again: what was only recorded counts now, what was to be written is not, or more is found.
+    """Whether the case is told of again: what was only recorded counts now, a person has to decide after all, or more is found.
 
     The case keeps what was found last, so that what ends and begins again is told of again.
     """
@@ -146,13 +146,15 @@ def _told_anew(task: Task, case: Case, announcement: Announcement, before: Case)
     announced = False
     if before.detail["action"] == Action.OBSERVE != case.detail["action"]:
         announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{case.detail['mode']}"))
-    elif before.detail["action"] in _PROMISED and case.detail["action"] not in _PROMISED:
+    elif case.detail["action"] not in {before.detail["action"], *_PROMISED} and (
+        before.detail["action"] in _PROMISED or case.detail["action"] == Action.ASK
+    ):
         announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{case.detail['action']}"))
     elif case.detail["action"] != Action.OBSERVE and _said(case) - _said(before):
         announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{task.change.event_id}"))
-    if _said(case) != _said(before) or announced or before.status is CaseStatus.INTENDED:
+    if _said(case) != _said(before) or announced or (before.status, before.due_at) != (case.status, case.due_at):
         # Nothing is under way any more, whatever was intended before.
-        ledger.intend(task.lock, replace(before, detail=case.detail, status=CaseStatus.STANDING, due_at=None))
+        ledger.intend(task.lock, replace(before, detail=case.detail, status=case.status, due_at=case.due_at))
     return announced
 
 
@@ -183,6 +185,7 @@ def _case(plan: Plan, task: Task, head: Head) -> tuple[Case, Announcement]:
         detail=detail,
         by_pipeline=plan.by_pipeline if is_told_of else None if before is None else before.by_pipeline,
         steps={"received": task.began, **({} if before is None else before.steps), "decided": now},
+        due_at=plan.decision.brake.until,
     )
     undecided = plan.judgement.verdict in {Verdict.UNDECIDABLE, Verdict.INVALID}
     detail_type = "TrustPolicyUndecidable" if undecided else "TrustViolationFound"

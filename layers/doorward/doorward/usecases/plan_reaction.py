@@ -80,7 +80,7 @@ class Plan(NamedTuple):
     judged_before: str
     case: Case | None
     closing: Closing | None
-    recreated: "Alert | None"
+    alerts: "tuple[Alert, ...]"
     accepted: Baseline | None
     by_pipeline: bool | None
     author: str
@@ -103,7 +103,6 @@ def plan_reaction(task: Task) -> Plan | Idle:
         closing = None if case is None else close_without_write(case, head, "The role does not exist any more.", tools.clock.now())
         return Idle(Result("no-such-role", "The role does not exist (any more): there is nothing to judge."), closing)
     found_hash = policy_hash(role)
-    recreated = _recreated(task, head, role)
     closing = None
     if case is not None and (case.role_id, case.found_hash) != (role.role_id, found_hash):
         closing = close_overtaken(case, head, found_hash, tools.clock.now())
@@ -135,6 +134,8 @@ def plan_reaction(task: Task) -> Plan | Idle:
             use=lambda: _use(task, remedies, uses()),
         ),
     )
+    found = (_recreated(task, head, role), _author_to_contain(task, decision, author, role))
+    alerts = tuple(each for each in found if each is not None)
     judged_before = judged = head.judged_hash if head.role_id == role.role_id else ""
     if cause is Cause.TRUST and (by_pipeline is not None or (change.look and decision.action is not Action.WAIT)):
         judged = found_hash
@@ -142,7 +143,7 @@ def plan_reaction(task: Task) -> Plan | Idle:
         head = replace(head, stands_hash="", stands_since=None)
     head = replace(head, role_id=role.role_id, judged_hash=judged)
     return Plan(
-        role, found_hash, judgement, decision, head, judged_before, case, closing, recreated, accepted, by_pipeline, author, budget,
+        role, found_hash, judgement, decision, head, judged_before, case, closing, alerts, accepted, by_pipeline, author, budget,
         remedies, uses, unread,
     )  # fmt: skip
 
@@ -153,6 +154,16 @@ def _recreated(task: Task, head: Head, role: Role) -> "Alert | None":
     from doorward.guardrails.changes import role_recreated
 
     return role_recreated(task.change, role.arn, head.role_id, role.role_id, task.tools.organization)
+
+
+def _author_to_contain(task: Task, decision: Decision, author: str, role: Role) -> "Alert | None":
+    brake = decision.brake
+    if brake.because is None:
+        return None
+    from doorward.guardrails.containment import author_to_contain
+
+    tools = task.tools
+    return author_to_contain(brake.kind, brake.because, author, role, task.change, tools.organization, tools.clock.now())
 
 
 def _cause(task: Task, head: Head, role: Role, found_hash: str) -> Cause:
