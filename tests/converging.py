@@ -168,8 +168,15 @@ class FailingAccount(Account):
         ledger: Any = Failing(world.ledger, self.fates)
         brakes: Any = Failing(world.brakes, self.fates)
         hints: Any = Failing(world.hints, self.fates)
+        cuts: Any = Failing(world.cuts, self.fates)
         world.tools = replace(
-            world.tools, roles=self.roles, ledger=ledger, brakes=lambda: brakes, hints=lambda: hints, edges=world.sessions.edges
+            world.tools,
+            roles=self.roles,
+            ledger=ledger,
+            brakes=lambda: brakes,
+            hints=lambda: hints,
+            cuts=lambda: cuts,
+            edges=world.sessions.edges,
         )
         self.tools = replace(
             self.tools, clock=world.clock, organization=organization, ledger=world.ledger, guardrails=world.tools.guardrails
@@ -270,10 +277,10 @@ class FailingAccount(Account):
         return [hint_as_text(each) for each in world.hints.sent[sent:]]
 
     def settle(self) -> None:
-        """Failures end. Sweeps all of whose hints arrive, and what they put off; what is due is taken up."""
+        """Failures end. Sweeps all of whose hints arrive, and what they put off; what is due is taken up, some of it half a day later."""
         self.fates.off = True
-        for _ in range(4):
-            self.world.clock.sleep(3600)
+        for hours in (1, 1, 1, 13):
+            self.world.clock.sleep(hours * 3600)
             waiting = [*self.swept(), *self.finish()]
             while waiting:
                 put_off = [each for message in waiting for each in self.deliver(message)]
@@ -345,6 +352,7 @@ class FailingAccount(Account):
         assert self.facts() == standing  # no finding is lost, and none is left over
         for each in (*self.roles.roles.values(),):
             ledger.unlock(ledger.lock(each.ref))  # nothing is stuck
+        assert self.world.cuts.policies == {}  # and no session is denied for ever
         later = self.world.clock.now() + timedelta(days=1)
         assert list(ledger.due(later, 99)) == []  # nothing is left undone
         told = len(ledger.outbox)

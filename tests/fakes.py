@@ -12,6 +12,7 @@ from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
 from doorward.guard.heartbeats import Pulse, Silence, Spot
 from doorward.guardrails.brakes import Brakes, Stop, hour_of, scopes_of
+from doorward.guardrails.cuts import Cut
 from doorward.guardrails.inventory import Swept
 from doorward.guardrails.model import Permissions, Role
 from doorward.organization.facts import OrganizationFacts
@@ -122,6 +123,7 @@ class FakeLedger:
         self.replaced_versions: set[tuple[str, str, str]] = set()
         self._owners = 0
         self._put_off: dict[str, datetime] = {}
+        self.cuts: dict[str, tuple[Cut, datetime]] = {}
 
     def lock(self, role_ref: str) -> Lock:
         held = self._locks.get(role_ref)
@@ -187,15 +189,29 @@ class FakeLedger:
         if announcement is not None:
             self.outbox[announcement.id] = announcement
 
+    def cut(self, role_ref: str) -> Cut | None:
+        return self.cuts[role_ref][0] if role_ref in self.cuts else None
+
+    def keep_cut(self, lock: Lock, cut: Cut, due_at: datetime) -> None:
+        self._check(lock)
+        self.cuts[cut.role_ref] = cut, due_at
+        self._put_off.pop(f"{cut.role_ref} CUT", None)
+
+    def remove_cut(self, lock: Lock) -> None:
+        self._check(lock)
+        self.cuts.pop(lock.role_ref, None)
+
     def due(self, now: datetime, most: int) -> Sequence[Due]:
+        cuts = [Due("CUT", due_at, ref) for ref, (_, due_at) in self.cuts.items()]
         cases = [Due(each.id, each.due_at, each.role_ref) for each in self.cases.values() if each.due_at is not None]
         waiting = [Due(each.id, each.at + PUBLISHED_WITHIN) for each in self.outbox.values() if each.id not in self._published]
-        put_off = [each._replace(due_at=max(each.due_at, self._put_off.get(each.id, each.due_at))) for each in (*cases, *waiting)]
+        every = (*cases, *cuts, *waiting)
+        put_off = [each._replace(due_at=max(each.due_at, self._put_off.get(_key_of(each), each.due_at))) for each in every]
         return sorted((each for each in put_off if each.due_at <= now), key=lambda each: each.due_at)[:most]
 
     def put_off(self, due: Due, until: datetime) -> None:
-        if any(each == due for each in self.due(due.due_at, len(self.cases) + len(self.outbox))):
-            self._put_off[due.id] = until
+        if any(each == due for each in self.due(due.due_at, len(self.cases) + len(self.cuts) + len(self.outbox))):
+            self._put_off[_key_of(due)] = until
 
     def announce(self, announcement: Announcement) -> bool:
         if announcement.id in self.outbox:
@@ -245,6 +261,32 @@ class FakeLedger:
     def _check(self, lock: Lock) -> None:
         if not self._holds(lock):
             raise Conflict(f"the lock of {lock.role_ref} was lost")
+
+
+def _key_of(due: Due) -> str:
+    return f"{due.role_ref} {due.id}"
+
+
+@dataclass
+class FakeCuts:
+    """Inline policies by role ARN. `fail_next` makes calls go wrong."""
+
+    policies: dict[str, str] = field(default_factory=dict)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def put(self, account_id: str, role_arn: str, policy: str, *, finding_id: str) -> None:
+        self._called("put", role_arn)
+        self.policies[role_arn] = policy
+
+    def remove(self, account_id: str, role_arn: str, *, finding_id: str) -> None:
+        self._called("remove", role_arn)
+        self.policies.pop(role_arn, None)
+
+    def _called(self, what: str, role_arn: str) -> None:
+        self.calls.append((what, role_arn))
+        if self.fail_next:
+            raise self.fail_next.pop(0)
 
 
 @dataclass

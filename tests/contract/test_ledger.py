@@ -13,6 +13,7 @@ from moto import mock_aws
 from doorward.aws.ledger import DynamoLedger
 from doorward.errors import Conflict
 from doorward.guardrails.brakes import Write
+from doorward.guardrails.cuts import Cut, Window
 from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
 from tests.fakes import LEASE, START, FakeClock, FakeLedger
 from tests.template.conftest import parsed
@@ -195,6 +196,23 @@ def test_what_was_begun_is_due_until_it_is_done(ledger: AnyLedger) -> None:
     ledger.published(announcement.id)
     ledger.close_case(lock, replace(intended, status=CaseStatus.ENDED, due_at=None), Head(1), ENDED)
     assert [each.id for each in ledger.due(later + timedelta(hours=1), 9)] == ["dw-1-ended"]
+
+
+def test_which_sessions_are_to_end_is_kept_and_due_until_it_is_removed(ledger: AnyLedger) -> None:
+    lock = ledger.lock(REF)
+    assert ledger.cut(REF) is None
+    cut = Cut(REF, "AROAX", (Window("dw-1", START, START + timedelta(minutes=3)),))
+    ledger.keep_cut(lock, cut, START + timedelta(minutes=2))
+    assert ledger.cut(REF) == cut
+    due = Due("CUT", START + timedelta(minutes=2), REF)
+    assert list(ledger.due(START + timedelta(minutes=2), 9)) == [due]
+    ledger.put_off(due, START + timedelta(minutes=7))
+    assert list(ledger.due(START + timedelta(minutes=2), 9)) == []
+    ledger.keep_cut(lock, cut, START + timedelta(hours=12))
+    assert list(ledger.due(START + timedelta(minutes=7), 9)) == []
+    ledger.remove_cut(lock)
+    assert ledger.cut(REF) is None
+    assert list(ledger.due(START + timedelta(days=1), 9)) == []
 
 
 def test_a_version_is_known_once_it_was_seen(ledger: AnyLedger) -> None:

@@ -10,9 +10,11 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
+from doorward.aws.cuts import IamCuts
 from doorward.aws.members import Members
 from doorward.aws.roles import StsRoles
 from doorward.errors import Conflict, DoorwardError, Misconfigured, Unavailable
@@ -170,6 +172,37 @@ def test_writing_enters_by_the_remedy_role_scoped_down_to_exactly_this_role_and_
             StsRoles(Members(sts, lambda: "own-external-id", FakeClock())).write_trust_policy(role, "{}", finding_id="dw-7")
             client.return_value.update_assume_role_policy.assert_called_once_with(RoleName="x", PolicyDocument="{}")
         stub.assert_no_pending_responses()
+
+
+def test_sessions_are_cut_by_the_cut_role_scoped_down_to_exactly_this_role_and_call(sts: Any) -> None:
+    arn = f"arn:aws:iam::{PROD}:role/a/x"
+    for action in ("iam:PutRolePolicy", "iam:DeleteRolePolicy"):
+        with Stubber(sts) as stub:
+            stub.add_response(
+                "assume_role",
+                {"Credentials": _credentials()},
+                {
+                    "RoleArn": f"arn:aws:iam::{PROD}:role/doorward/doorward-cut",
+                    "RoleSessionName": "dw-7",
+                    "SourceIdentity": "dw-7",
+                    "ExternalId": "own-external-id",
+                    "DurationSeconds": 900,
+                    "Policy": json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": arn}]}),
+                },
+            )
+            cuts = IamCuts(Members(sts, lambda: "own-external-id", FakeClock()))
+            with patch("doorward.aws.members.boto3.client") as client:
+                if action == "iam:PutRolePolicy":
+                    cuts.put(PROD, arn, "{}", finding_id="dw-7")
+                    client.return_value.put_role_policy.assert_called_once_with(
+                        RoleName="x", PolicyName="DoorwardSessionCut", PolicyDocument="{}"
+                    )
+                else:
+                    gone = ClientError({"Error": {"Code": "NoSuchEntity", "Message": ""}}, "DeleteRolePolicy")
+                    client.return_value.delete_role_policy.side_effect = gone  # harmless
+                    cuts.remove(PROD, arn, finding_id="dw-7")
+                    client.return_value.delete_role_policy.assert_called_once_with(RoleName="x", PolicyName="DoorwardSessionCut")
+            stub.assert_no_pending_responses()
 
 
 def test_credentials_are_used_again_until_they_are_about_to_expire(sts: Any) -> None:

@@ -18,8 +18,8 @@ EVERYTHING = "*"
 """Only of a list that the service knows no narrower resource for."""
 PERMISSIONS = {
     "ReactToChangeRole": {
-        "sts:AssumeRole": {"doorward-read", "doorward-remedy"},
-        "sts:SetSourceIdentity": {"doorward-read", "doorward-remedy"},
+        "sts:AssumeRole": {"doorward-read", "doorward-remedy", "doorward-cut"},
+        "sts:SetSourceIdentity": {"doorward-read", "doorward-remedy", "doorward-cut"},
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
         "dynamodb:GetItem": {"LedgerTable", "BaselinesTable", "FactsTable"},
         "dynamodb:BatchGetItem": {"LedgerTable"},

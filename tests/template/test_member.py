@@ -11,6 +11,7 @@ from doorward.organization.installation import (
     ASSUMED_BY,
     BUS,
     CANARY_ROLE,
+    CUT_ROLE,
     FORWARD_ROLE,
     IAM_REGION_RULES,
     PREFIX,
@@ -50,6 +51,7 @@ PERMISSIONS = {
     },
     "CanaryRole": {"iam:TagRole": {"role/doorward/doorward-canary"}, "ec2:DescribeRegions": {"*"}},
     "RemedyRole": {"iam:UpdateAssumeRolePolicy": {"role/*"}},
+    "CutRole": {"iam:PutRolePolicy": {"role/*"}, "iam:DeleteRolePolicy": {"role/*"}},
 }
 OF_THE_MANAGEMENT_ACCOUNT = {
     **{
@@ -67,7 +69,7 @@ OF_THE_MANAGEMENT_ACCOUNT = {
 @pytest.mark.parametrize("name", ACCOUNTS)
 def test_a_role_in_an_account_may_do_exactly_what_is_written_down_for_it(name: str) -> None:
     roles = resources_of(parsed(name), "AWS::IAM::Role")
-    assert set(roles) == set(PERMISSIONS) - ({"RemedyRole"} if "management" in name else set())
+    assert set(roles) == set(PERMISSIONS) - ({"RemedyRole", "CutRole"} if "management" in name else set())
     for logical_id, role in roles.items():
         granted: dict[str, set[str]] = {}
         for statement in statements_of(role):
@@ -187,6 +189,7 @@ def test_the_names_are_those_that_the_hub_uses(member: Template) -> None:
     for logical_id, name in (
         ("ReadRole", READ_ROLE),
         ("RemedyRole", REMEDY_ROLE),
+        ("CutRole", CUT_ROLE),
         ("CanaryRole", CANARY_ROLE),
         ("ForwardRole", FORWARD_ROLE),
     ):
@@ -206,21 +209,23 @@ def test_every_role_of_every_template_is_known_as_doorwards_own(name: str) -> No
 def test_without_allow_remedies_no_role_that_could_write_exists(member: Template) -> None:
     assert member["Parameters"]["AllowRemedies"]["Default"] == "false"
     assert member["Conditions"]["Remedies"] == {"Fn::Equals": [{"Ref": "AllowRemedies"}, "true"]}
-    assert {name for name, role in resources_of(member, "AWS::IAM::Role").items() if role.get("Condition") == "Remedies"} == {"RemedyRole"}
+    assert {name for name, role in resources_of(member, "AWS::IAM::Role").items() if role.get("Condition") == "Remedies"} == {
+        "RemedyRole",
+        "CutRole",
+    }
 
 
-def test_the_remedy_role_never_touches_doorwards_own_roles_nor_those_of_aws(member: Template) -> None:
-    (deny,) = [each for each in statements_of(member["Resources"]["RemedyRole"]) if each["Effect"] == "Deny"]
+@pytest.mark.parametrize("writing", ["RemedyRole", "CutRole"])
+def test_what_writes_never_touches_doorwards_own_roles_nor_those_of_aws(member: Template, writing: str) -> None:
+    (deny,) = [each for each in statements_of(member["Resources"][writing]) if each["Effect"] == "Deny"]
     assert deny["Action"] == "iam:*"
     denied = {each["Fn::Sub"].split(":role/")[1] for each in deny["Resource"]}
     landing_zone = {each for each in denied if not each.endswith("/*")}
     assert denied - landing_zone == {"doorward/*", "aws-service-role/*", "aws-reserved/*"}
     assert {"OrganizationAccountAccessRole", "AWSControlTowerExecution"} <= landing_zone
     for name in landing_zone:  # what IAM denies, the reaction knows not to try
-        assert (
-            protected_because(Role("777788889999", name, "/", f"arn:aws:iam::777788889999:role/{name}", "AROAX", "{}"), Organization())
-            is not None
-        )
+        role = Role("777788889999", name, "/", f"arn:aws:iam::777788889999:role/{name}", "AROAX", "{}")
+        assert protected_because(role, Organization()) is not None
 
 
 @pytest.mark.parametrize("name", ACCOUNTS)
@@ -284,7 +289,8 @@ def test_a_stackset_gives_its_template_every_parameter_and_accepts_the_same_valu
             assert stacksets["Parameters"][each] == definition, each
 
 
-def test_a_write_carries_the_finding_as_source_identity(member: Template) -> None:
-    (statement,) = member["Resources"]["RemedyRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+@pytest.mark.parametrize("writing", ["RemedyRole", "CutRole"])
+def test_a_write_carries_the_finding_as_source_identity(member: Template, writing: str) -> None:
+    (statement,) = member["Resources"][writing]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Condition"]["StringLike"] == {"sts:SourceIdentity": "dw-*"}
     assert set(statement["Action"]) == {"sts:AssumeRole", "sts:SetSourceIdentity"}

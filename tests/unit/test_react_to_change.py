@@ -21,7 +21,7 @@ from doorward.organization.model import Account, Organization, Pipeline, Trusted
 from doorward.ports.ledger import CaseStatus
 from doorward.usecases.react_to_change import react_to_change
 from doorward.usecases.reaction import Tools
-from tests.fakes import START, FakeBeats, FakeBrakes, FakeClock, FakeHints, FakeLedger, FakeRoles, FakeSessions, FakeSweeps
+from tests.fakes import START, FakeBeats, FakeBrakes, FakeClock, FakeCuts, FakeHints, FakeLedger, FakeRoles, FakeSessions, FakeSweeps
 from tests.template.conftest import REPOSITORY
 
 PROD, SHARED, STRANGER, VENDOR = "777788889999", "444455556666", "999988887777", "555566667777"
@@ -116,6 +116,7 @@ class World:
         self.ledger = FakeLedger(self.clock)
         self.beats = FakeBeats()
         self.sweeps, self.hints = FakeSweeps(), FakeHints()
+        self.cuts = FakeCuts()
         self.brakes, self.sessions = FakeBrakes(self.clock), FakeSessions()
         self.tools = Tools(
             self.roles,
@@ -130,6 +131,7 @@ class World:
             lambda: self.sweeps,
             lambda: self.hints,
             lambda: self.brakes,
+            lambda: self.cuts,
             self.sessions.edges,
             lambda _change: None,
         )

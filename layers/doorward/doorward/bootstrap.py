@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from doorward.ports.announcing import Bus, Channel, DeadLetters
     from doorward.ports.beats import Beats
     from doorward.ports.brakes import BrakesStore
+    from doorward.ports.cuts import Cuts
     from doorward.ports.facts import RolePages
     from doorward.ports.hints import Hints
     from doorward.ports.organization import OrganizationStore, Refreshes
@@ -66,9 +67,17 @@ def _reaction_tools() -> "Tools":
         sweeps=sweeps,
         hints=hints,
         brakes=_brakes,
+        cuts=lambda: _cuts(organization.partition),
         edges=lambda role_ref: _sessions().edges(role_ref),
         admit=lambda _change: None,
     )
+
+
+@cache
+def _cuts(partition: str) -> "Cuts":
+    from doorward.aws.cuts import IamCuts
+
+    return IamCuts(members(partition))
 
 
 @cache

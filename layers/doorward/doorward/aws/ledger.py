@@ -4,6 +4,7 @@ Ledger table, `pk` / `sk`:
     ROLE#<account>/<name>   LOCK              owner, until (epoch seconds)
     ROLE#<account>/<name>   HEAD              where the role stands
     ROLE#<account>/<name>   CASE#<id>         one bad policy, from found to closed
+    ROLE#<account>/<name>   CUT               which sessions of the role are to be ended
     OPEN#<account>          <name>            the id of the role's open case
     EVENT#<account>#<id>    ROLE#<ref> or -   what came of an event
     OUTBOX#<id>             ANNOUNCEMENT      waiting for, or gone to, the bus; its stream starts publish_outbox
@@ -29,6 +30,7 @@ from doorward.aws.errors import code_of, condition_held, translate, translated
 from doorward.errors import Conflict, Unavailable
 from doorward.findings.model import RemedyKind
 from doorward.guardrails.brakes import Write
+from doorward.guardrails.cuts import Cut, Window
 from doorward.ports.clock import Clock
 from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
 
@@ -176,6 +178,27 @@ class DynamoLedger:
         told = [] if announcement is None else [self._put_announcement(announcement)]
         self._transact(f"following up case {case.id}", [self._still_held(lock), self._put(_case_item(case)), *told])
 
+    def cut(self, role_ref: str) -> Cut | None:
+        item = self._get(self._table, _role_key(role_ref, "CUT"))
+        if item is None:
+            return None
+        windows = (
+            Window(case_id, datetime.fromisoformat(start), datetime.fromisoformat(until))
+            for case_id, start, until in json.loads(item["windows"])
+        )
+        return Cut(role_ref, item["role_id"], tuple(windows))
+
+    def keep_cut(self, lock: Lock, cut: Cut, due_at: datetime) -> None:
+        windows = json.dumps([(each.case_id, _text_of(each.start), _text_of(each.until)) for each in cut.windows])
+        item = _item(_role_key(cut.role_ref, "CUT"), role_id=cut.role_id, windows=windows, **_on_agenda(due_at))
+        self._transact(f"remembering which sessions of {cut.role_ref} end", [self._still_held(lock), self._put(item)])
+
+    def remove_cut(self, lock: Lock) -> None:
+        key = _role_key(lock.role_ref, "CUT")
+        self._transact(
+            f"forgetting the sessions of {lock.role_ref}", [self._still_held(lock), {"Delete": {"TableName": self._table, "Key": key}}]
+        )
+
     # The agenda
 
     def due(self, now: datetime, most: int) -> Sequence[Due]:
@@ -191,7 +214,9 @@ class DynamoLedger:
         return [_due(_plain(each)) for each in answer["Items"]]
 
     def put_off(self, due: Due, until: datetime) -> None:
-        key = _outbox_key(due.id, "ANNOUNCEMENT") if due.role_ref is None else _role_key(due.role_ref, f"CASE#{due.id}")
+        key = _outbox_key(due.id, "ANNOUNCEMENT")
+        if due.role_ref is not None:
+            key = _role_key(due.role_ref, due.id if due.id == "CUT" else f"CASE#{due.id}")
         condition_held(
             f"putting off {due.id}",
             lambda: self._dynamodb.update_item(

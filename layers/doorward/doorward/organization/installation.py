@@ -16,6 +16,7 @@ FORWARD_ROLE: Final = "doorward-forward"
 READ_ROLE: Final = "doorward-read"
 CANARY_ROLE: Final = "doorward-canary"
 REMEDY_ROLE: Final = "doorward-remedy"
+CUT_ROLE: Final = "doorward-cut"
 
 BEAT_SESSIONS: Final = "hb-"
 """How the names of the heartbeat's sessions begin; the nonce follows."""
@@ -32,6 +33,7 @@ ASSUMED_BY: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         READ_ROLE: frozenset({CHECK_INSTALLATION, REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION}),
         REMEDY_ROLE: frozenset({REACT_TO_CHANGE}),
+        CUT_ROLE: frozenset({REACT_TO_CHANGE}),
         CANARY_ROLE: frozenset({SEND_HEARTBEATS}),
         FORWARD_ROLE: frozenset(),
     }

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from doorward.findings.model import RemedyKind
 from doorward.guardrails.brakes import Write
+from doorward.guardrails.cuts import Cut
 from doorward.values import NamedTuple
 
 PUBLISHED_WITHIN: Final = timedelta(seconds=60)
@@ -164,6 +165,14 @@ class Ledger(Protocol):
     def follow_up(self, lock: Lock, case: Case, announcement: Announcement | None = None) -> None:
         """Keep what was found of a closed case since; with it what is told of that."""
 
+    def cut(self, role_ref: str) -> Cut | None:
+        """Which sessions of the role are to be ended."""
+
+    def keep_cut(self, lock: Lock, cut: Cut, due_at: datetime) -> None:
+        """`due_at`: when it is looked at again."""
+
+    def remove_cut(self, lock: Lock) -> None: ...
+
     def announce(self, announcement: Announcement) -> bool:
         """Into the outbox, once. False where it is there already."""
 
@@ -188,7 +197,7 @@ class Ledger(Protocol):
 
 
 class Due(NamedTuple):
-    """Something that was begun and should be done by now: an announcement, or a case (then of which role)."""
+    """Something that was begun and should be done by now: an announcement, or of one role a case or, as `CUT`, the end of sessions."""
 
     id: str
     due_at: datetime

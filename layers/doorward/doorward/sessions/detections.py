@@ -15,6 +15,7 @@ from doorward.organization.installation import (
     ASSUMED_BY,
     BEAT_SESSIONS,
     CANARY_ROLE,
+    CUT_ROLE,
     FORWARD_ROLE,
     HUB_ROLES,
     READ_ROLE,
@@ -144,7 +145,7 @@ def _opened_door(scene: Scene) -> Found | None:
 
 _OPENING: Final = ASSUMPTIONS | {"SwitchRole", "RenewRole"}
 _SESSION_NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {READ_ROLE: ("doorward",), REMEDY_ROLE: ("dw-",), CANARY_ROLE: (BEAT_SESSIONS, REGIONS_SESSION)}
+    {READ_ROLE: ("doorward",), REMEDY_ROLE: ("dw-",), CUT_ROLE: ("dw-",), CANARY_ROLE: (BEAT_SESSIONS, REGIONS_SESSION)}
 )
 """What the hub calls its sessions, or how their names begin."""
 _SERVICES: Final = MappingProxyType(

@@ -68,7 +68,9 @@ def _what_we_do(detail: Mapping[str, Any]) -> str:
     remedy = detail.get("remedy")
     if remedy:
         kind = str(remedy.get("kind"))
-        return f"Done by Doorward: {closed_by(kind)} ({kind}), written {detail.get('seconds')} s after the event."
+        sessions = (detail.get("sessions") or {}).get("because")
+        done = f"Done by Doorward: {closed_by(kind)} ({kind}), written {detail.get('seconds')} s after the event."
+        return f"{done} {sessions}" if sessions else done
     return str(detail.get("because", ""))
 
 

@@ -9,7 +9,7 @@ Where this dies, the event comes again, or what is due is taken up by finish_sta
 import json
 from copy import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from doorward.errors import Conflict, Misconfigured
 from doorward.events.hints import Hint
@@ -196,6 +196,8 @@ def _case(plan: Plan, task: Task, head: Head) -> tuple[Case, Announcement]:
 
 
 def _put_back(plan: Plan, task: Task, head: Head) -> Result:
+    from doorward.usecases.cut_sessions import cut_sessions, intend_cut, person_decides
+
     tools, role = task.tools, plan.role
     # It is not told of as judged before it is dealt with: else who dies in between leaves nobody who would write.
     head = replace(head, judged_hash=plan.judged_before)
@@ -207,6 +209,7 @@ def _put_back(plan: Plan, task: Task, head: Head) -> Result:
     for remedy in rungs_of(plan):
         intended = _intended(case, remedy, tools.clock.now())
         tools.ledger.intend(task.lock, intended)
+        window = intend_cut(plan, task, case)
         now_there = tools.roles.read(task.account_id, task.role_name)
         if now_there is None or (now_there.role_id, policy_hash(now_there)) != (role.role_id, plan.found_hash):
             raise ChangedMeanwhile
@@ -220,7 +223,8 @@ def _put_back(plan: Plan, task: Task, head: Head) -> Result:
             break
         except Conflict:
             raise ChangedMeanwhile from None
-        tools.ledger.close_case(task.lock, *close_remedied(intended, head, tools.clock.now()))
+        sessions = person_decides(plan, case, tools.clock.now()) if window is None else cut_sessions(task, role, window)
+        tools.ledger.close_case(task.lock, *close_remedied(intended, head, tools.clock.now(), sessions))
         _verify_later(task, case)
         return Result("reverted", f"{headline(plan.judgement)} Closed by: {remedy.kind}.")
     return _not_closed(plan, task, head, case, announcement, refusals)
@@ -251,13 +255,14 @@ def _not_closed(  # noqa: PLR0917 - what was tried, and on what
     return Result("remedy-failed", f"{headline(plan.judgement)} Not closed: {because}.")
 
 
-def close_remedied(case: Case, head: Head, now: datetime) -> Closing:
-    """The planned policy was written. `case` is as it was intended."""
+def close_remedied(case: Case, head: Head, now: datetime, sessions: dict[str, Any] | None = None) -> Closing:
+    """The planned policy was written. `case` is as it was intended; `sessions`: what is told of those opened meanwhile."""
     assert case.planned_document is not None  # noqa: S101 - an intent has a plan
     assert case.remedy_kind is not None  # noqa: S101
     kind: RemedyKind = case.remedy_kind
     seconds = (now - datetime.fromisoformat(case.detail["event"]["time"])).total_seconds()
     detail = with_remedy(case.detail, Remedy(kind, json.loads(case.planned_document), proved=True), case.found_document, seconds)
+    detail |= {"sessions": sessions}
     closed = replace(
         case,
         status=CaseStatus.REMEDIED,

@@ -10,6 +10,7 @@ from doorward.guardrails.looks import Look, trust_hash_of
 from doorward.guardrails.model import Role
 from doorward.ports.ledger import Announcement, Case
 from doorward.usecases.carry_out import VERIFIED_AFTER
+from doorward.usecases.cut_sessions import FOLLOWS_CUT, end_window, follow_up_cut
 from doorward.usecases.reaction import Result, Task, policy_hash
 
 _LAST: Final = timedelta(seconds=VERIFIED_AFTER[-1])
@@ -18,18 +19,19 @@ _GRAIN: Final = timedelta(seconds=2)
 
 
 def follow_up(task: Task) -> Result | None:
-    """None where the role is to be judged: an intent of ours was cut off, and what it was about stands.
+    """None where the role is to be judged: an intent of ours was cut off, and what it was about stands, or what it was to be.
 
     Raises Unavailable, Misconfigured.
     """
     tools = task.tools
+    if task.change.follows == FOLLOWS_CUT:
+        return follow_up_cut(task)
     case = tools.ledger.case(task.ref, task.change.follows)
     if case is None or (not case.status.is_open and case.due_at is None):
         return Result("known", "Nothing is left to do for this case.")
     role = tools.roles.read(task.account_id, task.role_name)
     if case.status.is_open:
-        head = tools.ledger.head(task.ref)
-        if role is None or (head.case_id, case.role_id, case.found_hash) == (case.id, role.role_id, policy_hash(role)):
+        if role is None or (case.role_id == role.role_id and policy_hash(role) in {case.found_hash, case.planned_hash}):
             return None
         return _look_anew(task, role)
     return _verify(task, case, role)
@@ -50,6 +52,7 @@ def _verify(task: Task, case: Case, role: Role | None) -> Result:
         if not is_last:
             tools.ledger.follow_up(task.lock, replace(case, steps=steps))
             return Result("stands", "What was written stands.")
+        end_window(task, role, case, now)
         verified = replace(case, steps={**steps, "verified": now}, due_at=None)
         announcement = Announcement(f"{case.id}-verified", "TrustRemedyVerified", case.detail, now)
         tools.ledger.follow_up(task.lock, verified, announcement)

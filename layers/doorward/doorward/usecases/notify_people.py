@@ -98,6 +98,8 @@ def _lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[str]:
     ]
     if detail.get("remedy"):
         lines.append(f"Remedy: {detail['remedy'].get('kind')}, written {detail.get('seconds')} s after the event")
+    if detail.get("sessions"):
+        lines.append(f"Sessions: {detail['sessions'].get('because')}")
     if detail.get("diff"):
         lines += ["Change:", *detail["diff"]]
     lines.append(f"Finding: {detail.get('finding_id', '-')}   Guardrails: {str(detail.get('guardrails_hash', ''))[:12]}")

@@ -14,6 +14,7 @@ from doorward.organization.model import Organization
 from doorward.ports.beats import Beats
 from doorward.ports.brakes import BrakesStore
 from doorward.ports.clock import Clock
+from doorward.ports.cuts import Cuts
 from doorward.ports.hints import Hints
 from doorward.ports.ledger import Case, Head, Ledger, Lock
 from doorward.ports.roles import Roles
@@ -32,9 +33,9 @@ FRESH: Final = timedelta(seconds=60)
 class Tools:
     """What the reaction works with. `read_delays_seconds`: how long to wait before each further look at IAM.
 
-    `organization_hash`: of the organization's file. `events_take`: how long an event may be under way. `beats`, `sweeps`, `hints`, `brakes`
-    and `edges` (of a role, by its ref) are made where they are needed first. `admit` raises where an event is of no account of the
-    organization.
+    `organization_hash`: of the organization's file. `events_take`: how long an event may be under way. `beats`, `sweeps`, `hints`,
+    `brakes`, `cuts` and `edges` (of a role, by its ref) are made where they are needed first. `admit` raises where an event is of no
+    account of the organization.
     """
 
     roles: Roles
@@ -49,6 +50,7 @@ class Tools:
     sweeps: Callable[[], Sweeps]
     hints: Callable[[], Hints]
     brakes: Callable[[], BrakesStore]
+    cuts: Callable[[], Cuts]
     edges: Callable[[str], "tuple[Edge, ...]"]
     admit: Callable[[Change], None]
 
