@@ -415,3 +415,17 @@ def test_nothing_is_offered_for_a_role_that_must_not_be_edited(path: str, name: 
     quarantined = replace(door, trust_policy=json.dumps(QUARANTINE))
     assert give_back(quarantined, accepted, KNOWN, Guardrails(), now=NOW) is None
     assert restore_accepted(door, accepted, KNOWN, Guardrails(), now=NOW) is None
+
+
+def test_a_deny_that_goes_is_missed_by_no_statement_beside_it() -> None:
+    """What stands under Doorward's name keeps out one of those whom another statement lets in."""
+    theirs = deny({"AWS": A}, {"Bool": {"aws:SecureTransport": "true"}})
+    kinds = [each.kind for each in ladder(pinned("repo:*"), allow({"AWS": OURS}), theirs)]
+    assert kinds == ["tighten", "drop", "quarantine"]
+
+
+def test_nothing_is_given_back_beside_what_still_breaks_a_guardrail_or_what_keeps_it_out() -> None:
+    accepted = document(allow({"AWS": A}))
+    assert given_back(document(allow({"AWS": STRANGER})), accepted) is None
+    kept_out = deny({"AWS": A}, {"Bool": {"aws:SecureTransport": "true"}}, sid="Out")
+    assert given_back(document(allow({"AWS": B}), kept_out), accepted) is None

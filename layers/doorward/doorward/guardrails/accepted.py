@@ -75,7 +75,7 @@ def restore_accepted(role: Role, accepted: str, organization: Organization, guar
 
 
 def accepted_today(role: Role, accepted: str | None, organization: Organization, guardrails: Guardrails, now: datetime) -> Accepted | None:
-    """Without whom IAM has forgotten. None where there is none, or none that breaks nothing today and lets anybody in."""
+    """Without whom IAM has forgotten. None where there is none, or none that breaks nothing today."""
     if accepted is None:
         return None
     try:
@@ -84,17 +84,16 @@ def accepted_today(role: Role, accepted: str | None, organization: Organization,
         return None
     kept = without_the_gone(document)
     text = accepted if kept == document else json.dumps(render_document(kept))
-    if not any(each.effect == "Allow" for each in kept.statements) or not _breaks_nothing(role, text, organization, guardrails, now):
-        return None
-    if newly_allowed(document, kept, role, organization, now=now).is_there is not False:
+    if not _breaks_nothing(role, text, organization, guardrails, now):
         return None
     return Accepted(text, kept, canonical_hash(document))
 
 
 def without_the_gone(document: Document) -> Document:
-    """Without roles and users that are gone: IAM shows their unique ids, which let nobody in, and refuses a policy that names one.
+    """Without roles and users that are gone, and without statements that name nobody else.
 
-    A statement that names nobody else goes. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    IAM shows their unique ids, which let nobody in and keep nobody out, and refuses a policy that names one.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     """
     kept: list[Statement] = []
     for each in document.statements:
