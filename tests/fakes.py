@@ -61,6 +61,7 @@ class FakeRoles:
     attached: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     permissions: dict[str, Permissions] = field(default_factory=dict)
     permissions_read: list[str] = field(default_factory=list)
+    quarantined: list[tuple[str, str]] = field(default_factory=list)
 
     def put(self, role: Role) -> None:
         self.roles[role.ref] = role
@@ -99,6 +100,19 @@ class FakeRoles:
             raise Refused(self.refuse.pop(0))
         self.writes.append((role.ref, trust_policy, finding_id))
         self.put(replace(self.roles[role.ref], trust_policy=trust_policy))
+
+    def quarantine(self, role: Role, *, finding_id: str) -> None:
+        if self.unwritable:
+            raise Misconfigured(f"assuming doorward-remedy in {role.account_id}: AllowRemedies is not true there")
+        if role.ref not in self.roles:
+            raise Conflict(f"attaching DoorwardQuarantine to role {role.ref}: NoSuchEntity")
+        if self.refuse:
+            raise Refused(self.refuse.pop(0))
+        self.quarantined.append((role.ref, finding_id))
+        policy = f"arn:aws:iam::{role.account_id}:policy/doorward/DoorwardQuarantine"
+        attached = self.attached.setdefault((role.account_id, policy), [])
+        if role.name not in attached:
+            attached.append(role.name)
 
     def _fail_where_told_to(self) -> None:
         error = self.fail_next.pop(0) if self.fail_next else None

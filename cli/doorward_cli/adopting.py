@@ -250,11 +250,12 @@ def _burn_down(adoption: Adoption) -> list[tuple[date, int]]:
     return sorted(Counter(each.accepted_until for each in adoption.broken if each.accepted_until is not None).items())
 
 
-def print_table(adoption: Adoption) -> None:
-    print_lines(_lines(adoption))
+def print_table(adoption: Adoption, *, is_whole: bool) -> None:
+    """`is_whole`: everything that was given could be read. Else nobody can say that nothing is broken."""
+    print_lines(_lines(adoption, is_whole=is_whole))
 
 
-def _lines(adoption: Adoption) -> Iterator[tuple[int, Text]]:
+def _lines(adoption: Adoption, *, is_whole: bool) -> Iterator[tuple[int, Text]]:
     for account_id, name in adoption.accounts.items():
         mode = "adopted" if adoption.is_adopted(account_id) else f"only observed: {Mode.OBSERVE} counts there until it is adopted"
         yield 0, Text().append(f"{account_id} {name}".rstrip(), style="bold").append(f"  {mode}")
@@ -266,7 +267,7 @@ def _lines(adoption: Adoption) -> Iterator[tuple[int, Text]]:
         yield 4, Text(for_terminal(members[0].finding.because), style="dim")
         refs = ", ".join(each.role.ref for each in members[:_MOST_NAMED])
         yield 4, Text(for_terminal(refs + (f" and {len(members) - _MOST_NAMED} more" if len(members) > _MOST_NAMED else "")), style="dim")
-    if not adoption.broken:
+    if not adoption.broken and is_whole:
         yield 0, Text("Nothing is broken.", style="green")
     ends = _burn_down(adoption)
     if ends:

@@ -10,7 +10,7 @@ from doorward.findings.as_json import judgement_as_json, remedy_as_json
 from doorward.findings.model import Finding, Judgement, Remedy, Severity, Verdict
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
-from doorward.guardrails.remedies import propose
+from doorward.guardrails.remedies import suggest
 from doorward.iam.documents import parse_document
 from doorward.iam.invalid import refused_when_written
 from doorward.organization.model import Organization
@@ -123,7 +123,7 @@ def _check(subject: Subject, organization: Organization, guardrails: Guardrails,
         return Checked(subject, _as_written(subject, judgement))
 
     def proposed(closing: tuple[Finding, ...]) -> Proposed | None:
-        for remedy in propose(role, found, None, organization, guardrails, closing=closing, now=now):
+        for remedy in suggest(role, found, organization, guardrails, closing=closing, now=now):
             real = real_remedy(subject, closing, remedy)
             if real is not None:
                 return Proposed(real, patch_hints(subject, remedy))

@@ -317,7 +317,7 @@ def adopt_command(  # noqa: PLR0917 - typer passes them by name
     if format_ == "json":
         adopting.write_json(adoption, sys.stdout)
     else:
-        adopting.print_table(adoption)
+        adopting.print_table(adoption, is_whole=not unreadable)
     if written is not None:
         _say(f"wrote {written}: review it, and deploy it like the rest of {config}", DONE)
     for each in unreadable:

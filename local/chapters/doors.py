@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from doorward.findings.escaping import for_terminal
+from doorward.findings.wording import closed_by
 from local.chapters.stage import Stage
 from local.installation import trusting, trusting_github
 from local.stack import ROOT, StackError
@@ -56,7 +57,7 @@ def wildcard_subject(stage: Stage) -> None:
     stage.screen.diff(json.loads(case["detail"])["diff"])
     stage.ends(
         "A wildcard GitHub subject on a new staging role",
-        f"{case['remedy_kind']}ed" if case["remedy_kind"] == "tighten" else "closed",
+        closed_by(case["remedy_kind"]),
         seconds,
     )
 

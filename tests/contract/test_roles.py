@@ -117,6 +117,30 @@ def test_a_document_that_iam_refuses_is_refused() -> None:
             world.roles.write_trust_policy(role, "{not json", finding_id="dw-1")
 
 
+_QUARANTINE = f"arn:aws:iam::{PROD}:policy/doorward/DoorwardQuarantine"
+
+
+def test_a_quarantined_role_has_the_policy_attached_once_and_keeps_its_trust_policy(world: World) -> None:
+    if world.aws:
+        _member_iam().create_policy(PolicyName="DoorwardQuarantine", Path="/doorward/", PolicyDocument=json.dumps(_LISTS_BUCKETS))
+    world.exists("x", path="/a/")
+    role = world.roles.read(PROD, "x")
+    assert role is not None
+    assert world.roles.attached_to(PROD, _QUARANTINE) == ()
+    for _ in range(2):
+        world.roles.quarantine(role, finding_id="dw-1")
+        assert world.roles.attached_to(PROD, _QUARANTINE) == ("x",)
+    after = world.roles.read(PROD, "x")
+    assert after is not None
+    assert json.loads(after.trust_policy) == TRUST
+
+
+def test_quarantining_a_role_that_is_gone_is_a_conflict(world: World) -> None:
+    gone = Role(PROD, "gone", "/", f"arn:aws:iam::{PROD}:role/gone", "AROAGONE", json.dumps(TRUST))
+    with pytest.raises(Conflict):
+        world.roles.quarantine(gone, finding_id="dw-1")
+
+
 def _credentials(seconds: int = 900) -> dict[str, Any]:
     return {
         "AccessKeyId": "ASIAEXAMPLEEXAMPLE00",
@@ -148,29 +172,37 @@ def test_reading_enters_by_the_read_role_with_the_external_id_for_the_shortest_t
         stub.assert_no_pending_responses()
 
 
-def test_writing_enters_by_the_remedy_role_scoped_down_to_exactly_this_role_and_says_why(sts: Any) -> None:
-    role = Role(PROD, "x", "/a/", f"arn:aws:iam::{PROD}:role/a/x", "AROAX", "{}")
+@pytest.mark.parametrize(("partition", "is_quarantine"), [("aws", False), ("aws", True), ("aws-us-gov", True)])
+def test_writing_enters_by_the_remedy_role_scoped_down_to_exactly_this_role_and_says_why(
+    sts: Any, partition: str, is_quarantine: bool
+) -> None:
+    role = Role(PROD, "x", "/a/", f"arn:{partition}:iam::{PROD}:role/a/x", "AROAX", "{}")
+    policy = f"arn:{partition}:iam::{PROD}:policy/doorward/DoorwardQuarantine"
+    action = "iam:AttachRolePolicy" if is_quarantine else "iam:UpdateAssumeRolePolicy"
+    scope: dict[str, Any] = {"Effect": "Allow", "Resource": role.arn, "Action": action}
+    if is_quarantine:
+        scope["Condition"] = {"ArnEquals": {"iam:PolicyARN": policy}}
     with Stubber(sts) as stub:
         stub.add_response(
             "assume_role",
             {"Credentials": _credentials()},
             {
-                "RoleArn": f"arn:aws:iam::{PROD}:role/doorward/doorward-remedy",
+                "RoleArn": f"arn:{partition}:iam::{PROD}:role/doorward/doorward-remedy",
                 "RoleSessionName": "dw-7",
                 "SourceIdentity": "dw-7",
                 "ExternalId": "own-external-id",
                 "DurationSeconds": 900,
-                "Policy": json.dumps(
-                    {
-                        "Version": "2012-10-17",
-                        "Statement": [{"Effect": "Allow", "Action": "iam:UpdateAssumeRolePolicy", "Resource": role.arn}],
-                    }
-                ),
+                "Policy": json.dumps({"Version": "2012-10-17", "Statement": [scope]}),
             },
         )
+        roles = StsRoles(Members(sts, lambda: "own-external-id", FakeClock(), partition))
         with patch("doorward.aws.members.boto3.client") as client:
-            StsRoles(Members(sts, lambda: "own-external-id", FakeClock())).write_trust_policy(role, "{}", finding_id="dw-7")
-            client.return_value.update_assume_role_policy.assert_called_once_with(RoleName="x", PolicyDocument="{}")
+            if is_quarantine:
+                roles.quarantine(role, finding_id="dw-7")
+                client.return_value.attach_role_policy.assert_called_once_with(RoleName="x", PolicyArn=policy)
+            else:
+                roles.write_trust_policy(role, "{}", finding_id="dw-7")
+                client.return_value.update_assume_role_policy.assert_called_once_with(RoleName="x", PolicyDocument="{}")
         stub.assert_no_pending_responses()
 
 

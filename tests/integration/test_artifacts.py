@@ -102,6 +102,7 @@ def test_nothing_that_only_a_violation_needs_is_imported_at_the_start(tmp_path: 
     assert {"doorward.usecases.react_to_change", "boto3"} <= loaded
     for later in (
         "difflib",
+        "doorward.guardrails.accepted",
         "doorward.guardrails.remedies",
         "doorward.guardrails.searching",
         "doorward.iam.search",

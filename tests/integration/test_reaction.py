@@ -95,16 +95,18 @@ def test_the_same_attack_three_times_within_a_minute_is_closed_three_times(scene
     assert time.monotonic() - began < 60
 
 
-def test_a_wildcard_github_subject_on_a_new_role_is_narrowed_or_closed(scene: Scene) -> None:
+def test_a_wildcard_github_subject_on_a_new_role_is_denied_to_strangers(scene: Scene) -> None:
     scene.people[STAGING.id].developer().create_role(
         RoleName="docs", AssumeRolePolicyDocument=json.dumps(trusting_github(STAGING, "repo:*"))
     )
     scene.outcome(STAGING, "docs", "CreateRole")
     ((status, remedy),) = scene.cases(STAGING, "docs")
     assert status == "remedied"
-    assert remedy in {"tighten", "quarantine"}
-    written = json.dumps(scene.doorward.trust_policy(STAGING, "docs"))
-    assert '"repo:*"' not in written
+    assert remedy == "deny"
+    stays, denied = scene.doorward.trust_policy(STAGING, "docs")["Statement"]
+    assert stays == trusting_github(STAGING, "repo:*")["Statement"][0]
+    assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", stays["Principal"], stays["Action"])
+    assert denied["Condition"] == {"StringNotLike": {"token.actions.githubusercontent.com:sub": "repo:acme/*"}}
 
 
 def test_a_known_pipelines_change_is_alerted_and_stands(scene: Scene) -> None:

@@ -15,6 +15,7 @@ from doorward.organization.installation import (
     FORWARD_ROLE,
     IAM_REGION_RULES,
     PREFIX,
+    QUARANTINE_POLICY,
     READ_ROLE,
     REFRESH_ORGANIZATION,
     REMEDY_ROLE,
@@ -50,8 +51,8 @@ PERMISSIONS = {
         "events:DescribeRule": {"rule/doorward-*"},
     },
     "CanaryRole": {"iam:TagRole": {"role/doorward/doorward-canary"}, "ec2:DescribeRegions": {"*"}},
-    "RemedyRole": {"iam:UpdateAssumeRolePolicy": {"role/*"}},
     "CutRole": {"iam:PutRolePolicy": {"role/*"}, "iam:DeleteRolePolicy": {"role/*"}},
+    "RemedyRole": {"iam:UpdateAssumeRolePolicy": {"role/*"}, "iam:AttachRolePolicy": {"role/*"}},
 }
 OF_THE_MANAGEMENT_ACCOUNT = {
     **{
@@ -120,7 +121,8 @@ def test_eventbridge_uses_the_forwarding_role_for_doorwards_own_rules_of_this_ac
 def test_no_stack_of_an_account_keeps_events_or_runs_code(name: str) -> None:
     kinds = {each["Type"] for each in parsed(name)["Resources"].values()}
     topic = {"AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "AWS::SNS::Subscription"} if "management" in name else set()
-    assert kinds <= {"AWS::Events::Rule", "AWS::IAM::Role"} | topic
+    quarantine = {"AWS::IAM::ManagedPolicy"} if "member.yaml" in name else set()
+    assert kinds <= {"AWS::Events::Rule", "AWS::IAM::Role"} | topic | quarantine
 
 
 @pytest.mark.parametrize("name", EVERYWHERE)
@@ -209,10 +211,19 @@ def test_every_role_of_every_template_is_known_as_doorwards_own(name: str) -> No
 def test_without_allow_remedies_no_role_that_could_write_exists(member: Template) -> None:
     assert member["Parameters"]["AllowRemedies"]["Default"] == "false"
     assert member["Conditions"]["Remedies"] == {"Fn::Equals": [{"Ref": "AllowRemedies"}, "true"]}
-    assert {name for name, role in resources_of(member, "AWS::IAM::Role").items() if role.get("Condition") == "Remedies"} == {
-        "RemedyRole",
-        "CutRole",
-    }
+    conditional = {name for name, each in member["Resources"].items() if each.get("Condition") == "Remedies"}
+    assert conditional == {"RemedyRole", "CutRole", "QuarantinePolicy"}
+
+
+def test_the_remedy_role_attaches_one_policy_which_denies_everything_and_no_other(member: Template) -> None:
+    (attach,) = [each for each in statements_of(member["Resources"]["RemedyRole"]) if each["Action"] == "iam:AttachRolePolicy"]
+    assert attach["Condition"] == {"ArnEquals": {"iam:PolicyARN": {"Ref": "QuarantinePolicy"}}}
+    policy = member["Resources"]["QuarantinePolicy"]["Properties"]
+    assert (policy["ManagedPolicyName"], policy["Path"]) == (QUARANTINE_POLICY, ROLE_PATH)
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement == {"Sid": "Nothing", "Effect": "Deny", "Action": "*", "Resource": "*"}
+    for kind in ("Roles", "Users", "Groups"):
+        assert kind not in policy  # nothing has it to begin with
 
 
 @pytest.mark.parametrize("writing", ["RemedyRole", "CutRole"])

@@ -182,3 +182,18 @@ def test_a_fault_in_the_file_names_its_line_and_field(config: Path, text: str, s
     (config / "adopted.yaml").write_text(text)
     assert main(["config", "check", str(config)]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_nothing_is_called_unbroken_where_something_could_not_be_read(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = tmp_path / "right.json"
+    right.write_text(json.dumps({"RoleDetailList": [ROLES[-1]]}))
+    missing = tmp_path / "missing.json"
+    assert main(["adopt", str(right), "--config", str(config)]) == 0
+    assert "Nothing is broken." in capsys.readouterr().out
+    for given in ([missing], [right, missing]):
+        assert main(["adopt", *map(str, given), "--config", str(config)]) == 2
+        shown = capsys.readouterr()
+        assert "Nothing is broken." not in shown.out
+        assert "missing.json" in shown.err

@@ -12,7 +12,7 @@ from doorward.findings.model import Finding, Judgement, Severity, StatementRef, 
 from doorward.guardrails.authors import Author, author_of
 from doorward.guardrails.brakes import BUDGET, MOST_WRITES, Brake, Brakes, Braking, Stop, Write, brake_of, budget_of, scopes_of
 from doorward.guardrails.decide import Action, Circumstances, Rungs, Use, decide
-from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope
+from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope, Undecidable
 from doorward.organization.model import Account, Organization, Pipeline
 from tests.fakes import START
 
@@ -30,7 +30,11 @@ def judged(*findings: Finding) -> Judgement:
 
 
 def act(
-    judgement: Judgement, mode: Mode, circumstances: Circumstances = NOW, account: Account | None = PROD, undecidable: Mode = Mode.ALERT
+    judgement: Judgement,
+    mode: Mode,
+    circumstances: Circumstances = NOW,
+    account: Account | None = PROD,
+    undecidable: Undecidable = Undecidable.ALERT,
 ) -> Action:
     return decide(judgement, ROLE, account, Guardrails(mode=mode, undecidable=undecidable), circumstances).action
 
@@ -43,9 +47,9 @@ def test_a_policy_without_a_finding_passes_in_every_mode(verdict: Verdict, mode:
 
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("verdict", [Verdict.UNDECIDABLE, Verdict.INVALID])
-@pytest.mark.parametrize(("setting", "action"), [(Mode.ALERT, Action.ALERT), (Mode.APPROVE, Action.ASK)])
+@pytest.mark.parametrize(("setting", "action"), [(Undecidable.ALERT, Action.ALERT), (Undecidable.APPROVE, Action.ASK)])
 def test_what_cannot_be_decided_follows_its_own_setting_is_never_passed_and_never_written(
-    verdict: Verdict, mode: Mode, setting: Mode, action: Action
+    verdict: Verdict, mode: Mode, setting: Undecidable, action: Action
 ) -> None:
     assert act(Judgement(verdict, undecidable=(UNDECIDED,)), mode, undecidable=setting) is action
 
@@ -173,7 +177,7 @@ def test_nothing_but_a_proved_fresh_violation_by_nobody_known_in_enforce_is_ever
     for verdict, mode, undecidable, cause, known, author, protected, finding, brake, use in product(
         Verdict,
         Mode,
-        [Mode.ALERT, Mode.APPROVE],
+        Undecidable,
         Cause,
         [True, False],
         Author,

@@ -11,7 +11,7 @@ import yaml
 from doorward.errors import Misconfigured
 from doorward.findings.model import Judgement, Severity, Verdict
 from doorward.guardrails.judge import judge
-from doorward.guardrails.model import Mode
+from doorward.guardrails.model import Mode, Undecidable
 from doorward.guardrails.parsing import guardrails_from
 from doorward.guardrails.rules import ALL_RULES
 from doorward.organization.model import Account
@@ -23,6 +23,10 @@ KNOWN = ORGANIZATIONS["known"]
 PAGE = (REPO / "docs/rules/README.md").read_text("utf-8")
 CUSTOM, WAIVERS = (yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
 OTHER = {"AWS": "arn:aws:iam::888877776666:root"}
+
+
+def _scope(mode: str, *, path: str = "/", **others: str) -> dict[str, Any]:
+    return {"name": "a", "match": {"role_path": path}, "mode": mode, **others}
 
 
 def judged(guardrails: dict[str, Any], *statements: Any, account: str = "777788889999") -> Judgement:
@@ -155,3 +159,39 @@ def test_every_threat_has_a_rule_that_exists_or_a_reason() -> None:
     named = {word for _, by in rows for word in re.findall(r"[a-z]+(?:-[a-z]+)+", by) if word in ALL_RULES}
     told = {each.id for each in ALL_RULES.values()} - {"waiver-expired", "waiver-unused"}
     assert told <= named
+
+
+# What cannot be decided
+
+
+@pytest.mark.parametrize(
+    ("guardrails", "follows"),
+    [
+        ({}, Undecidable.ALERT),
+        ({"mode": "enforce", "undecidable": "approve"}, Undecidable.APPROVE),
+        ({"mode": "observe", "undecidable": "approve"}, Undecidable.APPROVE),
+        ({"mode": "observe", "undecidable": "restore"}, Undecidable.ALERT),
+        ({"mode": "alert", "undecidable": "restore"}, Undecidable.ALERT),
+        ({"mode": "approve", "undecidable": "restore"}, Undecidable.APPROVE),
+        ({"mode": "enforce", "undecidable": "restore"}, Undecidable.RESTORE),
+        ({"undecidable": "restore", "scopes": [_scope("enforce")]}, Undecidable.RESTORE),
+        ({"mode": "enforce", "undecidable": "restore", "scopes": [_scope("alert")]}, Undecidable.ALERT),
+        ({"undecidable": "restore", "scopes": [_scope("enforce", undecidable="alert")]}, Undecidable.ALERT),
+        ({"scopes": [_scope("enforce", undecidable="restore")]}, Undecidable.RESTORE),
+        ({"scopes": [_scope("enforce", path="/other/", undecidable="restore")]}, Undecidable.ALERT),
+        ({"adopted": [], "scopes": [_scope("enforce", undecidable="restore")]}, Undecidable.ALERT),
+    ],
+)
+def test_what_cannot_be_decided_is_met_as_its_scope_says_and_restored_under_enforce_alone(
+    guardrails: dict[str, Any], follows: Undecidable
+) -> None:
+    account = Account("777788889999", "prod", ou="/workloads/prod")
+    assert guardrails_from(guardrails).undecidable_for(role("{}"), account) is follows
+    assert guardrails_from(guardrails).undecidable_for(role("{}"), None) is not Undecidable.RESTORE
+
+
+def test_a_scope_that_would_restore_under_a_mode_that_never_writes_is_refused() -> None:
+    with pytest.raises(Misconfigured, match=r"scopes\[0\].undecidable: restore writes, and the mode here is alert"):
+        guardrails_from({"scopes": [_scope("alert", undecidable="restore")]})
+    with pytest.raises(Misconfigured, match="undecidable: must be alert, approve, restore"):
+        guardrails_from({"undecidable": "enforce"})

@@ -12,6 +12,7 @@ import pytest
 from doorward.events.model import Cause
 from doorward.findings.model import Judgement, Verdict
 from doorward.guardrails import escalations
+from doorward.guardrails.accepted import give_back
 from doorward.guardrails.decide import Action, Circumstances, decide
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Mode, Permissions, PermissionsPolicy, Role, Rule, Waiver, Where
@@ -123,7 +124,9 @@ def test_an_accepted_trust_policy_is_put_back_though_it_is_not_known_what_the_ro
     judgement = judged(its_role)
     accepted = json.dumps(trusting(VENDOR))
     offered = propose(its_role, judgement, accepted, KNOWN, Guardrails(), closing=judgement.counting, now=NOW)
-    assert [each.trust_policy for each in offered if each.kind == "restore"] == [trusting(VENDOR)]
+    closed = [replace(its_role, trust_policy=json.dumps(each.trust_policy)) for each in offered]
+    given_back = [give_back(each, accepted, KNOWN, Guardrails(), now=NOW) for each in closed]
+    assert [each and each.trust_policy for each in given_back] == [trusting(VENDOR)]
 
 
 def test_a_policy_that_was_not_read_is_told_with_the_reason() -> None:

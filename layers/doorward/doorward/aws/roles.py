@@ -17,7 +17,7 @@ from doorward.errors import Conflict, Misconfigured
 from doorward.guardrails.model import Permissions, PermissionsPolicy, Role
 from doorward.iam.arns import is_of_aws, parse_arn
 from doorward.iam.documents import text_of_answer
-from doorward.organization.installation import REMEDY_ROLE
+from doorward.organization.installation import QUARANTINE_POLICY, REMEDY_ROLE, ROLE_PATH
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -110,15 +110,25 @@ class StsRoles:
                 raise
 
     def write_trust_policy(self, role: Role, trust_policy: str, *, finding_id: str) -> None:
-        """Under a session that can do this to exactly this role and nothing else; never kept."""
-        session_policy = {
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": "iam:UpdateAssumeRolePolicy", "Resource": role.arn}],
-        }
-        scope = json.dumps(session_policy)
-        iam = self._members.client("iam", role.account_id, REMEDY_ROLE, finding_id, Policy=scope, SourceIdentity=finding_id)
+        iam = self._writer(role, finding_id, {"Action": "iam:UpdateAssumeRolePolicy"})
         with translated(f"writing the trust policy of role {role.ref}"):
             iam.update_assume_role_policy(RoleName=role.name, PolicyDocument=trust_policy)
+
+    def quarantine(self, role: Role, *, finding_id: str) -> None:
+        """https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html. A policy that is attached stays attached."""
+        arn = f"arn:{role.arn.split(':')[1]}:iam::{role.account_id}:policy{ROLE_PATH}{QUARANTINE_POLICY}"
+        only_this_policy = {"ArnEquals": {"iam:PolicyARN": arn}}
+        iam = self._writer(role, finding_id, {"Action": "iam:AttachRolePolicy", "Condition": only_this_policy})
+        with translated(f"attaching {QUARANTINE_POLICY} to role {role.ref}"):
+            iam.attach_role_policy(RoleName=role.name, PolicyArn=arn)
+
+    def _writer(self, role: Role, finding_id: str, may: Mapping[str, Any]) -> "IAMClient":
+        """Under a session that can do this to exactly this role and nothing else; never kept."""
+        scope = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": role.arn, **may}]}
+        iam: IAMClient = self._members.client(
+            "iam", role.account_id, REMEDY_ROLE, finding_id, Policy=json.dumps(scope), SourceIdentity=finding_id
+        )
+        return iam
 
     def _reader(self, account_id: str) -> "IAMClient":
         iam: IAMClient = self._members.reader("iam", account_id)

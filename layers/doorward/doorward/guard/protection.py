@@ -18,7 +18,17 @@ from doorward.errors import Misconfigured
 from doorward.guard.ours import STACK_SET_PREFIX
 from doorward.iam.documents import VERSION_2012, parse_document
 from doorward.iam.evaluate import Policies, Request, evaluate
-from doorward.organization.installation import ASSUMED_BY, CANARY_ROLE, FORWARD_ROLE, HUB_ROLES, PREFIX, READ_ROLE, REMEDY_ROLE, ROLE_PATH
+from doorward.organization.installation import (
+    ASSUMED_BY,
+    CANARY_ROLE,
+    FORWARD_ROLE,
+    HUB_ROLES,
+    PREFIX,
+    QUARANTINE_POLICY,
+    READ_ROLE,
+    REMEDY_ROLE,
+    ROLE_PATH,
+)
 
 LONGEST_POLICY: Final = 5120
 """Characters of one SCP, white space counted: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html."""
@@ -36,7 +46,7 @@ _DENIED: Final = (
     *(f"cloudwatch:{each}" for each in ("Delete*", "Disable*", "Put*", "Set*")),
     *(f"dynamodb:{each}" for each in ("DeleteR*", "DeleteTable", "PutR*", "UpdateC*", "UpdateT*")),  # no data: not PutItem
     *(f"events:{each}" for each in ("Delete*", "Disable*", "Enable*", "PutP*", "PutR*", "PutT*", "Remove*")),  # not PutEvents
-    *(f"iam:{each}" for each in ("Attach*", "Create*", "Delete*", "Detach*", "Pass*", "Put*", "Untag*", "Update*")),
+    *(f"iam:{each}" for each in ("Attach*", "Create*", "Delete*", "Detach*", "Pass*", "Put*", "Set*", "Untag*", "Update*")),
     *(f"kms:{each}" for each in ("CreateGrant", "Disable*", "Put*", "Schedule*")),
     *(f"lambda:{each}" for each in ("Add*", "Create*", "Delete*", "Put*", "Remove*", "Update*")),
     *(f"logs:{each}" for each in ("Delete*", "PutRetentionPolicy")),
@@ -56,6 +66,13 @@ WRITES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             *("iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePermissionsBoundary", "iam:DeleteRolePolicy"),
             *("iam:DetachRolePolicy", "iam:PassRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:UntagRole"),
             *("iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription"),
+        ),
+        "policy": (
+            "iam:CreatePolicy",
+            "iam:CreatePolicyVersion",
+            "iam:DeletePolicy",
+            "iam:DeletePolicyVersion",
+            "iam:SetDefaultPolicyVersion",
         ),
         "rule": _OF_RULES,
         "stack": (
@@ -214,6 +231,7 @@ def _targets(protected: Protected, account: str) -> Iterator[tuple[str, str]]:
     deployers = (_exact(each).replace(_OWN_ACCOUNT, account) for each in protected.deployers)
     things = {
         "role": (f"{arn}:iam::{account}:role{ROLE_PATH}{READ_ROLE}", *deployers),
+        "policy": (f"{arn}:iam::{account}:policy{ROLE_PATH}{QUARANTINE_POLICY}",),
         "rule": (f"{arn}:events:eu-west-1:{account}:rule/{PREFIX}sts",),
         "stack": (f"{arn}:cloudformation:eu-west-1:{account}:stack/{STACK_SET_PREFIX}-member-0a1b/0a1b2c",),
         "trail": protected.trails,
@@ -289,6 +307,7 @@ def _resources(protected: Protected) -> list[str]:
     arn = f"arn:{protected.partition}"
     return [
         f"{arn}:iam::*:role{ROLE_PATH}*",
+        f"{arn}:iam::*:policy{ROLE_PATH}*",
         f"{arn}:events:*:*:rule/{PREFIX}*",
         f"{arn}:cloudformation:*:*:stack/{STACK_SET_PREFIX}*",
         f"{arn}:cloudformation:*:{protected.hub_account}:stack/{protected.stack}/*",

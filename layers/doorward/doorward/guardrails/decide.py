@@ -36,7 +36,7 @@ from doorward.events.model import Cause
 from doorward.findings.model import Judgement, Severity, Verdict
 from doorward.guardrails.authors import Author
 from doorward.guardrails.brakes import Brake, Braking
-from doorward.guardrails.model import Guardrails, Mode, Role
+from doorward.guardrails.model import Guardrails, Mode, Role, Undecidable
 from doorward.guardrails.rules import OF_PERMISSIONS
 from doorward.organization.model import Account
 from doorward.values import NamedTuple
@@ -129,7 +129,7 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
     if judgement.verdict in {Verdict.COMPLIANT, Verdict.WAIVED}:
         return Decision(Action.PASS, guardrails.mode, "No guardrail is broken.")
     if judgement.verdict in {Verdict.UNDECIDABLE, Verdict.INVALID}:
-        return _of_undecided(guardrails.undecidable)
+        return _of_undecided(guardrails.undecidable_for(role, account))
     counting = judgement.counting
     modes = [guardrails.mode_for(each.rule, role, account) for each in counting]
     mode = max(modes, key=list(Mode).index)
@@ -148,9 +148,10 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
     return Decision(action, mode, because, door_open=critical)
 
 
-def _of_undecided(mode: Mode) -> Decision:
-    action = Action.ASK if mode is Mode.APPROVE else Action.ALERT
-    return Decision(action, mode, f"{_UNDECIDED}; a person should read it.")
+def _of_undecided(setting: Undecidable) -> Decision:
+    if setting is Undecidable.ALERT:
+        return Decision(Action.ALERT, Mode.ALERT, f"{_UNDECIDED}; a person should read it.")
+    return Decision(Action.ASK, Mode.APPROVE, f"{_UNDECIDED}; a person should read it.")
 
 
 def _because_of_the_change(circumstances: Circumstances, *, critical: bool) -> tuple[Action, str] | None:

@@ -27,6 +27,14 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
+class Undecidable(StrEnum):
+    """What follows where no proof was found either way, from the mildest. `restore`: the accepted policy is put back."""
+
+    ALERT = "alert"
+    APPROVE = "approve"
+    RESTORE = "restore"
+
+
 class PermissionsPolicy(NamedTuple):
     """One policy of a role: its ARN, or the name of one that is written into the role. `document` is JSON text; None: it was not read."""
 
@@ -107,13 +115,14 @@ class Match(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What counts for the roles that it matches: a mode, and modes and severities of single rules."""
+    """What counts for the roles that it matches: a mode, and modes and severities of single rules. `undecidable` None: as at the top."""
 
     name: str
     mode: Mode
     match: Match
     rules: Mapping[str, Mode] = MappingProxyType({})
     severities: Mapping[str, Severity] = MappingProxyType({})
+    undecidable: Undecidable | None = None
 
     def covers(self, role: Role, account: Account) -> bool:
         return self.match.covers(role, account)
@@ -200,7 +209,7 @@ class Guardrails(NamedTuple):
     """
 
     mode: Mode = Mode.ALERT
-    undecidable: Mode = Mode.ALERT
+    undecidable: Undecidable = Undecidable.ALERT
     rules: Mapping[str, Rule] = MappingProxyType({})
     scopes: tuple[Scope, ...] = ()
     privileged: tuple[Match, ...] = ()
@@ -232,12 +241,32 @@ class Guardrails(NamedTuple):
         """The first that covers the role."""
         return None if account is None else next((each for each in self.scopes if each.covers(role, account)), None)
 
+    def _counts_in(self, account: Account | None) -> bool:
+        return account is not None and (account.listed if self.adopted is None else account.id in self.adopted)
+
+    def undecidable_for(self, role: Role, account: Account | None) -> Undecidable:
+        """As the first scope that covers the role says, or else the top. Nothing is restored where the mode is not enforce.
+
+        | the setting    | the mode is    | follows |
+        |----------------|----------------|---------|
+        | alert, approve | any            | it      |
+        | restore        | observe, alert | alert   |
+        | restore        | approve        | approve |
+        | restore        | enforce        | restore |
+        """
+        scope = self.scope_of(role, account)
+        setting = self.undecidable if scope is None or scope.undecidable is None else scope.undecidable
+        if setting is not Undecidable.RESTORE:
+            return setting
+        mode = (self.mode if scope is None else scope.mode) if self._counts_in(account) else Mode.OBSERVE
+        return _UNDECIDABLE_UNDER.get(mode, Undecidable.ALERT)
+
     def mode_for(self, rule_id: str, role: Role, account: Account | None) -> Mode:
         """The first scope that covers the role decides; a rule's own mode caps it. Elsewhere it is observed.
 
         Elsewhere: in an account that nobody described, or that is not adopted.
         """
-        if account is None or not (account.listed if self.adopted is None else account.id in self.adopted):
+        if not self._counts_in(account):
             return Mode.OBSERVE
         scope = self.scope_of(role, account)
         if scope is not None and rule_id in scope.rules:
@@ -245,6 +274,9 @@ class Guardrails(NamedTuple):
         rule = self.rules.get(rule_id)
         cap = rule.mode if rule is not None and rule.mode is not None else self._usual_cap(rule_id)
         return milder(self.mode if scope is None else scope.mode, cap)
+
+
+_UNDECIDABLE_UNDER = {Mode.APPROVE: Undecidable.APPROVE, Mode.ENFORCE: Undecidable.RESTORE}
 
 
 def milder(one: Mode, other: Mode | None) -> Mode:

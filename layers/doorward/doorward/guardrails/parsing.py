@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from doorward.errors import MalformedInput, Misconfigured
 from doorward.findings.model import Severity
-from doorward.guardrails.model import Boundary, CustomRule, Guardrails, Match, Mode, Rule, Scope, Waiver, Where
+from doorward.guardrails.model import Boundary, CustomRule, Guardrails, Match, Mode, Rule, Scope, Undecidable, Waiver, Where
 from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED
 from doorward.iam.arns import is_account_id
 from doorward.iam.documents import Condition, Principal, parse_conditions
@@ -21,7 +21,6 @@ LONGEST_WAIVER_DAYS = 90
 _RULE_ID = re.compile(r"custom-[a-z0-9]+(?:-[a-z0-9]+)*")
 _ROLE_REF = re.compile(r"[0-9]{12}/[\w+=,.@-]{1,64}", re.ASCII)
 _BOUNDARY = re.compile(r"arn:aws[a-z-]*:iam::(?:aws|[0-9]{12}):policy/(?:[!-~]+/)?[\w+=,.@-]{1,128}|[\w+=,.@-]{1,128}", re.ASCII)
-_UNDECIDABLE = frozenset({Mode.ALERT, Mode.APPROVE})
 
 
 def guardrails_from(data: object) -> Guardrails:
@@ -35,9 +34,7 @@ def guardrails_from(data: object) -> Guardrails:
         raise TypeError
     longest = 43_200
     longest_days = fields.whole_number("longest_waiver_days", LONGEST_WAIVER_DAYS)
-    undecidable = _mode(fields, "undecidable", Mode.ALERT)
-    if undecidable not in _UNDECIDABLE:
-        fields.refuse("undecidable", "must be alert or approve: what cannot be decided is never passed over, and never written")
+    undecidable = _undecidable(fields)
     custom = fields.objects("custom_rules", _custom_rule)
     known = _known_rules(fields, custom)
     rules = {}
@@ -65,7 +62,7 @@ def guardrails_from(data: object) -> Guardrails:
         raise Misconfigured("hash: is not that of this configuration; it was edited after the build, so build again")
     return Guardrails(
         mode or Mode.ALERT,
-        undecidable or Mode.ALERT,
+        undecidable or Undecidable.ALERT,
         rules,
         scopes,
         privileged,
@@ -101,7 +98,12 @@ def _scope(fields: Fields, known: Mapping[str, Severity]) -> Scope:
         match=_match(fields.object("match")),
         rules=fields.mapping("rules", _required_mode),
         severities=fields.mapping("severities", _required_severity),
+        undecidable=_undecidable(fields),
     )
+    if scope.undecidable is Undecidable.RESTORE and scope.mode is not Mode.ENFORCE:
+        fields.refuse(
+            "undecidable", f"restore writes, and the mode here is {scope.mode}; set mode: enforce, or undecidable: alert or approve"
+        )
     if scope.match == Match():
         fields.refuse(
             "match", "says nothing, so it would cover every role; name accounts, ou, tags or role_path, or set the mode at the top"
@@ -241,6 +243,15 @@ def _required_mode(fields: Fields, name: str) -> Mode:
 def _mode(fields: Fields, name: str, default: Mode | None) -> Mode | None:
     value = fields.text_or_none(name)
     return default if value is None else _as_mode(fields, name, value)
+
+
+def _undecidable(fields: Fields) -> Undecidable | None:
+    value = fields.text_or_none("undecidable")
+    if value is None:
+        return None
+    if value not in set(Undecidable):
+        fields.refuse("undecidable", f"must be {', '.join(Undecidable)}: what cannot be decided is never passed over")
+    return Undecidable(value)
 
 
 def _as_mode(fields: Fields, name: str, value: str) -> Mode:

@@ -6,7 +6,7 @@ never a reason to write. `context`: told by what surrounds the policy.
 
 from typing import Literal
 
-from doorward.findings.model import Severity
+from doorward.findings.model import Finding, Severity
 from doorward.values import NamedTuple
 
 Kind = Literal["world", "text", "context"]
@@ -123,3 +123,8 @@ ALL_RULES = {
 }
 
 OF_PERMISSIONS = frozenset(each.id for each in ALL_RULES.values() if each.of_permissions)
+
+
+def is_of_trust_policy(finding: Finding) -> bool:
+    """Whether an edit of the trust policy can close it: not a waiver that has ended, nor what the role may do."""
+    return finding.kind != "context" and finding.rule not in OF_PERMISSIONS

@@ -17,6 +17,8 @@ READ_ROLE: Final = "doorward-read"
 CANARY_ROLE: Final = "doorward-canary"
 REMEDY_ROLE: Final = "doorward-remedy"
 CUT_ROLE: Final = "doorward-cut"
+QUARANTINE_POLICY: Final = "DoorwardQuarantine"
+"""The managed policy that denies everything, under the same path as the roles."""
 
 BEAT_SESSIONS: Final = "hb-"
 """How the names of the heartbeat's sessions begin; the nonce follows."""

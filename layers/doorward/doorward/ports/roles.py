@@ -28,3 +28,9 @@ class Roles(Protocol):
 
     def write_trust_policy(self, role: Role, trust_policy: str, *, finding_id: str) -> None:
         """Replace the trust policy of exactly this role. Also raises Refused, and Conflict where the role is gone."""
+
+    def quarantine(self, role: Role, *, finding_id: str) -> None:
+        """Take from exactly this role all that it may do, whoever comes in; once more changes nothing. Raises as the write does.
+
+        The very last rung: for where IAM refuses every trust policy that would close the role.
+        """
