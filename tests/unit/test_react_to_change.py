@@ -16,9 +16,11 @@ from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
 from doorward.findings.model import Severity
 from doorward.guard.heartbeats import IAM_EVENTS, Spot
-from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope, Waiver
+from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope, Undecidable, Waiver
+from doorward.iam.documents import hash_of_text
 from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount, TrustedIssuer
 from doorward.ports.ledger import CaseStatus
+from doorward.ports.roles import Refused
 from doorward.usecases.react_to_change import react_to_change
 from doorward.usecases.reaction import Tools
 from tests.fakes import START, FakeBeats, FakeBrakes, FakeClock, FakeCuts, FakeHints, FakeLedger, FakeRoles, FakeSessions, FakeSweeps
@@ -363,6 +365,165 @@ class TestReading:
         assert world.statuses() == [CaseStatus.ENDED]
 
 
+SWAPPED = trusting(f"arn:aws:iam::{STRANGER}:root")
+
+
+class TestGivingBack:
+    """Whoever swaps the whole policy also takes the role from those who had it."""
+
+    def test_closing_comes_first_and_what_was_accepted_is_given_back_by_a_write_of_its_own(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(SWAPPED))
+        assert world.react(event(document=SWAPPED)) == ["reverted"]
+        first, second = [json.loads(document) for _, document, _ in world.roles.writes]
+        assert not any(each["Effect"] == "Allow" for each in first["Statement"])
+        assert second == json.loads(GOOD)
+        assert world.announced() == ["TrustViolationFound", "TrustPolicyReverted", "TrustAccessGivenBack"]
+        assert world.follow_up() == ["stands", "stands", "verified"]
+        assert world.ledger.heads[f"{PROD}/payments"].judged_hash == hash_of_text(GOOD)
+
+    def test_it_is_given_back_by_the_first_look_where_iam_did_not_show_the_closing_write_yet(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(SWAPPED))
+        read = world.roles.read
+        reads = iter([None, None, role(SWAPPED)])  # the third look, right after the write, is stale
+
+        def stale(account_id: str, role_name: str) -> Role | None:
+            return next(reads, None) or read(account_id, role_name)
+
+        world.roles.read = stale  # type: ignore[method-assign]
+        world.react(event(document=SWAPPED))
+        assert len(world.roles.writes) == 1
+        assert world.follow_up() == ["stands", "stands", "verified"]
+        assert world.stands() == GOOD
+
+    def test_who_dies_between_the_two_leaves_it_to_the_next_look(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(SWAPPED))
+        write = world.roles.write_trust_policy
+
+        def once(a_role: Role, trust_policy: str, *, finding_id: str) -> None:
+            if world.roles.writes:
+                raise Unavailable("died")
+            write(a_role, trust_policy, finding_id=finding_id)
+
+        world.roles.write_trust_policy = once  # type: ignore[assignment, method-assign]
+        with pytest.raises(Unavailable):
+            world.react(event(document=SWAPPED))
+        assert world.statuses() == [CaseStatus.REMEDIED]  # it is closed, and was told of
+        world.roles.write_trust_policy = write  # type: ignore[method-assign]
+        assert world.follow_up() == ["stands", "stands", "verified"]
+        assert world.stands() == GOOD
+
+    def test_a_refusal_leaves_the_role_closed_and_is_the_end_of_it(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(SWAPPED))
+        write = world.roles.write_trust_policy
+
+        def once(a_role: Role, trust_policy: str, *, finding_id: str) -> None:
+            if world.roles.writes:
+                raise Refused("MalformedPolicyDocument")
+            write(a_role, trust_policy, finding_id=finding_id)
+
+        world.roles.write_trust_policy = once  # type: ignore[assignment, method-assign]
+        assert world.react(event(document=SWAPPED)) == ["reverted"]
+        assert world.follow_up() == ["stands", "stands", "verified"]
+        assert STRANGER not in world.stands()
+
+    def test_somebody_who_changes_it_in_between_is_not_written_over(self, world: World) -> None:
+        world.accepted()
+        world.roles.put(role(SWAPPED))
+        write = world.roles.write_trust_policy
+        theirs = trusting(f"arn:aws:iam::{PROD}:role/app")
+
+        def then_changed(a_role: Role, trust_policy: str, *, finding_id: str) -> None:
+            write(a_role, trust_policy, finding_id=finding_id)
+            world.roles.put(role(theirs))
+
+        world.roles.write_trust_policy = then_changed  # type: ignore[assignment, method-assign]
+        world.react(event(document=SWAPPED))
+        world.follow_up()
+        assert world.stands() == theirs
+
+    def test_nothing_is_given_back_that_breaks_a_guardrail_today(self, world: World) -> None:
+        world.accepted()
+        (kept,) = world.ledger.accepted.items()
+        world.ledger.accepted[kept[0]] = replace(kept[1], document=trusting("arn:aws:iam::123123123123:root"))
+        world.roles.put(role(SWAPPED))
+        world.react(event(document=SWAPPED))
+        assert len(world.roles.writes) == 1
+
+
+class TestUndecided:
+    """A policy that is made too hard to judge is not a way in, where the setting is restore."""
+
+    HARD = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"AWS": "*"},
+                    "Action": "sts:AssumeRole",
+                    "Condition": {"NoSuchOperator": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}},
+                }
+            ],
+        }
+    )
+    RESTORE = Guardrails(mode=Mode.ENFORCE, undecidable=Undecidable.RESTORE, hash="cafe")
+
+    def test_the_accepted_policy_is_put_back(self) -> None:
+        world = World(self.RESTORE)
+        world.accepted()
+        world.roles.put(role(self.HARD))
+        assert world.react(event(document=self.HARD)) == ["reverted"]
+        assert world.stands() == GOOD
+        assert world.follow_up() == ["stands", "stands", "verified"]
+
+    def test_where_nothing_was_accepted_a_person_decides(self) -> None:
+        world = World(self.RESTORE)
+        world.roles.put(role(self.HARD))
+        assert world.react(event("CreateRole", self.HARD)) == ["asked"]
+        assert world.roles.writes == []
+
+    @pytest.mark.parametrize("setting", [Undecidable.ALERT, Undecidable.APPROVE])
+    def test_it_is_written_by_no_other_setting(self, setting: Undecidable) -> None:
+        world = World(Guardrails(mode=Mode.ENFORCE, undecidable=setting, hash="cafe"))
+        world.accepted()
+        world.roles.put(role(self.HARD))
+        assert world.react(event(document=self.HARD)) in (["alerted"], ["asked"])
+        assert world.roles.writes == []
+
+    def test_a_known_pipeline_is_told(self) -> None:
+        world = World(self.RESTORE)
+        world.accepted()
+        world.roles.put(role(self.HARD))
+        assert world.react(event(document=self.HARD, by=PIPELINE)) == ["alerted"]
+
+
+class TestTheLastRung:
+    def test_where_iam_refuses_every_trust_policy_the_role_may_do_nothing_and_the_page_says_that_the_door_is_open(self) -> None:
+        world = World()
+        world.roles.put(role(ALL_BAD))
+        world.roles.write_trust_policy = _refusing  # type: ignore[method-assign]
+        assert world.react(event("CreateRole", ALL_BAD)) == ["remedy-failed"]
+        assert [ref for ref, _ in world.roles.quarantined] == [f"{PROD}/payments"]
+        (failed,) = [each.detail for each in world.ledger.outbox.values() if each.detail_type == "TrustRemedyFailed"]
+        assert failed["door_open"] is True
+        assert "behind it nothing is permitted" in failed["because"]
+
+    def test_what_is_not_critical_is_never_taken_all_it_may_do(self) -> None:
+        world = World()
+        world.roles.put(role(BAD))
+        world.roles.write_trust_policy = _refusing  # type: ignore[method-assign]
+        assert world.react(event("CreateRole", BAD)) == ["remedy-failed"]
+        assert world.roles.quarantined == []
+
+
+def _refusing(*_: Any, **__: Any) -> None:
+    raise Refused("MalformedPolicyDocument")
+
+
 class TestFollowingUp:
     def test_what_was_written_is_looked_at_three_times_and_then_told_to_stand(self, world: World) -> None:
         world.accepted()
@@ -596,6 +757,13 @@ class TestTelling:
                 world.roles.put(role(trust))
                 world.react(event(document=trust, event_id=f"e-{number}", at=world.clock.now()))
             world.follow_up()
+            world.clock.sleep(60)
+            world.roles.put(role(GOOD))
+            world.react(event(document=GOOD, by=PIPELINE, event_id="e-10", at=world.clock.now()))
+            world.clock.sleep(86_400)
+            swapped = trusting(f"arn:aws:iam::{STRANGER}:root")
+            world.roles.put(role(swapped))
+            world.react(event(document=swapped, event_id="e-11", at=world.clock.now()))
             world.roles.put(role(BAD))
             world.roles.refuse = ["no"] * 9
             world.react(event(event_id="e-refused", at=world.clock.now()))
@@ -603,6 +771,8 @@ class TestTelling:
             with pytest.raises(Misconfigured):
                 world.react(event(event_id="e-unread"))
             for announcement in world.ledger.outbox.values():
+                if announcement.detail_type == "TrustBaselineAccepted":
+                    continue  # of a form of its own
                 validator.validate(json.loads(json.dumps(announcement.detail)))
                 assert announcement.detail_type in schema["description"]
                 said.add(announcement.detail_type)

@@ -99,7 +99,7 @@ class TestStorms:
         world.accepted()
         assert put(world, ALL_BAD, 900) == ["reverted"]
         (case,) = [each for each in world.ledger.cases.values() if each.role_ref == PAYMENTS]
-        assert case.remedy_kind != "restore"
+        assert case.detail["gives_back"] is False
 
     def test_the_next_hour_has_a_budget_of_its_own(self) -> None:
         world = World()

@@ -3,7 +3,9 @@
 | verdict                | mode    | and                                           | critical   | otherwise |
 |------------------------|---------|-----------------------------------------------|------------|-----------|
 | compliant, waived      | any     |                                               | pass       | pass      |
-| undecidable, invalid   |         | as `undecidable` is set                       | alert, ask, or as under enforce | |
+| undecidable, invalid   |         | `undecidable` is alert or approve             |            | that      |
+| undecidable, invalid   |         | it is restore, and nothing accepted is left   |            | ask       |
+| undecidable, invalid   | enforce | it is restore: as a violation from here on    |            | restore   |
 | violating              | observe |                                               | observe    | observe   |
 | violating              | alert   |                                               | alert      | alert     |
 | violating              | approve |                                               | ask        | ask       |
@@ -33,7 +35,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from doorward.events.model import Cause
-from doorward.findings.model import Judgement, Severity, Verdict
+from doorward.findings.model import Finding, Judgement, Severity, Verdict
 from doorward.guardrails.authors import Author
 from doorward.guardrails.brakes import Brake, Braking
 from doorward.guardrails.model import Guardrails, Mode, Role, Undecidable
@@ -84,7 +86,7 @@ class Circumstances(NamedTuple):
     found the change before any event told who made it, and one still may. `widens`: whether the policy lets somebody in whom the accepted
     one keeps out; None where there is none, or where that is not decided.
 
-    `brake` and `use` are asked only where they decide.
+    `brake`, `use` and `can_restore` (whether something accepted could be put back) are asked only where they decide.
     """
 
     cause: Cause
@@ -95,6 +97,7 @@ class Circumstances(NamedTuple):
     author_may_come: bool = False
     brake: Callable[[], Brake] = lambda: Brake(Braking.NONE)
     use: Callable[[], Use] = lambda: Use.FREE
+    can_restore: Callable[[], bool] = lambda: False
 
 
 class Decision(NamedTuple):
@@ -129,7 +132,7 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
     if judgement.verdict in {Verdict.COMPLIANT, Verdict.WAIVED}:
         return Decision(Action.PASS, guardrails.mode, "No guardrail is broken.")
     if judgement.verdict in {Verdict.UNDECIDABLE, Verdict.INVALID}:
-        return _of_undecided(guardrails.undecidable_for(role, account))
+        return _of_undecided(guardrails.undecidable_for(role, account), circumstances)
     counting = judgement.counting
     modes = [guardrails.mode_for(each.rule, role, account) for each in counting]
     mode = max(modes, key=list(Mode).index)
@@ -148,10 +151,30 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
     return Decision(action, mode, because, door_open=critical)
 
 
-def _of_undecided(setting: Undecidable) -> Decision:
+def to_close(judgement: Judgement, role: Role, account: Account | None, guardrails: Guardrails) -> tuple[Finding, ...]:
+    """The findings for which something may be written: enforced, and proved by a request."""
+    return tuple(
+        each
+        for each in judgement.counting
+        if each.witness is not None and each.rule not in OF_PERMISSIONS and guardrails.mode_for(each.rule, role, account) is Mode.ENFORCE
+    )
+
+
+def _of_undecided(setting: Undecidable, circumstances: Circumstances) -> Decision:
     if setting is Undecidable.ALERT:
         return Decision(Action.ALERT, Mode.ALERT, f"{_UNDECIDED}; a person should read it.")
-    return Decision(Action.ASK, Mode.APPROVE, f"{_UNDECIDED}; a person should read it.")
+    if setting is Undecidable.APPROVE:
+        return Decision(Action.ASK, Mode.APPROVE, f"{_UNDECIDED}; a person should read it.")
+    no_write = _because_of_the_change(circumstances, critical=False)
+    if no_write is not None:
+        return Decision(no_write[0], Mode.ENFORCE, f"{_UNDECIDED}. {no_write[1]}")
+    if not circumstances.can_restore():
+        because = f"{_UNDECIDED}, and nothing was accepted for this role that could be put back. A person has to decide."
+        return Decision(Action.ASK, Mode.ENFORCE, because)
+    decision = _to_be_written(circumstances, critical=False)
+    if decision.action is not Action.WRITE:
+        return decision._replace(because=f"{_UNDECIDED}. {decision.because}")
+    return decision._replace(because=f"{_UNDECIDED}: the accepted policy is put back.", rungs=Rungs.ACCEPTED)
 
 
 def _because_of_the_change(circumstances: Circumstances, *, critical: bool) -> tuple[Action, str] | None:

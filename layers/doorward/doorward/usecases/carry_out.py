@@ -14,11 +14,11 @@ from typing import Any, Final
 from doorward.errors import Conflict, Misconfigured
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
-from doorward.findings.model import Remedy, RemedyKind, Verdict
+from doorward.findings.model import Remedy, RemedyKind, Severity, Verdict
 from doorward.guardrails.announcements import describe_case, with_remedy
 from doorward.guardrails.baselines import Becomes
 from doorward.guardrails.brakes import MOST_WRITES, Write
-from doorward.guardrails.decide import Action
+from doorward.guardrails.decide import Action, Rungs
 from doorward.guardrails.looks import Look, judged_under
 from doorward.guardrails.model import Role
 from doorward.guardrails.protected import is_doorwards_own
@@ -224,10 +224,51 @@ def _put_back(plan: Plan, task: Task, head: Head) -> Result:
         except Conflict:
             raise ChangedMeanwhile from None
         sessions = person_decides(plan, case, tools.clock.now()) if window is None else cut_sessions(task, role, window)
-        tools.ledger.close_case(task.lock, *close_remedied(intended, head, tools.clock.now(), sessions))
+        gives_back = _loses_what_was_accepted(plan, task, intended)
+        closing = close_remedied(intended, head, tools.clock.now(), sessions, gives_back=gives_back)
+        tools.ledger.close_case(task.lock, *closing)
         _verify_later(task, case)
+        _give_back(task, closing.case)
         return Result("reverted", f"{headline(plan.judgement)} Closed by: {remedy.kind}.")
-    return _not_closed(plan, task, head, case, announcement, refusals)
+    return _not_closed(plan, task, head, case, announcement, [*refusals, *_quarantined(plan, task, case)])
+
+
+def _loses_what_was_accepted(plan: Plan, task: Task, intended: Case) -> bool:
+    """Where a breaker lets nothing be given back, nothing is to be."""
+    if plan.accepted is None or plan.decision.rungs is not Rungs.ALL or intended.planned_document is None:
+        return False
+    from doorward.guardrails.accepted import give_back
+
+    tools = task.tools
+    closed = plan.role._replace(trust_policy=intended.planned_document)
+    return give_back(closed, plan.accepted.document, tools.organization, tools.guardrails, now=tools.clock.now()) is not None
+
+
+def _give_back(task: Task, case: Case) -> None:
+    """At once, where IAM shows our write already; else the first look after the write does it."""
+    if not case.detail["gives_back"]:
+        return
+    from doorward.usecases.give_back_lost import give_back_lost
+
+    now_there = task.tools.roles.read(task.account_id, task.role_name)
+    if now_there is not None and (now_there.role_id, policy_hash(now_there)) == (case.role_id, case.planned_hash):
+        give_back_lost(task, case, now_there)
+
+
+def _quarantined(plan: Plan, task: Task, case: Case) -> list[str]:
+    """The very last rung: where IAM refuses every trust policy that would close something critical, what the role may do is taken.
+
+    What came of it. Whoever used the role before keeps it, but where a breaker says that nobody may assume it.
+    """
+    critical = any(each.severity is Severity.CRITICAL for each in plan.judgement.counting)
+    spares = plan.decision.rungs is Rungs.QUARANTINE or not plan.uses().users
+    if not (critical and spares):
+        return []
+    try:
+        task.tools.roles.quarantine(plan.role, finding_id=case.id)
+    except (Refused, Misconfigured, Conflict) as error:
+        return [f"the policy that denies everything could not be attached: {error}"]
+    return ["the door is open, and behind it nothing is permitted: DoorwardQuarantine is attached to the role"]
 
 
 def _intended(case: Case, remedy: Remedy, now: datetime) -> Case:
@@ -255,14 +296,17 @@ def _not_closed(  # noqa: PLR0917 - what was tried, and on what
     return Result("remedy-failed", f"{headline(plan.judgement)} Not closed: {because}.")
 
 
-def close_remedied(case: Case, head: Head, now: datetime, sessions: dict[str, Any] | None = None) -> Closing:
-    """The planned policy was written. `case` is as it was intended; `sessions`: what is told of those opened meanwhile."""
+def close_remedied(case: Case, head: Head, now: datetime, sessions: dict[str, Any] | None = None, *, gives_back: bool = True) -> Closing:
+    """The planned policy was written. `case` is as it was intended; `sessions`: what is told of those opened meanwhile.
+
+    `gives_back`: what was accepted and is lost is to be given back.
+    """
     assert case.planned_document is not None  # noqa: S101 - an intent has a plan
     assert case.remedy_kind is not None  # noqa: S101
     kind: RemedyKind = case.remedy_kind
     seconds = (now - datetime.fromisoformat(case.detail["event"]["time"])).total_seconds()
     detail = with_remedy(case.detail, Remedy(kind, json.loads(case.planned_document), proved=True), case.found_document, seconds)
-    detail |= {"sessions": sessions}
+    detail |= {"sessions": sessions, "gives_back": gives_back}
     closed = replace(
         case,
         status=CaseStatus.REMEDIED,

@@ -14,6 +14,7 @@ _SOURCES = frozenset({"doorward.guardrails", "doorward.sessions", "doorward.guar
 _HEADLINES = {
     "TrustViolationFound": "a trust policy breaks a guardrail",
     "TrustPolicyUndecidable": "a trust policy could not be judged",
+    "TrustAccessGivenBack": "what a role had lost is given back",
     "TrustViolationEnded": "a violation is over",
     "TrustRemedyFailed": "a hole could NOT be closed",
     "TrustChangeUnread": "a changed role could not be read",

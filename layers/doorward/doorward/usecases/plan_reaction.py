@@ -14,7 +14,7 @@ from doorward.events.model import Cause
 from doorward.findings.model import Judgement, Remedy, Verdict
 from doorward.guardrails.authors import Author, author_of
 from doorward.guardrails.brakes import Brake, brake_of, budget_of
-from doorward.guardrails.decide import Action, Circumstances, Decision, Rungs, Use, decide
+from doorward.guardrails.decide import Action, Circumstances, Decision, Rungs, Use, decide, to_close
 from doorward.guardrails.judge import judge
 from doorward.guardrails.looks import Look, out_of_date
 from doorward.guardrails.model import Role
@@ -132,6 +132,7 @@ def plan_reaction(task: Task) -> Plan | Idle:
             author_may_come=author_may_come,
             brake=lambda: _brake(task, head, judgement, found_hash, author, budget),
             use=lambda: _use(task, remedies, uses()),
+            can_restore=lambda: any(True for _ in remedies),
         ),
     )
     found = (_recreated(task, head, role), _author_to_contain(task, decision, author, role))
@@ -190,12 +191,21 @@ def _brake(task: Task, head: Head, judgement: Judgement, found_hash: str, author
 
 
 def _ladder(task: Task, role: Role, judgement: Judgement, accepted: Baseline | None) -> Iterator[Remedy]:
-    from doorward.guardrails.remedies import propose
-
+    """For what is undecided: what was accepted, where it can be put back."""
     tools = task.tools
     document = None if accepted is None else accepted.document
-    now = tools.clock.now()
-    return propose(role, judgement, document, tools.organization, tools.guardrails, closing=judgement.counting, now=now)
+    organization, guardrails, now = tools.organization, tools.guardrails, tools.clock.now()
+    if judgement.verdict is Verdict.VIOLATING:
+        from doorward.guardrails.remedies import propose
+
+        closing = to_close(judgement, role, organization.account(role.account_id), guardrails)
+        yield from propose(role, judgement, document, organization, guardrails, closing=closing, now=now)
+    elif document is not None:
+        from doorward.guardrails.accepted import restore_accepted
+
+        restored = restore_accepted(role, document, organization, guardrails, now=now)
+        if restored is not None:
+            yield restored
 
 
 def _uses(task: Task, role: Role, accepted: Baseline | None, former_hash: str) -> "Uses":
@@ -222,7 +232,7 @@ def rungs_of(plan: Plan) -> Iterator[Remedy]:
         if wanted is Rungs.QUARANTINE:
             if each.kind == "quarantine":
                 yield each
-        elif (wanted is Rungs.ALL or each.kind != "restore") and plan.uses().are_spared_by(each):
+        elif plan.uses().are_spared_by(each):
             yield each
 
 
