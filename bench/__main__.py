@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.runner import FULL, QUICK, Row, on_one_core
 
-ROWS: Final = ("cold_start", "importing", "judging", "evaluating", "searching", "containing", "sweeping")
+ROWS: Final = ("cold_start", "importing", "judging", "evaluating", "searching", "containing", "sweeping", "loading")
 
 
 def main() -> int:
