@@ -14,15 +14,22 @@ from doorward.events.records import parse_envelope
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.organization.model import Account, Organization
 from doorward.ports.ledger import Announcement, Case, EventOutcome, Head, Lock
-from doorward.usecases.react_to_change import Tools, react_to_change
-from tests.fakes import FakeBeats, FakeClock, FakeHints, FakeLedger, FakeRoles, FakeSweeps
+from doorward.usecases.react_to_change import react_to_change
+from doorward.usecases.reaction import Tools
+from tests.fakes import FakeBeats, FakeBrakes, FakeClock, FakeHints, FakeLedger, FakeRoles, FakeSweeps
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 REAL: Final = REPOSITORY.parent / "shared" / "cloudtrail"
 """Public records of real accounts, where they lie beside the repository."""
-_APART: Final = timedelta(seconds=2)
-"""CloudTrail gives whole seconds."""
-_NOTHING: Final = '{"Version": "2012-10-17", "Statement": []}'
+_APART: Final = timedelta(minutes=10)
+"""Of the fake clock: so far that no brake counts them together; this floods the function, not the roles."""
+_NOTHING: Final = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    }
+)
+"""What stands where the event carries no policy."""
 
 
 class Sent(NamedTuple):
@@ -50,6 +57,7 @@ class LoadedWorld:
         self._clock = clock = FakeClock()
         self.roles = FakeRoles()
         self.ledger = _OpenOnly(clock)
+        self._brakes = FakeBrakes(clock)
         accounts = {str(each["account"]) for each in envelopes}
         self._tools = Tools(
             self.roles,
@@ -63,6 +71,8 @@ class LoadedWorld:
             FakeBeats,
             FakeSweeps,
             FakeHints,
+            lambda: self._brakes,
+            lambda _role_ref: (),
             lambda _change: None,
         )
         self._numbers = count()
@@ -83,6 +93,7 @@ class LoadedWorld:
                 self.outcomes["again"] += 1
             self.roles.writes.clear()
             self._clock.slept.clear()
+            self._brakes.spent.clear()
 
     def _message(self, sent: Sent) -> str:
         """Of now: an event from before our last write over the same policy tells of nobody who wrote what stands."""

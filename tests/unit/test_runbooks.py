@@ -43,7 +43,7 @@ def not_yet() -> frozenset[str]:
 def detail_types() -> set[str]:
     """Of events on the bus, as the use cases announce them."""
     source = "\n".join(each.read_text("utf-8") for each in (ROOT / "layers/doorward/doorward/usecases").glob("*.py"))
-    ends = "Found|Ended|Changed|Failed|Reverted|Unread|Undecidable|Accepted"
+    ends = "Found|Ended|Changed|Failed|Reverted|Verified|Unread|Undecidable|Accepted"
     return set(re.findall(rf'"((?:Trust|Suspicious|Guard|Organization)[A-Za-z]*(?:{ends}))"', source))
 
 
@@ -129,6 +129,7 @@ def test_what_is_said_not_to_be_there_yet_is_not() -> None:
         ("TrustRemedyFailed", {"findings": [{"rule": "external-account", "severity": "high"}]}, "door-open"),
         ("SuspiciousSessionFound", {"detection": "external-caller"}, "somebody-came-in"),
         ("TrustViolationFound", {"findings": [{"rule": "custom-of-ours", "severity": "high"}]}, "README"),
+        ("TrustViolationFound", {"door_open": True, "action": "ask"}, "door-open"),
         ("SomethingNew", {}, "README"),
     ],
 )

@@ -42,7 +42,7 @@ PAGES: Final = {
     ),
     "identity-center": ("identity-center-access-changed", "identity-center-issuer-changed"),
     "other-ways-in": ("delegation-accepted", "outbound-federation-changed", "token-settings-changed"),
-    "reverted": ("TrustPolicyReverted", "TrustViolationEnded"),
+    "reverted": ("TrustPolicyReverted", "TrustRemedyVerified", "TrustViolationEnded"),
     "door-open": ("TrustRemedyFailed",),
     "undecidable": ("TrustPolicyUndecidable",),
     "asked": ("asked",),
@@ -58,7 +58,7 @@ _SEVERITIES: Final = ("critical", "high", "medium", "low", "info")
 
 def runbook_of(detail_type: str, detail: Mapping[str, Any]) -> str:
     """The page for one event on our bus: by what was done, where that is what matters, else by the worst that was found."""
-    ids = [str(detail.get("detection")), detail_type]
+    ids = [str(detail.get("detection")), *(["TrustRemedyFailed"] if detail.get("door_open") else []), detail_type]
     if detail.get("action") == "ask":
         ids.append("asked")
     ids += [str(each.get("rule")) for each in sorted(detail.get("findings") or [], key=_rank)]

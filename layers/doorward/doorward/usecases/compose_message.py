@@ -14,6 +14,7 @@ _SOURCES = frozenset({"doorward.guardrails", "doorward.sessions", "doorward.guar
 _HEADLINES = {
     "TrustViolationFound": "a trust policy breaks a guardrail",
     "TrustPolicyUndecidable": "a trust policy could not be judged",
+    "TrustRemedyVerified": "what was put back still stands",
     "TrustViolationEnded": "a violation is over",
     "TrustRemedyFailed": "a hole could NOT be closed",
     "TrustChangeUnread": "a changed role could not be read",
@@ -39,6 +40,8 @@ def compose_message(envelope: str) -> Message:
     headline = str(detail.get("title")) if is_alert else _HEADLINES.get(raw["detail-type"], "something happened")
     if raw["detail-type"] == "TrustPolicyReverted":
         headline = f"a trust policy was {closed_by(str((detail.get('remedy') or {}).get('kind')))}"
+    if detail.get("door_open"):
+        headline = f"DOOR OPEN: {headline}"
     where = detail.get("role") if is_alert else detail.get("role_ref")
     where = where or f"account {detail.get('account', {}).get('id')}"
     severity = str(detail.get("severity", ""))

@@ -114,3 +114,7 @@ class _Telling:
         channel.send(message)
         self._tools.outbox.sent(message.announcement_id, channel.name)
         self.sent.append(channel.name)
+
+    def _with_notes(self) -> Message:
+        notes = tuple(self._notes)
+        return replace(self._message, notes=notes, text="\n".join((self._message.text, as_text(notes)))) if notes else self._message
