@@ -86,7 +86,7 @@ def _account(fields: "Fields") -> Account:
 
 def _owner(fields: "Fields") -> Owner | None:
     owner = fields.object("owner")
-    if not owner.names:
+    if "owner" not in fields.names:
         return None
     found = Owner(owner.text("name"), _contact(owner))
     owner.refuse_others()
