@@ -16,7 +16,7 @@ from doorward.organization.model import Account, Organization
 from doorward.ports.ledger import Announcement, Case, EventOutcome, Head, Lock
 from doorward.usecases.react_to_change import react_to_change
 from doorward.usecases.reaction import Tools
-from tests.fakes import FakeBeats, FakeBrakes, FakeClock, FakeHints, FakeLedger, FakeRoles, FakeSweeps
+from tests.fakes import FakeBeats, FakeBrakes, FakeClock, FakeCuts, FakeHints, FakeLedger, FakeRoles, FakeSweeps
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 REAL: Final = REPOSITORY.parent / "shared" / "cloudtrail"
@@ -72,6 +72,7 @@ class LoadedWorld:
             FakeSweeps,
             FakeHints,
             lambda: self._brakes,
+            FakeCuts,
             lambda _role_ref: (),
             lambda _change: None,
         )

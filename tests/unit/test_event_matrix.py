@@ -17,6 +17,7 @@ from tests.unit.test_react_to_change import ALL_BAD, BAD, GOOD, PIPELINE, PROD, 
 _CHANGE: Final = "tests/unit/test_react_to_change.py"
 _DOORS: Final = "tests/unit/test_react_to_doors.py"
 _RECORDS: Final = "tests/unit/test_events_records.py"
+_STORMS: Final = "tests/unit/test_react_to_storms.py"
 _HERE: Final = "tests/unit/test_event_matrix.py"
 MATRIX: Final[dict[str, tuple[str, ...]]] = {
     "the same event three times": (f"{_CHANGE}::test_the_same_event_three_times_makes_one_remedy",),
@@ -70,7 +71,8 @@ MATRIX: Final[dict[str, tuple[str, ...]]] = {
     "three rounds of ping-pong": (f"{_CHANGE}::test_the_same_attack_three_times_is_closed_three_times",),
     "the breaker trips": (
         "tests/unit/test_decide.py::test_a_role_that_was_written_three_times_within_a_day_is_braked_and_forgotten_after_it",
-        "tests/unit/test_decide.py::test_the_rows_of_enforce",
+        f"{_STORMS}::test_the_last_write_for_what_is_critical_lets_nobody_in",
+        f"{_STORMS}::test_what_is_not_critical_is_asked_about_and_stands",
     ),
     "a million events": ("tests/unit/test_load.py::test_a_flood_of_events_ends_in_an_outcome_each_and_nothing_is_kept",),
 }

@@ -18,7 +18,7 @@ from local.build import ROOT
 FOLDER = ROOT / "docs/runbooks"
 NAMES = sorted(each.stem for each in FOLDER.glob("*.md") if each.stem != "README")
 DETECTIONS = {each.stem for each in (ROOT / "docs/detections").glob("*.md")} - {"README"}
-OUTCOMES = {"asked", "breaker-tripped", "storm", "kill-switch", "session-cut"}
+OUTCOMES = {"asked", "kill-switch", "session-cut"}
 """What the reaction comes to that is no detail type of its own."""
 OF_ALERTS = {"SuspiciousSessionFound", "SuspiciousChangeFound", "GuardProblemFound", "GuardProblemEnded", "OrganizationChanged"}
 """Told by their detection."""

@@ -46,7 +46,7 @@ PAGES: Final = {
     "door-open": ("TrustRemedyFailed",),
     "undecidable": ("TrustPolicyUndecidable",),
     "asked": ("asked",),
-    "breaker": ("breaker-tripped", "storm"),
+    "breaker": ("remedy-ping-pong", "remedy-storm"),
     "kill-switch": ("kill-switch",),
     "session-cut": ("session-cut",),
 }
