@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.runner import FULL, QUICK, Row, on_one_core
 
-ROWS: Final = ("cold_start", "importing", "judging", "evaluating", "searching", "containing", "sweeping", "reacting")
+ROWS: Final = ("cold_start", "importing", "judging", "evaluating", "searching", "containing", "sweeping", "reacting", "loading")
 
 
 def main() -> int:

@@ -24,10 +24,11 @@ class Extent(NamedTuple):
     requests: int
     starts: int
     swept: int
+    loaded: int
 
 
-FULL: Final = Extent(rounds=5, policies=5_000, searched=200, requests=5_000, starts=15, swept=1_000)
-QUICK: Final = Extent(rounds=3, policies=150, searched=40, requests=500, starts=5, swept=50)
+FULL: Final = Extent(rounds=5, policies=5_000, searched=200, requests=5_000, starts=15, swept=1_000, loaded=1_000_000)
+QUICK: Final = Extent(rounds=3, policies=150, searched=40, requests=500, starts=5, swept=50, loaded=5_000)
 
 
 class Row(NamedTuple):
@@ -35,7 +36,7 @@ class Row(NamedTuple):
 
     what: str
     measured: float
-    unit: Literal["x", "ms", "min", "MB"]
+    unit: Literal["x", "ms", "min", "MB", "1/s"]
     target: float | None = None
     is_floor: bool = True
     note: str = ""

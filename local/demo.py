@@ -28,7 +28,7 @@ from local.page.files import summary_markdown
 from local.slack_sink import SlackSink
 from local.snapshot import Snapshot, take_snapshot
 from local.stack import ROOT, Stack, StackError
-from local.world import HUB, ORGANIZATION, PROD, STAGING, STRANGER
+from local.world import HUB, ORGANIZATION, PROD, SLACK_PLACES, STAGING, STRANGER
 
 FOLDER: Final = ROOT / ".demo"
 
@@ -39,9 +39,9 @@ def summarize(screen: Screen, stage: Stage, page_url: str | None) -> None:
         seconds = f"{chapter.seconds:5.2f} s" if chapter.seconds is not None else "       "
         screen.say(f"{number:2}  {seconds}  {chapter.title}: {chapter.did}")
     screen.say()
-    screen.say("Messages to people, as SNS and Slack got them:")
+    screen.say("Messages to people, in the order in which Slack got them:")
     for message in stage.doorward.slack.messages:
-        screen.say(f"  {for_terminal(message.text)}")
+        screen.say(f"  to {SLACK_PLACES.get(message.channel, message.channel)}: {for_terminal(message.text)}")
     screen.heading("Where to look")
     screen.say(f"{FOLDER.relative_to(ROOT)}/summary.md   this, as a document, with every diff")
     screen.say("config/guardrails.yaml   why prod was put back and staging's other findings would only alert")

@@ -21,11 +21,11 @@ from local.world import (
     OTHER_REGION,
     PROD,
     SHARED_SERVICES,
+    SLACK_CHANNEL,
     STAGING,
     Account,
 )
 
-SLACK_CHANNEL: Final = "C0123456789"
 WITH_REMEDIES: Final = (SHARED_SERVICES, STAGING, PROD)
 GITHUB: Final = "token.actions.githubusercontent.com"
 GUARD_TOPIC: Final = f"arn:aws:sns:us-east-1:{MANAGEMENT.id}:doorward-guard"

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Final, Self, override
 
 _METHOD: Final = "/api/chat.postMessage"
-_CHANNEL: Final = re.compile(r"[CDG][A-Z0-9]{2,20}", re.ASCII)
+_CHANNEL: Final = re.compile(r"[CDGUW][A-Z0-9]{2,20}", re.ASCII)  # the id of a user stands for the app's conversation with him
 _LARGEST_BODY_BYTES: Final = 1_000_000  # ours: far above what Slack takes, small enough to hold
 # https://docs.slack.dev/reference/block-kit/blocks and …/blocks/section-block
 _MOST_BLOCKS: Final = 50

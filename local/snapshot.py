@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from doorward.findings.wording import witness_in_words
 from local.slack_sink import SlackMessage, SlackSink
-from local.world import ORGANIZATION, OUTSIDE
+from local.world import ORGANIZATION, OUTSIDE, SLACK_PLACES
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -104,6 +104,8 @@ class ShownBlock:
 
 @dataclass(frozen=True, slots=True)
 class ShownMessage:
+    """`channel` by the name that people know it by, where there is one."""
+
     at: datetime
     channel: str
     text: str
@@ -188,7 +190,7 @@ def take_snapshot(
 
 def shown_message(message: SlackMessage) -> ShownMessage:
     blocks = tuple(_block(each) for each in message.blocks) or (ShownBlock("mrkdwn", message.text),)
-    return ShownMessage(message.at, message.channel, message.text, blocks)
+    return ShownMessage(message.at, SLACK_PLACES.get(message.channel, message.channel), message.text, blocks)
 
 
 # The ledger: doorward/aws/ledger.py says what stands where

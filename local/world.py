@@ -41,6 +41,15 @@ ORGANIZATIONAL_UNITS: Final = {
 }
 """Ids by path; a parent stands before its children."""
 
+SLACK_CHANNEL: Final = "C0123456789"
+SLACK_PLACES: Final = {
+    SLACK_CHANNEL: "#security, everybody",
+    "C0PAYMENTS1": "#payments, the owner of prod",
+    "C0PLATFORM1": "#platform, the pipeline's owner",
+    "U0JANEDOE1": "Jane, the author",
+}
+"""Slack ids of the parameter SlackChannel and of config/organization.yaml, as people know them."""
+
 
 def regions_of(account_id: str) -> tuple[str, ...]:
     """The regions that an account has enabled."""

@@ -333,13 +333,21 @@ class FakeBus:
 
 @dataclass
 class FakeChannel:
+    """`order` is shared by channels whose order of being told matters."""
+
     name: str
     messages: list[Message] = field(default_factory=list)
     fail_next: list[DoorwardError] = field(default_factory=list)
+    address: str = ""
+    order: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.address = self.address or self.name
 
     def send(self, message: Message) -> None:
         if self.fail_next:
             raise self.fail_next.pop(0)
+        self.order.append(self.name)
         self.messages.append(message)
 
 

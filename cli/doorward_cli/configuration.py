@@ -108,6 +108,7 @@ def _organization_source(path: Path) -> _Source:
         _check_organization(source)
         _check_trust_is_bounded(source)
         _check_pipelines_are_spelled_out(source)
+        _check_people_can_be_reached(source)
     return _complete(source, organization_from)
 
 
@@ -391,6 +392,30 @@ def _check_organization(source: _Source) -> None:
             ip_network(str(cidr))
         except ValueError as error:
             source.refuse(("networks", "cidrs", position), f"no network in CIDR form: {error}")
+
+
+def _check_people_can_be_reached(source: _Source) -> None:
+    """What the schema does not say of owners and authors: one way to each, and one thing to know an author by."""
+    owners = {owner for _, owner in _each(source.data, ("pipelines",), "owner")}
+    people: list[tuple[FieldPath, Any]] = [
+        (("authors", position), each) for position, each in enumerate(_listed(source.data, ("authors",)))
+    ]
+    for position, account in enumerate(_listed(source.data, ("accounts",))):
+        if isinstance(account, dict) and "owner" in account:
+            people.append((("accounts", position, "owner"), account["owner"]))
+    for path, each in people:
+        if not isinstance(each, dict):
+            continue
+        if ("slack" in each) is ("topic" in each):
+            source.refuse(path, "needs one of `slack` and `topic`, and not both")
+        if path[0] != "authors":
+            continue
+        if sum(name in each for name in ("owner", "principal", "permission_set")) != 1:
+            source.refuse(path, "needs exactly one of owner, principal, permission_set")
+        if ("permission_set" in each) is not ("session" in each):
+            source.refuse(path, "`session` goes with `permission_set`: elsewhere whoever comes chooses the session's name")
+        if "owner" in each and each["owner"] not in owners:
+            source.refuse((*path, "owner"), f"{each['owner']} owns no pipeline; write the owner as it stands there")
 
 
 # Subjects that begin otherwise are of a repository, whose owner must then be spelled out.

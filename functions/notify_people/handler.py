@@ -16,7 +16,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     failed: list[str] = []
     for record in event["Records"]:
         try:
-            sent = notify_people(record["body"], bootstrap.channels(), bootstrap.ledger())
+            sent = notify_people(record["body"], bootstrap.notify_tools())
         except DoorwardError as error:
             logger.warning("Left a message for later", message_id=record["messageId"], reason=str(error))
             failed.append(record["messageId"])

@@ -17,6 +17,7 @@ from local.page.words import at_text, clock_text, counted, duration, remedy_word
 from local.snapshot import ShownAlert, ShownBlock, ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot
 
 TITLE: Final = "Doorward on the local stack"
+_WHO_IS_TOLD: Final = "What people were told, as Slack shows it: the author of a change first, then the account's owner, then everybody."
 _SEVERITIES: Final = frozenset({"critical", "high", "medium", "low", "info"})
 _OUTCOMES: Final = {
     "reverted": "good",
@@ -58,7 +59,12 @@ def render_page(snapshot: Snapshot) -> str:
             _section("findings", "Findings", "Trust policies that broke a guardrail, and what became of them.", _cases(snapshot)),
             _section("alerts", "Alerts", "Who came in, who hides, what became of accounts and of Doorward itself.", _alerts(snapshot)),
             _section("events", "Events", "Every CloudTrail event that reached Doorward, and what came of it.", _events(snapshot)),
-            _section("messages", "Slack", "What people were told, as Slack shows it.", _messages(snapshot)),
+            _section(
+                "messages",
+                "Slack",
+                _WHO_IS_TOLD,
+                _messages(snapshot),
+            ),
             _section("letters", "Dead letters", "Messages that could not be handled, kept for a person.", _letters(snapshot)),
         ),
         tag("footer", tag("p", "Everything on this page happened on an emulated AWS on this machine. Times are UTC.")),
@@ -284,7 +290,7 @@ def _message(message: ShownMessage) -> Html:
                 tag("span", "APP", class_="app"),
                 " ",
                 _time(message.at, clock_text(message.at)),
-                " in ",
+                " to ",
                 message.channel,
                 class_="from",
             ),

@@ -14,7 +14,7 @@ from doorward.guardrails.decide import Action, Decision
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.organization.model import Account, Organization
 from doorward.slack.cards import render_card
-from doorward.usecases.notify_people import compose_message
+from doorward.usecases.compose_message import compose_message
 from local.slack_sink import SlackMessage
 from local.snapshot import ShownAlert, ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot, shown_message
 

@@ -161,12 +161,13 @@ def test_slack_messages_are_shown_by_their_blocks_and_nothing_is_left_out(cloud:
     ]
     with SlackSink() as sink:
         sink.take({"channel": "C0123456789", "text": "t", "blocks": blocks})
-        sink.take({"channel": "C0123456789", "text": "only text"})
+        sink.take({"channel": "U0JANEDOE1", "text": "only text"})
         taken = take_snapshot(cloud.dynamodb, cloud.sqs, ledger_table="ledger", dead_letter_queues={}, slack=sink)
     first, second = taken.messages
     assert [(each.kind, each.text) for each in first.blocks[:3]] == [("mrkdwn", "*a*"), ("divider", ""), ("plain", "b")]
     assert json.loads(first.blocks[3].text) == blocks[3]
     assert [(each.kind, each.text) for each in second.blocks] == [("mrkdwn", "only text")]
+    assert (first.channel, second.channel) == ("#security, everybody", "Jane, the author")
 
 
 def test_a_hostile_case_comes_through_the_ledger_as_it_was_written_and_can_be_shown(cloud: Cloud) -> None:

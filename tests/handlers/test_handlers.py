@@ -10,7 +10,9 @@ import pytest
 from doorward import bootstrap
 from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Unavailable
 from doorward.guard.heartbeats import Spot
+from doorward.organization.model import Organization
 from doorward.ports.ledger import Announcement, EventOutcome
+from doorward.usecases.notify_people import Tools
 from doorward.usecases.send_heartbeats import Round
 from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeDeadLetters, FakeLedger
 from tests.template.conftest import REPOSITORY
@@ -123,8 +125,8 @@ class TestNotifyPeople:
     def test_a_message_that_nobody_could_be_told_of_comes_again_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ledger = FakeLedger(FakeClock())
         channel = FakeChannel("sns", fail_next=[Unavailable("no")])
-        monkeypatch.setattr(bootstrap, "ledger", lambda: ledger)
-        monkeypatch.setattr(bootstrap, "channels", lambda: (channel,))
+        tools = Tools((channel,), lambda _contact: channel, Organization(), ledger)
+        monkeypatch.setattr(bootstrap, "notify_tools", lambda: tools)
         bodies = [
             json.dumps({"source": "doorward.guardrails", "detail-type": "TrustViolationFound", "detail": {"announcement_id": each}})
             for each in ("a", "b")

@@ -23,8 +23,10 @@ from doorward.findings.escaping import for_terminal
 from doorward.findings.model import Judgement, Verdict
 from doorward.guardrails.announcements import diff_documents
 from doorward.slack import cards
-from doorward.usecases import notify_people
-from doorward.usecases.notify_people import compose_message
+from doorward.slack.cards import render_card
+from doorward.usecases import compose_message as composing
+from doorward.usecases.address_author import address_author
+from doorward.usecases.compose_message import compose_message
 from doorward_cli import html_page, markdown, markup, sarif
 from doorward_cli.checking import Checked, Proposed, Report
 from doorward_cli.inputs import Subject, Unreadable
@@ -339,6 +341,20 @@ def check_mail(payload: str) -> None:
     assert text.count("\n") == mail(HARMLESS)[1].count("\n")
 
 
+@EACH
+def test_a_letter_to_the_author_is_as_harmless_as_what_everybody_reads(payload: str) -> None:
+    letter, harmless = (address_author(compose_message(envelope(detail_of(each))), each) for each in (payload, HARMLESS))
+    check_without_links(letter.text)
+    check_visible(letter.text)
+    assert letter.text.count("\n") == harmless.text.count("\n")
+    blocks, expected = (render_card(each)["blocks"] for each in (letter, harmless))
+    assert len(blocks) == len(expected)
+    for block, twin in zip(blocks, expected, strict=True):
+        check_visible(block["text"]["text"])
+        assert block["text"]["text"].count("\n") == twin["text"]["text"].count("\n")
+        assert not {"<", ">", "`", "*", "~", "@"} & set(block["text"]["text"])
+
+
 def mail(payload: str) -> tuple[str, str]:
     """Subject and text, as SNS is handed them."""
     sent: list[dict[str, str]] = []
@@ -356,7 +372,7 @@ def test_a_mails_subject_is_one_line_and_its_text_has_our_lines_and_no_link(payl
     check_mail(payload)
 
 
-@pytest.mark.parametrize(("module", "escaping"), [(announcing, "for_subject"), (notify_people, "for_plain_text")])
+@pytest.mark.parametrize(("module", "escaping"), [(announcing, "for_subject"), (composing, "for_plain_text")])
 def test_the_check_of_a_mail_can_fail(module: ModuleType, escaping: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, escaping, untouched)
     with pytest.raises(AssertionError):
@@ -486,5 +502,6 @@ def test_an_external_id_is_nowhere_to_be_seen() -> None:
         files.summary_markdown(snapshot),
         str(card(detail_of(HARMLESS))),
         compose_message(envelope(detail_of(HARMLESS))).text,
+        address_author(compose_message(envelope(detail_of(HARMLESS))), "Jane").text,
     )
     assert not any("never-shown" in each for each in made)

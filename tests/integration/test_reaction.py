@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 from local.demo import door_opener
 from local.installation import Installation, People, trusting, trusting_github
-from local.world import HUB, MANAGEMENT, PROD, SHARED_SERVICES, STAGING, STRANGER, VENDOR, Account
+from local.slack_sink import SlackMessage
+from local.world import HUB, MANAGEMENT, PROD, SHARED_SERVICES, SLACK_CHANNEL, STAGING, STRANGER, VENDOR, Account
 from tests.template.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
@@ -55,6 +56,11 @@ class Scene:
 
     def update(self, account: Account, role: str, trust: dict[str, Any], *, by: str = "developer") -> None:
         getattr(self.people[account.id], by)().update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
+
+
+def slack_messages(scene: Scene, about: str) -> list[SlackMessage]:
+    """In the order in which they came."""
+    return [each for each in scene.doorward.slack.messages if about in str(each)]
 
 
 @pytest.fixture(scope="session")
@@ -268,13 +274,34 @@ def test_people_are_told_by_sns_and_slack_what_was_done(scene: Scene) -> None:
         return (any("breaks a guardrail" in text for text in mine) and any("was put back" in text for text in mine)) or None
 
     scene.until(both_told, "both messages by SNS")
-    cards = scene.until(
-        lambda: (
-            found if len(found := [str(each) for each in scene.doorward.slack.messages if f"{PROD.id}/told" in str(each)]) == 2 else None
-        ),
-        "both messages by Slack",
-    )
+
+    def in_the_channel() -> list[str] | None:
+        found = [str(each) for each in slack_messages(scene, f"{PROD.id}/told") if each.channel == SLACK_CHANNEL]
+        return found if len(found) == 2 else None
+
+    cards = scene.until(in_the_channel, "both messages by Slack")
     assert any("was put back" in card for card in cards)
+
+
+def test_the_author_hears_first_then_the_owner_then_everybody(scene: Scene) -> None:
+    scene.create(PROD, "authored", trusting(BATCH))
+    scene.update(PROD, "authored", trusting(BATCH, STRANGERS), by="developer")
+    places = ["U0JANEDOE1", "C0PAYMENTS1", SLACK_CHANNEL]
+
+    def all_told() -> list[SlackMessage] | None:
+        found = slack_messages(scene, f"{PROD.id}/authored")
+        return found if len(found) == 2 * len(places) else None
+
+    told = scene.until(all_told, "three messages each of two")
+    for what in ("-found", "-reverted"):
+        finding = scene.doorward.cases(f"{PROD.id}/authored")[0]["sk"].removeprefix("CASE#") + what
+        sent = [each for each in scene.doorward.ledger() if each["pk"] == f"OUTBOX#{finding}" and each["sk"].startswith("SENT#")]
+        order = [each["sk"] for each in sorted(sent, key=lambda each: each["at"])]
+        assert [each for each in order if each != "SENT#sns"] == ["SENT#slack:U0JANEDOE1", "SENT#slack:C0PAYMENTS1", "SENT#slack"]
+    letters = [str(each) for each in told if each.channel == places[0]]
+    assert all("Hello Jane, your change of a role" in each for each in letters)
+    assert any("What stands now, against what you wrote" in each for each in letters)
+    assert all("was told first" in str(each) for each in told if each.channel == SLACK_CHANNEL)
 
 
 def test_the_command_that_the_demo_offers_opens_a_door_and_shows_it_closed(scene: Scene) -> None:

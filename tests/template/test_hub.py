@@ -64,7 +64,7 @@ PERMISSIONS = {
         "sqs:GetQueueAttributes": {"NotifyQueue"},
         "dynamodb:GetItem": {"LedgerTable"},
         "dynamodb:PutItem": {"LedgerTable"},
-        "sns:Publish": {"Topic"},
+        "sns:Publish": {"Topic", "doorward-people-*"},
         "kms:Decrypt": {"TopicKey"},
         "kms:GenerateDataKey": {"TopicKey"},
         "logs:CreateLogStream": {"NotifyPeopleLogs"},
@@ -214,7 +214,7 @@ def _named(resource: Any) -> str:
     if resource == EVERYTHING:
         return EVERYTHING
     text = json.dumps(resource).replace(json.dumps(EXTERNAL_ID_SECRET), '{"Ref": "ExternalIdSecret"}')
-    by_name = r"(?:role/doorward/|stateMachine:|execution:)([a-z-]+)"
+    by_name = r"(?:role/doorward/|stateMachine:|execution:|sns:\$\{AWS::Region\}:\$\{AWS::AccountId\}:)([a-z-]+\*?)"
     found = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)\.Arn\}|' + by_name, text)
     names: list[str] = [name for groups in found for name in groups if name]
     assert len(names) == 1, f"not one named resource: {text}"

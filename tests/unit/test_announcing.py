@@ -1,4 +1,4 @@
-"""publish_outbox and notify_people: what was found reaches the bus and people, whatever fails on the way."""
+"""publish_outbox and notify_people: what was found reaches the bus and people, whatever fails on the way. Authors: test_authors.py."""
 
 import json
 from dataclasses import replace
@@ -12,9 +12,12 @@ from jsonschema import Draft202012Validator
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
 from doorward.findings.alerts import Alert, AlertEvent, AlertFormat, alert_as_json
 from doorward.findings.model import Severity
+from doorward.organization.model import Contact, Organization
+from doorward.ports.announcing import Channel
 from doorward.ports.ledger import Announcement
 from doorward.slack.cards import render_card
-from doorward.usecases.notify_people import compose_message, notify_people
+from doorward.usecases.compose_message import compose_message
+from doorward.usecases.notify_people import Tools, notify_people
 from doorward.usecases.publish_outbox import publish_outbox
 from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeLedger
 
@@ -47,6 +50,13 @@ def ledger() -> FakeLedger:
     return FakeLedger(FakeClock())
 
 
+def telling(ledger: FakeLedger, *channels: FakeChannel) -> Tools:
+    def nobody(contact: Contact) -> Channel:
+        raise AssertionError(contact)
+
+    return Tools(channels, nobody, Organization(), ledger)
+
+
 def test_an_announcement_is_published_once_however_often_it_is_delivered(ledger: FakeLedger) -> None:
     bus = FakeBus()
     ledger.announce(Announcement("a", "TrustViolationFound", {}, START))
@@ -64,23 +74,23 @@ def test_an_announcement_that_the_bus_did_not_take_is_still_waiting(ledger: Fake
 
 def test_every_channel_is_told_once_however_often_the_event_is_delivered(ledger: FakeLedger) -> None:
     sns, slack = FakeChannel("sns"), FakeChannel("slack")
-    assert notify_people(envelope(), [sns, slack], ledger) == ("sns", "slack")
-    assert notify_people(envelope(), [sns, slack], ledger) == ()
+    assert notify_people(envelope(), telling(ledger, sns, slack)) == ("sns", "slack")
+    assert notify_people(envelope(), telling(ledger, sns, slack)) == ()
     assert (len(sns.messages), len(slack.messages)) == (1, 1)
 
 
 def test_a_channel_that_fails_neither_stops_the_other_nor_makes_it_repeat(ledger: FakeLedger) -> None:
     sns, slack = FakeChannel("sns", fail_next=[Misconfigured("no topic")]), FakeChannel("slack")
     with pytest.raises(Misconfigured):
-        notify_people(envelope(), [sns, slack], ledger)
+        notify_people(envelope(), telling(ledger, sns, slack))
     assert len(slack.messages) == 1
-    assert notify_people(envelope(), [sns, slack], ledger) == ("sns",)
+    assert notify_people(envelope(), telling(ledger, sns, slack)) == ("sns",)
     assert len(slack.messages) == 1
 
 
 def test_in_mode_observe_nobody_is_disturbed(ledger: FakeLedger) -> None:
     sns = FakeChannel("sns")
-    assert notify_people(envelope(mode="observe"), [sns], ledger) == ()
+    assert notify_people(envelope(mode="observe"), telling(ledger, sns)) == ()
     assert sns.messages == []
 
 
@@ -90,7 +100,7 @@ def test_in_mode_observe_nobody_is_disturbed(ledger: FakeLedger) -> None:
 )
 def test_what_is_no_event_of_ours_is_malformed(text: str, ledger: FakeLedger) -> None:
     with pytest.raises(MalformedInput):
-        notify_people(text, [], ledger)
+        notify_people(text, telling(ledger))
 
 
 def test_a_message_says_what_where_who_and_what_was_done() -> None:

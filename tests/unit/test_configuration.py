@@ -14,7 +14,7 @@ from doorward.errors import Misconfigured
 from doorward.findings.model import Severity
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.guardrails.parsing import RULES, guardrails_from
-from doorward.organization.model import Account, Organization
+from doorward.organization.model import Account, Author, Contact, Organization, Owner
 from doorward.organization.parsing import organization_from
 from doorward_cli.configuration import (
     InvalidConfiguration,
@@ -35,13 +35,17 @@ organization: o-a1b2c3d4e5
 management_account: "123456789012"
 partition: aws
 accounts:
-  - {id: "777788889999", name: prod, ou: /workloads/prod, org_path: o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/, tags: {environment: prod}}
+  - {id: "777788889999", name: prod, ou: /workloads/prod, org_path: o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/, tags: {environment: prod}, owner: {name: payments team, slack: C0PAYMENTS1}}
 trusted:
   accounts: [{id: "464622532012", name: datadog, external_id_required: true}]
   oidc: [{issuer: token.actions.githubusercontent.com, subjects: ["repo:acme/*"], audiences: [sts.amazonaws.com], claims: {repository_owner_id: ["123456"]}}]
   saml: [{provider: "arn:aws:iam::777788889999:saml-provider/corp"}]
   services: []          # also: cognito, roles_anywhere
 pipelines: [{role: "arn:aws:iam::444455556666:role/ci/deployer", owner: platform}]
+authors:                        # how whoever changes roles is reached; the first that fits counts
+  - {owner: platform, topic: "arn:aws:sns:us-east-1:111122223333:doorward-people-platform"}
+  - {principal: "arn:aws:iam::*:user/jane", name: Jane, slack: U0JANEDOE1}
+  - {permission_set: "*", session: jane@acme.example, name: Jane, slack: U0JANEDOE1}
 networks: {cidrs: [203.0.113.0/24], vpcs: [], vpce: []}
 """  # noqa: E501 - to the letter
 
@@ -66,7 +70,17 @@ def test_the_org_file_of_the_contract_is_read_to_the_letter(tmp_path: Path) -> N
     organization = load_organization(file)
     assert organization.id == "o-a1b2c3d4e5"
     assert organization.account("777788889999") == Account(
-        "777788889999", "prod", "/workloads/prod", "o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/", {"environment": "prod"}
+        "777788889999",
+        "prod",
+        "/workloads/prod",
+        "o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/",
+        {"environment": "prod"},
+        owner=Owner("payments team", Contact(slack="C0PAYMENTS1")),
+    )
+    assert organization.authors == (
+        Author(Contact(topic="arn:aws:sns:us-east-1:111122223333:doorward-people-platform"), owner="platform"),
+        Author(Contact(slack="U0JANEDOE1"), "Jane", principal="arn:aws:iam::*:user/jane"),
+        Author(Contact(slack="U0JANEDOE1"), "Jane", permission_set="*", session="jane@acme.example"),
     )
     vendor, issuer = organization.trusted_account("464622532012"), organization.issuer("token.actions.githubusercontent.com")
     assert vendor is not None
@@ -212,6 +226,14 @@ def test_an_account_id_without_quotes_is_told_to_be_quoted_as_it_stands(tmp_path
         ("a: *b", "not YAML"),
         ("a: !!python/object/apply:os.system [ls]", "unknown"),
         ("partition: aws-us-gow", "did you mean aws-us-gov?"),
+        ('accounts: [{id: "777788889999", owner: {name: a}}]', "accounts[0].owner: needs one of `slack` and `topic`"),
+        ("authors: [{principal: a, slack: https://hooks.slack.com/services/x}]", "must be a Slack id"),
+        ('authors: [{principal: "arn:aws:iam::*:user/a"}]', "authors[0]: needs one of `slack` and `topic`"),
+        ("authors: [{slack: C0PAYMENTS1}]", "exactly one of owner, principal, permission_set"),
+        ('authors: [{slack: C0PAYMENTS1, principal: "arn:aws:iam::777788889999:role/a", session: jane}]', "whoever comes chooses"),
+        ("authors: [{slack: C0PAYMENTS1, permission_set: a}]", "`session` goes with `permission_set`"),
+        ("authors: [{slack: C0PAYMENTS1, owner: a}]", "authors[0].owner: a owns no pipeline"),
+        ('authors: [{topic: "arn:aws:sns:us-east-1:111122223333:alerts", owner: a}]', "named doorward-people-"),
     ],
 )
 def test_a_faulty_org_file_is_refused_and_told_why(tmp_path: Path, text: str, says: str) -> None:

@@ -12,7 +12,7 @@ from doorward.errors import MalformedInput
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.organization.changes import ChangeKind, changes
 from doorward.organization.facts import AccountFacts, OrganizationFacts, PolicyFacts, UnitFacts, combine, facts_as_json, facts_from_json
-from doorward.organization.model import Account, Organization, TrustedAccount
+from doorward.organization.model import Account, Contact, Organization, Owner, TrustedAccount
 from tests.fakes import START
 
 MANAGEMENT, PROD, STAGING, VENDOR = "123456789012", "777788889999", "222233334444", "555566667777"
@@ -66,6 +66,12 @@ class TestCombine:
         assert combined.account(STAGING) is not None
         assert combined.trusted_accounts == FILE.trusted_accounts
         assert combined.pipelines == FILE.pipelines
+
+    def test_who_answers_for_an_account_is_what_the_file_says(self) -> None:
+        owner = Owner("payments", Contact(slack="C0PAYMENTS1"))
+        file = FILE._replace(accounts=tuple(each._replace(owner=owner) for each in FILE.accounts))
+        combined = combine(file, facts(account(PROD, WORKLOADS), account(STAGING))).organization
+        assert [combined.account(each).owner for each in (PROD, STAGING)] == [owner, None]  # type: ignore[union-attr]
 
     def test_an_account_that_has_left_belongs_no_more_although_the_file_lists_it(self) -> None:
         combined, contradictions = combine(FILE, facts())

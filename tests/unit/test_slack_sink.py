@@ -10,7 +10,7 @@ import pytest
 
 from doorward.errors import Misconfigured, Unavailable
 from doorward.slack.channel import SlackChannel
-from doorward.usecases.notify_people import compose_message
+from doorward.usecases.compose_message import compose_message
 from local.slack_sink import SlackSink
 from tests.browser.samples import envelope, harmless, record
 

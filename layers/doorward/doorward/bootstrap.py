@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from doorward.aws.members import Members
     from doorward.aws.sessions import DynamoSessions
     from doorward.guardrails.model import Guardrails
-    from doorward.organization.model import Organization
+    from doorward.organization.model import Contact, Organization
     from doorward.ports.announcing import Bus, Channel, DeadLetters
     from doorward.ports.beats import Beats
     from doorward.ports.brakes import BrakesStore
@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from doorward.ports.hints import Hints
     from doorward.ports.organization import OrganizationStore, Refreshes
     from doorward.ports.sweeps import Sweeps
-    from doorward.usecases import check_installation, refresh_organization, send_heartbeats, sweep_account, watch_guard, watch_session
+    from doorward.usecases import (
+        check_installation,
+        notify_people,
+        refresh_organization,
+        send_heartbeats,
+        sweep_account,
+        watch_guard,
+        watch_session,
+    )
     from doorward.usecases.known_organization import KnownOrganization
     from doorward.usecases.reaction import Tools
 
@@ -341,18 +349,38 @@ def bus() -> "Bus":
 
 
 @cache
-def channels() -> "tuple[Channel, ...]":
-    """SNS always; Slack where a channel and the secret with its token are set."""
+def notify_tools() -> "notify_people.Tools":
+    """For notify_people. Everybody is told by SNS always, and by Slack where a channel and the secret with its token are set."""
     from doorward.aws.announcing import SnsTopic
-    from doorward.aws.secrets import secret_reader
+    from doorward.usecases.notify_people import Tools
+
+    slack_channel = os.environ.get("SLACK_CHANNEL", "")
+    topic = SnsTopic(client("sns"), _setting("TOPIC_ARN"), "sns")
+    # The file alone: owners and authors stand nowhere else.
+    return Tools((topic, _slack(slack_channel, "slack")) if slack_channel else (topic,), _reach, configured_organization(), ledger())
+
+
+def _reach(contact: "Contact") -> "Channel":
+    from doorward.aws.announcing import SnsTopic
+
+    if contact.topic:
+        return SnsTopic(client("sns"), contact.topic)
+    if not os.environ.get("SLACK_CHANNEL"):
+        raise Misconfigured(f"{contact.slack} is a Slack id, and this installation has no Slack: set SlackChannel and SlackTokenSecretArn")
+    return _slack(contact.slack)
+
+
+def _slack(channel: str, name: str = "") -> "Channel":
     from doorward.slack.channel import SlackChannel
 
-    topic = SnsTopic(client("sns"), _setting("TOPIC_ARN"))
-    slack_channel = os.environ.get("SLACK_CHANNEL", "")
-    if not slack_channel:
-        return (topic,)
-    token = secret_reader(lambda: client("secretsmanager"), _setting("SLACK_TOKEN_SECRET"))
-    return (topic, SlackChannel(_setting("SLACK_API_URL").rstrip("/"), slack_channel, token))
+    return SlackChannel(_setting("SLACK_API_URL").rstrip("/"), channel, _slack_token(), name)
+
+
+@cache
+def _slack_token() -> Callable[[], str]:
+    from doorward.aws.secrets import secret_reader
+
+    return secret_reader(lambda: client("secretsmanager"), _setting("SLACK_TOKEN_SECRET"))
 
 
 @cache

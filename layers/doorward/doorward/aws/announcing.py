@@ -49,11 +49,12 @@ class EventBridgeBus:
 
 
 class SnsTopic:
-    name = "sns"
-
-    def __init__(self, sns: "SNSClient", topic_arn: str) -> None:
+    def __init__(self, sns: "SNSClient", topic_arn: str, name: str = "") -> None:
+        """`name` "": its address."""
         self._sns = sns
         self._topic_arn = topic_arn
+        self.address = f"sns:{topic_arn}"
+        self.name = name or self.address
 
     def send(self, message: Message) -> None:
         with translated("publishing to the SNS topic"):

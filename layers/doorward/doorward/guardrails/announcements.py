@@ -7,12 +7,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from doorward.events.model import Actor, Change
+from doorward.events.model import AccountTarget, Actor, Cause, Change
 from doorward.findings.as_json import finding_as_json
 from doorward.findings.escaping import mask_external_ids
 from doorward.findings.model import Judgement, Remedy, Severity
 from doorward.guardrails.decide import Decision
 from doorward.guardrails.model import Guardrails, Role
+from doorward.iam.documents import hash_of_text
 from doorward.organization.model import Organization
 
 FORMAT = "doorward.guardrails/1"
@@ -54,14 +55,24 @@ def describe_case(  # noqa: PLR0917 - everything that is said about a case
             }
             for each in judgement.undecidable
         ],
-        "actor": describe_actor(change.actor, organization),
-        "event": {"id": change.event_id, "name": change.event_name, "time": change.event_time.isoformat()},
+        "actor": {**describe_actor(change.actor, organization), "wrote_what_stands": _wrote(change, policy_hash)},
+        "event": {
+            "id": change.event_id,
+            "name": change.event_name,
+            "time": change.event_time.isoformat(),
+            "parameters_hidden": change.cause is Cause.TRUST and isinstance(change.target, AccountTarget),
+        },
         "policy_hash": policy_hash,
         "guardrails_hash": guardrails.hash,
         "remedy": None,
         "diff": [],
         "seconds": None,
     }
+
+
+def _wrote(change: Change, policy_hash: str) -> bool | None:
+    """Whether this call's own document is what stands; None where it carries none."""
+    return None if change.document is None else hash_of_text(change.document) == policy_hash
 
 
 def describe_actor(actor: Actor, organization: Organization) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class Combined(NamedTuple):
 
 
 def combine(configured: Organization, facts: OrganizationFacts | None) -> Combined:
-    """Whom we trust by the file; who belongs to us by AWS Organizations.
+    """Whom we trust, and who answers for an account, by the file; who belongs to us by AWS Organizations.
 
     Without facts the file alone counts, as it does where they are another organization's.
     """
@@ -127,8 +127,17 @@ def combine(configured: Organization, facts: OrganizationFacts | None) -> Combin
         )
     members = {each.id for each in facts.accounts}
     vendors = tuple(each for each in configured.trusted_accounts if each.id not in members)
+    listed = {each.id: each for each in configured.accounts}
     accounts = tuple(
-        Account(each.id, each.name, each.ou, each.org_path, each.tags, listed=configured.account(each.id) is not None)
+        Account(
+            each.id,
+            each.name,
+            each.ou,
+            each.org_path,
+            each.tags,
+            listed=each.id in listed,
+            owner=listed[each.id].owner if each.id in listed else None,
+        )
         for each in facts.accounts
     )
     organization = configured._replace(

@@ -11,6 +11,35 @@ from doorward.iam.matching import matches_glob
 from doorward.values import NamedTuple
 
 
+class Contact(NamedTuple):
+    """Where somebody is reached: one of a Slack id (of a user or a channel) and the ARN of an SNS topic of the hub."""
+
+    slack: str = ""
+    topic: str = ""
+
+
+class Owner(NamedTuple):
+    """Who answers for an account."""
+
+    name: str
+    contact: Contact
+
+
+class Author(NamedTuple):
+    """How whoever changes roles is reached. Known by one of `owner` (of pipelines), `principal`, and `permission_set` with `session`.
+
+    `principal`: the ARN of an IAM user or role. `permission_set`, `session`: whoever comes by Identity Center under that name. In these
+    three `*` and `?` are wildcards.
+    """
+
+    contact: Contact
+    name: str = ""
+    owner: str = ""
+    principal: str = ""
+    permission_set: str = ""
+    session: str = ""
+
+
 class Account(NamedTuple):
     """`ou` is a path of names from the root, "/workloads/prod"; `org_path` the ids as in `aws:PrincipalOrgPaths`; both "" if unknown.
 
@@ -23,6 +52,7 @@ class Account(NamedTuple):
     org_path: str = ""
     tags: Mapping[str, str] = MappingProxyType({})
     listed: bool = True
+    owner: Owner | None = None
 
 
 class TrustedAccount(NamedTuple):
@@ -77,6 +107,7 @@ class Organization(NamedTuple):
     cognito: tuple[str, ...] = ()
     roles_anywhere: tuple[str, ...] = ()
     pipelines: tuple[Pipeline, ...] = ()
+    authors: tuple[Author, ...] = ()
     networks: Networks = Networks()
     break_glass: tuple[str, ...] = ()
 

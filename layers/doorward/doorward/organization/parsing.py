@@ -12,8 +12,11 @@ from doorward.errors import Misconfigured
 from doorward.iam.arns import is_account_id
 from doorward.organization.model import (
     Account,
+    Author,
+    Contact,
     Networks,
     Organization,
+    Owner,
     Pipeline,
     TrustedAccount,
     TrustedIssuer,
@@ -29,6 +32,10 @@ _OU = re.compile(r"/.*", re.DOTALL)
 _ISSUER = re.compile(r"(?![a-zA-Z]+://)\S+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+")
 _SAML_PROVIDER = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:saml-provider/.+")
+_SLACK = re.compile(r"[CDGUW][A-Z0-9]{8,20}")
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:doorward-people-[A-Za-z0-9_-]+")
+_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::(?:[0-9]{12}|\*):(?:user|role)/.+")
+_OF_AN_AUTHOR = ("owner", "principal", "permission_set")
 _PARTITIONS = frozenset({"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"})
 
 
@@ -53,6 +60,7 @@ def organization_from(data: object) -> Organization:
         cognito=trusted.texts("cognito"),
         roles_anywhere=trusted.texts("roles_anywhere"),
         pipelines=fields.objects("pipelines", _pipeline),
+        authors=fields.objects("authors", _author),
         networks=Networks(networks.texts("cidrs"), networks.texts("vpcs"), networks.texts("vpce")),
         break_glass=fields.texts("break_glass"),
     )
@@ -72,7 +80,41 @@ def _account(fields: "Fields") -> Account:
         ou=fields.matching("ou", _OU, "a path of OU names from the root, /workloads/prod"),
         org_path=fields.matching("org_path", _ORG_PATH, "a path as in aws:PrincipalOrgPaths, with the last slash"),
         tags=fields.mapping("tags", Fields.text_or_empty),
+        owner=_owner(fields),
     )
+
+
+def _owner(fields: "Fields") -> Owner | None:
+    owner = fields.object("owner")
+    if "owner" not in fields.names:
+        return None
+    found = Owner(owner.text("name"), _contact(owner))
+    owner.refuse_others()
+    return found
+
+
+def _contact(fields: "Fields") -> Contact:
+    slack = fields.matching("slack", _SLACK, "a Slack id of a channel (C…, G…) or a user (U…, W…)")
+    topic = fields.matching("topic", _TOPIC, "the ARN of a topic of the hub account, named doorward-people-…")
+    if bool(slack) is bool(topic):
+        fields.refuse("slack", "needs this or `topic`, and not both")
+    return Contact(slack, topic)
+
+
+def _author(fields: "Fields") -> Author:
+    author = Author(
+        _contact(fields),
+        fields.text("name", ""),
+        fields.text("owner", ""),
+        fields.matching("principal", _PRINCIPAL, "the ARN of an IAM user or role, its account spelled out or *"),
+        fields.text("permission_set", ""),
+        fields.text("session", ""),
+    )
+    if sum(bool(getattr(author, each)) for each in _OF_AN_AUTHOR) != 1:
+        fields.refuse("owner", f"needs exactly one of {', '.join(_OF_AN_AUTHOR)}")
+    if bool(author.permission_set) is not bool(author.session):
+        fields.refuse("session", "goes with permission_set: elsewhere whoever comes chooses the session's name")
+    return author
 
 
 def _trusted_account(fields: "Fields") -> TrustedAccount:
@@ -102,6 +144,10 @@ def _consistent(organization: Organization) -> Organization:
         for position, each in enumerate(ids):
             if each in ids[:position]:
                 raise Misconfigured(f"{where}[{position}]: {each} is listed twice; keep one")
+    owners = {each.owner for each in organization.pipelines}
+    for position, author in enumerate(organization.authors):
+        if author.owner and author.owner not in owners:
+            raise Misconfigured(f"authors[{position}].owner: {author.owner} owns no pipeline; write the owner as it stands there")
     for position, vendor in enumerate(organization.trusted_accounts):
         if organization.account(vendor.id) is not None or vendor.id == organization.management_account:
             raise Misconfigured(f"trusted.accounts[{position}].id: {vendor.id} is an account of the organization; remove it here or there")

@@ -9,7 +9,11 @@ from doorward.ports.ledger import Announcement
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What people read. All but `text` is raw: a channel escapes it, and cuts it as it must. `detail` is the event that it tells of."""
+    """What people read. All but `text` is raw: a channel escapes it, and cuts it as it must. `detail` is the event that it tells of.
+
+    `letter`: paragraphs of lines, where it is written to one person in place of what `detail` says to everybody. `notes`: who else was
+    told, and who could not be. `runbook`: the page that says what to do.
+    """
 
     announcement_id: str
     detail_type: str
@@ -17,6 +21,9 @@ class Message:
     headline: str
     subject: str
     text: str
+    runbook: str = ""
+    letter: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Bus(Protocol):
@@ -26,7 +33,12 @@ class Bus(Protocol):
 
 class Channel(Protocol):
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Under which it is remembered what was sent."""
+
+    @property
+    def address(self) -> str:
+        """Two channels of one address are one place."""
 
     def send(self, message: Message) -> None:
         """Raises Unavailable, Misconfigured."""

@@ -19,6 +19,8 @@ _SIGNS = {"critical": ":red_circle:", "high": ":large_orange_circle:", "medium":
 def render_card(message: Message) -> dict[str, Any]:
     """`text` (for notifications and screen readers) and `blocks`."""
     detail = message.detail
+    if message.letter:
+        return {"text": for_slack(message.subject), "blocks": [_section([for_slack(line) for line in each]) for each in message.letter]}
     if "detection" in detail:
         return _alert_card(message)
     account = detail.get("account") or {}
@@ -39,7 +41,7 @@ def render_card(message: Message) -> dict[str, Any]:
     diff = [for_slack(line) for line in detail.get("diff", []) if not line.startswith("@@")]
     if diff:
         blocks.append(_section(diff))
-    return {"text": for_slack(message.subject), "blocks": blocks}
+    return {"text": for_slack(message.subject), "blocks": [*blocks, *_last_section(message)]}
 
 
 def _alert_card(message: Message) -> dict[str, Any]:
@@ -53,7 +55,13 @@ def _alert_card(message: Message) -> dict[str, Any]:
         _section([f"*{for_slack(label)}*: {for_slack(str(detail.get('because')))}"]),
         _section([for_slack(str(detail.get("what_to_do")))]),
     ]
-    return {"text": for_slack(message.subject), "blocks": blocks}
+    return {"text": for_slack(message.subject), "blocks": [*blocks, *_last_section(message)]}
+
+
+def _last_section(message: Message) -> list[dict[str, Any]]:
+    runbook = [f"Runbook: {message.runbook}"] if message.runbook else []
+    lines = [for_slack(line) for line in (*message.notes, *runbook)]
+    return [_section(lines)] if lines else []
 
 
 def _finding_lines(finding: Mapping[str, Any]) -> list[str]:

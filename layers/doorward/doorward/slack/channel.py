@@ -1,4 +1,4 @@
-"""Messages into a Slack channel by `chat.postMessage`.
+"""Messages to a Slack channel, or a person, by `chat.postMessage`; the id of a user is a channel too: the app's own conversation with him.
 
 https://docs.slack.dev/reference/methods/chat.postMessage
 """
@@ -17,10 +17,13 @@ _TRY_AGAIN = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_
 
 
 class SlackChannel:
-    name = "slack"
+    def __init__(self, api_url: str, channel: str, token: Callable[[], str], name: str = "") -> None:
+        """`api_url` without a slash at its end, "https://slack.com/api"; `token` is asked for at each message and kept nowhere here.
 
-    def __init__(self, api_url: str, channel: str, token: Callable[[], str]) -> None:
-        """`api_url` without a slash at its end, "https://slack.com/api"; `token` is asked for at each message and kept nowhere here."""
+        `name` "": its address.
+        """
+        self.address = f"slack:{channel}"
+        self.name = name or self.address
         self._api_url = api_url
         self._channel = channel
         self._token = token

@@ -1,0 +1,104 @@
+"""An event of ours, as people read it in a mail; its raw parts for the channels that show it otherwise."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from doorward.errors import MalformedInput
+from doorward.findings.escaping import for_plain_text
+from doorward.findings.runbooks import runbook_of
+from doorward.findings.wording import closed_by, witness_in_words
+from doorward.ports.announcing import Message
+
+_SOURCES = frozenset({"doorward.guardrails", "doorward.sessions", "doorward.guard"})
+_HEADLINES = {
+    "TrustViolationFound": "a trust policy breaks a guardrail",
+    "TrustPolicyUndecidable": "a trust policy could not be judged",
+    "TrustAccessGivenBack": "what a role had lost is given back",
+    "TrustViolationEnded": "a violation is over",
+    "TrustRemedyFailed": "a hole could NOT be closed",
+    "TrustChangeUnread": "a changed role could not be read",
+}
+
+
+def compose_message(envelope: str) -> Message:
+    """What everybody reads of one of our own bus events (EventBridge envelope, JSON text). Raises MalformedInput for what is none."""
+    try:
+        raw = json.loads(envelope)
+    except (ValueError, RecursionError):
+        raise MalformedInput("the message: not JSON; only events from Doorward's own bus belong into this queue") from None
+    if not (
+        isinstance(raw, dict)
+        and raw.get("source") in _SOURCES
+        and isinstance(raw.get("detail"), dict)
+        and isinstance(raw["detail"].get("announcement_id"), str)
+        and isinstance(raw.get("detail-type"), str)
+    ):
+        raise MalformedInput("the message: not an event of Doorward's own; only those belong into this queue")
+    detail: Mapping[str, Any] = raw["detail"]
+    is_alert = "detection" in detail
+    headline = str(detail.get("title")) if is_alert else _HEADLINES.get(raw["detail-type"], "something happened")
+    if raw["detail-type"] == "TrustPolicyReverted":
+        headline = f"a trust policy was {closed_by(str((detail.get('remedy') or {}).get('kind')))}"
+    if detail.get("door_open"):
+        headline = f"DOOR OPEN: {headline}"
+    where = detail.get("role") if is_alert else detail.get("role_ref")
+    where = where or f"account {detail.get('account', {}).get('id')}"
+    severity = str(detail.get("severity", ""))
+    lines = (_alert_lines if is_alert else _lines)(headline, where, detail)
+    runbook = runbook_of(raw["detail-type"], detail)
+    return Message(
+        announcement_id=detail["announcement_id"],
+        detail_type=raw["detail-type"],
+        detail=detail,
+        headline=headline,
+        subject=f"Doorward [{severity}] {headline}: {where}",
+        text=as_text([*lines, f"Runbook: {runbook}"]),
+        runbook=runbook,
+    )
+
+
+def as_text(lines: Sequence[str]) -> str:
+    return "\n".join(for_plain_text(line) for line in lines)
+
+
+def _lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[str]:
+    account = detail.get("account") or {}
+    actor = detail.get("actor") or {}
+    event = detail.get("event") or {}
+    lines = [
+        f"{headline}: {where}",
+        f"Account: {account.get('name') or 'unknown'} ({account.get('id')})",
+        f"Severity: {detail.get('severity')}   Mode: {detail.get('mode', '-')}",
+    ]
+    for each in detail.get("findings", []):
+        lines.append(f"- {each.get('severity')} {each.get('rule')}: {each.get('because')}")
+        if each.get("witness"):
+            lines.append(f"  Proof: {witness_in_words(each['witness'])}")
+    lines += [f"- undecided {each.get('rule')}: {each.get('because')}" for each in detail.get("undecidable", [])]
+    lines += [
+        f"Changed by: {actor.get('arn') or actor.get('kind')} ({event.get('name')} at {event.get('time')})",
+        f"What Doorward does: {detail.get('because')}",
+    ]
+    if detail.get("remedy"):
+        lines.append(f"Remedy: {detail['remedy'].get('kind')}, written {detail.get('seconds')} s after the event")
+    if detail.get("sessions"):
+        lines.append(f"Sessions: {detail['sessions'].get('because')}")
+    if detail.get("diff"):
+        lines += ["Change:", *detail["diff"]]
+    lines.append(f"Finding: {detail.get('finding_id', '-')}   Guardrails: {str(detail.get('guardrails_hash', ''))[:12]}")
+    return lines
+
+
+def _alert_lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[str]:
+    account = detail.get("account") or {}
+    lines = [
+        f"{headline}: {where}",
+        f"Account: {account.get('name') or 'unknown'} ({account.get('id')})",
+        f"Severity: {detail.get('severity')}   Detection: {detail.get('detection')}",
+        str(detail.get("because")),
+        f"What to do: {detail.get('what_to_do')}",
+    ]
+    lines += [f"Event: {each.get('name')} at {each.get('time')} ({each.get('id')})" for each in detail.get("events", [])]
+    lines.append(f"Finding: {detail.get('finding_id', '-')}")
+    return lines
