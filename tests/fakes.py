@@ -135,6 +135,7 @@ class FakeLedger:
         self.accepted: dict[tuple[str, str], Baseline] = {}
         self.versions: dict[tuple[str, str, str], Baseline] = {}
         self.replaced_versions: set[tuple[str, str, str]] = set()
+        self.records: dict[tuple[str, str], str] = {}
         self._owners = 0
         self._put_off: dict[str, datetime] = {}
         self.cuts: dict[str, tuple[Cut, datetime]] = {}
@@ -175,14 +176,18 @@ class FakeLedger:
         self._check(lock)
         self.heads[lock.role_ref] = head
 
-    def open_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> bool:
+    def open_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement, record: str = "") -> bool:
         self._check(lock)
         self.heads[lock.role_ref] = head
         if (case.role_ref, case.id) in self.cases:
             return False
         self.cases[case.role_ref, case.id] = case
         self.outbox[announcement.id] = announcement
+        self.records[case.role_ref, case.id] = record
         return True
+
+    def record_of(self, role_ref: str, case_id: str) -> str:
+        return self.records.get((role_ref, case_id), "")
 
     def intend(self, lock: Lock, case: Case) -> None:
         self._check(lock)
