@@ -1,16 +1,15 @@
 """An event of ours is on the bus: tell people, once per channel, however often it is delivered."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from doorward.errors import DoorwardError, MalformedInput
+from doorward.errors import DoorwardError
 from doorward.findings.escaping import for_plain_text
 from doorward.findings.wording import closed_by, witness_in_words
 from doorward.ports.announcing import Channel, Message
 from doorward.ports.ledger import Outbox
+from doorward.usecases.own_events import parse_own_event
 
-_SOURCES = frozenset({"doorward.guardrails", "doorward.sessions", "doorward.guard"})
 _HEADLINES = {
     "TrustViolationFound": "a trust policy breaks a guardrail",
     "TrustPolicyUndecidable": "a trust policy could not be judged",
@@ -48,29 +47,18 @@ def notify_people(envelope: str, channels: Sequence[Channel], outbox: Outbox) ->
 
 def compose_message(envelope: str) -> Message:
     """Raises MalformedInput for what is no event of ours."""
-    try:
-        raw = json.loads(envelope)
-    except (ValueError, RecursionError):
-        raise MalformedInput("the message: not JSON; only events from Doorward's own bus belong into this queue") from None
-    if not (
-        isinstance(raw, dict)
-        and raw.get("source") in _SOURCES
-        and isinstance(raw.get("detail"), dict)
-        and isinstance(raw["detail"].get("announcement_id"), str)
-        and isinstance(raw.get("detail-type"), str)
-    ):
-        raise MalformedInput("the message: not an event of Doorward's own; only those belong into this queue")
-    detail: Mapping[str, Any] = raw["detail"]
+    event = parse_own_event(envelope)
+    detail = event.detail
     is_alert = "detection" in detail
-    headline = str(detail.get("title")) if is_alert else _HEADLINES.get(raw["detail-type"], "something happened")
-    if raw["detail-type"] == "TrustPolicyReverted":
+    headline = str(detail.get("title")) if is_alert else _HEADLINES.get(event.detail_type, "something happened")
+    if event.detail_type == "TrustPolicyReverted":
         headline = f"a trust policy was {closed_by(str((detail.get('remedy') or {}).get('kind')))}"
     where = detail.get("role") if is_alert else detail.get("role_ref")
     where = where or f"account {detail.get('account', {}).get('id')}"
     severity = str(detail.get("severity", ""))
     return Message(
-        announcement_id=detail["announcement_id"],
-        detail_type=raw["detail-type"],
+        announcement_id=event.announcement_id,
+        detail_type=event.detail_type,
         detail=detail,
         headline=headline,
         subject=f"Doorward [{severity}] {headline}: {where}",
