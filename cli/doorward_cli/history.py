@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, Any
 
 from rich.text import Text
@@ -106,13 +107,9 @@ def _case(item: Mapping[str, str]) -> dict[str, Any]:
 
 def _steps(item: Mapping[str, str], detail: Mapping[str, Any]) -> dict[str, str]:
     changed, closed = (detail.get("event") or {}).get("time"), item.get("closed_at")
-    steps: dict[str, str] = json.loads(item.get("steps", "{}"))
-    return {
-        **({"changed": changed} if changed else {}),
-        "opened": item["opened_at"],
-        **dict(sorted(steps.items(), key=lambda each: each[1])),
-        **({"closed": closed} if closed else {}),
-    }
+    times: dict[str, str] = {"opened": item["opened_at"], **json.loads(item.get("steps", "{}"))}
+    times |= ({"changed": changed} if changed else {}) | ({"closed": closed} if closed else {})
+    return dict(sorted(times.items(), key=lambda step: datetime.fromisoformat(step[1])))
 
 
 def _newest_first(items: Iterator[dict[str, str]]) -> list[dict[str, Any]]:

@@ -101,7 +101,9 @@ def test_a_reverted_violation_is_shown_with_who_what_proof_remedy_and_times(caps
     assert case["found"] == json.loads(BAD)
     assert case["remedy"] == {"kind": "restore", "written": True, "trust_policy": json.loads(GOOD)}
     assert case["findings"][0]["witness"]["context"]["aws:PrincipalAccount"] == STRANGER
-    assert list(case["steps"]) == ["changed", "opened", "closed"]
+    assert {"changed", "opened", "closed"} <= set(case["steps"])
+    assert list(case["steps"].values()) == sorted(case["steps"].values())
+    assert next(iter(case["steps"])) == "changed"
     ((baseline),) = value["accepted"]
     assert (baseline["trust_policy"], baseline["by"]) == (json.loads(GOOD), PIPELINE)
     status, text = printed(capsys)

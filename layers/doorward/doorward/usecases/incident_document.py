@@ -5,6 +5,7 @@ Made of the ledger alone, so that whoever makes it twice makes the same. Externa
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from doorward.events.redaction import redacted
@@ -116,11 +117,10 @@ def _proof(case: Case) -> dict[str, Any] | None:
 
 def _steps(case: Case) -> dict[str, str]:
     """In order of time; the event's time is CloudTrail's, in whole seconds."""
-    times = {name: at.isoformat() for name, at in sorted(case.steps.items(), key=lambda step: step[1])}
     event = case.detail.get("event") or {}
-    return {
-        **({"changed": event["time"]} if event.get("time") else {}),
-        "opened": case.opened_at.isoformat(),
-        **times,
-        **({} if case.closed_at is None else {"closed": case.closed_at.isoformat()}),
-    }
+    times = {"opened": case.opened_at, **case.steps}
+    if event.get("time"):
+        times["changed"] = datetime.fromisoformat(event["time"])
+    if case.closed_at is not None:
+        times["closed"] = case.closed_at
+    return {name: at.isoformat() for name, at in sorted(times.items(), key=lambda step: step[1])}
