@@ -49,11 +49,11 @@ def incident(doorward: Installation, people: dict[str, People], ocsf: Inbox) -> 
     """A violation that is put back; the id of its incident."""
     who = people[PROD.id]
     who.pipeline().create_role(RoleName=NAME, AssumeRolePolicyDocument=json.dumps(trusting(BATCH)))
-    doorward.stack.until(lambda: doorward.outcomes(REF, "CreateRole") or None, "the role to be judged", seconds=60)
+    doorward.stack.until(lambda: doorward.outcomes(REF, "CreateRole") or None, "the role to be judged", seconds=150)
     bad = trusting(BATCH, f"arn:aws:iam::{STRANGER.id}:root")
     who.developer().update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(bad))
     case = doorward.stack.until(
-        lambda: next((each for each in doorward.cases(REF) if each["status"] == "remedied"), None), "the role to be put back", seconds=60
+        lambda: next((each for each in doorward.cases(REF) if each["status"] == "remedied"), None), "the role to be put back", seconds=120
     )
     assert case is not None
     return case["sk"].removeprefix("CASE#")
@@ -82,7 +82,7 @@ def document(doorward: Installation, auditor: Any, key: str) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(body)
         return value if len(value["told"]) == 2 else None
 
-    found = doorward.stack.until(whole, "the evidence of the incident", seconds=60)
+    found = doorward.stack.until(whole, "the evidence of the incident", seconds=120)
     assert found is not None
     return found
 
@@ -115,7 +115,9 @@ def test_an_event_that_comes_again_writes_no_further_version(doorward: Installat
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     stack.until(
-        lambda: set(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()) == {"0"}, "the queue to be empty"
+        lambda: set(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()) == {"0"},
+        "the queue to be empty",
+        seconds=60,
     )
     assert versions(doorward, key) == before
 
