@@ -29,6 +29,7 @@ from local.world import (
 WITH_REMEDIES: Final = (SHARED_SERVICES, STAGING, PROD)
 GITHUB: Final = "token.actions.githubusercontent.com"
 GUARD_TOPIC: Final = f"arn:aws:sns:us-east-1:{MANAGEMENT.id}:doorward-guard"
+AUDITORS: Final = f"arn:aws:iam::{HUB.id}:role/audit/auditors"
 _ACCOUNTS: Final = ROOT / "accounts"
 # The emulator answers at once; the waits of the template's default would only slow the story.
 _READ_DELAYS_SECONDS: Final = "0.1,0.2,0.4"
@@ -157,6 +158,7 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
             "ReadDelaysSeconds": _READ_DELAYS_SECONDS,
             "EventsTakeSeconds": "2",
             "GuardTopicArn": GUARD_TOPIC,
+            "AuditorPrincipalArn": AUDITORS,
         }
     )
     external_id = secrets.get_secret_value(SecretId=outputs["ExternalIdSecretArn"])["SecretString"]

@@ -10,6 +10,7 @@ from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled
 from doorward.events.hints import Hint
 from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
+from doorward.findings.reported import Reported
 from doorward.guard.heartbeats import Pulse, Silence, Spot
 from doorward.guardrails.brakes import Brakes, Stop, hour_of, scopes_of
 from doorward.guardrails.cuts import Cut
@@ -17,6 +18,7 @@ from doorward.guardrails.inventory import Swept
 from doorward.guardrails.model import Permissions, Role
 from doorward.organization.facts import OrganizationFacts
 from doorward.ports.announcing import Message
+from doorward.ports.evidence import Told
 from doorward.ports.facts import Page, Partial
 from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
 from doorward.ports.organization import Kept
@@ -135,6 +137,7 @@ class FakeLedger:
         self.accepted: dict[tuple[str, str], Baseline] = {}
         self.versions: dict[tuple[str, str, str], Baseline] = {}
         self.replaced_versions: set[tuple[str, str, str]] = set()
+        self.records: dict[tuple[str, str], str] = {}
         self._owners = 0
         self._put_off: dict[str, datetime] = {}
         self.cuts: dict[str, tuple[Cut, datetime]] = {}
@@ -175,14 +178,18 @@ class FakeLedger:
         self._check(lock)
         self.heads[lock.role_ref] = head
 
-    def open_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> bool:
+    def open_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement, record: str = "") -> bool:
         self._check(lock)
         self.heads[lock.role_ref] = head
         if (case.role_ref, case.id) in self.cases:
             return False
         self.cases[case.role_ref, case.id] = case
         self.outbox[announcement.id] = announcement
+        self.records[case.role_ref, case.id] = record
         return True
+
+    def record_of(self, role_ref: str, case_id: str) -> str:
+        return self.records.get((role_ref, case_id), "")
 
     def intend(self, lock: Lock, case: Case) -> None:
         self._check(lock)
@@ -360,6 +367,36 @@ class FakeDeadLetters:
         if self.fail_next:
             raise self.fail_next.pop(0)
         self.letters.append((body, reason))
+
+
+class FakeEvidence:
+    """Versions by key, the oldest first."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, list[str]] = {}
+        self._told: dict[str, dict[str, Told]] = {}
+
+    def keep(self, incident_id: str, key: str, told: Told, make: Callable[[Sequence[Told]], str]) -> bool:
+        every = {told.announcement_id: told, **self._told.get(incident_id, {})}
+        text = make(sorted(every.values(), key=lambda each: (each.at, each.announcement_id)))
+        self._told[incident_id] = every
+        kept = self.versions.setdefault(key, [])
+        if kept and kept[-1] == text:
+            return False
+        kept.append(text)
+        return True
+
+
+@dataclass
+class FakeReporter:
+    name: str
+    cases: list[Reported] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def report(self, case: Reported) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        self.cases.append(case)
 
 
 class FakeOrganizationStore:

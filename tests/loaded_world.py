@@ -113,7 +113,7 @@ class _OpenOnly(FakeLedger):
 
     def close_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> None:
         super().close_case(lock, case, head, announcement)
-        del self.cases[case.role_ref, case.id]
+        del self.cases[case.role_ref, case.id], self.records[case.role_ref, case.id]
         self.outbox.clear()
 
 

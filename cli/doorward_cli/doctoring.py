@@ -8,8 +8,9 @@ from typing import IO, Any
 
 from rich.text import Text
 
-from doorward.errors import Misconfigured, Unavailable
+from doorward.errors import Unavailable
 from doorward.findings.escaping import for_terminal
+from doorward_cli.hub import resource_of
 from doorward_cli.tables import print_lines
 
 FORMAT = "doorward.doctor/1"
@@ -52,20 +53,8 @@ def asking(stack: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     session = boto3.Session()
-    try:
-        resource = session.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=_FUNCTION)
-        name = resource["StackResourceDetail"]["PhysicalResourceId"]
-        functions = session.client("lambda")
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "an error")
-        if code == "ValidationError":
-            raise Misconfigured(
-                f"--stack {stack}: there is no such stack with {_FUNCTION} in this account and region; use the hub's credentials and the"
-                " IAM region"
-            ) from None
-        raise Unavailable(f"reading stack {stack}: AWS answered {code}; it needs cloudformation:DescribeStackResource") from None
-    except BotoCoreError as error:
-        raise Unavailable(f"{' '.join(str(error).split()).rstrip('.')}; check credentials, profile, region and network") from None
+    name = resource_of(session, stack, _FUNCTION)
+    functions = session.client("lambda")
 
     def ask(request: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -349,6 +349,25 @@ def doctor_command(
     return DONE if diagnosis.is_healthy else REPORTED
 
 
+@app.command("history")
+def history_command(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the role, or ACCOUNT/NAME.")],
+    stack: Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack.")] = "doorward",
+    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+) -> int:
+    """Show what happened to a role's trust, with the hub's credentials. Exit status: 0 no case is open, 1 one is, 2 wrong usage, 3 AWS."""
+    from doorward_cli import history
+
+    if format_ not in {"table", "json"}:
+        raise UsageFault(f"--format {format_}: must be table or json")
+    found = history.read_history(history.role_ref_of(role), stack)
+    if format_ == "json":
+        history.write_json(found, sys.stdout)
+    else:
+        history.print_table(found)
+    return REPORTED if found.open else DONE
+
+
 def _day(option: str, text: str) -> date:
     try:
         return date.fromisoformat(text)

@@ -15,7 +15,7 @@ ACCEPTED: Final[dict[str, dict[str, str]]] = {
 NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
     (
         "CloudFormation",
-        "accepted without effect: DynamoDB recovery, TTL, encryption; S3 ObjectLock; ReservedConcurrentExecutions; a REST API's policy",
+        "accepted without effect: DynamoDB recovery, TTL, encryption; ReservedConcurrentExecutions; a REST API's policy",
     ),
     ("CloudFormation", "SNS topics without a TopicPolicy let everybody publish"),
     (
@@ -35,6 +35,8 @@ NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
     ),
     ("STS", "sts:SetSourceIdentity is asked of the trust policy only, not of the caller"),
     ("Lambda", "functions run on this Python and see its packages, whatever Runtime, Architectures and MemorySize say"),
+    ("S3", "whoever asks to bypass a governance lock may, with or without s3:BypassGovernanceRetention"),
+    ("SecurityHub", "there is none"),
     ("SecretsManager", "secrets do not rotate"),
     ("every service", "no rate limits, no TLS"),
 )

@@ -42,6 +42,10 @@ def received(queue_url: str) -> list[dict[str, Any]]:
 # The bus
 
 
+def _on_the_bus(announcement: Announcement) -> dict[str, Any]:
+    return {"announcement_id": announcement.id, "announced_at": announcement.at.isoformat(), **announcement.detail}
+
+
 @dataclass
 class BusOnTrial:
     bus: Bus
@@ -54,7 +58,7 @@ def trial(request: pytest.FixtureRequest) -> BusOnTrial:
         fake = FakeBus()
         return BusOnTrial(
             fake,
-            lambda: [("doorward.guardrails", each.detail_type, {"announcement_id": each.id, **each.detail}) for each in fake.published],
+            lambda: [("doorward.guardrails", each.detail_type, _on_the_bus(each)) for each in fake.published],
         )
     request.getfixturevalue("aws")
     queue_url = boto3.client("sqs").create_queue(QueueName="seen")["QueueUrl"]
@@ -72,7 +76,7 @@ def trial(request: pytest.FixtureRequest) -> BusOnTrial:
 
 def test_an_announcement_arrives_with_its_id_under_our_source(trial: BusOnTrial) -> None:
     trial.bus.publish(ANNOUNCEMENT)
-    detail = {"announcement_id": "dw-1-found", "format": "doorward.guardrails/1", "because": "é\u202e"}
+    detail = {"announcement_id": "dw-1-found", "announced_at": START.isoformat(), "format": "doorward.guardrails/1", "because": "é\u202e"}
     assert trial.events() == [("doorward.guardrails", "TrustViolationFound", detail)]
 
 

@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from doorward.aws.ledger import DynamoLedger
 from doorward.errors import Conflict
+from doorward.events.redaction import LARGEST
 from doorward.guardrails.brakes import Write
 from doorward.guardrails.cuts import Cut, Window
 from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
@@ -152,6 +153,26 @@ def test_a_case_that_is_known_is_not_announced_again_but_its_head_moves(ledger: 
     assert ledger.pending(FOUND.id) is None
 
 
+def test_what_led_to_a_case_is_written_with_it_once_and_by_nobody_who_lost_the_lock(ledger: AnyLedger, clock: FakeClock) -> None:
+    lock = ledger.lock(REF)
+    assert ledger.record_of(REF, CASE.id) == ""
+    ledger.open_case(lock, CASE, Head(case_id=CASE.id), FOUND, '{"event": 1}')
+    assert ledger.record_of(REF, CASE.id) == '{"event": 1}'
+    ledger.open_case(lock, CASE, Head(case_id=CASE.id), FOUND, '{"event": 2}')
+    assert ledger.record_of(REF, CASE.id) == '{"event": 1}'
+    clock.sleep(LEASE.total_seconds() + 1)
+    ledger.lock(REF)
+    with pytest.raises(Conflict):
+        ledger.open_case(lock, replace(CASE, id="dw-2"), Head(), replace(FOUND, id="dw-2-found"), "{}")
+    assert ledger.record_of(REF, "dw-2") == ""
+
+
+def test_as_long_a_record_as_is_ever_made_fits_beside_its_case(ledger: AnyLedger) -> None:
+    record = "x" * (LARGEST + 50_000)  # and what was accepted and stood before
+    ledger.open_case(ledger.lock(REF), CASE, Head(), FOUND, record)
+    assert ledger.record_of(REF, CASE.id) == record
+
+
 def test_an_intent_needs_an_open_case(ledger: AnyLedger) -> None:
     lock = ledger.lock(REF)
     intended = replace(CASE, status=CaseStatus.INTENDED, planned_hash="good", planned_document="{}", remedy_kind="restore")
@@ -246,6 +267,17 @@ def test_what_was_only_seen_is_no_baseline(ledger: AnyLedger) -> None:
     ledger.observe(BASELINE)
     ledger.observe(BASELINE)
     assert ledger.baseline(REF, "AROAX") is None
+
+
+def test_a_version_that_was_seen_is_found_whether_it_was_accepted_or_not(ledger: AnyLedger) -> None:
+    assert ledger.version(REF, "AROAX", "good") is None
+    ledger.replaced(REF, "AROAX", "good")  # before it was ever kept
+    assert ledger.version(REF, "AROAX", "good") is None
+    ledger.accept(BASELINE, _accepted("a-1"))
+    assert ledger.version(REF, "AROAX", "good") == BASELINE
+    seen = replace(BASELINE, policy_hash="other", because="seen")
+    ledger.observe(seen)
+    assert ledger.version(REF, "AROAX", "other") == seen
 
 
 def _accepted(id_: str) -> Announcement:

@@ -14,7 +14,7 @@ from doorward.organization.model import Organization
 from doorward.ports.ledger import Announcement, EventOutcome
 from doorward.usecases.notify_people import Tools
 from doorward.usecases.send_heartbeats import Round
-from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeDeadLetters, FakeLedger
+from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeDeadLetters, FakeEvidence, FakeLedger, FakeReporter
 from tests.template.conftest import REPOSITORY
 
 
@@ -134,6 +134,39 @@ class TestNotifyPeople:
         module = load("notify_people")
         assert failures(module.handler(batch(*bodies, "not ours"), None)) == ["m-0", "m-2"]
         assert [each.announcement_id for each in channel.messages] == ["b"]
+
+
+class TestWhatIsKeptAndReported:
+    """keep_evidence and report_findings, each on a step of a case."""
+
+    @pytest.fixture(params=["keep_evidence", "report_findings"])
+    def module(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+        ledger, clock = FakeLedger(FakeClock()), FakeClock()
+        for name, made in (("ledger", ledger), ("clock", clock), ("evidence", FakeEvidence()), ("reporters", (FakeReporter("ocsf"),))):
+            monkeypatch.setattr(bootstrap, name, lambda made=made: made)
+        return load(request.param)
+
+    @pytest.fixture
+    def letters(self, monkeypatch: pytest.MonkeyPatch) -> FakeDeadLetters:
+        letters = FakeDeadLetters()
+        monkeypatch.setattr(bootstrap, "dead_letters", lambda: letters)
+        return letters
+
+    def test_what_is_about_no_case_is_put_aside_with_its_reason(self, module: ModuleType, letters: FakeDeadLetters) -> None:
+        assert failures(module.handler(batch("not ours"), None)) == []
+        assert [body for body, _ in letters.letters] == ["not ours"]
+
+    def test_what_may_work_later_comes_again_alone(
+        self, module: ModuleType, letters: FakeDeadLetters, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def use_case(body: str, *_: Any) -> tuple[EventOutcome, ...]:
+            if body == "later":
+                raise Unavailable("slow")
+            return (EventOutcome("777788889999", "a", "TrustViolationFound", "777788889999/x", "kept", "ok", START, START),)
+
+        monkeypatch.setattr(module, module.__name__.removesuffix("_handler"), use_case)
+        assert failures(module.handler(batch("fine", "later", "fine"), None)) == ["m-1"]
+        assert letters.letters == []
 
 
 class TestSendHeartbeats:

@@ -860,6 +860,27 @@ def test_a_stacks_roles_are_logged_and_keep_their_boundary(cloud: Stack, bare: S
     assert {detail["requestParameters"]["roleName"] for detail in details} == {name}
 
 
+# -- stack_buckets -----------------------------------------------------------------------------------
+
+
+def test_what_is_put_into_a_stacks_bucket_is_locked_as_the_stack_says(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        retention = {"Mode": "GOVERNANCE", "Days": "3"}
+        lock = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}}
+        name = unique("locked")
+        bucket = {"BucketName": name, "ObjectLockEnabled": True, "ObjectLockConfiguration": lock}
+        deploy(
+            stack,
+            HUB.id,
+            {"B": {"Type": "AWS::S3::Bucket", "Properties": {**bucket, "VersioningConfiguration": {"Status": "Enabled"}}}},
+        )
+        s3 = stack.client("s3", HUB.id)
+        version = s3.put_object(Bucket=name, Key="x", Body=b"x")["VersionId"]
+        return refusal(lambda: s3.delete_object(Bucket=name, Key="x", VersionId=version)) == "AccessDenied"
+
+    closed_only_by_us(probe, cloud, bare, "stack_buckets")
+
+
 # -- stack_mappings ----------------------------------------------------------------------------------
 
 

@@ -15,9 +15,9 @@ PAGE: Final = REPOSITORY / "docs/permissions.md"
 
 _HEAD: Final = """# Every permission, and why
 
-What each role of Doorward may do, and who may assume it; then what its queues, topics, keys and its bus admit. Names in `code` are
-resources of the same stack, or its parameters. This page is written from the templates (`python -m tests.template.permissions_page`);
-a test fails where the two differ.
+What each role of Doorward may do, and who may assume it; then what its queues, topics, keys, its bucket and its bus admit. Names in
+`code` are resources of the same stack, or its parameters. This page is written from the templates
+(`python -m tests.template.permissions_page`); a test fails where the two differ.
 
 Only `doorward-remedy` may change what somebody else made in an account; it exists only where `AllowRemedies=true`, and never in the
 management account. `doorward-canary` may put one tag on itself. All else in the accounts reads, or forwards to the hub's bus
@@ -27,6 +27,7 @@ _TABLE: Final = "| Statement | May | On | Only where | Why |\n|---|---|---|---|-
 _DOCUMENTS: Final = {
     "AWS::SQS::QueuePolicy": "PolicyDocument",
     "AWS::SNS::TopicPolicy": "PolicyDocument",
+    "AWS::S3::BucketPolicy": "PolicyDocument",
     "AWS::KMS::Key": "KeyPolicy",
     "AWS::IAM::ManagedPolicy": "PolicyDocument",
 }

@@ -70,6 +70,38 @@ PERMISSIONS = {
         "logs:CreateLogStream": {"NotifyPeopleLogs"},
         "logs:PutLogEvents": {"NotifyPeopleLogs"},
     },
+    "KeepEvidenceRole": {
+        "sqs:ReceiveMessage": {"EvidenceQueue"},
+        "sqs:DeleteMessage": {"EvidenceQueue"},
+        "sqs:GetQueueAttributes": {"EvidenceQueue"},
+        "sqs:SendMessage": {"EvidenceDeadLetters"},
+        "dynamodb:GetItem": {"LedgerTable"},
+        "dynamodb:UpdateItem": {"LedgerTable"},
+        "s3:PutObject": {"EvidenceBucket"},
+        "logs:CreateLogStream": {"KeepEvidenceLogs"},
+        "logs:PutLogEvents": {"KeepEvidenceLogs"},
+    },
+    "AuditorRole": {
+        "s3:ListBucket": {"EvidenceBucket"},
+        "s3:ListBucketVersions": {"EvidenceBucket"},
+        "s3:GetBucketVersioning": {"EvidenceBucket"},
+        "s3:GetBucketObjectLockConfiguration": {"EvidenceBucket"},
+        "s3:GetBucketPolicy": {"EvidenceBucket"},
+        "s3:GetObject": {"EvidenceBucket"},
+        "s3:GetObjectVersion": {"EvidenceBucket"},
+        "s3:GetObjectRetention": {"EvidenceBucket"},
+    },
+    "ReportFindingsRole": {
+        "sqs:ReceiveMessage": {"ReportQueue"},
+        "sqs:DeleteMessage": {"ReportQueue"},
+        "sqs:GetQueueAttributes": {"ReportQueue"},
+        "sqs:SendMessage": {"ReportDeadLetters"},
+        "dynamodb:GetItem": {"LedgerTable"},
+        "dynamodb:PutItem": {"LedgerTable"},
+        "events:PutEvents": {"Bus"},
+        "logs:CreateLogStream": {"ReportFindingsLogs"},
+        "logs:PutLogEvents": {"ReportFindingsLogs"},
+    },
     "RefreshOrganizationRole": {
         "sts:AssumeRole": {"doorward-read"},
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
@@ -135,6 +167,7 @@ PERMISSIONS = {
             "OwnRoleRule",
             "OwnServicesRule",
             "NotifyRule",
+            "CaseRule",
             "DailyRule",
             "SweepRule",
             "RedriveRule",
@@ -150,11 +183,15 @@ PERMISSIONS = {
             "OrganizationQueue",
             "GuardQueue",
             "NotifyQueue",
+            "EvidenceQueue",
+            "ReportQueue",
             "ChangeDeadLetters",
             "SessionDeadLetters",
             "OrganizationDeadLetters",
             "GuardDeadLetters",
             "NotifyDeadLetters",
+            "EvidenceDeadLetters",
+            "ReportDeadLetters",
             "OutboxDeadLetters",
             "RuleDeadLetters",
         },
@@ -192,7 +229,8 @@ def test_each_function_has_one_role_of_its_own_and_no_other_role_exists(hub: Tem
     roles = {function["Properties"]["Role"]["Fn::GetAtt"][0] for function in resources_of(hub, "AWS::Lambda::Function").values()}
     assert len(roles) == len(resources_of(hub, "AWS::Lambda::Function"))
     by_services = {"TellManagementRole", "StartSweepRole", "SweepRole"}  # EventBridge and Step Functions
-    assert roles | by_services == set(resources_of(hub, "AWS::IAM::Role")) == set(PERMISSIONS)
+    by_people = {"AuditorRole"}
+    assert roles | by_services | by_people == set(resources_of(hub, "AWS::IAM::Role")) == set(PERMISSIONS)
 
 
 EXTERNAL_ID_SECRET = {"Fn::If": ["NewExternalId", {"Ref": "ExternalIdSecret"}, {"Ref": "ExternalIdSecretArn"}]}
@@ -236,7 +274,7 @@ def test_every_statement_has_a_sid_and_says_why(name: str) -> None:
 
 
 def test_outbox_functions_touch_outbox_items_alone(hub: Template) -> None:
-    for role in ("PublishOutboxRole", "NotifyPeopleRole"):
+    for role in ("PublishOutboxRole", "NotifyPeopleRole", "ReportFindingsRole"):
         for statement in statements_of(hub["Resources"][role]):
             if any(action in {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"} for action in as_list(statement["Action"])):
                 assert statement["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": "OUTBOX#*"}
@@ -280,7 +318,8 @@ def test_every_rule_on_the_bus_is_about_sources_that_the_bus_takes_or_doorwards_
 
 def test_every_rule_on_cloudtrail_events_sees_all_management_events_and_pins_source_and_name(hub: Template) -> None:
     rules = {name: rule["Properties"] for name, rule in resources_of(hub, "AWS::Events::Rule").items()}
-    on_cloudtrail = {name: rule for name, rule in rules.items() if name != "NotifyRule" and "ScheduleExpression" not in rule}
+    ours = {"NotifyRule", "CaseRule"}
+    on_cloudtrail = {name: rule for name, rule in rules.items() if name not in ours and "ScheduleExpression" not in rule}
     assert len(on_cloudtrail) == 10
     for name, rule in on_cloudtrail.items():
         assert rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", name

@@ -36,6 +36,18 @@ OF_AWS = {
     "kms:GenerateDataKey": "NotifyPeopleRole",
 }
 """What no code of ours calls because AWS does, under the role. By action: the one role that has it, `*` where several do."""
+OF_PEOPLE = {
+    # docs/evidence.md says what an auditor does with each.
+    "s3:GetBucketObjectLockConfiguration": "AuditorRole",
+    "s3:GetBucketPolicy": "AuditorRole",
+    "s3:GetBucketVersioning": "AuditorRole",
+    "s3:GetObject": "AuditorRole",
+    "s3:GetObjectRetention": "AuditorRole",
+    "s3:GetObjectVersion": "AuditorRole",
+    "s3:ListBucket": "AuditorRole",
+    "s3:ListBucketVersions": "AuditorRole",
+}
+"""What a person does under a role that is for people; the page that tells him how has the call's name (a test looks)."""
 TEMPLATES = ("template.yaml", "accounts/member.yaml", "accounts/management.yaml", "accounts/stacksets.yaml")
 
 
@@ -65,7 +77,7 @@ def granted() -> Iterator[tuple[str, str, str]]:
 
 def is_used(role: str, action: str, called: frozenset[str]) -> bool:
     method = xform_name(action.partition(":")[2])
-    return method in called or BY_ANOTHER_NAME.get(action) in called or OF_AWS.get(action) in {role, "*"}
+    return method in called or BY_ANOTHER_NAME.get(action) in called or OF_AWS.get(action) in {role, "*"} or OF_PEOPLE.get(action) == role
 
 
 @pytest.mark.parametrize(("name", "role", "action"), sorted(set(granted())))
@@ -75,9 +87,19 @@ def test_whatever_a_role_may_do_something_does(name: str, role: str, action: str
 
 def test_no_exception_stands_for_what_is_not_granted() -> None:
     actions = {action for _, _, action in granted()}
-    assert {*BY_ANOTHER_NAME, *OF_AWS} <= actions, {*BY_ANOTHER_NAME, *OF_AWS} - actions
-    for action, role in OF_AWS.items():
+    assert {*BY_ANOTHER_NAME, *OF_AWS, *OF_PEOPLE} <= actions, {*BY_ANOTHER_NAME, *OF_AWS, *OF_PEOPLE} - actions
+    for action, role in {**OF_AWS, **OF_PEOPLE}.items():
         assert role == "*" or role in {each for _, each, granted_action in granted() if granted_action == action}, action
+
+
+def test_whatever_people_may_do_under_a_role_of_theirs_they_are_told_how(calls_of_the_page: str) -> None:
+    for action in OF_PEOPLE:
+        assert action in calls_of_the_page, action
+
+
+@pytest.fixture
+def calls_of_the_page() -> str:
+    return (REPOSITORY / "docs" / "evidence.md").read_text("utf-8")
 
 
 def test_an_action_that_nothing_calls_would_be_seen() -> None:

@@ -43,7 +43,7 @@ def not_yet() -> frozenset[str]:
 def detail_types() -> set[str]:
     """Of events on the bus, as the use cases announce them."""
     source = "\n".join(each.read_text("utf-8") for each in (ROOT / "layers/doorward/doorward/usecases").glob("*.py"))
-    ends = "Found|Ended|Changed|Failed|Reverted|Verified|Unread|Undecidable|Accepted"
+    ends = "Found|Ended|Changed|Failed|Reverted|Back|Verified|Unread|Undecidable|Accepted"
     return set(re.findall(rf'"((?:Trust|Suspicious|Guard|Organization)[A-Za-z]*(?:{ends}))"', source))
 
 

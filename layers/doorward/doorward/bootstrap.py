@@ -17,18 +17,21 @@ from doorward.aws.ledger import DynamoLedger
 from doorward.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from doorward.aws.announcing import EventBridgeBus
     from doorward.aws.inventory import DynamoInventory
     from doorward.aws.members import Members
     from doorward.aws.sessions import DynamoSessions
     from doorward.guardrails.model import Guardrails
     from doorward.organization.model import Contact, Organization
-    from doorward.ports.announcing import Bus, Channel, DeadLetters
+    from doorward.ports.announcing import Channel, DeadLetters
     from doorward.ports.beats import Beats
     from doorward.ports.brakes import BrakesStore
     from doorward.ports.cuts import Cuts
+    from doorward.ports.evidence import Evidence
     from doorward.ports.facts import RolePages
     from doorward.ports.hints import Hints
     from doorward.ports.organization import OrganizationStore, Refreshes
+    from doorward.ports.reporting import Reporter
     from doorward.ports.sweeps import Sweeps
     from doorward.usecases import (
         check_installation,
@@ -342,7 +345,32 @@ def ledger() -> DynamoLedger:
 
 
 @cache
-def bus() -> "Bus":
+def evidence() -> "Evidence":
+    from doorward.aws.evidence import S3Evidence
+
+    return S3Evidence(client("s3"), _setting("EVIDENCE_BUCKET"), client("dynamodb"), _setting("LEDGER_TABLE"), clock())
+
+
+@cache
+def clock() -> SystemClock:
+    return SystemClock()
+
+
+@cache
+def reporters() -> "tuple[Reporter, ...]":
+    """OCSF on the bus always; Security Hub where that is asked for."""
+    from doorward.aws.reporting import OcsfOnTheBus, SecurityHubFindings
+    from doorward.findings.asff import Hub
+
+    region = _setting("AWS_REGION")
+    on_the_bus = OcsfOnTheBus(bus(), region)
+    if _setting("SECURITY_HUB") != "true":
+        return (on_the_bus,)
+    return (on_the_bus, SecurityHubFindings(client("securityhub"), Hub(_setting("HUB_ACCOUNT"), region, _setting("PARTITION"))))
+
+
+@cache
+def bus() -> "EventBridgeBus":
     from doorward.aws.announcing import EventBridgeBus
 
     return EventBridgeBus(client("events"), _setting("BUS_NAME"))

@@ -5,7 +5,9 @@ https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 """
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from doorward.aws.errors import translated
 from doorward.errors import Unavailable
@@ -29,23 +31,27 @@ class EventBridgeBus:
         self._bus_name = bus_name
 
     def publish(self, announcement: Announcement) -> None:
-        detail = {"announcement_id": announcement.id, **announcement.detail}
+        detail = {"announcement_id": announcement.id, "announced_at": announcement.at.isoformat(), **announcement.detail}
         source = str(announcement.detail["format"]).partition("/")[0]  # doorward.guardrails/1 comes from doorward.guardrails
-        with translated(f"publishing {announcement.id}"):
+        self.put(announcement.id, source, announcement.detail_type, detail, announcement.at)
+
+    def put(self, announcement_id: str, source: str, detail_type: str, detail: Mapping[str, Any], at: datetime) -> None:
+        """Raises Unavailable, Misconfigured."""
+        with translated(f"publishing {announcement_id}"):
             answer = self._events.put_events(
                 Entries=[
                     {
                         "EventBusName": self._bus_name,
                         "Source": source,
-                        "DetailType": announcement.detail_type,
+                        "DetailType": detail_type,
                         "Detail": json.dumps(detail),
-                        "Time": announcement.at,
+                        "Time": at,
                     }
                 ]
             )
         if answer["FailedEntryCount"]:
             entry = answer["Entries"][0]
-            raise Unavailable(f"publishing {announcement.id}: {entry.get('ErrorCode')}: {entry.get('ErrorMessage')}")
+            raise Unavailable(f"publishing {announcement_id}: {entry.get('ErrorCode')}: {entry.get('ErrorMessage')}")
 
 
 class SnsTopic:

@@ -27,6 +27,7 @@ _MISCONFIGURED = frozenset(
         "AccessDenied",
         "AccessDeniedException",
         "AuthorizationError",
+        "InvalidAccessException",
         "InvalidClientTokenId",
         "KMSAccessDeniedException",
         "NotFound",

@@ -5,6 +5,7 @@ Ledger table, `pk` / `sk`:
     ROLE#<account>/<name>   HEAD              where the role stands
     ROLE#<account>/<name>   CASE#<id>         one bad policy, from found to closed
     ROLE#<account>/<name>   CUT               which sessions of the role are to be ended
+    ROLE#<account>/<name>   RECORD#<case id>  what led to it: an item of its own, since it may be half of what DynamoDB takes for one
     OPEN#<account>          <name>            the id of the role's open case
     EVENT#<account>#<id>    ROLE#<ref> or -   what came of an event
     OUTBOX#<id>             ANNOUNCEMENT      waiting for, or gone to, the bus; its stream starts publish_outbox
@@ -43,6 +44,8 @@ LEASE = timedelta(seconds=90)
 _KEEP_EVENTS = timedelta(days=90)
 _KEEP_OUTBOX = timedelta(days=30)
 _KEEP_CASES = timedelta(days=400)
+# From when the case was opened, whenever it is closed: longer than any case stays open that somebody looks after.
+_KEEP_RECORDS = 2 * _KEEP_CASES
 # The most that DynamoDB reads at once; what it leaves out is asked for again.
 _AT_ONCE = 100
 _TRIES = 5
@@ -129,7 +132,9 @@ class DynamoLedger:
     def judged(self, lock: Lock, head: Head) -> None:
         self._transact(f"remembering what was judged for {lock.role_ref}", [self._still_held(lock), self._put_head(lock, head)])
 
-    def open_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> bool:
+    def open_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement, record: str = "") -> bool:
+        key = _role_key(case.role_ref, f"RECORD#{case.id}")
+        kept = [self._put(_item(key, record=record, ttl=self._until(_KEEP_RECORDS)))] if record else []
         try:
             self._transact(
                 f"opening case {case.id}",
@@ -139,6 +144,7 @@ class DynamoLedger:
                     self._put(_item(_open_key(case), case_id=case.id)),
                     self._put_head(lock, head),
                     self._put_announcement(announcement),
+                    *kept,
                 ],
             )
         except Conflict:
@@ -147,6 +153,10 @@ class DynamoLedger:
             self._transact(f"opening case {case.id} again", [self._still_held(lock), self._put_head(lock, head)])
             return False
         return True
+
+    def record_of(self, role_ref: str, case_id: str) -> str:
+        item = self._get(self._table, _role_key(role_ref, f"RECORD#{case_id}"))
+        return "" if item is None else item["record"]
 
     def intend(self, lock: Lock, case: Case) -> None:
         self._transact(

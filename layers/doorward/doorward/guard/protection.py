@@ -23,6 +23,7 @@ from doorward.organization.installation import (
     CANARY_ROLE,
     FORWARD_ROLE,
     HUB_ROLES,
+    HUB_WRITERS,
     PREFIX,
     QUARANTINE_POLICY,
     READ_ROLE,
@@ -158,7 +159,7 @@ def policy(protected: Protected) -> dict[str, Any]:
     arn = f"arn:{protected.partition}"
     own_roles = f"{arn}:iam::*:role{ROLE_PATH}*"
     canary = f"{arn}:iam::{_OWN_ACCOUNT}:role{ROLE_PATH}{CANARY_ROLE}"
-    hub = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{each}" for each in sorted(HUB_ROLES)]
+    hub = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{each}" for each in sorted(HUB_WRITERS)]
     entering = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{each}" for each in sorted(set[str]().union(*ASSUMED_BY.values()))]
     forwarding = f"{arn}:iam::{_OWN_ACCOUNT}:role{ROLE_PATH}{FORWARD_ROLE}"
     buses_tables_topics_queues = [_of_hub(each, protected, "*") for each in DATA_WRITES]
@@ -216,7 +217,7 @@ def attempts(protected: Protected, member_account: str) -> Iterator[Attempt]:
     administrator = f"arn:{protected.partition}:iam::{protected.hub_account}:role/Administrator"
     for kind, actions in DATA_WRITES.items():
         what = _of_hub(kind, protected, "Something-1A2B3C")
-        for each in sorted(HUB_ROLES):
+        for each in sorted(HUB_WRITERS):
             ours = f"arn:{protected.partition}:iam::{protected.hub_account}:role{ROLE_PATH}{each}"
             yield from (_attempt(ours, action, what, protected.hub_account, is_denied=False) for action in actions)
         yield from (_attempt(administrator, action, what, protected.hub_account, is_denied=True) for action in actions)

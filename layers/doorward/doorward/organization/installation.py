@@ -49,16 +49,22 @@ HUB_ROLES: Final = frozenset(
         REFRESH_ORGANIZATION,
         SEND_HEARTBEATS,
         "doorward-finish-started",
+        "doorward-keep-evidence",
         "doorward-notify-people",
         "doorward-plan-sweep",
         "doorward-start-sweep",
         "doorward-sweep",
         "doorward-publish-outbox",
+        "doorward-report-findings",
         "doorward-watch-guard",
         "doorward-watch-session",
     }
 )
 """The roles of the hub's functions; of AWS services alone Lambda assumes them."""
+HUB_WRITERS: Final = HUB_ROLES - {"doorward-plan-sweep", "doorward-start-sweep", "doorward-sweep"}
+"""Those that write to the hub's tables, queues, topic or bus: the rest only read, or start what does."""
+AUDITOR: Final = "doorward-auditor"
+"""In the hub account, for people, and so not under ROLE_PATH: its trust policy is judged as any other's."""
 TELL_MANAGEMENT: Final = "doorward-tell-management"
 """EventBridge alone assumes it: it reaches the management account's topic by no function of ours."""
 OWN_ROLES: Final = HUB_ROLES | frozenset(ASSUMED_BY) | {TELL_MANAGEMENT}

@@ -153,8 +153,14 @@ class Ledger(Protocol):
     def judged(self, lock: Lock, head: Head) -> None:
         """Remember what was judged last."""
 
-    def open_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement) -> bool:
-        """Case, head and outbox in one transaction. False where this case is known already: nothing is announced twice."""
+    def open_case(self, lock: Lock, case: Case, head: Head, announcement: Announcement, record: str = "") -> bool:
+        """Case, head and outbox in one transaction. False where this case is known already: nothing is announced twice.
+
+        `record`: JSON text about what led to it, without credentials (usecases/record_case.py); it is written once, with the case.
+        """
+
+    def record_of(self, role_ref: str, case_id: str) -> str:
+        """What was given to open_case; "" where there is none."""
 
     def intend(self, lock: Lock, case: Case) -> None:
         """Record what is about to be written, before it is, or who wrote what stands. Only an open case can be intended."""

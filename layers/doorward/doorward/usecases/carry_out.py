@@ -129,7 +129,7 @@ def _pass(plan: Plan, task: Task, head: Head) -> Result:
 def _tell(plan: Plan, task: Task, head: Head, before: Case | None) -> Result:
     ledger = task.tools.ledger
     case, announcement = _case(plan, task, head)
-    known = not ledger.open_case(task.lock, case, replace(head, case_id=case.id), announcement)
+    known = not ledger.open_case(task.lock, case, replace(head, case_id=case.id), announcement, _record(plan, task))
     if known and before is not None:
         known = not _told_anew(task, case, announcement, before)
     action = plan.decision.action
@@ -156,6 +156,12 @@ def _told_anew(task: Task, case: Case, announcement: Announcement, before: Case)
         # Nothing is under way any more, whatever was intended before.
         ledger.intend(task.lock, replace(before, detail=case.detail, status=case.status, due_at=case.due_at))
     return announced
+
+
+def _record(plan: Plan, task: Task) -> str:
+    from doorward.usecases.record_case import record_case  # of every thousand events one opens a case
+
+    return record_case(task.tools.message, plan.role, task.tools.ledger)
 
 
 def _said(case: Case) -> set[tuple[str, str]]:
@@ -203,7 +209,7 @@ def _put_back(plan: Plan, task: Task, head: Head) -> Result:
     head = replace(head, judged_hash=plan.judged_before)
     case, announcement = _case(plan, task, head)
     head = replace(head, case_id=case.id)
-    tools.ledger.open_case(task.lock, case, head, announcement)
+    tools.ledger.open_case(task.lock, case, head, announcement, _record(plan, task))
     tools.brakes().spend(plan.budget)
     refusals: list[str] = []
     for remedy in rungs_of(plan):

@@ -1,16 +1,14 @@
 """An event of ours, as people read it in a mail; its raw parts for the channels that show it otherwise."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from doorward.errors import MalformedInput
 from doorward.findings.escaping import for_plain_text
 from doorward.findings.runbooks import runbook_of
 from doorward.findings.wording import closed_by, witness_in_words
 from doorward.ports.announcing import Message
+from doorward.usecases.own_events import parse_own_event
 
-_SOURCES = frozenset({"doorward.guardrails", "doorward.sessions", "doorward.guard"})
 _HEADLINES = {
     "TrustViolationFound": "a trust policy breaks a guardrail",
     "TrustPolicyUndecidable": "a trust policy could not be judged",
@@ -23,22 +21,11 @@ _HEADLINES = {
 
 def compose_message(envelope: str) -> Message:
     """What everybody reads of one of our own bus events (EventBridge envelope, JSON text). Raises MalformedInput for what is none."""
-    try:
-        raw = json.loads(envelope)
-    except (ValueError, RecursionError):
-        raise MalformedInput("the message: not JSON; only events from Doorward's own bus belong into this queue") from None
-    if not (
-        isinstance(raw, dict)
-        and raw.get("source") in _SOURCES
-        and isinstance(raw.get("detail"), dict)
-        and isinstance(raw["detail"].get("announcement_id"), str)
-        and isinstance(raw.get("detail-type"), str)
-    ):
-        raise MalformedInput("the message: not an event of Doorward's own; only those belong into this queue")
-    detail: Mapping[str, Any] = raw["detail"]
+    event = parse_own_event(envelope)
+    detail = event.detail
     is_alert = "detection" in detail
-    headline = str(detail.get("title")) if is_alert else _HEADLINES.get(raw["detail-type"], "something happened")
-    if raw["detail-type"] == "TrustPolicyReverted":
+    headline = str(detail.get("title")) if is_alert else _HEADLINES.get(event.detail_type, "something happened")
+    if event.detail_type == "TrustPolicyReverted":
         headline = f"a trust policy was {closed_by(str((detail.get('remedy') or {}).get('kind')))}"
     if detail.get("door_open"):
         headline = f"DOOR OPEN: {headline}"
@@ -46,10 +33,10 @@ def compose_message(envelope: str) -> Message:
     where = where or f"account {detail.get('account', {}).get('id')}"
     severity = str(detail.get("severity", ""))
     lines = (_alert_lines if is_alert else _lines)(headline, where, detail)
-    runbook = runbook_of(raw["detail-type"], detail)
+    runbook = runbook_of(event.detail_type, detail)
     return Message(
-        announcement_id=detail["announcement_id"],
-        detail_type=raw["detail-type"],
+        announcement_id=event.announcement_id,
+        detail_type=event.detail_type,
         detail=detail,
         headline=headline,
         subject=f"Doorward [{severity}] {headline}: {where}",

@@ -9,6 +9,7 @@ Here an event is led to the roles that it may be about. What becomes of one role
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import replace
 from typing import TYPE_CHECKING
 
 from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled, Unavailable
@@ -56,6 +57,7 @@ def react_to_change(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
         outcome = EventOutcome(change.account_id, change.event_id, change.event_name, "", "skipped", because, None, tools.clock.now())
         tools.ledger.record(outcome)
         return (outcome,)
+    tools = replace(tools, message=message)
     tools.admit(change)
     if change.event_name == "TagRole" and _is_heartbeat(change, tools):
         return (_record(tools, change, "", Result("heartbeat", "The canary role tagged itself: changes of this account's roles arrive.")),)

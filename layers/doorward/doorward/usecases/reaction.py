@@ -1,7 +1,7 @@
 """What the steps of the reaction share: what it works with, the one role that is looked at, and what came of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -35,7 +35,8 @@ class Tools:
 
     `organization_hash`: of the organization's file. `events_take`: how long an event may be under way. `beats`, `sweeps`, `hints`,
     `brakes`, `cuts` and `edges` (of a role, by its ref) are made where they are needed first. `admit` raises where an event is of no
-    account of the organization.
+    account of the organization. `message`: the one that is worked on, as it came, with whatever credentials it
+    carries: only record_case looks at it.
     """
 
     roles: Roles
@@ -53,6 +54,7 @@ class Tools:
     cuts: Callable[[], Cuts]
     edges: Callable[[str], "tuple[Edge, ...]"]
     admit: Callable[[Change], None]
+    message: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
