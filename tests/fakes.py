@@ -322,6 +322,9 @@ class FakeBrakes:
         scopes = scopes_of(role_ref, rules)
         return Brakes(tuple(each for each in self.stops if each.scope in scopes), self.spent.get((budget, hour_of(self.clock.now())), 0))
 
+    def stop(self, scope: str) -> Stop | None:
+        return next((each for each in self.stops if each.scope == scope), None)
+
     def spend(self, budget: str) -> None:
         key = (budget, hour_of(self.clock.now()))
         self.spent[key] = self.spent.get(key, 0) + 1

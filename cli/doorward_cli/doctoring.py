@@ -8,9 +8,8 @@ from typing import IO, Any
 
 from rich.text import Text
 
-from doorward.errors import Unavailable
 from doorward.findings.escaping import for_terminal
-from doorward_cli.hub import resource_of
+from doorward_cli.hub import function_of
 from doorward_cli.tables import print_lines
 
 FORMAT = "doorward.doctor/1"
@@ -45,31 +44,8 @@ def diagnose(ask: Callable[[dict[str, Any]], dict[str, Any]], told: Callable[[in
 
 
 def asking(stack: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """The function of the hub stack, found by the stack's name, asked with the current credentials.
-
-    Raises Unavailable where AWS, the network or the credentials fail, Misconfigured where there is no such stack.
-    """
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    session = boto3.Session()
-    name = resource_of(session, stack, _FUNCTION)
-    functions = session.client("lambda")
-
-    def ask(request: dict[str, Any]) -> dict[str, Any]:
-        try:
-            answer = functions.invoke(FunctionName=name, Payload=json.dumps(request))
-            result = json.loads(answer["Payload"].read())
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "an error")
-            raise Unavailable(f"asking {name}: AWS answered {code}; it needs lambda:InvokeFunction") from None
-        except (BotoCoreError, ValueError) as error:
-            raise Unavailable(f"asking {name}: {' '.join(str(error).split())}") from None
-        if answer.get("FunctionError") or not isinstance(result, dict) or "checks" not in result:
-            raise Unavailable(f"{name} failed; read its log group")
-        return result
-
-    return ask
+    """The function of the hub stack. Raises as `function_of`."""
+    return function_of(stack, _FUNCTION, answers="checks")
 
 
 def write_json(diagnosis: Diagnosis, stream: IO[str]) -> None:

@@ -53,6 +53,8 @@ guard_app = typer.Typer(help="Doorward itself.", no_args_is_help=True, rich_mark
 app.add_typer(guard_app, name="guard")
 guardrails_app = typer.Typer(help="The guardrails themselves.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(guardrails_app, name="guardrails")
+kill_switch_app = typer.Typer(help="Stop Doorward's writes, and let them go on.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(kill_switch_app, name="kill-switch")
 
 
 class UsageFault(Exception):  # noqa: N818 - a fault of the call, told in one line
@@ -366,6 +368,83 @@ def history_command(
     else:
         history.print_table(found)
     return REPORTED if found.open else DONE
+
+
+@app.command("plan")
+def plan_command(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the role, or ACCOUNT/NAME.")],
+    by: Annotated[str | None, typer.Option("--by", metavar="ARN", help="Who is taken to have changed it; else nobody known.")] = None,
+    stack: Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack.")] = "doorward",
+    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+) -> int:
+    """Show what Doorward would do if the role's trust had changed just now. Exit status: 0 nothing, 1 something, 2 wrong usage, 3 AWS."""
+    from doorward_cli import history, planning
+
+    if format_ not in {"table", "json"}:
+        raise UsageFault(f"--format {format_}: must be table or json")
+    plan = planning.read_plan(history.role_ref_of(role), by, stack)
+    if format_ == "json":
+        planning.write_json(plan, sys.stdout)
+    else:
+        planning.print_table(plan)
+    return DONE if planning.is_quiet(plan) else REPORTED
+
+
+_ACCOUNT_OPTION = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only in this account.")]
+_RULE_OPTION = Annotated[str | None, typer.Option("--rule", metavar="RULE", help="Only for this guardrail.")]
+_STACK_OPTION = Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack.")]
+
+
+@kill_switch_app.command("on")
+def kill_switch_on_command(
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why: everybody is told.")],
+    account: _ACCOUNT_OPTION = None,
+    rule: _RULE_OPTION = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="When it ends by itself, with a time zone.")] = None,
+    stack: _STACK_OPTION = "doorward",
+) -> int:
+    """Stop Doorward's writes; judging and telling go on. Exit status: 0 done, 2 wrong usage, 3 AWS failed."""
+    from doorward_cli import stopping
+
+    stopped = stopping.stop(stopping.scope_of(account, rule), reason, _time("--until", until), stack)
+    stopping.print_table((stopped,))
+    return DONE
+
+
+@kill_switch_app.command("off")
+def kill_switch_off_command(account: _ACCOUNT_OPTION = None, rule: _RULE_OPTION = None, stack: _STACK_OPTION = "doorward") -> int:
+    """Let Doorward write again. What was found meanwhile is not undone by itself. Exit status: 0 done, 1 nothing was stopped, 2, 3."""
+    from doorward_cli import stopping
+
+    scope = stopping.scope_of(account, rule)
+    if stopping.go_on(scope, stack):
+        return _say(f"Doorward writes again for {scope}.", DONE)
+    return _say(f"Nothing was stopped for {scope}.", REPORTED)
+
+
+@kill_switch_app.command("list")
+def kill_switch_list_command(stack: _STACK_OPTION = "doorward") -> int:
+    """Show what is stopped. Exit status: 0 nothing, 1 something, 2 wrong usage, 3 AWS failed."""
+    from doorward_cli import stopping
+
+    stops = stopping.stopped_now(stack)
+    stopping.print_table(stops)
+    return REPORTED if stops else DONE
+
+
+def _time(option: str, text: str | None) -> datetime | None:
+    """Raises UsageFault for what is no time, is over, or lacks a time zone: nobody knows when that would be."""
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageFault(f"{option} {text}: must be a time, such as 2027-01-31T18:00:00+00:00") from None
+    if time.tzinfo is None:
+        raise UsageFault(f"{option} {text}: needs a time zone, such as Z or +01:00")
+    if time <= datetime.now(UTC):
+        raise UsageFault(f"{option} {text}: is over already")
+    return time
 
 
 def _day(option: str, text: str) -> date:

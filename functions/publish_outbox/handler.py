@@ -1,4 +1,7 @@
-"""New outbox items, from the ledger's stream, to `publish_outbox`. Partial batch response: the stream goes on from the first failure."""
+"""The ledger's stream: new outbox items to `publish_outbox`, and the kill switch's changes to `tell_stop`.
+
+Partial batch response: the stream goes on from the first failure.
+"""
 
 from typing import Any
 
@@ -14,11 +17,16 @@ logger = Logger()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     for record in event["Records"]:
         stream = record["dynamodb"]
-        announcement_id = stream["Keys"]["pk"]["S"].removeprefix("OUTBOX#")
+        key, sort_key = stream["Keys"]["pk"]["S"], stream["Keys"]["sk"]["S"]
         try:
-            published = publish_outbox(announcement_id, bootstrap.ledger(), bootstrap.bus())
+            if key == "STOP":
+                told = bootstrap.tell_stop(sort_key, record["eventID"])
+                logger.info("Told of the kill switch", scope=sort_key, told=told)
+            else:
+                announcement_id = key.removeprefix("OUTBOX#")
+                published = publish_outbox(announcement_id, bootstrap.ledger(), bootstrap.bus())
+                logger.info("Published an announcement", announcement_id=announcement_id, published=published)
         except DoorwardError as error:
-            logger.warning("Left an announcement for later", announcement_id=announcement_id, reason=str(error))
+            logger.warning("Left an item for later", key=key, sort_key=sort_key, reason=str(error))
             return {"batchItemFailures": [{"itemIdentifier": stream["SequenceNumber"]}]}
-        logger.info("Published an announcement", announcement_id=announcement_id, published=published)
     return {"batchItemFailures": []}

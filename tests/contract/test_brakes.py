@@ -78,3 +78,12 @@ def test_each_budget_is_counted_for_itself_and_by_the_hour(brakes: tuple[BrakesS
     assert store.look(REF, RULES, "jane/critical").spent == 0
     clock.sleep(3600)
     assert store.look(REF, RULES, "jane/high").spent == 0
+
+
+def test_exactly_what_is_set_is_found_by_its_scope(brakes: tuple[BrakesStore, Setting]) -> None:
+    store, put = brakes
+    assert store.stop("organization") is None
+    stop = Stop("organization", "jane", "an incident", START)
+    put(stop)
+    assert store.stop("organization") == stop
+    assert store.stop("account 777788889999") is None

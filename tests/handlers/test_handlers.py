@@ -103,7 +103,32 @@ class TestPublishOutbox:
 
     @staticmethod
     def records(*ids: str) -> dict[str, Any]:
-        return {"Records": [{"dynamodb": {"Keys": {"pk": {"S": f"OUTBOX#{each}"}}, "SequenceNumber": f"s-{each}"}} for each in ids]}
+        def keys(pk: str, sk: str) -> dict[str, Any]:
+            return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+        return {
+            "Records": [
+                {"eventID": each, "dynamodb": {"Keys": keys(f"OUTBOX#{each}", "ANNOUNCEMENT"), "SequenceNumber": f"s-{each}"}}
+                for each in ids
+            ]
+        }
+
+    def test_a_turn_of_the_kill_switch_is_told_and_comes_again_where_that_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        told: list[tuple[str, str]] = []
+        turned = {"eventID": "c-1", "dynamodb": {"Keys": {"pk": {"S": "STOP"}, "sk": {"S": "organization"}}, "SequenceNumber": "s-1"}}
+
+        def tell(scope: str, change_id: str) -> bool:
+            if not told:
+                told.append((scope, change_id))
+                raise Unavailable("no")
+            told.append((scope, change_id))
+            return True
+
+        monkeypatch.setattr(bootstrap, "tell_stop", tell)
+        module = load("publish_outbox")
+        assert failures(module.handler({"Records": [turned]}, None)) == ["s-1"]
+        assert failures(module.handler({"Records": [turned]}, None)) == []
+        assert told == [("organization", "c-1")] * 2
 
     def test_every_new_announcement_is_published_in_order(self, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch) -> None:
         bus = FakeBus()

@@ -51,6 +51,7 @@ PERMISSIONS = {
         "dynamodb:GetShardIterator": {"LedgerTable"},
         "dynamodb:ListStreams": {"LedgerTable"},
         "dynamodb:GetItem": {"LedgerTable"},
+        "dynamodb:PutItem": {"LedgerTable"},
         "dynamodb:UpdateItem": {"LedgerTable"},
         "events:PutEvents": {"Bus"},
         "sqs:SendMessage": {"OutboxDeadLetters"},
@@ -277,7 +278,8 @@ def test_outbox_functions_touch_outbox_items_alone(hub: Template) -> None:
     for role in ("PublishOutboxRole", "NotifyPeopleRole", "ReportFindingsRole"):
         for statement in statements_of(hub["Resources"][role]):
             if any(action in {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"} for action in as_list(statement["Action"])):
-                assert statement["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": "OUTBOX#*"}
+                (keys,) = [each for operator, each in statement["Condition"].items() if operator.startswith("ForAllValues:")]
+                assert keys == {"dynamodb:LeadingKeys": "STOP" if statement["Sid"] == "ReadTheKillSwitch" else "OUTBOX#*"}
                 assert statement["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}  # ForAllValues is true on none
 
 

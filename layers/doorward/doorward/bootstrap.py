@@ -91,6 +91,13 @@ def _cuts(partition: str) -> "Cuts":
     return IamCuts(members(partition))
 
 
+def tell_stop(scope: str, change_id: str) -> bool:
+    """For publish_outbox, which sees the ledger's stream."""
+    from doorward.usecases.tell_stop import tell_stop
+
+    return tell_stop(scope, change_id, _brakes(), ledger(), SystemClock(), _setting("HUB_ACCOUNT"))
+
+
 @cache
 def _brakes() -> "BrakesStore":
     from doorward.aws.brakes import DynamoBrakes

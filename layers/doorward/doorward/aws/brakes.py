@@ -2,7 +2,7 @@
 
 Ledger table, `pk` / `sk`:
 
-    STOP#<scope>              STOP      by, because, at, until: set by a person; its stream tells everybody
+    STOP                      <scope>   by, because, at, until: set by a person; the table's stream has everybody told
     BUDGET#<name>#<hour>      BUDGET    spent: writes in that hour, UTC
 
 A scope is written as doorward/guardrails/brakes.py has it: `organization`, `account 111122223333`, `rule external-account`, `role ...`.
@@ -20,6 +20,7 @@ from doorward.ports.clock import Clock
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+STOP: Final = "STOP"
 _KEEP_BUDGETS: Final = timedelta(days=2)
 _TRIES: Final = 5
 _TRY_SECONDS: Final = 0.2
@@ -43,7 +44,7 @@ class DynamoBrakes:
             with translated("reading what keeps from writing"):
                 answer = self._dynamodb.batch_get_item(RequestItems=left)
             for item in answer["Responses"].get(self._table, []):
-                if item["sk"]["S"] == "STOP":
+                if item["pk"]["S"] == STOP:
                     stops.append(_stop(item))
                 else:
                     spent = int(item["spent"]["N"])
@@ -63,18 +64,23 @@ class DynamoBrakes:
                 ExpressionAttributeValues={":one": {"N": "1"}, ":ttl": {"N": str(int((self._clock.now() + _KEEP_BUDGETS).timestamp()))}},
             )
 
+    def stop(self, scope: str) -> Stop | None:
+        with translated(f"reading what is stopped for {scope}"):
+            item = self._dynamodb.get_item(TableName=self._table, Key=stop_key(scope), ConsistentRead=True).get("Item")
+        return None if item is None else _stop(item)
+
     def _budget_key(self, budget: str) -> dict[str, Any]:
         return {"pk": {"S": f"BUDGET#{budget}#{hour_of(self._clock.now())}"}, "sk": {"S": "BUDGET"}}
 
 
 def stop_key(scope: str) -> dict[str, Any]:
-    return {"pk": {"S": f"STOP#{scope}"}, "sk": {"S": "STOP"}}
+    return {"pk": {"S": STOP}, "sk": {"S": scope}}
 
 
 def _stop(item: Mapping[str, Any]) -> Stop:
     until = item.get("until", {}).get("S")
     return Stop(
-        scope=item["pk"]["S"].removeprefix("STOP#"),
+        scope=item["sk"]["S"],
         by=item["by"]["S"],
         because=item["because"]["S"],
         at=datetime.fromisoformat(item["at"]["S"]),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from doorward.guardrails.brakes import Brakes
+from doorward.guardrails.brakes import Brakes, Stop
 
 
 class BrakesStore(Protocol):
@@ -17,3 +17,6 @@ class BrakesStore(Protocol):
 
     def spend(self, budget: str) -> None:
         """One write, in this hour."""
+
+    def stop(self, scope: str) -> Stop | None:
+        """What a person has set for exactly this."""

@@ -1,0 +1,127 @@
+"""`doorward kill-switch`: stop Doorward's writes, and let them go on, in the hub's ledger with the current credentials.
+
+The key is that of doorward/aws/brakes.py (a test compares by reading with that). The table's stream has everybody told.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from rich.text import Text
+
+from doorward.errors import MalformedInput, Unavailable
+from doorward.findings.escaping import for_terminal
+from doorward.guardrails.rules import ALL_RULES
+from doorward_cli.hub import resource_of
+from doorward_cli.tables import print_lines
+
+_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """`until` "": until somebody ends it."""
+
+    scope: str
+    by: str
+    because: str
+    at: str
+    until: str = ""
+
+
+def scope_of(account: str | None, rule: str | None) -> str:
+    """As doorward/guardrails/brakes.py writes it; of neither, the organization. Raises MalformedInput."""
+    if account is not None and rule is not None:
+        raise MalformedInput("--account and --rule: one of them, or neither for the whole organization")
+    if account is not None:
+        if not _ACCOUNT.fullmatch(account):
+            raise MalformedInput(f"--account {account}: must be 12 digits")
+        return f"account {account}"
+    if rule is not None:
+        if rule not in ALL_RULES and not rule.startswith("custom-"):
+            raise MalformedInput(f"--rule {rule}: there is no such rule; `docs/rules` lists them")
+        return f"rule {rule}"
+    return "organization"
+
+
+def stop(scope: str, reason: str, until: datetime | None, stack: str) -> Stopped:
+    """Raises Unavailable, Misconfigured."""
+    with _Table(stack) as table:
+        stopped = Stopped(scope, table.caller(), reason, datetime.now(UTC).isoformat(), "" if until is None else until.isoformat())
+        table.put(stopped)
+    return stopped
+
+
+def go_on(scope: str, stack: str) -> bool:
+    """False where nothing was stopped for this. Raises Unavailable, Misconfigured."""
+    with _Table(stack) as table:
+        return table.delete(scope)
+
+
+def stopped_now(stack: str) -> tuple[Stopped, ...]:
+    """Raises Unavailable, Misconfigured."""
+    with _Table(stack) as table:
+        return table.all()
+
+
+def print_table(stops: Sequence[Stopped]) -> None:
+    print_lines(_lines(stops))
+
+
+def _lines(stops: Sequence[Stopped]) -> Iterator[tuple[int, Text]]:
+    for each in stops:
+        until = f"until {each.until}" if each.until else "until somebody ends it"
+        yield 0, Text().append("stopped  ", style="bold red").append(for_terminal(f"{each.scope}, {until}"))
+        yield 2, Text(for_terminal(f"by {each.by} at {each.at}: {each.because}"))
+    if not stops:
+        yield 0, Text("Nothing is stopped: Doorward writes where its modes say so.", style="green")
+
+
+class _Table:
+    """The hub's ledger table. What AWS answers becomes one sentence."""
+
+    def __init__(self, stack: str) -> None:
+        import boto3
+
+        self._session = boto3.Session()
+        self._name = resource_of(self._session, stack, "LedgerTable")
+        self._dynamodb: Any = self._session.client("dynamodb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if isinstance(error, ClientError):
+            code = error.response.get("Error", {}).get("Code", "an error")
+            actions = "dynamodb:PutItem, DeleteItem and Query"
+            raise Unavailable(f"the kill switch in {self._name}: AWS answered {code}; it needs {actions} on the hub's ledger") from None
+        if isinstance(error, BotoCoreError):
+            raise Unavailable(f"the kill switch in {self._name}: {' '.join(str(error).split())}") from None
+
+    def caller(self) -> str:
+        return str(self._session.client("sts").get_caller_identity()["Arn"])
+
+    def put(self, stopped: Stopped) -> None:
+        item = {"by": stopped.by, "because": stopped.because, "at": stopped.at, **({"until": stopped.until} if stopped.until else {})}
+        self._dynamodb.put_item(TableName=self._name, Item={**_key(stopped.scope), **{name: {"S": text} for name, text in item.items()}})
+
+    def delete(self, scope: str) -> bool:
+        return "Attributes" in self._dynamodb.delete_item(TableName=self._name, Key=_key(scope), ReturnValues="ALL_OLD")
+
+    def all(self) -> tuple[Stopped, ...]:
+        answer = self._dynamodb.query(
+            TableName=self._name,
+            KeyConditionExpression="pk = :stop",
+            ExpressionAttributeValues={":stop": {"S": "STOP"}},
+            ConsistentRead=True,
+        )
+        plain = ({name: value["S"] for name, value in item.items()} for item in answer["Items"])
+        return tuple(Stopped(each["sk"], each["by"], each["because"], each["at"], each.get("until", "")) for each in plain)
+
+
+def _key(scope: str) -> dict[str, dict[str, str]]:
+    return {"pk": {"S": "STOP"}, "sk": {"S": scope}}
