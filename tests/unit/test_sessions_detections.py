@@ -27,6 +27,7 @@ ACME = Organization(
     accounts=(Account(HUB, "hub"), Account(PROD, "prod"), Account(STAGING, "staging"), Account("123456789012", "management")),
     trusted_accounts=(TrustedAccount(VENDOR, "vendor"), TrustedAccount("464622532012", "datadog", external_id_required=False)),
     pipelines=(Pipeline(f"arn:aws:iam::{PROD}:role/deploy/DeployRole", "platform"),),
+    break_glass=(f"arn:aws:iam::{PROD}:role/sealed/emergency",),
 )
 
 HERE = Hub(HUB, {"AROAREACTION": REACT_TO_CHANGE, "AROASWEEP": SWEEP_ACCOUNT, "AROAHEARTBEAT": SEND_HEARTBEATS})

@@ -23,6 +23,7 @@ PAGES: Final = {
     ),
     "waivers": ("waiver-expired", "waiver-unused"),
     "somebody-came-in": ("external-caller", "opened-door-used", "vendor-session-without-external-id"),
+    "break-glass": ("break-glass-used",),
     "doorward-role-used": ("doorward-role-used",),
     "hidden-change": ("omitted-parameters",),
     "provider-changed": ("provider-changed",),

@@ -141,6 +141,20 @@ def _opened_door(scene: Scene) -> Found | None:
     )
 
 
+def _break_glass(scene: Scene) -> Found | None:
+    """Whoever comes, and whether he was let in: such a role is for emergencies, and everybody knows of one."""
+    call = scene.call
+    if call.role_arn not in scene.organization.break_glass or call.event_name not in _OPENING:
+        return None
+    done = "tried to open" if call.failed else "has opened"
+    return Found(
+        Severity.HIGH if call.failed else Severity.CRITICAL,
+        f"{principal_of(call) or 'Somebody'} {done} a session of the break-glass role {_role(scene)}.",
+        "See that there is an emergency, and who declared it. If nobody did: end the session, and seal the role again. What the session"
+        " changes about trust policies is asked about, and not put back.",
+    )
+
+
 # Doorward's own doors
 
 _OPENING: Final = ASSUMPTIONS | {"SwitchRole", "RenewRole"}
@@ -218,6 +232,7 @@ CATALOGUE: Final[Mapping[str, Detection]] = MappingProxyType(
                 "vendor-session-without-external-id", Severity.HIGH, "a vendor came in without its external ID", _vendor_without_external_id
             ),
             Detection("opened-door-used", Severity.CRITICAL, "a door was used just after it was opened", _opened_door),
+            Detection("break-glass-used", Severity.CRITICAL, "a break-glass role was used", _break_glass),
             Detection("doorward-role-used", Severity.CRITICAL, "somebody used one of Doorward's own roles", _own_role),
         )
     }
