@@ -21,6 +21,7 @@ from doorward.iam.documents import hash_of_text
 from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount, TrustedIssuer
 from doorward.ports.ledger import CaseStatus
 from doorward.ports.roles import Refused
+from doorward.usecases.keep_baseline import as_it_means_today
 from doorward.usecases.react_to_change import react_to_change
 from doorward.usecases.reaction import Tools
 from tests.fakes import START, FakeBeats, FakeBrakes, FakeClock, FakeCuts, FakeHints, FakeLedger, FakeRoles, FakeSessions, FakeSweeps
@@ -453,6 +454,61 @@ class TestGivingBack:
         world.roles.put(role(SWAPPED))
         world.react(event(document=SWAPPED))
         assert len(world.roles.writes) == 1
+
+
+class TestAcceptedRolesThatAreMadeAnew:
+    """An ARN means whoever has it now; the accepted policy meant the role that had it then."""
+
+    BATCH_ROLE = Role(SHARED, "batch", "/", GOOD_PRINCIPAL, "AROABATCH00000000001", trusting(f"arn:aws:iam::{SHARED}:root"))
+
+    def known(self, world: World, role_id: str) -> None:
+        made = replace(self.BATCH_ROLE, role_id=role_id)
+        world.roles.put(made)
+        change = event("CreateRole", made.trust_policy, event_id=role_id, role_name="batch", account=SHARED, at=world.clock.now())
+        world.react(change)
+
+    def test_their_ids_are_kept_beside_the_accepted_policy(self, world: World) -> None:
+        self.known(world, "AROABATCH00000000001")
+        world.accepted()
+        (kept,) = world.ledger.accepted.values()
+        assert kept.ids == {GOOD_PRINCIPAL: "AROABATCH00000000001"}
+
+    @pytest.mark.parametrize(("role_id", "comes_back"), [("AROABATCH00000000001", True), ("AROABATCH00000000002", False)])
+    def test_another_role_under_the_same_arn_is_not_let_in_again(self, world: World, role_id: str, comes_back: bool) -> None:
+        self.known(world, "AROABATCH00000000001")
+        world.accepted()
+        self.known(world, role_id)
+        world.roles.put(role(SWAPPED))
+        assert world.react(event(document=SWAPPED)) == ["reverted"]
+        world.follow_up()
+        assert (GOOD_PRINCIPAL in world.stands()) is comes_back
+        assert STRANGER not in world.stands()
+
+    def test_one_that_is_deleted_is_left_out_where_iam_refuses_to_name_it(self, world: World) -> None:
+        app = f"arn:aws:iam::{PROD}:role/app"
+        world.roles.put(replace(role(trusting(f"arn:aws:iam::{PROD}:root"), "app"), role_id="AROAAPP000000000001"))
+        world.accepted(trusting(GOOD_PRINCIPAL, app))
+        world.roles.put(role(SWAPPED))
+        write = world.roles.write_trust_policy
+
+        def refusing(a_role: Role, trust_policy: str, *, finding_id: str) -> None:
+            if GOOD_PRINCIPAL in trust_policy:  # which is not among the roles: deleted
+                raise Refused("MalformedPolicyDocument: Invalid principal in policy")
+            write(a_role, trust_policy, finding_id=finding_id)
+
+        world.roles.write_trust_policy = refusing  # type: ignore[assignment, method-assign]
+        assert world.react(event(document=SWAPPED)) == ["reverted"]
+        assert world.follow_up() == ["stands", "stands", "verified"]
+        assert app in world.stands()
+        assert GOOD_PRINCIPAL not in world.stands()
+
+    def test_a_policy_that_names_another_role_lets_in_somebody_new(self, world: World) -> None:
+        """What stands is the accepted text, and a finding of today: it is not excused by having been accepted of another role."""
+        self.known(world, "AROABATCH00000000001")
+        world.accepted()
+        self.known(world, "AROABATCH00000000002")
+        (accepted,) = world.ledger.accepted.values()
+        assert GOOD_PRINCIPAL not in as_it_means_today(accepted, world.ledger).document
 
 
 class TestUndecided:

@@ -515,6 +515,7 @@ def _baseline(role_ref: str, role_id: str, item: Mapping[str, str] | None) -> Ba
         because=item["because"],
         event_id=item["event_id"],
         at=datetime.fromisoformat(item["at"]),
+        ids=json.loads(item.get("ids", "{}")),
     )
 
 
@@ -532,6 +533,7 @@ def _version_item(baseline: Baseline) -> dict[str, Any]:
         because=baseline.because,
         event_id=baseline.event_id,
         at=_text_of(baseline.at),
+        ids=json.dumps(dict(baseline.ids)) if baseline.ids else None,
     )
 
 

@@ -13,7 +13,7 @@ a guardrail or be in doubt today.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from doorward.errors import MalformedInput
@@ -101,6 +101,30 @@ def without_the_gone(document: Document) -> Document:
         if left or not each.principals:
             kept.append(each._replace(principals=left))
     return document._replace(statements=tuple(kept))
+
+
+def without_other_roles(document: str, others: Collection[str]) -> str:
+    """Without roles of which another one, or none, has the ARN by now, and without statements that name nobody else.
+
+    The text as it is where it names none of them. Raises MalformedInput.
+    """
+    policy = parse_document(document)
+    kept: list[Statement] = []
+    for each in policy.statements:
+        left = each.principals and tuple(one for one in each.principals if one.type != "AWS" or one.value not in others)
+        if left or not each.principals:
+            kept.append(each._replace(principals=left))
+    return document if kept == list(policy.statements) else json.dumps(render_document(policy._replace(statements=tuple(kept))))
+
+
+def roles_named_in(document: str) -> tuple[str, ...]:
+    """ARNs of roles that the policy names; none where it cannot be read."""
+    try:
+        statements = parse_document(document).statements
+    except MalformedInput:
+        return ()
+    named = (one.value for each in statements for one in each.principals or () if one.type == "AWS" and ":role/" in one.value)
+    return tuple(dict.fromkeys(named))
 
 
 def added_to(statements: Sequence[Statement], accepted: Document) -> tuple[Statement, ...]:

@@ -112,7 +112,10 @@ class EventOutcome(NamedTuple):
 
 
 class Baseline(NamedTuple):
-    """A trust policy that was accepted for a role. `accepted_by` says who or what, `because` why."""
+    """A trust policy that was accepted for a role. `accepted_by` says who or what, `because` why.
+
+    `ids`: the unique ids of roles that it names, by ARN, as far as they were known then: an ARN may mean another role by now.
+    """
 
     role_ref: str
     role_id: str
@@ -122,6 +125,7 @@ class Baseline(NamedTuple):
     because: str
     event_id: str
     at: datetime
+    ids: Mapping[str, str] = MappingProxyType({})
 
 
 class Lock(NamedTuple):

@@ -81,8 +81,30 @@ def widens(role: Role, accepted: Baseline, organization: Organization, now: date
     return newly_allowed(before, after, role, organization, now=now).is_there
 
 
+def as_it_means_today(accepted: Baseline, ledger: Ledger) -> Baseline:
+    """Without roles that were made anew under their ARN since: to put the ARN back would let in another role than the accepted one.
+
+    Who is known comes from the ledger: a role that nobody has looked at since it was made anew still counts as the old one.
+    """
+    from doorward.guardrails.accepted import without_other_roles
+
+    now = _ids_of(tuple(accepted.ids), ledger)
+    others = {arn for arn, role_id in accepted.ids.items() if now.get(arn, role_id) != role_id}
+    return replace(accepted, document=without_other_roles(accepted.document, others)) if others else accepted
+
+
+def _ids_of(arns: tuple[str, ...], ledger: Ledger) -> dict[str, str]:
+    """The unique ids of roles of ours that were ever judged."""
+    refs = {arn: f"{arn.split(':')[4]}/{arn.rpartition('/')[2]}" for arn in arns}
+    heads = ledger.heads_of(tuple(refs.values())) if refs else {}
+    return {arn: heads[ref].role_id for arn, ref in refs.items() if ref in heads and heads[ref].role_id}
+
+
 def _accept(version: Baseline, before: Baseline | None, standing: Standing, ledger: Ledger, organization: Organization) -> None:
     """With the event that tells of it, in one transaction. Whoever does it twice finds it accepted."""
+    from doorward.guardrails.accepted import roles_named_in
+
+    version = replace(version, ids=_ids_of(roles_named_in(version.document), ledger))
     role, change = standing.role, standing.change
     account = organization.account(role.account_id)
     replaced = "" if before is None else before.policy_hash

@@ -20,7 +20,7 @@ from doorward.guardrails.looks import Look, out_of_date
 from doorward.guardrails.model import Role
 from doorward.guardrails.protected import protected_because
 from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, Head
-from doorward.usecases.keep_baseline import widens
+from doorward.usecases.keep_baseline import as_it_means_today, widens
 from doorward.usecases.look_at_role import look_at_role, with_permissions
 from doorward.usecases.reaction import Result, Task, policy_hash
 from doorward.values import NamedTuple
@@ -113,6 +113,8 @@ def plan_reaction(task: Task) -> Plan | Idle:
     role, unread = with_permissions(task, role)
     judgement = judge(role, tools.organization, tools.guardrails, now=tools.clock.now())
     accepted = tools.ledger.baseline(role.ref, role.role_id) if judgement.verdict not in _PASSES else None
+    if accepted is not None and accepted.ids:
+        accepted = as_it_means_today(accepted, tools.ledger)
     account = tools.organization.account(role.account_id)
     author = _author(task, head, case, found_hash)
     budget = budget_of(author, judgement.counting, privileged=tools.guardrails.is_privileged(role, account))
