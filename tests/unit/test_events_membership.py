@@ -1,6 +1,6 @@
 """An event counts only where its envelope's account is one of the organization's."""
 
-from dataclasses import replace
+from copy import replace
 
 import pytest
 

@@ -457,7 +457,7 @@ def test_credentials_reach_no_value_and_no_repr(event_name: str) -> None:
     identity = {**USER, "accessKeyId": secret}
     parsed = parse_record(record(event_name, responseElements=credentials, userIdentity=identity))
     assert secret not in repr(parsed)
-    assert secret not in repr([getattr(parsed, name) for name in parsed.__slots__])
+    assert secret not in repr([getattr(parsed, name) for name in type(parsed).__match_args__])
 
 
 def test_an_external_id_in_the_trust_policy_is_not_in_the_repr() -> None:

@@ -13,7 +13,7 @@ Times are ISO 8601 in UTC, so that they sort; `ttl` is epoch seconds.
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -251,7 +251,8 @@ def _time(item: Mapping[str, Any], name: str) -> datetime | None:
 
 def _text(call: SessionEvent) -> str:
     """A call has no credential and no external ID in it."""
-    return json.dumps({name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(call).items()})
+    told = {each.name: getattr(call, each.name) for each in fields(SessionEvent)} | {"actor": call.actor._asdict()}
+    return json.dumps({name: value.isoformat() if isinstance(value, datetime) else value for name, value in told.items()})
 
 
 def _call(text: str) -> SessionEvent:
