@@ -465,6 +465,7 @@ def _case_item(case: Case) -> dict[str, Any]:
         by_pipeline=None if case.by_pipeline is None else str(case.by_pipeline),
         steps=json.dumps({name: _text_of(at) for name, at in case.steps.items()}),
         ttl=int((case.opened_at + _KEEP_CASES).timestamp()) if not case.status.is_open else None,
+        closed_hash=case.closed_hash,
         **_on_agenda(case.due_at),
     )
 
@@ -489,6 +490,7 @@ def _case(role_ref: str, item: Mapping[str, str]) -> Case:
         by_pipeline=None if "by_pipeline" not in item else item["by_pipeline"] == str(True),
         steps={name: datetime.fromisoformat(at) for name, at in json.loads(item.get("steps", "{}")).items()},
         due_at=_time(item.get("due_at")),
+        closed_hash=item.get("closed_hash"),
     )
 
 

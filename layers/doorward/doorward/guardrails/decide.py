@@ -79,6 +79,13 @@ class Use(StrEnum):
     FREE = "free"
 
 
+class Former(NamedTuple):
+    """The policy that stood before a change; None where none did, or where `is_known` is False: nobody knows which."""
+
+    document: str | None
+    is_known: bool = True
+
+
 class Circumstances(NamedTuple):
     """What besides the verdict counts. `protected_because`: a sentence where this role must never be written, else None.
 

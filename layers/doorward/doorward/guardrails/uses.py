@@ -11,7 +11,7 @@ from typing import Final
 
 from doorward.errors import MalformedInput
 from doorward.findings.model import Remedy
-from doorward.guardrails.decide import Use
+from doorward.guardrails.decide import Former, Use
 from doorward.guardrails.diff import newly_allowed
 from doorward.guardrails.model import Role
 from doorward.iam.arns import account_of_principal
@@ -26,9 +26,13 @@ _ANOTHER_ORGANIZATION: Final = "o-another"
 
 
 class Uses(NamedTuple):
-    """`users`: whom the former policy let in, who came before the change, and whom what stands now still lets in."""
+    """`users`: whom the former policy let in, who came before the change, and whom what stands now still lets in.
+
+    `former` None: there was none, or `is_known` is False.
+    """
 
     former: Document | None
+    is_known: bool
     users: tuple[str, ...]
     role: Role
     organization: Organization
@@ -38,13 +42,13 @@ class Uses(NamedTuple):
         return all(lets_in(document, each, self.role, self.organization) for each in self.users)
 
 
-def uses_of(role: Role, former: str | None, came: Iterable[str], organization: Organization) -> Uses:
-    """`former`: the policy that stood before, None where none did. `came`: principals as sessions' edges name them, before the change."""
-    before, found = _read(former), _read(role.trust_policy)
+def uses_of(role: Role, former: Former, came: Iterable[str], organization: Organization) -> Uses:
+    """`came`: principals as sessions' edges name them, before the change."""
+    before, found = _read(former.document), _read(role.trust_policy)
     if before is None or found is None:
-        return Uses(before, (), role, organization)
+        return Uses(before, former.is_known and former.document is None, (), role, organization)
     both = (each for each in came if lets_in(before, each, role, organization) and lets_in(found, each, role, organization))
-    return Uses(before, tuple(dict.fromkeys(both)), role, organization)
+    return Uses(before, True, tuple(dict.fromkeys(both)), role, organization)
 
 
 def use_under(uses: Uses, remedies: Iterable[Remedy], *, now: datetime) -> Use:
@@ -52,7 +56,7 @@ def use_under(uses: Uses, remedies: Iterable[Remedy], *, now: datetime) -> Use:
     if uses.users:
         return Use.FREE if any(map(uses.are_spared_by, remedies)) else Use.PROTECTS
     if uses.former is None:
-        return Use.FREE
+        return Use.FREE if uses.is_known else Use.UNKNOWN
     mildest = next(iter(remedies), None)
     if mildest is None:
         return Use.FREE

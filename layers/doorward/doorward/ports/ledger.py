@@ -43,7 +43,8 @@ class Case(NamedTuple):
 
     `found_document` is what stood (JSON text); `detail` is what was announced, without documents. `by_pipeline`: whether a known
     pipeline wrote what stood, None while no event told who did. `steps`: when each step of the reaction was done, by name. `due_at`: when
-    whatever is left to do is taken up again, None where nothing is.
+    whatever is left to do is taken up again, None where nothing is. `closed_hash` is of the policy that closed it; what is planned may be
+    another by then, which gives back.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Case(NamedTuple):
     by_pipeline: bool | None = None
     steps: Mapping[str, datetime] = MappingProxyType({})
     due_at: datetime | None = None
+    closed_hash: str | None = None
 
 
 class Head(NamedTuple):
@@ -72,7 +74,7 @@ class Head(NamedTuple):
     `looked` is the last look that a sweep asked for, as text of doorward/guardrails/looks.py, out of date once something else had the
     role looked at; "" before the first. It is kept last of all that a look does: whoever dies before that is asked again.
 
-    `stands_hash` and `stands_since`: the compliant policy that was seen last, and since when no look saw another or a violation.
+    `stands_hash` and `stands_since`: the compliant policy that was seen last, and since when no look saw another; None after a violation.
 
     `written_at` and `written_for` are the time of our last write and the id of the event that led to it; `writes` are the last ones.
     """

@@ -61,9 +61,9 @@ def carry_out(plan: Plan | Idle, task: Task) -> Result:
         case = replace(case, by_pipeline=plan.by_pipeline)
         tools.ledger.intend(task.lock, case)
     action = plan.decision.action
-    if action is not Action.PASS and head.stands_hash:
+    if action is not Action.PASS and head.stands_since is not None:
         tools.ledger.replaced(plan.role.ref, plan.role.role_id, head.stands_hash)
-        head = replace(head, stands_hash="", stands_since=None)
+        head = replace(head, stands_since=None)
     if action is Action.PASS:
         result = _pass(plan, task, head)
     elif action is Action.WRITE:
@@ -115,7 +115,7 @@ def _pass(plan: Plan, task: Task, head: Head) -> Result:
         head = closing.head
     if plan.unread is None:
         head = _looked(task, head, plan.role, found_hash)
-    if head.stands_hash != found_hash:
+    if head.stands_hash != found_hash or head.stands_since is None:
         head = replace(head, stands_hash=found_hash, stands_since=now)
     standing = Standing(plan.role, found_hash, head.stands_since or now, task.change, task.told_hash, now)
     came_to = keep_baseline(standing, tools.ledger, tools.organization, tools.guardrails.quiet)
@@ -213,7 +213,7 @@ def _put_back(plan: Plan, task: Task, head: Head) -> Result:
     tools.brakes().spend(plan.budget)
     refusals: list[str] = []
     for remedy in rungs_of(plan):
-        intended = _intended(case, remedy, tools.clock.now())
+        intended = _intended(plan, task, case, remedy)
         tools.ledger.intend(task.lock, intended)
         window = intend_cut(plan, task, case)
         now_there = tools.roles.read(task.account_id, task.role_name)
@@ -230,8 +230,7 @@ def _put_back(plan: Plan, task: Task, head: Head) -> Result:
         except Conflict:
             raise ChangedMeanwhile from None
         sessions = person_decides(plan, case, tools.clock.now()) if window is None else cut_sessions(task, role, window)
-        gives_back = _loses_what_was_accepted(plan, task, intended)
-        closing = close_remedied(intended, head, tools.clock.now(), sessions, gives_back=gives_back)
+        closing = close_remedied(intended, head, tools.clock.now(), sessions)
         tools.ledger.close_case(task.lock, *closing)
         _verify_later(task, case)
         _give_back(task, closing.case)
@@ -239,14 +238,14 @@ def _put_back(plan: Plan, task: Task, head: Head) -> Result:
     return _not_closed(plan, task, head, case, announcement, [*refusals, *_quarantined(plan, task, case)])
 
 
-def _loses_what_was_accepted(plan: Plan, task: Task, intended: Case) -> bool:
+def _loses_what_was_accepted(plan: Plan, task: Task, planned: str) -> bool:
     """Where a breaker lets nothing be given back, nothing is to be."""
-    if plan.accepted is None or plan.decision.rungs is not Rungs.ALL or intended.planned_document is None:
+    if plan.accepted is None or plan.decision.rungs is not Rungs.ALL:
         return False
     from doorward.guardrails.accepted import give_back
 
     tools = task.tools
-    closed = plan.role._replace(trust_policy=intended.planned_document)
+    closed = plan.role._replace(trust_policy=planned)
     return give_back(closed, plan.accepted.document, tools.organization, tools.guardrails, now=tools.clock.now()) is not None
 
 
@@ -277,10 +276,12 @@ def _quarantined(plan: Plan, task: Task, case: Case) -> list[str]:
     return ["the door is open, and behind it nothing is permitted: DoorwardQuarantine is attached to the role"]
 
 
-def _intended(case: Case, remedy: Remedy, now: datetime) -> Case:
+def _intended(plan: Plan, task: Task, case: Case, remedy: Remedy) -> Case:
     planned = json.dumps(remedy.trust_policy)
+    now = task.tools.clock.now()
     return replace(
         case,
+        detail={**case.detail, "gives_back": _loses_what_was_accepted(plan, task, planned)},
         status=CaseStatus.INTENDED,
         planned_hash=hash_of_text(planned),
         planned_document=planned,
@@ -302,17 +303,17 @@ def _not_closed(  # noqa: PLR0917 - what was tried, and on what
     return Result("remedy-failed", f"{headline(plan.judgement)} Not closed: {because}.")
 
 
-def close_remedied(case: Case, head: Head, now: datetime, sessions: dict[str, Any] | None = None, *, gives_back: bool = True) -> Closing:
+def close_remedied(case: Case, head: Head, now: datetime, sessions: dict[str, Any] | None = None) -> Closing:
     """The planned policy was written. `case` is as it was intended; `sessions`: what is told of those opened meanwhile.
 
-    `gives_back`: what was accepted and is lost is to be given back.
+    As the time of the write counts that of the intent: what somebody does right after the write must not seem to be older.
     """
     assert case.planned_document is not None  # noqa: S101 - an intent has a plan
     assert case.remedy_kind is not None  # noqa: S101
     kind: RemedyKind = case.remedy_kind
     seconds = (now - datetime.fromisoformat(case.detail["event"]["time"])).total_seconds()
     detail = with_remedy(case.detail, Remedy(kind, json.loads(case.planned_document), proved=True), case.found_document, seconds)
-    detail |= {"sessions": sessions, "gives_back": gives_back}
+    detail |= {"sessions": sessions}
     closed = replace(
         case,
         status=CaseStatus.REMEDIED,
@@ -320,10 +321,14 @@ def close_remedied(case: Case, head: Head, now: datetime, sessions: dict[str, An
         detail=detail,
         steps={**case.steps, "written": now},
         due_at=now + timedelta(seconds=VERIFIED_AFTER[-1]) + FINISHED_WITHIN,
+        closed_hash=case.planned_hash,
     )
+    written_at = case.steps.get("intended", now)
     author = str(case.detail["actor"]["arn"] or "")
-    writes = (*head.writes, Write(now, case.found_hash, author))[-MOST_WRITES:]
-    after = Head(case.generation + 1, case.role_id, case.planned_hash or "", now, case.event_id, writes=writes)
+    writes = (*head.writes, Write(written_at, case.found_hash, author))[-MOST_WRITES:]
+    after = Head(
+        case.generation + 1, case.role_id, case.planned_hash or "", written_at, case.event_id, stands_hash=head.stands_hash, writes=writes
+    )
     return Closing(closed, after, Announcement(f"{case.id}-reverted", "TrustPolicyReverted", detail, now))
 
 

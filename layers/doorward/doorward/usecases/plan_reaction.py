@@ -10,11 +10,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from doorward.errors import DoorwardError
+from doorward.events.hints import EVENT_NAME
 from doorward.events.model import Cause
 from doorward.findings.model import Judgement, Remedy, Verdict
 from doorward.guardrails.authors import Author, author_of
 from doorward.guardrails.brakes import Brake, brake_of, budget_of
-from doorward.guardrails.decide import Action, Circumstances, Decision, Rungs, Use, decide, to_close
+from doorward.guardrails.decide import Action, Circumstances, Decision, Former, Rungs, Use, decide, to_close
 from doorward.guardrails.judge import judge
 from doorward.guardrails.looks import Look, out_of_date
 from doorward.guardrails.model import Role
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 
 _PASSES = frozenset({Verdict.COMPLIANT, Verdict.WAIVED})
+_OF_A_CHANGE = frozenset({Action.WAIT, Action.WRITE})
 
 
 class Closing(NamedTuple):
@@ -119,7 +121,8 @@ def plan_reaction(task: Task) -> Plan | Idle:
     author = _author(task, head, case, found_hash)
     budget = budget_of(author, judgement.counting, privileged=tools.guardrails.is_privileged(role, account))
     remedies = Remedies(lambda: _ladder(task, role, judgement, accepted))
-    uses = cache(lambda: _uses(task, role, accepted, head.stands_hash if head.role_id == role.role_id else ""))
+    before = _former(task, head, role, case or (closing and closing.case), accepted)
+    uses = cache(lambda: _uses(task, role, before))
     decision = decide(
         judgement,
         role,
@@ -210,15 +213,43 @@ def _ladder(task: Task, role: Role, judgement: Judgement, accepted: Baseline | N
             yield restored
 
 
-def _uses(task: Task, role: Role, accepted: Baseline | None, former_hash: str) -> "Uses":
-    """What stood before is the accepted policy, else the last that was seen and broke nothing. A new role had none, and nobody used it."""
+def _former(task: Task, head: Head, role: Role, case: Case | None, accepted: Baseline | None) -> Callable[[], Former]:
+    """What stood before: looked up where it decides. `case`: the one about what stands, or the one that this change has overtaken.
+
+    | known is                                                | what stood before        |
+    |---------------------------------------------------------|--------------------------|
+    | an accepted policy                                      | that                     |
+    | a policy that was seen and broke nothing                | that                     |
+    | a violation of another policy, until this change        | that violation           |
+    | this very violation, and nobody had just made it        | the same policy          |
+    | this very violation, when its change was told           | nothing, as far as known |
+    | nothing at all of the role, or that we wrote it last    | nothing                  |
+    | that it was looked at, and no more                      | who knows                |
+    """
+
+    def look() -> Former:
+        if accepted is not None:
+            return Former(accepted.document)
+        is_known = head.role_id == role.role_id
+        seen = task.tools.ledger.version(role.ref, role.role_id, head.stands_hash) if is_known and head.stands_hash else None
+        if seen is not None:
+            return Former(seen.document)
+        if case is not None and case.role_id == role.role_id:
+            stood = case.found_hash != policy_hash(role)
+            nobody_made_it = case.detail["event"]["name"] == EVENT_NAME and case.detail["action"] not in _OF_A_CHANGE
+            return Former(case.found_document) if stood or nobody_made_it else Former(None)
+        return Former(None, is_known=not is_known or head.written_at is not None)
+
+    return look
+
+
+def _uses(task: Task, role: Role, former: Callable[[], Former]) -> "Uses":
     from doorward.guardrails.uses import uses_of
 
-    tools = task.tools
-    former = accepted or (tools.ledger.version(role.ref, role.role_id, former_hash) if former_hash else None)
-    edges = () if former is None else tools.edges(role.ref)
+    tools, before = task.tools, former()
+    edges = () if before.document is None else tools.edges(role.ref)
     came = [each.principal for each in edges if each.times and each.first is not None and each.first < task.change.event_time]
-    return uses_of(role, None if former is None else former.document, came, tools.organization)
+    return uses_of(role, before, came, tools.organization)
 
 
 def _use(task: Task, remedies: Remedies, uses: "Uses") -> Use:
