@@ -273,7 +273,7 @@ class FailingAccount(Account):
         world = self.world
         bus: Any = Failing(self.bus, self.fates)
         try:
-            finish_started(world.tools.ledger, world.tools.ledger, bus, world.tools.hints(), world.clock)  # type: ignore[arg-type]
+            finish_started(world.tools.ledger, world.tools.ledger, bus, world.tools.hints(), world.tools.organization, world.clock)  # type: ignore[arg-type]
         except (Unavailable, Conflict):
             pass
         except Killed:

@@ -14,6 +14,7 @@ logger = Logger()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Fails, and so raises its alarm, where something could not be taken up: the next turn tries again."""
     ledger = bootstrap.ledger()
-    finished = finish_started(ledger, ledger, bootstrap.bus(), bootstrap.hints(), SystemClock())
+    organization = bootstrap.known_organization().organization()
+    finished = finish_started(ledger, ledger, bootstrap.bus(), bootstrap.hints(), organization, SystemClock())
     logger.info("Took up what was due", **finished._asdict())
     return finished._asdict()

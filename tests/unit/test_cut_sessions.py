@@ -47,7 +47,7 @@ def policy_of(world: World) -> str | None:
 def due(world: World) -> list[str]:
     """What finish_started takes up now, delivered."""
     sent = len(world.hints.sent)
-    finish_started(world.ledger, world.ledger, FakeBus(), world.hints, world.clock)
+    finish_started(world.ledger, world.ledger, FakeBus(), world.hints, world.tools.organization, world.clock)
     return [outcome for each in world.hints.sent[sent:] for outcome in world.react(hint_as_text(each))]
 
 

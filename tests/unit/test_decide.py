@@ -225,12 +225,12 @@ def test_an_author_is_known_by_who_signed_the_call() -> None:
 def test_a_role_that_was_written_three_times_within_a_day_is_braked_and_forgotten_after_it() -> None:
     writes = [Write(START + timedelta(hours=each), "bad", "jane") for each in range(MOST_WRITES)]
     now = START + timedelta(hours=10)
-    assert brake_of(Brakes(), writes[1:], "bad", "jane", now).kind is Braking.NONE
-    brake = brake_of(Brakes(), writes, "bad", "jane", now)
+    assert brake_of(Brakes(), (), writes[1:], "bad", "jane", now).kind is Braking.NONE
+    brake = brake_of(Brakes(), (), writes, "bad", "jane", now)
     assert brake.kind is Braking.WRITTEN_TOO_OFTEN
     assert "its own source" in str(brake.because)
-    assert "its own source" not in str(brake_of(Brakes(), writes, "other", "jane", now).because)
-    assert brake_of(Brakes(), writes, "bad", "jane", START + timedelta(hours=24)).kind is Braking.NONE
+    assert "its own source" not in str(brake_of(Brakes(), (), writes, "other", "jane", now).because)
+    assert brake_of(Brakes(), (), writes, "bad", "jane", START + timedelta(hours=24)).kind is Braking.NONE
 
 
 def test_budgets_are_of_an_author_a_severity_and_privileged_roles_by_themselves() -> None:
@@ -239,14 +239,14 @@ def test_budgets_are_of_an_author_a_severity_and_privileged_roles_by_themselves(
         for author, finding, privileged in product(["jane", "mallory", ""], [FINDING, CRITICAL], [True, False])
     }
     assert len(budgets) == 3 * 2 * 2
-    assert brake_of(Brakes(spent=BUDGET - 1), (), "bad", "jane", START).kind is Braking.NONE
-    assert brake_of(Brakes(spent=BUDGET), (), "bad", "jane", START).kind is Braking.BUDGET_SPENT
+    assert brake_of(Brakes(spent=BUDGET - 1), (), (), "bad", "jane", START).kind is Braking.NONE
+    assert brake_of(Brakes(spent=BUDGET), (), (), "bad", "jane", START).kind is Braking.BUDGET_SPENT
 
 
 def test_what_a_person_has_set_counts_until_its_end_and_before_everything_else() -> None:
     stop = Stop("account 777788889999", "jane", "an incident", START, START + timedelta(hours=1))
-    assert brake_of(Brakes((stop,), BUDGET), (), "bad", "jane", START).kind is Braking.STOPPED
-    assert brake_of(Brakes((stop,)), (), "bad", "jane", START + timedelta(hours=1)).kind is Braking.NONE
+    assert brake_of(Brakes((stop,), BUDGET), (), (), "bad", "jane", START).kind is Braking.STOPPED
+    assert brake_of(Brakes((stop,)), (), (), "bad", "jane", START + timedelta(hours=1)).kind is Braking.NONE
     assert scopes_of("777788889999/payments", ("external-account",)) == (
         "organization",
         "account 777788889999",

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from doorward.errors import Unavailable
+from doorward.organization.model import Account, Organization
 from doorward.ports.ledger import Announcement, CaseStatus, Head
 from doorward.usecases.finish_started import Finished, finish_started
 from tests.contract.test_ledger import CASE, FOUND, REF
@@ -18,9 +19,10 @@ class World:
     def __init__(self) -> None:
         self.clock, self.bus, self.hints = FakeClock(), FakeBus(), FakeHints()
         self.ledger = FakeLedger(self.clock)
+        self.organization = Organization(accounts=(Account(REF.partition("/")[0], "prod"),))
 
     def turn(self) -> Finished:
-        return finish_started(self.ledger, self.ledger, self.bus, self.hints, self.clock)
+        return finish_started(self.ledger, self.ledger, self.bus, self.hints, self.organization, self.clock)
 
 
 def test_what_is_not_due_yet_is_left_alone() -> None:

@@ -9,7 +9,7 @@ A scope is written as doorward/guardrails/brakes.py has it: `organization`, `acc
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from doorward.aws.errors import translated
@@ -78,11 +78,11 @@ def stop_key(scope: str) -> dict[str, Any]:
 
 
 def _stop(item: Mapping[str, Any]) -> Stop:
-    until = item.get("until", {}).get("S")
-    return Stop(
-        scope=item["sk"]["S"],
-        by=item["by"]["S"],
-        because=item["because"]["S"],
-        at=datetime.fromisoformat(item["at"]["S"]),
-        until=None if until is None else datetime.fromisoformat(until),
-    )
+    """Somebody may have written it by hand: what cannot be read stops for ever, and says so."""
+    scope = item["sk"]["S"]
+    try:
+        text = {name: item[name]["S"] for name in ("by", "because", "at", "until") if name in item}
+        until = datetime.fromisoformat(text["until"]) if "until" in text else None
+        return Stop(scope, text["by"], text["because"], datetime.fromisoformat(text["at"]), until)
+    except (KeyError, ValueError):
+        return Stop(scope, "somebody", "the kill switch was written in a form that cannot be read; write it anew", datetime.now(UTC))

@@ -518,6 +518,7 @@ def _baseline(role_ref: str, role_id: str, item: Mapping[str, str] | None) -> Ba
         event_id=item["event_id"],
         at=datetime.fromisoformat(item["at"]),
         ids=json.loads(item.get("ids", "{}")),
+        event_time=_time(item.get("event_time")),
     )
 
 
@@ -536,6 +537,7 @@ def _version_item(baseline: Baseline) -> dict[str, Any]:
         event_id=baseline.event_id,
         at=_text_of(baseline.at),
         ids=json.dumps(dict(baseline.ids)) if baseline.ids else None,
+        event_time=_text_of(baseline.event_time),
     )
 
 

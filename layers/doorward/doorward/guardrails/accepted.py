@@ -117,6 +117,26 @@ def without_other_roles(document: str, others: Collection[str]) -> str:
     return document if kept == list(policy.statements) else json.dumps(render_document(policy._replace(statements=tuple(kept))))
 
 
+def is_same_but_for_the_gone(told: str, stands: str) -> bool:
+    """Whether a policy stands as it was written, but that roles and users which are gone since show as their unique ids."""
+    try:
+        written, shown = parse_document(told), parse_document(stands)
+    except MalformedInput:
+        return False
+    if written.version != shown.version or len(written.statements) != len(shown.statements):
+        return False
+    return all(map(_is_same_but_for_the_gone, written.statements, shown.statements))
+
+
+def _is_same_but_for_the_gone(written: Statement, shown: Statement) -> bool:
+    if written._replace(principals=None) != shown._replace(principals=None):
+        return False
+    left = {each for each in shown.principals or () if each.type != "AWS" or not is_unique_id(each.value)}
+    named, gone = set(written.principals or ()), len(set(shown.principals or ())) - len(left)
+    missing = named - left
+    return left <= named and len(missing) == gone and all(":role/" in each.value or ":user/" in each.value for each in missing)
+
+
 def roles_named_in(document: str) -> tuple[str, ...]:
     """ARNs of roles that the policy names; none where it cannot be read."""
     try:

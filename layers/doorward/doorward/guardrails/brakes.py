@@ -61,7 +61,10 @@ class Stop(NamedTuple):
         return self.scope.startswith("role ")
 
     def counts(self, now: datetime) -> bool:
-        return self.until is None or now < self.until
+        """A time that somebody wrote without its zone is taken for UTC."""
+        if self.until is None:
+            return True
+        return now < (self.until if self.until.tzinfo is not None else self.until.replace(tzinfo=UTC))
 
 
 class Write(NamedTuple):
@@ -90,9 +93,20 @@ def hour_of(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y-%m-%dT%H}"
 
 
-def brake_of(brakes: Brakes, writes: Sequence[Write], found_hash: str, author: str, now: datetime) -> Brake:
-    """`writes`: our last ones to the role."""
-    stops = sorted((each for each in brakes.stops if each.counts(now)), key=lambda each: each.is_hold)
+def not_stopped(findings: Sequence[Finding], brakes: Brakes, now: datetime) -> tuple[Finding, ...]:
+    """A guardrail that is stopped keeps no other from closing what it finds."""
+    stopped = {each.scope for each in brakes.stops if each.counts(now)}
+    return tuple(each for each in findings if f"rule {each.rule}" not in stopped)
+
+
+def brake_of(  # noqa: PLR0917 - what is set, what was done, and what is to be
+    brakes: Brakes, findings: Sequence[Finding], writes: Sequence[Write], found_hash: str, author: str, now: datetime
+) -> Brake:
+    """`findings`: those to be closed. `writes`: our last ones to the role."""
+    counting = [each for each in brakes.stops if each.counts(now)]
+    if not_stopped(findings, brakes, now):
+        counting = [each for each in counting if not each.scope.startswith("rule ")]
+    stops = sorted(counting, key=lambda each: each.is_hold)
     if stops:
         each = stops[0]
         until = "" if each.until is None else f" until {each.until:%Y-%m-%d %H:%M} UTC"

@@ -5,7 +5,9 @@
 | compliant, waived      | any     |                                               | pass       | pass      |
 | undecidable, invalid   |         | `undecidable` is alert or approve             |            | that      |
 | undecidable, invalid   |         | it is restore, and nothing accepted is left   |            | ask       |
-| undecidable, invalid   | enforce | it is restore: as a violation from here on    |            | restore   |
+| undecidable, invalid   | enforce | it is restore: as below, but that no breaker  |            | restore   |
+|                        |         | and no use keeps from restoring               |            |           |
+| violating, undecidable |         | the stronger of the two                       |            |           |
 | violating              | observe |                                               | observe    | observe   |
 | violating              | alert   |                                               | alert      | alert     |
 | violating              | approve |                                               | ask        | ask       |
@@ -140,6 +142,18 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
         return Decision(Action.PASS, guardrails.mode, "No guardrail is broken.")
     if judgement.verdict in {Verdict.UNDECIDABLE, Verdict.INVALID}:
         return _of_undecided(guardrails.undecidable_for(role, account), circumstances)
+    decision = _of_violation(judgement, role, account, guardrails, circumstances)
+    if not judgement.undecidable:
+        return decision
+    # Whatever else is wrong with it, a policy that is too hard to judge is no way in.
+    other = _of_undecided(guardrails.undecidable_for(role, account), circumstances)
+    order = list(Action).index
+    return other if order(other.action) >= order(decision.action) and other.action is not Action.ALERT else decision
+
+
+def _of_violation(
+    judgement: Judgement, role: Role, account: Account | None, guardrails: Guardrails, circumstances: Circumstances
+) -> Decision:
     counting = judgement.counting
     modes = [guardrails.mode_for(each.rule, role, account) for each in counting]
     mode = max(modes, key=list(Mode).index)
@@ -178,10 +192,14 @@ def _of_undecided(setting: Undecidable, circumstances: Circumstances) -> Decisio
     if not circumstances.can_restore():
         because = f"{_UNDECIDED}, and nothing was accepted for this role that could be put back. A person has to decide."
         return Decision(Action.ASK, Mode.ENFORCE, because)
-    decision = _to_be_written(circumstances, critical=False)
-    if decision.action is not Action.WRITE:
+    if circumstances.author_may_come or circumstances.author is Author.SERVICE:
+        decision = _to_be_written(circumstances, critical=False)
         return decision._replace(because=f"{_UNDECIDED}. {decision.because}")
-    return decision._replace(because=f"{_UNDECIDED}: the accepted policy is put back.", rungs=Rungs.ACCEPTED)
+    brake = circumstances.brake()
+    if brake.kind is Braking.STOPPED:
+        return Decision(Action.ASK, Mode.ENFORCE, f"{_UNDECIDED}. Not written: {brake.because}", brake=brake)
+    # To put back what was accepted is to close: no breaker keeps from that, and nobody whom the accepted policy lets in loses anything.
+    return Decision(Action.WRITE, Mode.ENFORCE, f"{_UNDECIDED}: the accepted policy is put back.", Rungs.ACCEPTED, brake=brake)
 
 
 def _because_of_the_change(circumstances: Circumstances, *, critical: bool) -> tuple[Action, str] | None:

@@ -117,6 +117,7 @@ class Baseline(NamedTuple):
     """A trust policy that was accepted for a role. `accepted_by` says who or what, `because` why.
 
     `ids`: the unique ids of roles that it names, by ARN, as far as they were known then: an ARN may mean another role by now.
+    `event_time`: of the event by which it was accepted; an older one, which came again, accepts nothing.
     """
 
     role_ref: str
@@ -128,6 +129,7 @@ class Baseline(NamedTuple):
     event_id: str
     at: datetime
     ids: Mapping[str, str] = MappingProxyType({})
+    event_time: datetime | None = None
 
 
 class Lock(NamedTuple):

@@ -52,6 +52,7 @@ def carry_out(plan: Plan | Idle, task: Task) -> Result:
         tools.ledger.close_case(task.lock, *plan.closing)
     if isinstance(plan, Idle):
         return plan.result
+    task = replace(task, told_hash=plan.told_hash)
     for alert in plan.alerts:
         from doorward.usecases.announce_alert import announce_alert
 
@@ -218,6 +219,7 @@ def _put_back(plan: Plan, task: Task, head: Head) -> Result:
         window = intend_cut(plan, task, case)
         now_there = tools.roles.read(task.account_id, task.role_name)
         if now_there is None or (now_there.role_id, policy_hash(now_there)) != (role.role_id, plan.found_hash):
+            tools.ledger.intend(task.lock, case)  # nothing was written: what stands is nobody's work but theirs
             raise ChangedMeanwhile
         try:
             tools.roles.write_trust_policy(role, intended.planned_document or "", finding_id=case.id)
@@ -336,7 +338,7 @@ def _verify_later(task: Task, case: Case) -> None:
     """Should we die before this, finish_started finds the case due."""
     now = task.tools.clock.now()
     hint = Hint(
-        task.account_id, Cause.TRUST, "Whether what was written stands.", case.event_id, now, role_name=task.role_name, follows=case.id
+        task.account_id, Cause.TRUST, "Whether what was written stands.", case.id, now, role_name=task.role_name, follows=case.id
     )
     for seconds in VERIFIED_AFTER:
         task.tools.hints().send([hint], after_seconds=seconds)

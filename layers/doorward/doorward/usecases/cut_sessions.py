@@ -44,7 +44,7 @@ def cut_sessions(task: Task, role: Role, window: Window) -> dict[str, Any]:
     if cut is None:
         return {**told, "cut": False, "because": "Nothing is left to end."}
     try:
-        _make_stand(task, role, cut, cut.windows)
+        _make_stand(task, role, cut, _of_closed_cases(task, cut, window.case_id))
     except (Misconfigured, Refused) as error:
         return {**told, "cut": False, "because": f"Sessions opened meanwhile could NOT be ended: {error}"}
     except DoorwardError as error:
@@ -78,7 +78,8 @@ def end_window(task: Task, role: Role, case: Case, verified_at: datetime) -> Non
     own = None if cut is None else next((each for each in cut.windows if each.case_id == case.id), None)
     if cut is not None and own is not None:
         with suppress(Misconfigured, Refused, Conflict):
-            _make_stand(task, role, cut, with_window(cut, own._replace(until=verified_at + MARGIN)).windows)
+            ended = with_window(cut, own._replace(until=verified_at + MARGIN))
+            _make_stand(task, role, cut, _of_closed_cases(task, ended, case.id))
 
 
 def follow_up_cut(task: Task) -> Result:
@@ -105,6 +106,11 @@ def follow_up_cut(task: Task) -> Result:
         tools.ledger.remove_cut(task.lock)
         return Result("cut-left", f"The end of sessions could not be taken away, and denies nothing any more: {error}")
     return Result("cut", "The role's sessions are cut as they have to be.")
+
+
+def _of_closed_cases(task: Task, cut: Cut, own: str) -> tuple[Window, ...]:
+    """An intent that nothing came of cuts nobody. `own`: the case that is being closed."""
+    return tuple(each for each in cut.windows if each.case_id == own or _status(task, each) is CaseStatus.REMEDIED)
 
 
 def _status(task: Task, window: Window) -> CaseStatus | None:

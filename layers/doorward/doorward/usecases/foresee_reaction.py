@@ -12,7 +12,7 @@ from doorward.guardrails.cuts import cutting_for
 from doorward.guardrails.decide import Action
 from doorward.ports.ledger import Lock
 from doorward.usecases.plan_reaction import Idle, plan_reaction, rungs_of
-from doorward.usecases.reaction import Task, Tools, finding_id
+from doorward.usecases.reaction import Task, Tools, finding_id, policy_hash
 
 FORMAT: Final = "doorward.plan/1"
 
@@ -44,7 +44,9 @@ def foresee_reaction(request: Mapping[str, Any], tools: Tools) -> dict[str, Any]
         replay_name=None,
     )
     ref = f"{account_id}/{name}"
-    plan = plan_reaction(Task(Lock(ref, ""), account_id, name, change, None, tools, cause_known=True, began=now))
+    stands = None if by is None else tools.roles.read(account_id, name)  # what he is taken to have written
+    told_hash = None if stands is None else policy_hash(stands)
+    plan = plan_reaction(Task(Lock(ref, ""), account_id, name, change, told_hash, tools, cause_known=True, began=now))
     if isinstance(plan, Idle):
         return {"format": FORMAT, "role_ref": ref, "role": None, "because": plan.result.because, "action": "none", "writes": []}
     case_id = finding_id(plan.role, plan.found_hash, plan.head.generation)

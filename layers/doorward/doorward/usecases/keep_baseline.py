@@ -43,7 +43,9 @@ def keep_baseline(standing: Standing, ledger: Ledger, organization: Organization
     version = Version(
         is_accepted=accepted is not None and accepted.policy_hash == policy_hash,
         has_accepted=accepted is not None,
-        by_pipeline=standing.is_of_this_event and organization.is_pipeline(change.actor.arn, role.path + role.name),
+        by_pipeline=standing.is_of_this_event
+        and organization.is_pipeline(change.actor.arn, role.path + role.name)
+        and not (accepted is not None and accepted.event_time is not None and change.event_time < accepted.event_time),
         stands_since=standing.since,
         widens=lambda: accepted is not None and widens(role, accepted, organization, standing.now),
         was_replaced=lambda: ledger.was_replaced(role.ref, role.role_id, policy_hash),
@@ -58,6 +60,7 @@ def keep_baseline(standing: Standing, ledger: Ledger, organization: Organization
         because="Seen, and no guardrail is broken.",
         event_id=change.event_id,
         at=standing.now,
+        event_time=change.event_time,
     )
     if came_to is Becomes.OBSERVED:
         ledger.observe(seen)

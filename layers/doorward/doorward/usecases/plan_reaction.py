@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from doorward.errors import DoorwardError
 from doorward.events.hints import EVENT_NAME
 from doorward.events.model import Cause
-from doorward.findings.model import Judgement, Remedy, Verdict
+from doorward.findings.model import Finding, Judgement, Remedy, Verdict
 from doorward.guardrails.authors import Author, author_of
-from doorward.guardrails.brakes import Brake, brake_of, budget_of
+from doorward.guardrails.brakes import brake_of, budget_of, not_stopped
 from doorward.guardrails.decide import Action, Circumstances, Decision, Former, Rungs, Use, decide, to_close
 from doorward.guardrails.judge import judge
 from doorward.guardrails.looks import Look, out_of_date
@@ -71,7 +71,7 @@ class Plan(NamedTuple):
     """`head` is what is kept once it is carried out; `case` the open one about exactly what stands.
 
     `by_pipeline` is None where no event told who wrote what stands. `author` is his ARN, "" where nobody knows. `unread`: why what the role
-    may do could not be read: raised in the end, so that the event comes again.
+    may do could not be read: raised in the end, so that the event comes again. `told_hash`: of what the event carries, as IAM shows it.
     """
 
     role: Role
@@ -88,8 +88,10 @@ class Plan(NamedTuple):
     author: str
     budget: str
     remedies: Remedies
+    restores: Remedies
     uses: "Callable[[], Uses]"
     unread: DoorwardError | None
+    told_hash: str | None
 
 
 def plan_reaction(task: Task) -> Plan | Idle:
@@ -105,6 +107,8 @@ def plan_reaction(task: Task) -> Plan | Idle:
         closing = None if case is None else close_without_write(case, head, "The role does not exist any more.", tools.clock.now())
         return Idle(Result("no-such-role", "The role does not exist (any more): there is nothing to judge."), closing)
     found_hash = policy_hash(role)
+    if _is_told_but_for_the_gone(task, role):
+        task = replace(task, told_hash=found_hash)
     closing = None
     if case is not None and (case.role_id, case.found_hash) != (role.role_id, found_hash):
         closing = close_overtaken(case, head, found_hash, tools.clock.now())
@@ -119,8 +123,11 @@ def plan_reaction(task: Task) -> Plan | Idle:
         accepted = as_it_means_today(accepted, tools.ledger)
     account = tools.organization.account(role.account_id)
     author = _author(task, head, case, found_hash)
+    closing_now = to_close(judgement, role, account, tools.guardrails)
     budget = budget_of(author, judgement.counting, privileged=tools.guardrails.is_privileged(role, account))
-    remedies = Remedies(lambda: _ladder(task, role, judgement, accepted))
+    brakes = cache(lambda: tools.brakes().look(task.ref, tuple(dict.fromkeys(each.rule for each in closing_now)), budget))
+    remedies = Remedies(lambda: _ladder(task, role, judgement, accepted, not_stopped(closing_now, brakes(), tools.clock.now())))
+    restores = Remedies(lambda: _accepted(task, role, accepted))
     before = _former(task, head, role, case or (closing and closing.case), accepted)
     uses = cache(lambda: _uses(task, role, before))
     decision = decide(
@@ -135,9 +142,9 @@ def plan_reaction(task: Task) -> Plan | Idle:
             protected_because=protected_because(role, tools.organization),
             widens=None if accepted is None else widens(role, accepted, tools.organization, tools.clock.now()),
             author_may_come=author_may_come,
-            brake=lambda: _brake(task, head, judgement, found_hash, author, budget),
+            brake=lambda: brake_of(brakes(), closing_now, head.writes, found_hash, author, tools.clock.now()),
             use=lambda: _use(task, remedies, uses()),
-            can_restore=lambda: any(True for _ in remedies),
+            can_restore=lambda: any(True for _ in restores),
         ),
     )
     found = (_recreated(task, head, role), _author_to_contain(task, decision, author, role))
@@ -149,9 +156,35 @@ def plan_reaction(task: Task) -> Plan | Idle:
         head = replace(head, stands_hash="", stands_since=None)
     head = replace(head, role_id=role.role_id, judged_hash=judged)
     return Plan(
-        role, found_hash, judgement, decision, head, judged_before, case, closing, alerts, accepted, by_pipeline, author, budget,
-        remedies, uses, unread,
-    )  # fmt: skip
+        role=role,
+        found_hash=found_hash,
+        judgement=judgement,
+        decision=decision,
+        head=head,
+        judged_before=judged_before,
+        case=case,
+        closing=closing,
+        alerts=alerts,
+        accepted=accepted,
+        by_pipeline=by_pipeline,
+        author=author,
+        budget=budget,
+        remedies=remedies,
+        restores=restores,
+        uses=uses,
+        unread=unread,
+        told_hash=task.told_hash,
+    )
+
+
+def _is_told_but_for_the_gone(task: Task, role: Role) -> bool:
+    """Somebody who names a user and deletes him has IAM show his id: what stands is still what the event carries."""
+    document = task.change.document
+    if document is None or not ("AROA" in role.trust_policy or "AIDA" in role.trust_policy):
+        return False
+    from doorward.guardrails.accepted import is_same_but_for_the_gone
+
+    return is_same_but_for_the_gone(document, role.trust_policy)
 
 
 def _recreated(task: Task, head: Head, role: Role) -> "Alert | None":
@@ -189,28 +222,26 @@ def _author(task: Task, head: Head, case: Case | None, found_hash: str) -> str:
     return "" if case is None else str(case.detail["actor"]["arn"] or "")
 
 
-def _brake(task: Task, head: Head, judgement: Judgement, found_hash: str, author: str, budget: str) -> Brake:  # noqa: PLR0917
-    rules = tuple(dict.fromkeys(each.rule for each in judgement.counting))
-    tools = task.tools
-    return brake_of(tools.brakes().look(task.ref, rules, budget), head.writes, found_hash, author, tools.clock.now())
+def _ladder(task: Task, role: Role, judgement: Judgement, accepted: Baseline | None, closing: tuple[Finding, ...]) -> Iterator[Remedy]:
+    if judgement.verdict is not Verdict.VIOLATING:
+        return
+    from doorward.guardrails.remedies import propose
 
-
-def _ladder(task: Task, role: Role, judgement: Judgement, accepted: Baseline | None) -> Iterator[Remedy]:
-    """For what is undecided: what was accepted, where it can be put back."""
     tools = task.tools
     document = None if accepted is None else accepted.document
-    organization, guardrails, now = tools.organization, tools.guardrails, tools.clock.now()
-    if judgement.verdict is Verdict.VIOLATING:
-        from doorward.guardrails.remedies import propose
+    yield from propose(role, judgement, document, tools.organization, tools.guardrails, closing=closing, now=tools.clock.now())
 
-        closing = to_close(judgement, role, organization.account(role.account_id), guardrails)
-        yield from propose(role, judgement, document, organization, guardrails, closing=closing, now=now)
-    elif document is not None:
-        from doorward.guardrails.accepted import restore_accepted
 
-        restored = restore_accepted(role, document, organization, guardrails, now=now)
-        if restored is not None:
-            yield restored
+def _accepted(task: Task, role: Role, accepted: Baseline | None) -> Iterator[Remedy]:
+    """For what is undecided: what was accepted, where it can be put back."""
+    if accepted is None:
+        return
+    from doorward.guardrails.accepted import restore_accepted
+
+    tools = task.tools
+    restored = restore_accepted(role, accepted.document, tools.organization, tools.guardrails, now=tools.clock.now())
+    if restored is not None:
+        yield restored
 
 
 def _former(task: Task, head: Head, role: Role, case: Case | None, accepted: Baseline | None) -> Callable[[], Former]:
@@ -261,6 +292,9 @@ def _use(task: Task, remedies: Remedies, uses: "Uses") -> Use:
 def rungs_of(plan: Plan) -> Iterator[Remedy]:
     """The remedies that may be written, in the order in which they are tried: none of them takes the role from who used it before."""
     wanted = plan.decision.rungs
+    if wanted is Rungs.ACCEPTED:
+        yield from plan.restores
+        return
     for each in plan.remedies:
         if wanted is Rungs.QUARANTINE:
             if each.kind == "quarantine":
