@@ -33,6 +33,8 @@ from local.stack import ROOT, Stack, StackError
 from local.world import HUB, ORGANIZATION, PROD, SLACK_PLACES, STAGING, STRANGER
 
 FOLDER: Final = ROOT / ".demo"
+_TOLD_SECONDS: Final = 180.0
+"""At most, on a busy machine: a storm leaves a hundred messages."""
 _NUMBERED: Final = re.compile(r"-[0-9]+$")
 
 
@@ -150,7 +152,7 @@ def _play(screen: Screen, stack: Stack, slack: SlackSink, *, keep: bool) -> None
             slack=slack,
         )
 
-    stack.until(lambda: doorward.untold() == 0, "people to be told of everything")
+    stage.until(lambda: doorward.untold() == 0, "people to be told of everything", seconds=_TOLD_SECONDS)
     (FOLDER / "summary.md").write_text(summary_markdown(snapshot()), "utf-8")
     if not keep:
         summarize(screen, stage, None)
