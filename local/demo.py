@@ -6,11 +6,13 @@ Nothing here is Doorward: this file deploys it, plays the people, and reads what
 import argparse
 import contextlib
 import json
+import re
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -25,12 +27,15 @@ from local.cloud.not_emulated import lines as not_emulated_lines
 from local.installation import Installation, People, found_delivery_pipeline, install, trusting
 from local.page import serve
 from local.page.files import summary_markdown
-from local.slack_sink import SlackSink
+from local.slack_sink import SlackMessage, SlackSink
 from local.snapshot import Snapshot, take_snapshot
 from local.stack import ROOT, Stack, StackError
 from local.world import HUB, ORGANIZATION, PROD, SLACK_PLACES, STAGING, STRANGER
 
 FOLDER: Final = ROOT / ".demo"
+_TOLD_SECONDS: Final = 180.0
+"""At most, on a busy machine: a storm leaves a hundred messages."""
+_NUMBERED: Final = re.compile(r"-[0-9]+$")
 
 
 def summarize(screen: Screen, stage: Stage, page_url: str | None) -> None:
@@ -39,15 +44,25 @@ def summarize(screen: Screen, stage: Stage, page_url: str | None) -> None:
         seconds = f"{chapter.seconds:5.2f} s" if chapter.seconds is not None else "       "
         screen.say(f"{number:2}  {seconds}  {chapter.title}: {chapter.did}")
     screen.say()
-    screen.say("Messages to people, in the order in which Slack got them:")
-    for message in stage.doorward.slack.messages:
-        screen.say(f"  to {SLACK_PLACES.get(message.channel, message.channel)}: {for_terminal(message.text)}")
+    screen.say("Messages to people, in the order in which Slack got them; of numbered roles the first stands for all:")
+    for (channel, text), times in told_alike(stage.doorward.slack.messages).items():
+        screen.say(f"  to {SLACK_PLACES.get(channel, channel)}: {for_terminal(text)}{f'  ({times} times)' if times > 1 else ''}")
     screen.heading("Where to look")
     screen.say(f"{FOLDER.relative_to(ROOT)}/summary.md   this, as a document, with every diff")
     screen.say("config/guardrails.yaml   why prod was put back and staging's other findings would only alert")
     screen.say("template.yaml, accounts/*.yaml   what was deployed, unchanged, for AWS too")
     if page_url is None:
         screen.say("make demo KEEP=1   keeps all of this running, with a page of the timeline, findings and messages")
+
+
+def told_alike(messages: Iterable[SlackMessage]) -> dict[tuple[str, str], int]:
+    """How often each place got each text; of roles that are numbered, the first stands for all."""
+    times: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], str] = {}
+    for each in messages:
+        alike = each.channel, _NUMBERED.sub("", each.text)
+        times[each.channel, first.setdefault(alike, each.text)] += 1
+    return dict(times)
 
 
 def look_around(screen: Screen, doorward: Installation, page_url: str) -> None:
@@ -137,7 +152,7 @@ def _play(screen: Screen, stack: Stack, slack: SlackSink, *, keep: bool) -> None
             slack=slack,
         )
 
-    stack.until(lambda: doorward.untold() == 0, "people to be told of everything")
+    stage.until(lambda: doorward.untold() == 0, "people to be told of everything", seconds=_TOLD_SECONDS)
     (FOLDER / "summary.md").write_text(summary_markdown(snapshot()), "utf-8")
     if not keep:
         summarize(screen, stage, None)

@@ -184,16 +184,14 @@ class People:
         self._stack = stack
         self._account = account
         root = stack.client("iam", account.id)
-        administer = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]}
+        administer = _permitting("iam:*")
         root.create_role(
             RoleName="DeployRole",
             Path="/deploy/",
             AssumeRolePolicyDocument=json.dumps(trusting(f"arn:aws:iam::{SHARED_SERVICES.id}:role/ci/deployer")),
         )
         root.put_role_policy(RoleName="DeployRole", PolicyName="deploy", PolicyDocument=json.dumps(administer))
-        root.create_user(UserName="jane")
-        root.put_user_policy(UserName="jane", PolicyName="develop", PolicyDocument=json.dumps(administer))
-        self._developer_key = root.create_access_key(UserName="jane")["AccessKey"]
+        self._developer_key = new_user(stack, account, "jane", "iam:*")
 
     def pipeline(self) -> Any:
         """IAM as the pipeline: shared services' deployer, gone over into this account's DeployRole."""
@@ -208,12 +206,27 @@ class People:
 
     def developer(self, service: str = "iam") -> Any:
         """A client with jane's own long-lived key: hers, or whoever found it."""
-        return self._stack.client(
-            service,
-            self._account.id,
-            aws_access_key_id=self._developer_key["AccessKeyId"],
-            aws_secret_access_key=self._developer_key["SecretAccessKey"],
-        )
+        return self._stack.client(service, self._account.id, **self._developer_key)
+
+
+def new_user(stack: Stack, account: Account, name: str, action: str) -> dict[str, str]:
+    """The long-lived key of a new user who may do this everywhere, as `Stack.client` takes it."""
+    iam = stack.client("iam", account.id)
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="may", PolicyDocument=json.dumps(_permitting(action)))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+
+
+def new_role(stack: Stack, account: Account, name: str, action: str) -> None:
+    """A role that its own account may assume, and that may do this everywhere."""
+    iam = stack.client("iam", account.id)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trusting(f"arn:aws:iam::{account.id}:root")))
+    iam.put_role_policy(RoleName=name, PolicyName="may", PolicyDocument=json.dumps(_permitting(action)))
+
+
+def _permitting(action: str) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
 
 
 def found_delivery_pipeline(stack: Stack) -> None:

@@ -3,7 +3,9 @@
 Nothing that is shown is written down beforehand: each line comes from the ledger, or from what stands in an account.
 """
 
+import html
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,9 +14,11 @@ from typing import Any, Final
 
 from doorward.findings.escaping import for_terminal
 from doorward.findings.wording import witness_in_words
+from doorward_cli.main import DONE, REPORTED
 from local.installation import Installation, People, Told
+from local.slack_sink import SlackMessage
 from local.stack import StackError
-from local.world import HUB, Account
+from local.world import HUB, REGION, Account
 
 LONG_SECONDS: Final = 60.0
 """On a busy machine a function that starts takes many times as long as it does here."""
@@ -89,6 +93,28 @@ class Stage:
         self.screen.say(f"  {for_terminal(told.detail['because'])}")
         self.screen.say(f"  What to do: {for_terminal(told.detail['what_to_do'])}")
 
+    def quotes(self, message: SlackMessage, heading: str) -> None:
+        """What stands under this heading of a message on Slack."""
+        texts = (str(block.get("text", {}).get("text", "")) for block in message.blocks)
+        quoted = next((html.unescape(each) for each in texts if each.startswith(heading)), None)
+        if quoted is None:
+            raise StackError(f"a message to {message.channel} says nothing under {heading!r}")
+        for line in quoted.splitlines():
+            self.screen.say(f"  {for_terminal(line)}")
+
+    def command(self, *arguments: str) -> None:
+        """Run `doorward` as whoever operates the hub does, and show what it prints."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment |= {"AWS_ENDPOINT_URL": self.doorward.stack.url, "AWS_DEFAULT_REGION": REGION}
+        environment |= {"AWS_ACCESS_KEY_ID": HUB.id, "AWS_SECRET_ACCESS_KEY": "test"}
+        command = [sys.executable, "-m", "doorward_cli.main", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=self.patience, check=False)
+        if done.returncode not in {DONE, REPORTED}:
+            raise StackError(f"doorward {' '.join(arguments)} failed: {done.stderr or done.stdout}")
+        self.screen.say(self.screen.paint(f"$ doorward {' '.join(arguments)}", "1"))
+        for line in done.stdout.splitlines():
+            self.screen.say(f"  {for_terminal(line)}")
+
     # Waiting and looking
 
     def wait(self, account: Account, role: str, event_name: str, count: int) -> str:
@@ -121,6 +147,20 @@ class Stage:
     def closed_case(self, account: Account, role: str, number: int = 0) -> dict[str, str] | None:
         closed = self.closed_cases(account, role)
         return closed[number] if len(closed) > number else None
+
+    def closed_until(self, account: Account, role: str, count: int) -> dict[str, str]:
+        """The role's closed case of this number, counted from 1, once it is closed."""
+        return self.until(lambda: self.closed_case(account, role, count - 1), f"case {count} of {role} to be closed")
+
+    def has_come(self, role_ref: str, principal: str) -> bool:
+        """Whether this principal is known to have opened a session of the role; of an account that is not ours, the account."""
+        key = {"pk": {"S": f"ROLE#{role_ref}"}, "sk": {"S": f"EDGE#{principal}"}}
+        sessions = self.doorward.outputs["SessionsTableName"]
+        return "Item" in self.doorward.stack.client("dynamodb", HUB.id).get_item(TableName=sessions, Key=key, ConsistentRead=True)
+
+    def message(self, channel: str, about: str) -> SlackMessage | None:
+        """The first to this place on Slack that names it."""
+        return next((each for each in self.doorward.slack.messages if each.channel == channel and about in str(each)), None)
 
     def queue_is_empty(self) -> bool:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

@@ -1,4 +1,4 @@
-"""Chapters 7 to 11: what the event of a trust policy does not tell, or too late: who came in, meddles, joins, hides, is silent."""
+"""Chapters 12 to 16: what the event of a trust policy does not tell, or too late: who came in, meddles, joins, hides, is silent."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from doorward.guard.heartbeats import OVERDUE
 from doorward.organization.installation import FORWARD_ROLE
 from local.chapters.doors import ROLE, opened_policy
 from local.chapters.stage import Stage
-from local.installation import trusting
+from local.installation import new_user, trusting
 from local.stack import StackError, rules_off
 from local.world import HUB, MANAGEMENT, PROD, REGION, SHARED_SERVICES, STAGING, STRANGER, Account
 
@@ -31,7 +31,7 @@ def outsider(stage: Stage) -> None:
     )
     role_arn = f"arn:aws:iam::{PROD.id}:role/reports"
     batch = f"arn:aws:iam::{SHARED_SERVICES.id}:role/batch"
-    visitor = _user_who_may_assume_roles(stage, STRANGER)
+    visitor = new_user(stage.doorward.stack, STRANGER, "visitor", "sts:AssumeRole")
     stage.people[PROD.id].pipeline().create_role(RoleName="reports", AssumeRolePolicyDocument=json.dumps(trusting(batch)))
     stage.expect(stage.wait(PROD, "reports", "CreateRole", 1), "accepted")
     opened = trusting(batch, f"arn:aws:iam::{STRANGER.id}:root")
@@ -49,7 +49,9 @@ def outsider(stage: Stage) -> None:
     stage.shows(used, time.monotonic() - came_late)
     stage.until(lambda: STRANGER.id not in json.dumps(stage.doorward.trust_policy(PROD, "reports")), "the door to be closed")
     case = stage.until(lambda: stage.closed_case(PROD, "reports"), "the case to be closed")
-    stage.screen.say(f"The door is closed again ({case['remedy_kind']}); the session that he has lives on until it ends or is ended.")
+    if not (json.loads(case["detail"])["sessions"] or {}).get("cut"):
+        raise StackError("the session that he took was not cut")
+    stage.screen.say(f"The door is closed again ({case['remedy_kind']}), and the session that he has can do nothing any more.")
     stage.ends("An outsider uses the door that he opened", "told though his event came first, and once more with who opened it", seconds)
 
 
@@ -172,16 +174,6 @@ def silent(stage: Stage) -> None:
 
 CHAPTERS: Final = (outsider, switched_off, joined, padded, silent)
 """`joined` waits for a minute since the organization was read first; sweeps before it would have it wait longer."""
-
-
-def _user_who_may_assume_roles(stage: Stage, account: Account) -> dict[str, str]:
-    """A new user's keys, as `Stack.client` takes them."""
-    iam = stage.doorward.stack.client("iam", account.id)
-    anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}
-    iam.create_user(UserName="visitor")
-    iam.put_user_policy(UserName="visitor", PolicyName="visit", PolicyDocument=json.dumps(anything))
-    key = iam.create_access_key(UserName="visitor")["AccessKey"]
-    return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
 
 
 def _swept(stage: Stage, account: Account, because: str) -> float:

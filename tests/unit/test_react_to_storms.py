@@ -14,7 +14,20 @@ from doorward.guardrails.remedies import QUARANTINE
 from doorward.ports.ledger import Baseline
 from doorward.sessions.model import Edge
 from tests.fakes import START
-from tests.unit.test_react_to_change import ALL_BAD, BAD, GOOD, GOOD_PRINCIPAL, ORGANIZATION, PROD, STRANGER, World, event, role, trusting
+from tests.unit.test_react_to_change import (
+    ALL_BAD,
+    BAD,
+    GOOD,
+    GOOD_PRINCIPAL,
+    ORGANIZATION,
+    PROD,
+    STRANGER,
+    VENDOR,
+    World,
+    event,
+    role,
+    trusting,
+)
 
 MALLORY = f"arn:aws:iam::{PROD}:user/mallory"
 ADMIN = Guardrails(mode=Mode.ENFORCE, hash="cafe", privileged=(Match(role_path="/admin/"),))
@@ -213,6 +226,18 @@ class TestUse:
         world = World()
         self.came(world)
         assert put(world, self.ONLY_STRANGERS, 1) == ["reverted"]
+
+    def test_who_used_what_stood_before_is_not_thrown_out_by_the_next_event_either(self) -> None:
+        """Nothing was accepted for this role: what stood before the changes is the last policy that broke nothing."""
+        world = World()
+        of_vendor = trusting(f"arn:aws:iam::{VENDOR}:role/collector")
+        proper = json.loads(of_vendor)
+        proper["Statement"][0]["Condition"] = {"StringEquals": {"sts:ExternalId": "4f1c2a9e-7b3d-4e55-9a61-0c8d2f6b7e10"}}
+        assert put(world, json.dumps(proper), 1) == ["passed"]
+        self.came(world, VENDOR)
+        for number in (2, 3):
+            assert put(world, of_vendor, number) == ["asked"]
+            assert world.stands() == of_vendor
 
     def baseline(self, document: str) -> Baseline:
         world = World()
