@@ -58,6 +58,7 @@ def measure(extent: Extent) -> list[Row]:
         brakes=lambda: timed["brakes"],
         cuts=lambda: timed["cuts"],
         edges=timed["sessions"].edges,
+        calls=lambda: timed["sessions"],
     )
     own: list[float] = []
     late: list[float] = []

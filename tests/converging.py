@@ -172,6 +172,7 @@ class FailingAccount(Account):
         brakes: Any = Failing(world.brakes, self.fates)
         hints: Any = Failing(world.hints, self.fates)
         cuts: Any = Failing(world.cuts, self.fates)
+        calls: Any = Failing(world.sessions, self.fates)
         world.tools = replace(
             world.tools,
             roles=self.roles,
@@ -180,6 +181,7 @@ class FailingAccount(Account):
             hints=lambda: hints,
             cuts=lambda: cuts,
             edges=world.sessions.edges,
+            calls=lambda: calls,
         )
         self.tools = replace(
             self.tools, clock=world.clock, organization=organization, ledger=world.ledger, guardrails=world.tools.guardrails

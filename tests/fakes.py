@@ -23,7 +23,7 @@ from doorward.ports.facts import Page, Partial
 from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
 from doorward.ports.organization import Kept
 from doorward.ports.roles import Refused
-from doorward.sessions.model import Edge, TrustVersion, every_role_of, found_by, names_more
+from doorward.sessions.model import Edge, TrustVersion, chained_from, every_role_of, found_by, names_more
 
 START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
@@ -556,6 +556,10 @@ class FakeSessions:
 
     def recent_calls(self, role_ref: str, since: datetime, until: datetime) -> tuple[SessionEvent, ...]:
         found = [each for each in self.calls.values() if role_ref in found_by(each) and since <= each.event_time <= until]
+        return tuple(sorted(found, key=lambda each: (each.event_time, each.key)))
+
+    def calls_from(self, role_ref: str, since: datetime, until: datetime) -> tuple[SessionEvent, ...]:
+        found = [each for each in self.calls.values() if chained_from(each) == role_ref and since <= each.event_time <= until]
         return tuple(sorted(found, key=lambda each: (each.event_time, each.key)))
 
     def keep_version(self, version: TrustVersion) -> None:

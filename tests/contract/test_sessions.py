@@ -228,3 +228,33 @@ def test_a_call_of_another_organization_makes_an_edge_of_its_account(store: Stor
     assert found.principal == "999988887777"
     assert edge_of(call(owner=True), ACME) is None  # its caller's copy is still to come
     assert edge_of(call(), ACME) == edge()
+
+
+def test_calls_are_found_by_the_role_whose_session_made_them(store: Store) -> None:
+    origin = f"{STAGING}/deployer"
+    root = replace(call(3, seconds=9), event_name="AssumeRoot", role_arn=None, role_account_id=None, target_principal="777788889999")
+    for each in (call(1, seconds=5), root, call(2, owner=True)):
+        store.keep_call(each)
+    # Who calls from another account is named by his own copy alone.
+    assert store.calls_from(origin, START, LATER) == (call(1, seconds=5), root)
+    merged = store.keep_call(call(2))
+    assert store.calls_from(origin, START, LATER) == (merged, call(1, seconds=5), root)
+    assert store.calls_from(origin, START + timedelta(seconds=1), START + timedelta(seconds=8)) == (call(1, seconds=5),)
+    assert store.calls_from(REF, START, LATER) == ()
+
+
+def test_what_opened_no_session_of_something_else_is_no_way_on(store: Store) -> None:
+    one, itself = call(), f"arn:aws:iam::{STAGING}:role/ci/deployer"
+    user = replace(one.actor, kind="IAMUser", arn=f"arn:aws:iam::{STAGING}:user/deployer")
+    nameless = replace(one.actor, arn="deployer")
+    for number, each in enumerate(
+        (
+            replace(one, error_code="AccessDenied"),
+            replace(one, role_arn=itself, role_account_id=STAGING),
+            replace(one, event_name="GetSessionToken"),
+            replace(one, actor=user),
+            replace(one, actor=nameless),
+        )
+    ):
+        store.keep_call(replace(each, shared_event_id=f"s-{number}"))
+    assert store.calls_from(f"{STAGING}/deployer", START, LATER) == ()

@@ -80,6 +80,7 @@ def _reaction_tools() -> "Tools":
         brakes=_brakes,
         cuts=lambda: _cuts(organization.partition),
         edges=lambda role_ref: _sessions().edges(role_ref),
+        calls=_sessions,
         admit=lambda _change: None,
     )
 

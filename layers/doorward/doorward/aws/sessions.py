@@ -4,6 +4,7 @@ Sessions table, `pk` / `sk`:
     CALL#<key>              CALL                       one call, as both copies tell it
     CALL#<key>              COUNTED                    its edge was counted, for which principal
     ROLE#<account>/<name>   CALL#<time>#<key>          the same call, to be found by its role; and once more under <account>/*
+    ROLE#<account>/<name>   FROM#<time>#<key>          the same call, to be found by the role whose session made it
     ROLE#<account>/<name>   TRUST#<time>#<event id>    a trust policy as it was written; under <account>/* where its event hid the role
     ROLE#<account>/<name>   EDGE#<principal>           who assumes it: times, first, last; an account's at 0 is over
 
@@ -24,7 +25,7 @@ from doorward.errors import Conflict
 from doorward.events.model import Actor, SessionEvent, Side
 from doorward.events.sessions import merge_copies
 from doorward.ports.clock import Clock
-from doorward.sessions.model import Edge, TrustVersion, every_role_of, found_by, is_account, names_more
+from doorward.sessions.model import Edge, TrustVersion, chained_from, every_role_of, found_by, is_account, names_more
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -56,10 +57,10 @@ class DynamoSessions:
         return self._tried_again(lambda: self._merge(call))
 
     def recent_calls(self, role_ref: str, since: datetime, until: datetime) -> tuple[SessionEvent, ...]:
-        low, high = (f"CALL#{each.astimezone(UTC).isoformat()}" for each in (since, until))
-        with translated(f"reading the calls of {role_ref}"):
-            items = self._query(role_ref, low, f"{high}#~")
-            return tuple(_call(item["call"]["S"]) for item in items)
+        return self._calls("CALL", role_ref, since, until)
+
+    def calls_from(self, role_ref: str, since: datetime, until: datetime) -> tuple[SessionEvent, ...]:
+        return self._calls("FROM", role_ref, since, until)
 
     def keep_version(self, version: TrustVersion) -> None:
         place = _key(f"ROLE#{version.role_ref}", f"TRUST#{version.at.isoformat()}#{version.event_id}")
@@ -101,6 +102,12 @@ class DynamoSessions:
 
     # Inside
 
+    def _calls(self, kind: str, role_ref: str, since: datetime, until: datetime) -> tuple[SessionEvent, ...]:
+        low, high = (f"{kind}#{each.astimezone(UTC).isoformat()}" for each in (since, until))
+        with translated(f"reading the calls of {role_ref}"):
+            items = self._query(role_ref, low, f"{high}#~")
+            return tuple(_call(item["call"]["S"]) for item in items)
+
     def _tried_again[T](self, action: Callable[[], T]) -> T:
         for pause in _PAUSES_SECONDS:
             with suppress(Conflict):
@@ -124,8 +131,10 @@ class DynamoSessions:
                 put |= {"ConditionExpression": "#call = :before", "ExpressionAttributeNames": {"#call": "call"}}
                 put["ExpressionAttributeValues"] = {":before": before["call"]}
             puts = [put]
-            for ref in found_by(merged):  # with the other, or a copy that is slower would hide here what was merged there
-                place = _key(f"ROLE#{ref}", f"CALL#{merged.event_time.isoformat()}#{merged.key}")
+            origin = chained_from(merged)
+            places = [("CALL", ref) for ref in found_by(merged)] + ([("FROM", origin)] if origin is not None else [])
+            for kind, ref in places:  # with the other, or a copy that is slower would hide here what was merged there
+                place = _key(f"ROLE#{ref}", f"{kind}#{merged.event_time.isoformat()}#{merged.key}")
                 puts.append({"TableName": self._table, "Item": self._item(place, _KEEP_CALLS, kept)})
             try:
                 self._dynamodb.transact_write_items(TransactItems=[{"Put": each} for each in puts])
@@ -250,13 +259,14 @@ def _time(item: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def _text(call: SessionEvent) -> str:
-    """A call has no credential and no external ID in it."""
+    """A call has no credential and no external ID in it. What it does not tell is left out: most fit into one write unit (1 KB) so."""
     told = {each.name: getattr(call, each.name) for each in fields(SessionEvent)} | {"actor": call.actor._asdict()}
-    return json.dumps({name: value.isoformat() if isinstance(value, datetime) else value for name, value in told.items()})
+    texts = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in told.items() if value is not None}
+    return json.dumps(texts, separators=(",", ":"))
 
 
 def _call(text: str) -> SessionEvent:
     kept = json.loads(text)
-    times = {name: datetime.fromisoformat(kept[name]) for name in _TIMES if kept[name] is not None}
+    times = {name: datetime.fromisoformat(kept[name]) for name in _TIMES if kept.get(name) is not None}
     told = {each.name: kept.get(each.name) for each in fields(SessionEvent)}
     return SessionEvent(**{**told, **times, "side": Side(kept["side"]), "actor": Actor(**kept["actor"])})

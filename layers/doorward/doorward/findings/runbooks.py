@@ -49,7 +49,7 @@ PAGES: Final = {
     "asked": ("asked",),
     "breaker": ("remedy-ping-pong", "remedy-storm"),
     "kill-switch": ("kill-switch",),
-    "session-cut": ("session-cut",),
+    "session-cut": ("session-cut", "window-sessions"),
 }
 """By page: ids of rules and detections, detail types of events, and outcomes of the reaction."""
 

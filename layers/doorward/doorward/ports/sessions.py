@@ -13,7 +13,17 @@ class Expectations(Protocol):
         """Remember whom trust policies let in; whoever was seen already stays seen. Raises Unavailable."""
 
 
-class SessionStore(Expectations, Protocol):
+class Calls(Protocol):
+    """Calls of the last two days. Both raise Unavailable, and answer in order of time."""
+
+    def recent_calls(self, role_ref: str, since: datetime, until: datetime) -> tuple[SessionEvent, ...]:
+        """Those that opened a session of the role, or of `every_role_of` an account, and that no service made."""
+
+    def calls_from(self, role_ref: str, since: datetime, until: datetime) -> tuple[SessionEvent, ...]:
+        """Those by which sessions of the role opened sessions of something else: of another role, or of an account's root."""
+
+
+class SessionStore(Expectations, Calls, Protocol):
     """Every method may raise Unavailable, and Conflict where others keep writing the same right now.
 
     Each can be done again, in any order with the others, and changes nothing then.
@@ -21,9 +31,6 @@ class SessionStore(Expectations, Protocol):
 
     def keep_call(self, call: SessionEvent) -> SessionEvent:
         """The call as both of its copies tell it, of which this may be the second."""
-
-    def recent_calls(self, role_ref: str, since: datetime, until: datetime) -> tuple[SessionEvent, ...]:
-        """Those that opened a session of the role, or of `every_role_of` an account, and that no service made; in order of time."""
 
     def keep_version(self, version: TrustVersion) -> None: ...
 

@@ -5,11 +5,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from doorward.events.model import Actor, SessionEvent, Side
+from doorward.iam.arns import account_of_principal
 from doorward.organization.model import Organization
 from doorward.values import NamedTuple
 
 ASSUMPTIONS: Final = frozenset({"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
 """The calls that open a session of a role."""
+_CHAINING: Final = frozenset({"AssumeRole", "AssumeRoot"})
+"""Those that a session of a role can make."""
 WINDOW: Final = timedelta(minutes=15)
 """How long after a change of trust its use counts as use of what was opened. CloudTrail gives whole seconds."""
 
@@ -88,6 +91,19 @@ def found_by(call: SessionEvent) -> tuple[str, ...]:
     if ref is None or call.role_account_id is None or is_service(call.actor) or call.event_name not in ASSUMPTIONS or call.failed:
         return ()
     return ref, every_role_of(call.role_account_id)
+
+
+def chained_from(call: SessionEvent) -> str | None:
+    """The ref of the role by a session of which a session of something else was opened; None where that is not so, or not told yet.
+
+    The owner's copy of a call from another account does not name the role: the caller's own does.
+    """
+    actor = call.actor
+    if actor.kind != "AssumedRole" or actor.arn is None or call.event_name not in _CHAINING or call.failed:
+        return None
+    account_id = account_of_principal(actor.arn)
+    ref = None if account_id is None else f"{account_id}/{actor.arn.rpartition('/')[2]}"
+    return None if ref == role_ref_of(call) else ref
 
 
 def principal_of(call: SessionEvent) -> str | None:

@@ -337,8 +337,6 @@ def close_remedied(case: Case, head: Head, now: datetime, sessions: dict[str, An
 def _verify_later(task: Task, case: Case) -> None:
     """Should we die before this, finish_started finds the case due."""
     now = task.tools.clock.now()
-    hint = Hint(
-        task.account_id, Cause.TRUST, "Whether what was written stands.", case.id, now, role_name=task.role_name, follows=case.id
-    )
+    hint = Hint(task.account_id, Cause.TRUST, "Whether what was written stands.", case.id, now, role_name=task.role_name, follows=case.id)
     for seconds in VERIFIED_AFTER:
         task.tools.hints().send([hint], after_seconds=seconds)

@@ -6,6 +6,7 @@ finish_started takes it up. Windows of cases that closed nothing are forgotten t
 
 import json
 from contextlib import suppress
+from copy import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ FOLLOWS_CUT: Final = "CUT"
 # As long as the last look after a write may take to come.
 _VERIFYING: Final = timedelta(seconds=180)
 _AGAIN: Final = timedelta(minutes=2)
+_CUT: Final = {"cut": True, "because": "Sessions opened meanwhile can do nothing any more; older ones live on."}
 
 
 def intend_cut(plan: Plan, task: Task, case: Case) -> Window | None:
@@ -49,7 +51,7 @@ def cut_sessions(task: Task, role: Role, window: Window) -> dict[str, Any]:
         return {**told, "cut": False, "because": f"Sessions opened meanwhile could NOT be ended: {error}"}
     except DoorwardError as error:
         return {**told, "cut": False, "because": f"Sessions opened meanwhile are not ended yet, and it is tried again: {error}"}
-    return {**told, "cut": True, "because": "Sessions opened meanwhile can do nothing any more; older ones live on."}
+    return {**told, **_CUT}
 
 
 def person_decides(plan: Plan, case: Case, now: datetime) -> dict[str, Any] | None:
@@ -69,17 +71,21 @@ def person_decides(plan: Plan, case: Case, now: datetime) -> dict[str, Any] | No
     return {"start": window.start.isoformat(), "until": window.until.isoformat(), "cut": False, "because": because}
 
 
-def end_window(task: Task, role: Role, case: Case, verified_at: datetime) -> None:
-    """After the last look: the window ends there. Rewritten once. Raises Unavailable.
+def end_window(task: Task, role: Role, case: Case, verified_at: datetime) -> Case:
+    """After the last look: the window ends there. Rewritten once; the case says so. Raises Unavailable.
 
     Where it cannot be rewritten, what stands is bounded all the same, a minute later.
     """
     cut = task.tools.ledger.cut(task.ref)
     own = None if cut is None else next((each for each in cut.windows if each.case_id == case.id), None)
     if cut is not None and own is not None:
+        until = verified_at + MARGIN
         with suppress(Misconfigured, Refused, Conflict):
-            ended = with_window(cut, own._replace(until=verified_at + MARGIN))
+            ended = with_window(cut, own._replace(until=until))
             _make_stand(task, role, cut, _of_closed_cases(task, ended, case.id))
+            sessions = {**(case.detail.get("sessions") or {}), "start": own.start.isoformat(), "until": until.isoformat(), **_CUT}
+            return replace(case, detail={**case.detail, "sessions": sessions})
+    return case
 
 
 def follow_up_cut(task: Task) -> Result:

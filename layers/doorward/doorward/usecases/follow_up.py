@@ -30,6 +30,10 @@ def follow_up(task: Task) -> Result | None:
     case = tools.ledger.case(task.ref, task.change.follows)
     if case is None or (not case.status.is_open and case.due_at is None):
         return Result("known", "Nothing is left to do for this case.")
+    if "verified" in case.steps:
+        from doorward.usecases.list_sessions import list_what_came_late
+
+        return list_what_came_late(task, case)
     role = tools.roles.read(task.account_id, task.role_name)
     if case.status.is_open:
         if role is None or (case.role_id == role.role_id and policy_hash(role) in {case.found_hash, case.planned_hash}):
@@ -56,8 +60,10 @@ def _verify(task: Task, case: Case, role: Role | None) -> Result:
         if not is_last:
             tools.ledger.follow_up(task.lock, replace(case, steps=steps))
             return Result("stands", "What was written stands.")
-        end_window(task, role, case, now)
-        verified = replace(case, steps={**steps, "verified": now}, due_at=None)
+        from doorward.usecases.list_sessions import list_window  # once a remedy, and with all that is known of sessions
+
+        case = list_window(task, end_window(task, role, case, now), now)
+        verified = replace(case, steps={**steps, "verified": now})
         announcement = Announcement(f"{case.id}-verified", "TrustRemedyVerified", case.detail, now)
         tools.ledger.follow_up(task.lock, verified, announcement)
         return Result("verified", "What was written has stood for two minutes.")

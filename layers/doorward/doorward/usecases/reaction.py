@@ -21,6 +21,7 @@ from doorward.ports.roles import Roles
 from doorward.ports.sweeps import Sweeps
 
 if TYPE_CHECKING:
+    from doorward.ports.sessions import Calls
     from doorward.sessions.model import Edge
 
 # CloudTrail gives whole seconds.
@@ -34,8 +35,8 @@ class Tools:
     """What the reaction works with. `read_delays_seconds`: how long to wait before each further look at IAM.
 
     `organization_hash`: of the organization's file. `events_take`: how long an event may be under way. `beats`, `sweeps`, `hints`,
-    `brakes`, `cuts` and `edges` (of a role, by its ref) are made where they are needed first. `admit` raises where an event is of no
-    account of the organization. `message`: the one that is worked on, as it came, with whatever credentials it
+    `brakes`, `cuts`, `edges` (of a role, by its ref) and `calls` (of STS) are made where they are needed first. `admit` raises where an
+    event is of no account of the organization. `message`: the one that is worked on, as it came, with whatever credentials it
     carries: only record_case looks at it.
     """
 
@@ -53,6 +54,7 @@ class Tools:
     brakes: Callable[[], BrakesStore]
     cuts: Callable[[], Cuts]
     edges: Callable[[str], "tuple[Edge, ...]"]
+    calls: Callable[[], "Calls"]
     admit: Callable[[Change], None]
     message: str = field(default="", repr=False)
 
