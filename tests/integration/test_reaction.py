@@ -4,17 +4,22 @@ import ast
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from doorward.aws.clock import SystemClock
+from doorward.aws.ledger import DynamoLedger
+from doorward.ports.ledger import Announcement
 from local.demo import door_opener
 from local.installation import GITHUB, Installation, People, trusting, trusting_github
 from local.slack_sink import SlackMessage
 from local.world import HUB, MANAGEMENT, PROD, SHARED_SERVICES, SLACK_CHANNEL, STAGING, STRANGER, VENDOR, Account
-from tests.integration.emulated import allowing
+from tests.integration.emulated import allowing, unique
 from tests.template.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
@@ -369,6 +374,56 @@ def test_the_command_that_the_demo_offers_opens_a_door_and_shows_it_closed(scene
         ("remedied", "quarantine")
     ]  # closed first; what was accepted is given back by a write of its own
     assert "given-back" in json.loads(scene.doorward.cases(f"{PROD.id}/offered")[0]["steps"])
+
+
+def test_announcements_that_nobody_brought_onto_the_bus_are_taken_up_whatever_they_are_of(scene: Scene) -> None:
+    ledger = _ledger(scene)
+    told = {json.loads(each["detail"])["format"]: each for each in scene.doorward.ledger() if each["sk"] == "ANNOUNCEMENT"}
+    told["doorward.sessions/1"] = told["doorward.guard/1"]  # alerts both
+    assert {"doorward.baseline/1", "doorward.guardrails/1"} <= told.keys()
+    lost = {each: unique("lost") for each in told}
+    with _no_stream(scene):
+        for kind, like in told.items():
+            detail = json.loads(like["detail"]) | {"format": kind}
+            ledger.announce(Announcement(lost[kind], like["detail_type"], detail, datetime.now(UTC) - timedelta(minutes=10)))
+        scene.doorward.invoke("FinishStartedFunction")
+        assert [each for each in lost.values() if ledger.pending(each) is not None] == []
+
+
+def test_a_case_that_was_cut_off_is_looked_at_again(scene: Scene) -> None:
+    scene.create(PROD, "cut-off", trusting(BATCH))
+    scene.update(PROD, "cut-off", trusting(BATCH, STRANGERS))
+    scene.until(lambda: scene.cases(PROD, "cut-off") == [("remedied", "restore")] or None, "the remedy")
+    (case,) = scene.doorward.cases(f"{PROD.id}/cut-off")
+    long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    scene.doorward.stack.client("dynamodb", HUB.id).update_item(
+        TableName=scene.doorward.outputs["LedgerTableName"],
+        Key={"pk": {"S": case["pk"]}, "sk": {"S": case["sk"]}},
+        UpdateExpression="SET agenda = :due, due_at = :at",
+        ExpressionAttributeValues={":due": {"S": "due"}, ":at": {"S": long_ago}},
+    )
+    scene.doorward.invoke("FinishStartedFunction")
+    scene.outcome(PROD, "cut-off", "Hint")
+    (case,) = scene.doorward.cases(f"{PROD.id}/cut-off")
+    assert case.get("due_at", "~") > long_ago
+    assert scene.doorward.trust_policy(PROD, "cut-off") == trusting(BATCH)
+
+
+def _ledger(scene: Scene) -> DynamoLedger:
+    tables = scene.doorward.outputs["LedgerTableName"], scene.doorward.outputs["BaselinesTableName"]
+    return DynamoLedger(scene.doorward.stack.client("dynamodb", HUB.id), *tables, SystemClock())
+
+
+@contextmanager
+def _no_stream(scene: Scene) -> Iterator[None]:
+    """Within it nothing that is put into the outbox starts publish_outbox."""
+    functions = scene.doorward.stack.client("lambda", HUB.id)
+    (mapping,) = [each for each in functions.list_event_source_mappings()["EventSourceMappings"] if "PublishOutbox" in each["FunctionArn"]]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    try:
+        yield
+    finally:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
 
 
 def test_no_secret_of_ours_is_in_a_table_a_log_or_a_message(scene: Scene) -> None:
