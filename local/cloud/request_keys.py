@@ -6,6 +6,8 @@
 * `events:source` and `events:detail-type` of a PutEvents
   (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html). On AWS each entry is decided for itself; here a call
   of several entries has all of their values.
+* `iam:PolicyARN` of the calls that attach a managed policy or detach it
+  (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html).
 """
 
 import json
@@ -40,8 +42,10 @@ def install() -> None:
         leading = _leading_keys(body)
         return context if leading is None else {**context, "dynamodb:LeadingKeys": leading}
 
-    def with_entries(service: str, action: str, body: bytes, *rest: Any) -> dict[str, Any]:
-        context: dict[str, Any] = tag_context(service, action, body, *rest)
+    def with_entries(service: str, action: str, body: bytes, params: dict[str, Any]) -> dict[str, Any]:
+        context: dict[str, Any] = tag_context(service, action, body, params)
+        if action.startswith(("iam:Attach", "iam:Detach")) and params.get("PolicyArn"):
+            context = {**context, "iam:PolicyARN": params["PolicyArn"][0]}
         return {**context, **_entries(body)} if action == "events:PutEvents" else context
 
     def with_an_item_each(iam_action: str, body: bytes, region: str, account_id: str) -> list[tuple[str, str]]:

@@ -728,6 +728,19 @@ def test_a_batch_has_the_leading_keys_of_its_items(cloud: Stack, bare: Stack) ->
     closed_only_by_us(probe, cloud, bare, "request_keys")
 
 
+def test_a_condition_on_the_policy_opens_that_policy_to_be_attached_and_no_other(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        admin, reader = (f"arn:aws:iam::aws:policy/{name}" for name in ("AdministratorAccess", "ReadOnlyAccess"))
+        only = {"ArnEquals": {"iam:PolicyARN": reader}}
+        caller = user(stack, STAGING.id, document({"Effect": "Allow", "Action": "iam:*RolePolicy", "Resource": "*", "Condition": only}))
+        name = role(stack, STAGING.id, trusting(root_of(STAGING.id))).rpartition("/")[2]
+        iam = stack.client("iam", STAGING.id, **caller)
+        codes = [refusal(lambda arn=arn: iam.attach_role_policy(RoleName=name, PolicyArn=arn)) for arn in (reader, admin)]  # type: ignore[misc]
+        return codes == [None, "AccessDenied"]
+
+    closed_only_by_us(probe, cloud, bare, "request_keys")
+
+
 def test_a_condition_on_the_source_opens_that_source_and_no_other(cloud: Stack, bare: Stack) -> None:
     def probe(stack: Stack) -> bool:
         only = {"StringEquals": {"events:source": "doorward.guardrails"}}
