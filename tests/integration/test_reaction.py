@@ -391,10 +391,11 @@ def test_announcements_that_nobody_brought_onto_the_bus_are_taken_up_whatever_th
 
 
 def test_a_case_that_was_cut_off_is_looked_at_again(scene: Scene) -> None:
-    scene.create(PROD, "cut-off", trusting(BATCH))
-    scene.update(PROD, "cut-off", trusting(BATCH, STRANGERS))
-    scene.until(lambda: scene.cases(PROD, "cut-off") == [("remedied", "restore")] or None, "the remedy")
-    (case,) = scene.doorward.cases(f"{PROD.id}/cut-off")
+    """In staging: what prod's developer may have put back within an hour is spent by the others."""
+    scene.create(STAGING, "cut-off", trusting(BATCH))
+    scene.update(STAGING, "cut-off", trusting(BATCH, STRANGERS))
+    scene.until(lambda: scene.cases(STAGING, "cut-off") == [("remedied", "restore")] or None, "the remedy")
+    (case,) = scene.doorward.cases(f"{STAGING.id}/cut-off")
     long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     scene.doorward.stack.client("dynamodb", HUB.id).update_item(
         TableName=scene.doorward.outputs["LedgerTableName"],
@@ -403,10 +404,10 @@ def test_a_case_that_was_cut_off_is_looked_at_again(scene: Scene) -> None:
         ExpressionAttributeValues={":due": {"S": "due"}, ":at": {"S": long_ago}},
     )
     scene.doorward.invoke("FinishStartedFunction")
-    scene.outcome(PROD, "cut-off", "Hint")
-    (case,) = scene.doorward.cases(f"{PROD.id}/cut-off")
+    scene.outcome(STAGING, "cut-off", "Hint")
+    (case,) = scene.doorward.cases(f"{STAGING.id}/cut-off")
     assert case.get("due_at", "~") > long_ago
-    assert scene.doorward.trust_policy(PROD, "cut-off") == trusting(BATCH)
+    assert scene.doorward.trust_policy(STAGING, "cut-off") == trusting(BATCH)
 
 
 def _ledger(scene: Scene) -> DynamoLedger:
