@@ -394,7 +394,7 @@ def test_a_case_that_was_cut_off_is_looked_at_again(scene: Scene) -> None:
     """In staging: what prod's developer may have put back within an hour is spent by the others."""
     scene.create(STAGING, "cut-off", trusting(BATCH))
     scene.update(STAGING, "cut-off", trusting(BATCH, STRANGERS))
-    scene.until(lambda: scene.cases(STAGING, "cut-off") == [("remedied", "restore")] or None, "the remedy")
+    scene.until(lambda: [status for status, _ in scene.cases(STAGING, "cut-off")] == ["remedied"] or None, "the remedy")
     (case,) = scene.doorward.cases(f"{STAGING.id}/cut-off")
     long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     scene.doorward.stack.client("dynamodb", HUB.id).update_item(
@@ -407,7 +407,7 @@ def test_a_case_that_was_cut_off_is_looked_at_again(scene: Scene) -> None:
     scene.outcome(STAGING, "cut-off", "Hint")
     (case,) = scene.doorward.cases(f"{STAGING.id}/cut-off")
     assert case.get("due_at", "~") > long_ago
-    assert scene.doorward.trust_policy(STAGING, "cut-off") == trusting(BATCH)
+    assert STRANGER.id not in json.dumps(scene.doorward.trust_policy(STAGING, "cut-off"))
 
 
 def _ledger(scene: Scene) -> DynamoLedger:
