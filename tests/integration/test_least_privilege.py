@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from local.installation import Installation
-from tests.integration.granted import POLICY_TYPES, as_written, given, outline
+from tests.integration.granted import POLICY_TYPES, as_written, given, is_for_people, outline
 from tests.integration.implicit_calls import IMPLICIT, implicit_calls
 from tests.least_privilege import Given, Verdict, call_of_record, judge
 from tests.template.conftest import TEMPLATES, as_list, parsed, resources_of
@@ -40,6 +40,11 @@ NOT_SHOWN: Final = {
     + "An account that moves or is made while the organization is being read is looked up (doorward/aws/directory.py).",
 }
 """Permissions that no call here needs, and why they are given all the same."""
+
+NOT_INSTALLED: Final = {
+    ("template.yaml", "ReportFindingsSecurityHub"): "The emulator has no Security Hub, so that findings are not sent to it here.",
+}
+"""Policies that stand in a template under a condition which does not hold here, and why not."""
 
 SHOWN: Final = 0.95
 """The least share of permissions whose loss is seen here: the issue that asked for this check names it."""
@@ -127,9 +132,9 @@ def test_every_policy_of_every_template_is_judged(policies: tuple[Given, ...]) -
         (template, logical_id)
         for template in TEMPLATES
         for logical_id, resource in parsed(template)["Resources"].items()
-        if resource["Type"] in POLICY_TYPES
+        if resource["Type"] in POLICY_TYPES and not (resource["Type"] == "AWS::IAM::Role" and is_for_people(resource["Properties"]))
     }
-    assert judged == written
+    assert judged == written - NOT_INSTALLED.keys()
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
