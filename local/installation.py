@@ -4,8 +4,9 @@ The integration tests and the demo start from the same installation.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -114,19 +115,33 @@ class Installation:
 
     def invoke(self, logical_id: str) -> None:
         """Run a function of the hub as its schedule does; raises StackError where it fails."""
-        cloudformation = self.stack.client("cloudformation", HUB.id)
-        resource = cloudformation.describe_stack_resource(StackName=HUB_STACK, LogicalResourceId=logical_id)["StackResourceDetail"]
-        answer = self.stack.client("lambda", HUB.id).invoke(FunctionName=resource["PhysicalResourceId"], Payload=b"{}")
+        answer = self.stack.client("lambda", HUB.id).invoke(FunctionName=self._function(logical_id), Payload=b"{}")
         if "FunctionError" in answer:
             raise StackError(f"{logical_id} failed: {answer['Payload'].read().decode()}")
+
+    @contextmanager
+    def configured(self, logical_id: str, **variables: str) -> Iterator[None]:
+        """Within it a function has these environment variables too. It starts afresh, as after any change of its configuration."""
+        functions, name = self.stack.client("lambda", HUB.id), self._function(logical_id)
+        before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before | variables})
+        try:
+            yield
+        finally:
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+    def _function(self, logical_id: str) -> str:
+        cloudformation = self.stack.client("cloudformation", HUB.id)
+        resource = cloudformation.describe_stack_resource(StackName=HUB_STACK, LogicalResourceId=logical_id)["StackResourceDetail"]
+        return str(resource["PhysicalResourceId"])
 
     def trust_policy(self, account: Account, role_name: str) -> Any:
         return self.stack.client("iam", account.id).get_role(RoleName=role_name)["Role"]["AssumeRolePolicyDocument"]
 
-    def dead_letters(self) -> list[tuple[str, str]]:
-        """(body, reason) of what was put aside; it stays there."""
+    def dead_letters(self, of: str = "Change") -> list[tuple[str, str]]:
+        """(body, reason) of what was put aside of a queue; it stays there."""
         answer = self.stack.client("sqs", HUB.id).receive_message(
-            QueueUrl=self.outputs["ChangeDeadLettersUrl"],
+            QueueUrl=self.outputs[f"{of}DeadLettersUrl"],
             MaxNumberOfMessages=10,
             VisibilityTimeout=0,
             MessageAttributeNames=["All"],
@@ -136,9 +151,9 @@ class Installation:
             for each in answer.get("Messages", [])
         ]
 
-    def deliver(self, body: str) -> None:
-        """Into the change queue directly, as EventBridge does: to deliver again, late, or what is no event at all."""
-        self.stack.client("sqs", HUB.id).send_message(QueueUrl=self.outputs["ChangeQueueUrl"], MessageBody=body)
+    def deliver(self, body: str, to: str = "Change") -> None:
+        """Into a queue directly, as EventBridge does: to deliver again, late, or what is no event at all."""
+        self.stack.client("sqs", HUB.id).send_message(QueueUrl=self.outputs[f"{to}QueueUrl"], MessageBody=body)
 
 
 def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = lambda _line: None) -> Installation:

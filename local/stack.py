@@ -228,6 +228,12 @@ class Stack:
         """Return what CloudTrail has emitted and failed to, which deliveries were refused, and what the emulator logged as a problem."""
         return self._control(None)
 
+    def calls(self) -> list[dict[str, Any]]:
+        """Return every call that a role of Doorward has made, each once: `local.cloud.calls`."""
+        with urllib.request.urlopen(f"{self.url}/_local/calls", timeout=60) as answer:
+            calls: list[dict[str, Any]] = json.load(answer)
+        return calls
+
     def set_cloudtrail_delay(self, seconds: float) -> None:
         self._control({"cloudtrail_delay_seconds": seconds})
 
@@ -240,7 +246,7 @@ class Stack:
         finally:
             self._control({"cloudtrail_holds": []})
 
-    def until[T](self, condition: Callable[[], T], what: str, *, seconds: float = 15.0) -> T:
+    def until[T](self, condition: Callable[[], T], what: str, *, seconds: float = 30.0) -> T:
         """Return the condition's first true value; raise StackError, saying `what` was awaited, when it stays false."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):

@@ -2,6 +2,7 @@
 
 GET answers the state; POST sets what it names, and answers the state: `{"cloudtrail_delay_seconds": 0}`, the delay of CloudTrail's events;
 `{"cloudtrail_holds": ["CreateRole"]}`, the names of events that are kept back until they are not among them any more.
+`/_local/calls`: what the roles of Doorward have asked for (`calls`).
 """
 
 import json
@@ -9,12 +10,13 @@ from typing import Any, Final
 
 from ministack import app
 
-from local.cloud import observations
+from local.cloud import calls, observations
 from local.cloud.trail import courier
 
 READ_AGAINST = {"ministack.app:_handle_pre_body_request": "827a7ae1d526", "ministack.app:_handle_post_body_shortcuts": "950ae5cb53a4"}
 
 PATH: Final = "/_local/state"
+CALLS_PATH: Final = "/_local/calls"
 
 
 def install() -> None:
@@ -23,6 +25,8 @@ def install() -> None:
     async def handle(  # noqa: PLR0917 - the emulator's signature
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]], request_id: str
     ) -> Any:
+        if path == CALLS_PATH:
+            return 200, {"Content-Type": "application/json"}, json.dumps(calls.every()).encode()
         if path != PATH:
             return await inner(method, path, headers, body, query, request_id)
         if method == "POST":

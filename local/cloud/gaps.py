@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from local.cloud import (
     accepted_types,
     batch_actions,
+    calls,
     condition_keys,
     control,
     event_buses,
@@ -23,6 +24,7 @@ from local.cloud import (
     stack_mappings,
     stack_roles,
     stack_secrets,
+    stack_sets,
     trail,
     trust_documents,
 )
@@ -40,10 +42,12 @@ class Gap(Protocol):
 
 GAPS: Final[tuple[Gap, ...]] = (
     observations,
+    calls,  # before whoever completes what a policy is asked with
     organization,
     source_identity,
     condition_keys,
     role_paths,
+    stack_sets,
     trust_documents,
     event_rules,
     event_buses,

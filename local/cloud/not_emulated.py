@@ -17,7 +17,7 @@ NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
         "CloudFormation",
         "accepted without effect: DynamoDB recovery, TTL, encryption; ReservedConcurrentExecutions; a REST API's policy",
     ),
-    ("CloudFormation", "SNS topics without a TopicPolicy let everybody publish"),
+    ("CloudFormation", "SNS topics without a TopicPolicy let everybody publish; StackSets cannot be looked at"),
     (
         "EventBridge",
         "a rule's failed delivery is neither retried nor dead-lettered; nothing is archived; functions need no lambda:Permission",

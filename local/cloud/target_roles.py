@@ -6,7 +6,7 @@ from typing import Any
 from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, _permissions_boundary, evaluate, evaluate_trust_policy
 from ministack.services import iam
 
-from local.cloud import iam_entities
+from local.cloud import calls, iam_entities
 
 
 def become(sender: EvalContext, role_arn: str, rule_arn: str) -> str | None:
@@ -22,6 +22,7 @@ def become(sender: EvalContext, role_arn: str, rule_arn: str) -> str | None:
         return f"the trust policy of {role_arn} does not let events.amazonaws.com assume it for {rule_arn}"
     sender.principal_arn = f"arn:aws:sts::{here}:assumed-role/{name}/events"
     sender.principal_type = "AssumedRole"
+    calls.keep(sender)
     allowed = evaluate(sender, _gather_role_policies(name, here), *_permissions_boundary(iam._roles, name, here))
     if allowed.decision != "Allow":
         return f"the policies of {role_arn} do not allow {sender.action} on {sender.resource_arn}"

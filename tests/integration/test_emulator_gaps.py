@@ -612,6 +612,20 @@ def test_the_loopback_interface_counts_as_tls(cloud: Stack, bare: Stack) -> None
     closed_only_by_us(probe, cloud, bare, "condition_keys")
 
 
+# -- stack_sets ------------------------------------------------------------------------------------
+
+
+def test_who_may_look_at_some_stack_sets_may_look_at_those_and_no_others(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        only = f"arn:aws:cloudformation:*:{MANAGEMENT.id}:stackset/mine-*"
+        caller = user(stack, MANAGEMENT.id, allowing("cloudformation:DescribeStackSet", only))
+        cloudformation = stack.client("cloudformation", MANAGEMENT.id, **caller)
+        codes = [refusal(lambda name=name: cloudformation.describe_stack_set(StackSetName=name)) for name in ("mine-1", "other")]  # type: ignore[misc]
+        return codes == ["ValidationError", "AccessDenied"]
+
+    closed_only_by_us(probe, cloud, bare, "stack_sets")
+
+
 # -- request_keys ----------------------------------------------------------------------------------
 
 
@@ -643,7 +657,7 @@ def test_a_condition_on_the_leading_key_opens_the_items_with_it_and_no_other(clo
     closed_only_by_us(probe, cloud, bare, "request_keys")
 
 
-def test_a_transaction_has_the_leading_keys_of_its_items(cloud: Stack, bare: Stack) -> None:
+def test_each_item_of_a_transaction_has_its_own_leading_key(cloud: Stack, bare: Stack) -> None:
     def probe(stack: Stack) -> bool:
         table = unique("table")
         stack.client("dynamodb", HUB.id).create_table(
@@ -652,15 +666,23 @@ def test_a_transaction_has_the_leading_keys_of_its_items(cloud: Stack, bare: Sta
             AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
         )
-        only = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "OUTBOX#*"}, "Null": {"dynamodb:LeadingKeys": "false"}}
-        caller = user(stack, HUB.id, document({"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": "*", "Condition": only}))
+
+        def allowing_under(action: str, key: str) -> dict[str, Any]:
+            only = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": key}, "Null": {"dynamodb:LeadingKeys": "false"}}
+            return {"Effect": "Allow", "Action": action, "Resource": "*", "Condition": only}
+
+        caller = user(
+            stack, HUB.id, document(allowing_under("dynamodb:PutItem", "OUTBOX#*"), allowing_under("dynamodb:DeleteItem", "ROLE#*"))
+        )
         dynamodb = stack.client("dynamodb", HUB.id, **caller)
 
-        def put(*keys: str) -> str | None:
-            items = [{"Put": {"TableName": table, "Item": {"pk": {"S": key}}}} for key in keys]
+        def write(*put: str, delete: str) -> str | None:
+            items: list[dict[str, Any]] = [{"Put": {"TableName": table, "Item": {"pk": {"S": key}}}} for key in put]
+            items.append({"Delete": {"TableName": table, "Key": {"pk": {"S": delete}}}})
             return refusal(lambda: dynamodb.transact_write_items(TransactItems=items))
 
-        return put("OUTBOX#1", "OUTBOX#2") is None and put("OUTBOX#3", "ROLE#1") is not None
+        refused = (write("OUTBOX#3", "ROLE#1", delete="ROLE#2"), write("OUTBOX#4", delete="OUTBOX#5"))
+        return write("OUTBOX#1", "OUTBOX#2", delete="ROLE#1") is None and None not in refused
 
     closed_only_by_us(probe, cloud, bare, "request_keys")
 
@@ -702,6 +724,19 @@ def test_a_batch_has_the_leading_keys_of_its_items(cloud: Stack, bare: Stack) ->
 
         mine, others = ("BEAT#1", "BEAT#2"), ("BEAT#1", "ROLE#1")
         return put(*mine) is None and get(*mine) is None and put(*others) is not None and get(*others) is not None
+
+    closed_only_by_us(probe, cloud, bare, "request_keys")
+
+
+def test_a_condition_on_the_policy_opens_that_policy_to_be_attached_and_no_other(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        admin, reader = (f"arn:aws:iam::aws:policy/{name}" for name in ("AdministratorAccess", "ReadOnlyAccess"))
+        only = {"ArnEquals": {"iam:PolicyARN": reader}}
+        caller = user(stack, STAGING.id, document({"Effect": "Allow", "Action": "iam:*RolePolicy", "Resource": "*", "Condition": only}))
+        name = role(stack, STAGING.id, trusting(root_of(STAGING.id))).rpartition("/")[2]
+        iam = stack.client("iam", STAGING.id, **caller)
+        codes = [refusal(lambda arn=arn: iam.attach_role_policy(RoleName=name, PolicyArn=arn)) for arn in (reader, admin)]  # type: ignore[misc]
+        return codes == [None, "AccessDenied"]
 
     closed_only_by_us(probe, cloud, bare, "request_keys")
 
@@ -992,6 +1027,28 @@ def test_an_account_has_the_regions_enabled_that_the_world_says(cloud: Stack, ba
     assert regions(cloud, PROD.id, RegionNames=[OTHER_REGION]) == [OTHER_REGION]
     assert regions(cloud, MANAGEMENT.id, RegionNames=[OTHER_REGION]) == []
     assert len(regions(cloud, MANAGEMENT.id, AllRegions=True)) > 2
+
+
+# -- calls -----------------------------------------------------------------------------------------
+
+
+def test_what_a_role_of_doorwards_asks_for_is_kept_as_iam_names_it_and_nobody_elses(cloud: Stack) -> None:
+    name, table = f"doorward-{unique('test')}", unique("table")
+    trust = trusting(root_of(STAGING.id))
+    ours = role(cloud, STAGING.id, trust, allowing("*", "*"), path="/doorward/", name=name)
+    other = role(cloud, STAGING.id, trust, allowing("*", "*"), name=unique("other"))
+    narrow = allowing(["dynamodb:*", "sts:*"], "*")
+    for arn in (ours, other):
+        session = cloud.assume(STAGING.id, arn, Policy=narrow)
+        writes = [{"ConditionCheck": {"TableName": table, "Key": {"pk": {"S": "A"}}, "ConditionExpression": "attribute_exists(pk)"}}]
+        assert refusal(lambda: cloud.client("dynamodb", STAGING.id, **session).transact_write_items(TransactItems=writes))  # noqa: B023
+        assert refusal(lambda: cloud.assume(STAGING.id, ours, credentials=session, ExternalId="xx", SourceIdentity="yy"))  # noqa: B023
+    kept = {each["action"]: each for each in cloud.calls() if each["role"] == ours}
+    assert kept.keys() == {"dynamodb:ConditionCheckItem", "sts:AssumeRole", "sts:SetSourceIdentity"}
+    assert kept["dynamodb:ConditionCheckItem"]["resource"].endswith(f":table/{table}")
+    assert kept["dynamodb:ConditionCheckItem"]["session_policies"]["Policy"] == narrow
+    assert kept["sts:AssumeRole"]["context"] | {"aws:PrincipalArn": ours, "sts:externalid": "xx"} == kept["sts:AssumeRole"]["context"]
+    assert other not in {each["role"] for each in cloud.calls()}
 
 
 # -- control, observations -------------------------------------------------------------------------

@@ -3,16 +3,18 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from doorward.aws.organization_facts import DynamoOrganizationStore
+from doorward.guard.heartbeats import IAM_EVENTS
 from doorward.organization.facts import OrganizationFacts
 from doorward.ports.organization import REFRESH
 from local.installation import Installation
 from local.stack import rules_off
-from local.world import HUB, MANAGEMENT, ORGANIZATION, PROD, REGION, SHARED_SERVICES, STRANGER
+from local.world import HUB, MANAGEMENT, ORGANIZATION, PROD, REGION, SHARED_SERVICES, STAGING, STRANGER, regions_of
 from tests.integration.emulated import ALL_MANAGEMENT_EVENTS, listen, role, root_of, trusting, unique
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
@@ -34,13 +36,18 @@ def facts(doorward: Installation) -> OrganizationFacts | None:
     return None if kept is None else kept.facts
 
 
+def let_a_minute_pass(doorward: Installation) -> None:
+    """Since the last read of the organization: the next one need not be put off."""
+    doorward.stack.client("dynamodb", HUB.id).delete_item(
+        TableName=doorward.outputs["FactsTableName"], Key={"pk": {"S": "ORGANIZATION"}, "sk": {"S": "TURN"}}
+    )
+
+
 def until_read[T](doorward: Installation, look: Callable[[], T | None], what: str) -> T:
     """Reads are a minute apart, and any event of an unknown account calls for one: here a minute passes whenever nothing has come of it."""
 
     def read_again() -> T | None:
-        doorward.stack.client("dynamodb", HUB.id).delete_item(
-            TableName=doorward.outputs["FactsTableName"], Key={"pk": {"S": "ORGANIZATION"}, "sk": {"S": "TURN"}}
-        )
+        let_a_minute_pass(doorward)
         doorward.stack.client("sqs", HUB.id).send_message(
             QueueUrl=doorward.outputs["OrganizationQueueUrl"], MessageBody=json.dumps({"format": REFRESH, "because": "A test"})
         )
@@ -129,6 +136,50 @@ def test_a_heartbeat_comes_back_from_every_account_that_it_was_sent_to(doorward:
     sent = {(account_id, f"hb-{pulse['sent'][-1][0]}") for account_id, pulse in beaten.items()}
     copies = inbox.wait(2 * len(sent), seconds=10)
     assert sent <= {(each["account"], each["detail"]["requestParameters"]["roleSessionName"]) for each in copies}
+
+
+def test_an_account_whose_heartbeats_stay_out_is_told_of_and_swept_and_told_of_again_when_it_is_heard(doorward: Installation) -> None:
+    known(doorward)
+    long_ago = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
+    pulse = {"sent": [[unique("lost"), long_ago]], "alive_at": None, "gap": None, "refused": None}
+    key = {"pk": {"S": f"BEAT#{STAGING.id}#{REGION}"}, "sk": {"S": "PULSE"}}
+    doorward.stack.client("dynamodb", HUB.id).put_item(
+        TableName=doorward.outputs["FactsTableName"], Item={**key, "pulse": {"S": json.dumps(pulse)}}
+    )
+    swept = len(doorward.sweeps(STAGING.id))
+    doorward.invoke("SendHeartbeatsFunction")
+    assert told_of(doorward, "heartbeat-missed", STAGING.id)
+    assert len(doorward.sweeps(STAGING.id)) == swept + 1
+
+    def ended() -> bool:
+        doorward.invoke("SendHeartbeatsFunction")
+        told = [each for each in doorward.alerts("heartbeat-missed") if each.detail["account"]["id"] == STAGING.id]
+        return any(each.detail_type == "GuardProblemEnded" for each in told)
+
+    until(ended, "the end of the silence")
+
+
+def test_where_the_organization_was_never_read_the_first_heartbeat_has_it_read(doorward: Installation) -> None:
+    dynamodb, table = doorward.stack.client("dynamodb", HUB.id), doorward.outputs["FactsTableName"]
+    known(doorward)
+    kept = dynamodb.query(TableName=table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "ORGANIZATION"}})[
+        "Items"
+    ]
+    for item in kept:
+        dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
+    assert facts(doorward) is None
+    with doorward.configured("SendHeartbeatsFunction"):  # afresh: a function knows for a minute what it knew
+        doorward.invoke("SendHeartbeatsFunction")
+    until(lambda: facts(doorward), "the organization to be read")
+
+
+def test_once_an_hour_every_region_is_beaten_and_by_a_change_of_iam(doorward: Installation) -> None:
+    known(doorward)
+    with doorward.configured("SendHeartbeatsFunction", HEARTBEAT_MINUTES="60"):  # so that each turn is the one in the hour
+        doorward.invoke("SendHeartbeatsFunction")
+    pulses = doorward.stack.client("dynamodb", HUB.id).scan(TableName=doorward.outputs["FactsTableName"])["Items"]
+    beaten = {item["pk"]["S"] for item in pulses if item["sk"]["S"] == "PULSE"}
+    assert {f"BEAT#{each.id}#{spot}" for each in ORGANIZATION for spot in (*regions_of(each.id), IAM_EVENTS)} <= beaten
 
 
 def test_a_sweep_has_a_door_judged_that_no_event_told_of(doorward: Installation) -> None:

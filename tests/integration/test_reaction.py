@@ -4,22 +4,31 @@ import ast
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from doorward.aws.clock import SystemClock
+from doorward.aws.ledger import DynamoLedger
+from doorward.ports.ledger import Announcement
 from local.demo import door_opener
-from local.installation import Installation, People, trusting, trusting_github
+from local.installation import GITHUB, Installation, People, trusting, trusting_github
 from local.slack_sink import SlackMessage
 from local.world import HUB, MANAGEMENT, PROD, SHARED_SERVICES, SLACK_CHANNEL, STAGING, STRANGER, VENDOR, Account
+from tests.integration.emulated import allowing, unique
 from tests.template.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
 BATCH = f"arn:aws:iam::{SHARED_SERVICES.id}:role/batch"
 STRANGERS = f"arn:aws:iam::{STRANGER.id}:root"
+EXTERNAL_ID = {"sts:ExternalId": "4f1c2d3e-5b6a-4c7d-8e9f-0a1b2c3d4e5f"}
+MANY = 21
+"""More roles than one invocation looks at itself."""
 
 
 class Scene:
@@ -124,8 +133,7 @@ def test_a_known_pipelines_change_is_alerted_and_stands(scene: Scene) -> None:
 
 
 def test_an_administrator_policy_on_a_role_that_a_vendor_may_assume_is_alerted_and_the_trust_stands(scene: Scene) -> None:
-    external_id = {"sts:ExternalId": "4f1c2d3e-5b6a-4c7d-8e9f-0a1b2c3d4e5f"}
-    vendor = trusting(f"arn:aws:iam::{VENDOR.id}:root", StringEquals=external_id)
+    vendor = trusting(f"arn:aws:iam::{VENDOR.id}:root", StringEquals=EXTERNAL_ID)
     scene.create(PROD, "collected", vendor)
     assert scene.cases(PROD, "collected") == []
     scene.people[PROD.id].developer().attach_role_policy(RoleName="collected", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
@@ -135,6 +143,47 @@ def test_an_administrator_policy_on_a_role_that_a_vendor_may_assume_is_alerted_a
     (finding,) = [each for each in scene.detail(PROD, "collected")["findings"] if each["rule"] == "privileged-outsider"]
     assert finding["witness"]["context"]["aws:PrincipalAccount"] == VENDOR.id
     assert "AdministratorAccess" in finding["because"]
+
+
+def test_a_managed_policy_that_changes_has_every_role_that_it_is_attached_to_looked_at_by_a_hint(scene: Scene) -> None:
+    iam = scene.people[PROD.id].developer()
+    arn = iam.create_policy(PolicyName="shared", PolicyDocument=allowing("s3:GetObject", "*"))["Policy"]["Arn"]
+    names = [f"shared-{number}" for number in range(MANY)]
+    for name in names:
+        trust = trusting(f"arn:aws:iam::{VENDOR.id}:root", StringEquals=EXTERNAL_ID) if name == names[0] else trusting(BATCH)
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+        iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+    for name in names:
+        scene.outcome(PROD, name, "AttachRolePolicy")
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=allowing("iam:*", "*"), SetAsDefault=True)
+    for name in names:
+        assert scene.outcome(PROD, name, "Hint") in {"alerted", "passed"}
+    assert "privileged-outsider" in {each["rule"] for each in scene.detail(PROD, names[0])["findings"]}
+
+
+def test_what_a_role_of_the_management_account_may_do_is_read_as_in_any_other(scene: Scene) -> None:
+    iam = scene.doorward.stack.client("iam", MANAGEMENT.id)
+    arn = iam.create_policy(PolicyName="auditing", PolicyDocument=allowing("s3:GetObject", "*"))["Policy"]["Arn"]
+    trust = trusting(f"arn:aws:iam::{VENDOR.id}:root", StringEquals=EXTERNAL_ID)
+    iam.create_role(RoleName="audit", AssumeRolePolicyDocument=json.dumps(trust))
+    iam.put_role_policy(RoleName="audit", PolicyName="x", PolicyDocument=allowing("s3:ListBucket", "*"))
+    iam.attach_role_policy(RoleName="audit", PolicyArn=arn)
+    iam.attach_role_policy(RoleName="audit", PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    scene.outcome(MANAGEMENT, "audit", "AttachRolePolicy", count=2)
+    assert scene.cases(MANAGEMENT, "audit") == []
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=allowing("iam:*", "*"), SetAsDefault=True)
+    assert scene.outcome(MANAGEMENT, "audit", "CreatePolicyVersion") == "alerted"
+    assert "privileged-outsider" in {each["rule"] for each in scene.detail(MANAGEMENT, "audit")["findings"]}
+
+
+def test_a_provider_of_the_management_account_that_is_taken_away_has_the_roles_that_trust_it_looked_at(scene: Scene) -> None:
+    iam = scene.doorward.stack.client("iam", MANAGEMENT.id)
+    provider = iam.create_open_id_connect_provider(Url=f"https://{GITHUB}", ClientIDList=["sts.amazonaws.com"])
+    trust = trusting_github(MANAGEMENT, "repo:acme/billing:ref:refs/heads/main")
+    iam.create_role(RoleName="release", AssumeRolePolicyDocument=json.dumps(trust))
+    scene.outcome(MANAGEMENT, "release", "CreateRole")
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider["OpenIDConnectProviderArn"])
+    scene.outcome(MANAGEMENT, "release", "DeleteOpenIDConnectProvider")
 
 
 def test_a_violation_that_somebody_mends_is_told_to_be_over(scene: Scene) -> None:
@@ -202,6 +251,12 @@ def test_what_can_never_be_used_lies_in_the_dead_letters_with_its_reason(scene: 
         lambda: next((why for what, why in scene.doorward.dead_letters() if what == body), None), "the message in the dead letters"
     )
     assert reason in found
+
+
+@pytest.mark.parametrize("queue", ["Session", "Organization", "Guard"])
+def test_what_another_queue_cannot_use_lies_in_its_own_dead_letters(scene: Scene, queue: str) -> None:
+    scene.doorward.deliver("not JSON at all", to=queue)
+    scene.until(lambda: "not JSON at all" in dict(scene.doorward.dead_letters(of=queue)) or None, f"the message in {queue}DeadLetters")
 
 
 def test_nothing_is_made_of_an_event_of_an_account_outside_the_organization(scene: Scene) -> None:
@@ -319,6 +374,57 @@ def test_the_command_that_the_demo_offers_opens_a_door_and_shows_it_closed(scene
         ("remedied", "quarantine")
     ]  # closed first; what was accepted is given back by a write of its own
     assert "given-back" in json.loads(scene.doorward.cases(f"{PROD.id}/offered")[0]["steps"])
+
+
+def test_announcements_that_nobody_brought_onto_the_bus_are_taken_up_whatever_they_are_of(scene: Scene) -> None:
+    ledger = _ledger(scene)
+    told = {json.loads(each["detail"])["format"]: each for each in scene.doorward.ledger() if each["sk"] == "ANNOUNCEMENT"}
+    told["doorward.sessions/1"] = told["doorward.guard/1"]  # alerts both
+    assert {"doorward.baseline/1", "doorward.guardrails/1"} <= told.keys()
+    lost = {each: unique("lost") for each in told}
+    with _no_stream(scene):
+        for kind, like in told.items():
+            detail = json.loads(like["detail"]) | {"format": kind}
+            ledger.announce(Announcement(lost[kind], like["detail_type"], detail, datetime.now(UTC) - timedelta(minutes=10)))
+        scene.doorward.invoke("FinishStartedFunction")
+        assert [each for each in lost.values() if ledger.pending(each) is not None] == []
+
+
+def test_a_case_that_was_cut_off_is_looked_at_again(scene: Scene) -> None:
+    """In staging: what prod's developer may have put back within an hour is spent by the others."""
+    scene.create(STAGING, "cut-off", trusting(BATCH))
+    scene.update(STAGING, "cut-off", trusting(BATCH, STRANGERS))
+    scene.until(lambda: [status for status, _ in scene.cases(STAGING, "cut-off")] == ["remedied"] or None, "the remedy")
+    (case,) = scene.doorward.cases(f"{STAGING.id}/cut-off")
+    long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    scene.doorward.stack.client("dynamodb", HUB.id).update_item(
+        TableName=scene.doorward.outputs["LedgerTableName"],
+        Key={"pk": {"S": case["pk"]}, "sk": {"S": case["sk"]}},
+        UpdateExpression="SET agenda = :due, due_at = :at",
+        ExpressionAttributeValues={":due": {"S": "due"}, ":at": {"S": long_ago}},
+    )
+    scene.doorward.invoke("FinishStartedFunction")
+    scene.outcome(STAGING, "cut-off", "Hint")
+    (case,) = scene.doorward.cases(f"{STAGING.id}/cut-off")
+    assert case.get("due_at", "~") > long_ago
+    assert STRANGER.id not in json.dumps(scene.doorward.trust_policy(STAGING, "cut-off"))
+
+
+def _ledger(scene: Scene) -> DynamoLedger:
+    tables = scene.doorward.outputs["LedgerTableName"], scene.doorward.outputs["BaselinesTableName"]
+    return DynamoLedger(scene.doorward.stack.client("dynamodb", HUB.id), *tables, SystemClock())
+
+
+@contextmanager
+def _no_stream(scene: Scene) -> Iterator[None]:
+    """Within it nothing that is put into the outbox starts publish_outbox."""
+    functions = scene.doorward.stack.client("lambda", HUB.id)
+    (mapping,) = [each for each in functions.list_event_source_mappings()["EventSourceMappings"] if "PublishOutbox" in each["FunctionArn"]]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    try:
+        yield
+    finally:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
 
 
 def test_no_secret_of_ours_is_in_a_table_a_log_or_a_message(scene: Scene) -> None:

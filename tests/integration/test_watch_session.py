@@ -16,6 +16,8 @@ from local.installation import Installation, People, trusting
 from local.stack import Stack, rules_off
 from local.world import HUB, PROD, SHARED_SERVICES, STAGING, STRANGER, VENDOR, Account
 from tests.integration.emulated import ALL_MANAGEMENT_EVENTS, allowing, document, listen, unique, user
+from tests.integration.test_organization import facts, known, let_a_minute_pass
+from tests.template.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
@@ -256,3 +258,18 @@ def _dead_letters(doors: Doors) -> list[str]:
     url = doors.doorward.outputs["SessionDeadLettersUrl"]
     answer = doors.stack.client("sqs", HUB.id).receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
     return [each["Body"] for each in answer.get("Messages", [])]
+
+
+def test_a_session_of_an_account_that_is_not_known_yet_has_the_organization_read_again(doors: Doors) -> None:
+    sample = json.loads((REPOSITORY / "events" / "sts.AssumeRole.vendor.json").read_text("utf-8"))
+    sample["account"] = sample["detail"]["recipientAccountId"] = "131313131313"
+    sample["detail"] |= {"eventID": unique("unknown"), "eventTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+    before = known(doors.doorward).read_at
+    let_a_minute_pass(doors.doorward)
+    doors.doorward.deliver(json.dumps(sample), to="Session")
+
+    def read_again() -> bool:
+        now = facts(doors.doorward)
+        return now is not None and now.read_at > before
+
+    doors.stack.until(read_again, "a read of the organization", seconds=60)

@@ -22,6 +22,11 @@ What each role of Doorward may do, and who may assume it; then what its queues, 
 Only `doorward-remedy` may change what somebody else made in an account; it exists only where `AllowRemedies=true`, and never in the
 management account. `doorward-canary` may put one tag on itself. All else in the accounts reads, or forwards to the hub's bus
 ([why two roles](adr/0002-two-roles-in-a-member-account.md), [why these reads](adr/0032-what-the-hub-may-read.md)).
+
+Nothing here is more than Doorward needs, as far as a local stack can show: these statements allow every call that it makes in the
+integration tests, and every call that AWS documents to make for it; and without any one action, resource, principal or value of a
+condition, one of those calls is refused ([how](adr/0074-least-privilege-is-measured.md),
+[what it cannot show](limits.md#what-the-check-of-permissions-does-not-show)).
 """
 _TABLE: Final = "| Statement | May | On | Only where | Why |\n|---|---|---|---|---|\n"
 _DOCUMENTS: Final = {

@@ -507,7 +507,7 @@ def test_the_topic_is_encrypted_under_a_key_that_alarms_may_use(hub: Template) -
         for each in hub["Resources"]["TopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
         if each["Effect"] == "Allow"
     ]
-    assert publishers == [{"Service": "cloudwatch.amazonaws.com"}, {"AWS": {"Fn::GetAtt": ["NotifyPeopleRole", "Arn"]}}]
+    assert publishers == [{"Service": "cloudwatch.amazonaws.com"}]
 
 
 def test_the_external_id_is_made_by_the_secret_and_stands_nowhere_in_the_template(hub: Template) -> None:
