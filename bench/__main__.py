@@ -21,7 +21,6 @@ ROWS: Final = (
     "sweeping",
     "reacting",
     "loading",
-    "stack_rate",
 )
 
 
