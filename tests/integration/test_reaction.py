@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 
 from doorward.aws.clock import SystemClock
 from doorward.aws.ledger import DynamoLedger
+from doorward.findings.alerts import Alert, AlertFormat, alert_as_json
+from doorward.findings.model import Severity
 from doorward.ports.ledger import Announcement
 from local.demo import door_opener
 from local.installation import GITHUB, Installation, People, trusting, trusting_github
@@ -253,7 +255,7 @@ def test_what_can_never_be_used_lies_in_the_dead_letters_with_its_reason(scene: 
     assert reason in found
 
 
-@pytest.mark.parametrize("queue", ["Session", "Organization", "Guard"])
+@pytest.mark.parametrize("queue", ["Session", "Organization", "Guard", "Evidence", "Report"])
 def test_what_another_queue_cannot_use_lies_in_its_own_dead_letters(scene: Scene, queue: str) -> None:
     scene.doorward.deliver("not JSON at all", to=queue)
     scene.until(lambda: "not JSON at all" in dict(scene.doorward.dead_letters(of=queue)) or None, f"the message in {queue}DeadLetters")
@@ -377,25 +379,32 @@ def test_the_command_that_the_demo_offers_opens_a_door_and_shows_it_closed(scene
 
 
 def test_announcements_that_nobody_brought_onto_the_bus_are_taken_up_whatever_they_are_of(scene: Scene) -> None:
-    ledger = _ledger(scene)
-    told = {json.loads(each["detail"])["format"]: each for each in scene.doorward.ledger() if each["sk"] == "ANNOUNCEMENT"}
-    told["doorward.sessions/1"] = told["doorward.guard/1"]  # alerts both
-    assert {"doorward.baseline/1", "doorward.guardrails/1"} <= told.keys()
-    lost = {each: unique("lost") for each in told}
+    """Two as they were told before, and two alerts."""
+    scene.create(PROD, "lost", trusting(BATCH))
+    scene.update(PROD, "lost", trusting(BATCH, STRANGERS))
+    scene.outcome(PROD, "lost", "UpdateAssumeRolePolicy")
+    long_ago, ledger = datetime.now(UTC) - timedelta(minutes=10), _ledger(scene)
+    told = {
+        json.loads(each["detail"])["format"]: (each["detail_type"], json.loads(each["detail"]))
+        for each in scene.doorward.ledger()
+        if each["sk"] == "ANNOUNCEMENT"
+    }
+    alert = Alert("kill-switch", unique("lost"), Severity.LOW, "lost", "A test.", "Nothing.", PROD.id, long_ago)
+    kinds: tuple[AlertFormat, ...] = ("doorward.guard/1", "doorward.sessions/1")
+    told |= {kind: ("GuardProblemFound", alert_as_json(alert, kind, PROD.name)) for kind in kinds}
+    lost = {kind: unique("lost") for kind in ("doorward.baseline/1", "doorward.guardrails/1", *kinds)}
     with _no_stream(scene):
-        for kind, like in told.items():
-            detail = json.loads(like["detail"]) | {"format": kind}
-            ledger.announce(Announcement(lost[kind], like["detail_type"], detail, datetime.now(UTC) - timedelta(minutes=10)))
+        for kind, announcement_id in lost.items():
+            ledger.announce(Announcement(announcement_id, *told[kind], long_ago))
         scene.doorward.invoke("FinishStartedFunction")
         assert [each for each in lost.values() if ledger.pending(each) is not None] == []
 
 
 def test_a_case_that_was_cut_off_is_looked_at_again(scene: Scene) -> None:
-    """In staging: what prod's developer may have put back within an hour is spent by the others."""
-    scene.create(STAGING, "cut-off", trusting(BATCH))
-    scene.update(STAGING, "cut-off", trusting(BATCH, STRANGERS))
-    scene.until(lambda: [status for status, _ in scene.cases(STAGING, "cut-off")] == ["remedied"] or None, "the remedy")
-    (case,) = scene.doorward.cases(f"{STAGING.id}/cut-off")
+    scene.create(PROD, "cut-off", trusting(BATCH))
+    scene.update(PROD, "cut-off", trusting(BATCH, STRANGERS))
+    scene.until(lambda: [status for status, _ in scene.cases(PROD, "cut-off")] == ["remedied"] or None, "the remedy")
+    (case,) = scene.doorward.cases(f"{PROD.id}/cut-off")
     long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     scene.doorward.stack.client("dynamodb", HUB.id).update_item(
         TableName=scene.doorward.outputs["LedgerTableName"],
@@ -404,10 +413,26 @@ def test_a_case_that_was_cut_off_is_looked_at_again(scene: Scene) -> None:
         ExpressionAttributeValues={":due": {"S": "due"}, ":at": {"S": long_ago}},
     )
     scene.doorward.invoke("FinishStartedFunction")
-    scene.outcome(STAGING, "cut-off", "Hint")
-    (case,) = scene.doorward.cases(f"{STAGING.id}/cut-off")
+    scene.outcome(PROD, "cut-off", "Hint")
+    (case,) = scene.doorward.cases(f"{PROD.id}/cut-off")
     assert case.get("due_at", "~") > long_ago
-    assert STRANGER.id not in json.dumps(scene.doorward.trust_policy(STAGING, "cut-off"))
+    assert STRANGER.id not in json.dumps(scene.doorward.trust_policy(PROD, "cut-off"))
+
+
+def test_whoever_stops_the_writes_for_a_role_and_lets_them_go_on_is_told_of(scene: Scene) -> None:
+    dynamodb, table = scene.doorward.stack.client("dynamodb", HUB.id), scene.doorward.outputs["LedgerTableName"]
+    key = {"pk": {"S": "STOP"}, "sk": {"S": f"role {PROD.id}/nobodys"}}
+    now, later = (datetime.now(UTC) + timedelta(hours=hours) for hours in (0, 1))
+    texts = {"by": "jane", "because": "A test", "at": now.isoformat(), "until": later.isoformat()}
+    item = key | {name: {"S": text} for name, text in texts.items()}
+
+    def told() -> list[str]:
+        return [each.detail["because"] for each in scene.doorward.alerts("kill-switch") if "nobodys" in each.detail["because"]]
+
+    dynamodb.put_item(TableName=table, Item=item)
+    scene.until(told, "that the writes are stopped")
+    dynamodb.delete_item(TableName=table, Key=key)
+    scene.until(lambda: len(told()) == 2 or None, "that they are not any more")
 
 
 def _ledger(scene: Scene) -> DynamoLedger:

@@ -43,9 +43,12 @@ class Doors:
         """The ARN of a new role, whose event has been handled."""
         name = unique("door")
         arn = str(self.pipeline.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"])
-        self.stack.until(
-            lambda: self._sessions.versions(ref_of(arn), datetime.now(UTC) - timedelta(hours=1)), f"the trust policy of {name}", seconds=60
-        )
+
+        def is_known() -> bool:  # of this role itself: a change that hid its role is among those of every other
+            versions = self._sessions.versions(ref_of(arn), datetime.now(UTC) - timedelta(hours=1))
+            return any(each.role_ref == ref_of(arn) for each in versions)
+
+        self.stack.until(is_known, f"the trust policy of {name}", seconds=60)
         return arn
 
     def visitor(self, account: Account) -> str:
