@@ -38,7 +38,7 @@ PERMISSIONS = {
     },
     "FinishStartedRole": {
         "dynamodb:Query": {"LedgerTable"},
-        "dynamodb:GetItem": {"LedgerTable"},
+        "dynamodb:GetItem": {"LedgerTable", "FactsTable"},
         "dynamodb:UpdateItem": {"LedgerTable"},
         "events:PutEvents": {"Bus"},
         "sqs:SendMessage": {"HintQueue"},
@@ -367,6 +367,7 @@ def _may_start(hub: Template, rule_name: str, function: str) -> bool:
         ("WatchGuardRole", {"ORGANIZATION"}),
         ("WatchSessionRole", {"ORGANIZATION", "BEAT#*"}),
         ("SendHeartbeatsRole", {"ORGANIZATION", "BEAT#*"}),
+        ("FinishStartedRole", {"ORGANIZATION"}),
     ],
 )
 def test_facts_are_touched_under_the_keys_of_each_functions_own_work(hub: Template, role: str, expected: set[str]) -> None:

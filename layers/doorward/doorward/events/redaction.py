@@ -79,7 +79,7 @@ _SHAPES: Final = (
     (re.compile(rf"({_WORDS}\\*[\"']?\s*(?:[:=]|%3[aAdD])\s*\\*[\"']?)[^\s\"'&,;\\}}]+", re.IGNORECASE), rf"\1{REDACTED}"),
     (re.compile(r"(\bbearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1{REDACTED}"),
     (re.compile(r"https://hooks\.slack\.com/[^\s\"'\\]+", re.IGNORECASE), REDACTED),
-    (re.compile(r"\b(?:xox[a-z]|xapp|xwfp)-[\w-]{6,}", re.IGNORECASE), REDACTED),
+    (re.compile(r"""\b(?:xox[a-z]|xapp|xwfp)-[^\s"'\\]{6,}""", re.IGNORECASE), REDACTED),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), REDACTED),
     # JWTs: OIDC tokens of web identities.
     (re.compile(r"(?<![\w-])eyJ[\w-]{5,}\.[\w-]{4,}(?:\.[\w-]*)?"), REDACTED),
