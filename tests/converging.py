@@ -323,7 +323,7 @@ class FailingAccount(Account):
             self.wrong.append(f"what was written breaks a guardrail: {standing.ref}")
         before = parse_document(standing.trust_policy)
         widens = newly_allowed(before, parse_document(document), standing, organization, now=now).is_there
-        if widens is not False and not gives_back:
+        if is_seen and widens is not False and not gives_back:
             self.wrong.append(f"what was written lets in more than what stood: {standing.ref}")
         by, _, at = self.author[standing.ref]
         is_fresh = self.pipelines and by == PIPELINE and now - at < _EVENTS_TAKE - timedelta(minutes=1)
