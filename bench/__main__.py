@@ -37,7 +37,7 @@ def main() -> int:
         print(f"{name}", flush=True)
         measured += importlib.import_module(f"bench.{name}").measure(extent)
         print(f"  ({time.perf_counter() - began:.0f} s)", flush=True)
-    print("\nIn one run, on one core, CPU time, medians; of the local stack, the time of the clock on all cores:")
+    print("\nIn one run, on one core, CPU time, medians:")
     for row in measured:
         print(row)
     return 0 if all(row.is_met for row in measured) else 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from doorward.usecases.notify_people import FOR_PROGRAMS
 from local.slack_sink import SlackSink
 from local.stack import HUB_STACK, ROOT, Stack, StackError
 from local.world import (
@@ -32,6 +33,7 @@ GITHUB: Final = "token.actions.githubusercontent.com"
 GUARD_TOPIC: Final = f"arn:aws:sns:us-east-1:{MANAGEMENT.id}:doorward-guard"
 AUDITORS: Final = f"arn:aws:iam::{HUB.id}:role/audit/auditors"
 _ACCOUNTS: Final = ROOT / "accounts"
+_TOLD_TO_NOBODY: Final = FOR_PROGRAMS | {"TrustBaselineAccepted"}  # whose source has no rule that leads to people
 # The emulator answers at once; the waits of the template's default would only slow the story.
 _READ_DELAYS_SECONDS: Final = "0.1,0.2,0.4"
 
@@ -97,13 +99,11 @@ class Installation:
         return sorted((each for each in told if each.detail.get("detection") == detection), key=lambda each: each.at)
 
     def untold(self) -> int:
-        """Announcements that people have not been told of yet; what is only observed or accepted is told to nobody."""
+        """Announcements that people have not been told of yet; what is only observed, accepted or verified is told to nobody."""
         items = self.ledger()
         told = {item["pk"] for item in items if item["sk"] == "SENT#slack"}
         waiting = [item for item in items if item["sk"] == "ANNOUNCEMENT" and item["pk"] not in told]
-        return sum(
-            item["detail_type"] != "TrustBaselineAccepted" and json.loads(item["detail"]).get("mode") != "observe" for item in waiting
-        )
+        return sum(item["detail_type"] not in _TOLD_TO_NOBODY and json.loads(item["detail"]).get("mode") != "observe" for item in waiting)
 
     def sweeps(self, account_id: str) -> list[Mapping[str, Any]]:
         """The executions that were asked for this account, the latest first: as DescribeExecution answers."""

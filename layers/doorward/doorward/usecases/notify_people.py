@@ -22,7 +22,7 @@ from doorward.ports.ledger import Outbox
 from doorward.usecases.address_author import address_author
 from doorward.usecases.compose_message import as_text, compose_message
 
-_FOR_PROGRAMS: Final = frozenset({"TrustRemedyVerified"})
+FOR_PROGRAMS: Final = frozenset({"TrustRemedyVerified"})
 """Nobody is woken to hear that all is as it was told before."""
 
 
@@ -44,7 +44,7 @@ def notify_people(envelope: str, tools: Tools) -> tuple[str, ...]:
     Misconfigured.
     """
     message = compose_message(envelope)
-    if message.detail_type in _FOR_PROGRAMS:
+    if message.detail_type in FOR_PROGRAMS:
         return ()
     if message.detail.get("mode") == "observe":
         return ()
