@@ -7,7 +7,6 @@ Facts table, `pk` / `sk`:
     BEAT#<account>#-          REGIONS         the account's enabled regions, and when they were read
 
 PULSE and SILENCES are written by send_heartbeats alone, SEEN by whoever sees the event: neither waits for the other.
-https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 """
 
 import json
@@ -17,6 +16,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from doorward.aws.errors import translated
+from doorward.aws.reading import read_many
 from doorward.errors import Unavailable
 from doorward.guard.heartbeats import Gap, Pulse, Sent, Silence, Spot
 from doorward.ports.clock import Clock
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _KEEP_SEEN = timedelta(days=2)
-_MOST_READ = 100
 _MOST_WRITTEN = 25
 _ROUNDS = 8
 _ACCOUNT = "-"
@@ -97,28 +96,17 @@ class DynamoBeats:
             else:
                 raise Unavailable("remembering heartbeats: DynamoDB takes no more; trying again later")
 
-    def _read(self, keys: Iterable[tuple[Spot, str]]) -> dict[tuple[Spot, str], dict[str, Any]]:
-        found: dict[tuple[Spot, str], dict[str, Any]] = {}
-        for batch in batched(dict.fromkeys(keys), _MOST_READ, strict=False):
-            left: Any = {self._table: {"Keys": [_key(*each) for each in batch], "ConsistentRead": True}}
-            for _ in range(_ROUNDS):
-                with translated("reading heartbeats"):
-                    answer = self._dynamodb.batch_get_item(RequestItems=left)
-                found.update(_by_key(answer["Responses"].get(self._table, [])))
-                left = answer.get("UnprocessedKeys")
-                if not left:
-                    break
-                self._clock.sleep(0.2)
-            else:
-                raise Unavailable("reading heartbeats: DynamoDB gives no more; trying again later")
-        return found
+    def _read(self, keys: Iterable[tuple[Spot, str]]) -> dict[tuple[Spot, str], Mapping[str, Any]]:
+        wanted = (_key(*each) for each in dict.fromkeys(keys))
+        items = read_many(self._dynamodb, self._clock, self._table, wanted, "reading heartbeats", tries=_ROUNDS, consistent=True)
+        return dict(_by_key(items))
 
 
 def _key(spot: Spot, sk: str) -> dict[str, Any]:
     return {"pk": {"S": f"BEAT#{spot.account_id}#{spot.region}"}, "sk": {"S": sk}}
 
 
-def _by_key(items: Iterable[dict[str, Any]]) -> Iterator[tuple[tuple[Spot, str], dict[str, Any]]]:
+def _by_key(items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[tuple[Spot, str], Mapping[str, Any]]]:
     for item in items:
         _, account_id, region = item["pk"]["S"].split("#", 2)
         yield (Spot(account_id, region), item["sk"]["S"]), item

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from doorward.aws.errors import translated
-from doorward.errors import Unavailable
+from doorward.aws.reading import read_many
 from doorward.guardrails.brakes import Brakes, Stop, hour_of, scopes_of
 from doorward.ports.clock import Clock
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 STOP: Final = "STOP"
 _KEEP_BUDGETS: Final = timedelta(days=2)
 _TRIES: Final = 5
-_TRY_SECONDS: Final = 0.2
 
 
 class DynamoBrakes:
@@ -35,24 +34,11 @@ class DynamoBrakes:
         self._clock = clock
 
     def look(self, role_ref: str, rules: Sequence[str], budget: str) -> Brakes:
-        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html."""
-        keys = [stop_key(each) for each in scopes_of(role_ref, rules)]
-        left: Any = {self._table: {"Keys": [*keys, self._budget_key(budget)], "ConsistentRead": True}}
-        stops: list[Stop] = []
-        spent = 0
-        for _ in range(_TRIES):
-            with translated("reading what keeps from writing"):
-                answer = self._dynamodb.batch_get_item(RequestItems=left)
-            for item in answer["Responses"].get(self._table, []):
-                if item["pk"]["S"] == STOP:
-                    stops.append(_stop(item))
-                else:
-                    spent = int(item["spent"]["N"])
-            left = answer.get("UnprocessedKeys")
-            if not left:
-                return Brakes(tuple(stops), spent)
-            self._clock.sleep(_TRY_SECONDS)
-        raise Unavailable("reading what keeps from writing: DynamoDB gives no more; trying again later")
+        keys = [*map(stop_key, scopes_of(role_ref, rules)), self._budget_key(budget)]
+        doing = "reading what keeps from writing"
+        items = list(read_many(self._dynamodb, self._clock, self._table, keys, doing, tries=_TRIES, consistent=True))
+        stops = tuple(_stop(each) for each in items if each["pk"]["S"] == STOP)
+        return Brakes(stops, sum(int(each["spent"]["N"]) for each in items if each["pk"]["S"] != STOP))
 
     def spend(self, budget: str) -> None:
         with translated("counting a write"):

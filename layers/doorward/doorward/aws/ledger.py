@@ -22,22 +22,23 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from doorward.aws.errors import code_of, condition_held, translate, translated
-from doorward.errors import Conflict, Unavailable
+from doorward.aws.reading import read_many
+from doorward.errors import Conflict
 from doorward.findings.model import RemedyKind
 from doorward.guardrails.brakes import Write
-from doorward.guardrails.cuts import Cut, Window
 from doorward.ports.clock import Clock
 from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+    from doorward.guardrails.cuts import Cut
 
 # Longer than a function may run (template.yaml, Timeout), so that a lock is lost only by the dead.
 LEASE = timedelta(seconds=90)
@@ -46,12 +47,7 @@ _KEEP_OUTBOX = timedelta(days=30)
 _KEEP_CASES = timedelta(days=400)
 # From when the case was opened, whenever it is closed: longer than any case stays open that somebody looks after.
 _KEEP_RECORDS = 2 * _KEEP_CASES
-# The most that DynamoDB reads at once; what it leaves out is asked for again.
-_AT_ONCE = 100
 _TRIES = 5
-_TRY_SECONDS = 0.2
-
-
 _AGENDA = "agenda"
 _DUE = "due"
 
@@ -100,21 +96,9 @@ class DynamoLedger:
         return Head() if item is None else _head(item)
 
     def heads_of(self, role_refs: Sequence[str]) -> Mapping[str, Head]:
-        found: dict[str, Head] = {}
-        for some in batched(role_refs, _AT_ONCE, strict=False):
-            left: Any = {self._table: {"Keys": [_role_key(each, "HEAD") for each in some]}}
-            for _ in range(_TRIES):
-                with translated("reading what was judged"):
-                    answer = self._dynamodb.batch_get_item(RequestItems=left)
-                items = [_plain(each) for each in answer["Responses"].get(self._table, [])]
-                found.update((each["pk"].removeprefix("ROLE#"), _head(each)) for each in items)
-                left = answer.get("UnprocessedKeys")
-                if not left:
-                    break
-                self._clock.sleep(_TRY_SECONDS)
-            else:
-                raise Unavailable("reading what was judged: DynamoDB gives no more; trying again later")
-        return found
+        keys = (_role_key(each, "HEAD") for each in role_refs)
+        items = read_many(self._dynamodb, self._clock, self._table, keys, "reading what was judged", tries=_TRIES, consistent=False)
+        return {each["pk"].removeprefix("ROLE#"): _head(each) for each in map(_plain, items)}
 
     def case(self, role_ref: str, case_id: str) -> Case | None:
         item = self._get(self._table, _role_key(role_ref, f"CASE#{case_id}"))
@@ -188,7 +172,9 @@ class DynamoLedger:
         told = [] if announcement is None else [self._put_announcement(announcement)]
         self._transact(f"following up case {case.id}", [self._still_held(lock), self._put(_case_item(case)), *told])
 
-    def cut(self, role_ref: str) -> Cut | None:
+    def cut(self, role_ref: str) -> "Cut | None":
+        from doorward.guardrails.cuts import Cut, Window  # of a thousand events one is about sessions
+
         item = self._get(self._table, _role_key(role_ref, "CUT"))
         if item is None:
             return None
@@ -198,7 +184,7 @@ class DynamoLedger:
         )
         return Cut(role_ref, item["role_id"], tuple(windows))
 
-    def keep_cut(self, lock: Lock, cut: Cut, due_at: datetime) -> None:
+    def keep_cut(self, lock: Lock, cut: "Cut", due_at: datetime) -> None:
         windows = json.dumps([(each.case_id, _text_of(each.start), _text_of(each.until)) for each in cut.windows])
         item = _item(_role_key(cut.role_ref, "CUT"), role_id=cut.role_id, windows=windows, **_on_agenda(due_at))
         self._transact(f"remembering which sessions of {cut.role_ref} end", [self._still_held(lock), self._put(item)])

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from doorward.findings.model import RemedyKind
 from doorward.guardrails.brakes import Write
-from doorward.guardrails.cuts import Cut
 from doorward.values import NamedTuple
+
+if TYPE_CHECKING:
+    from doorward.guardrails.cuts import Cut
 
 PUBLISHED_WITHIN: Final = timedelta(seconds=60)
 """An announcement that is older and still in the outbox is taken up by finish_started."""
@@ -179,10 +181,10 @@ class Ledger(Protocol):
     def follow_up(self, lock: Lock, case: Case, announcement: Announcement | None = None) -> None:
         """Keep what was found of a closed case since; with it what is told of that."""
 
-    def cut(self, role_ref: str) -> Cut | None:
+    def cut(self, role_ref: str) -> "Cut | None":
         """Which sessions of the role are to be ended."""
 
-    def keep_cut(self, lock: Lock, cut: Cut, due_at: datetime) -> None:
+    def keep_cut(self, lock: Lock, cut: "Cut", due_at: datetime) -> None:
         """`due_at`: when it is looked at again."""
 
     def remove_cut(self, lock: Lock) -> None: ...
