@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from doorward.errors import Misconfigured
 from doorward.guard.ours import STACK_SET_PREFIX
+from doorward.iam.arns import session_of
 from doorward.iam.documents import VERSION_2012, parse_document
 from doorward.iam.evaluate import Policies, Request, evaluate
 from doorward.organization.installation import (
@@ -346,7 +347,6 @@ def _of_hub(kind: str, protected: Protected, name: str) -> str:
 
 def _attempt(who: str, action: str, resource: str, account: str, *, is_denied: bool) -> Attempt:
     caller = who.split(":")[4]
-    kind, _, name = who.split(":", 5)[5].partition("/")
-    session = who if kind != "role" else who.replace(":iam:", ":sts:").split(":role/")[0] + f":assumed-role/{name.rpartition('/')[2]}/any"
+    session = session_of(who, "any") if ":role/" in who else who
     context: dict[str, str | tuple[str, ...]] = {"aws:PrincipalArn": who, "aws:PrincipalAccount": caller}
     return Attempt(f"{action} on {resource} by {who}", Request(session, "AWS", action, context, resource, account), is_denied)

@@ -13,7 +13,7 @@ a guardrail or be in doubt today.
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from doorward.errors import MalformedInput
@@ -95,12 +95,7 @@ def without_the_gone(document: Document) -> Document:
     IAM shows their unique ids, which let nobody in and keep nobody out, and refuses a policy that names one.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     """
-    kept: list[Statement] = []
-    for each in document.statements:
-        left = each.principals and tuple(one for one in each.principals if one.type != "AWS" or not is_unique_id(one.value))
-        if left or not each.principals:
-            kept.append(each._replace(principals=left))
-    return document._replace(statements=tuple(kept))
+    return _without(document, is_unique_id)
 
 
 def without_other_roles(document: str, others: Collection[str]) -> str:
@@ -109,12 +104,18 @@ def without_other_roles(document: str, others: Collection[str]) -> str:
     The text as it is where it names none of them. Raises MalformedInput.
     """
     policy = parse_document(document)
+    kept = _without(policy, lambda value: value in others)
+    return document if kept == policy else json.dumps(render_document(kept))
+
+
+def _without(document: Document, is_out: Callable[[str], bool]) -> Document:
+    """Without these `AWS` principals, and without statements that name nobody else."""
     kept: list[Statement] = []
-    for each in policy.statements:
-        left = each.principals and tuple(one for one in each.principals if one.type != "AWS" or one.value not in others)
+    for each in document.statements:
+        left = each.principals and tuple(one for one in each.principals if one.type != "AWS" or not is_out(one.value))
         if left or not each.principals:
             kept.append(each._replace(principals=left))
-    return document if kept == list(policy.statements) else json.dumps(render_document(policy._replace(statements=tuple(kept))))
+    return document._replace(statements=tuple(kept))
 
 
 def is_same_but_for_the_gone(told: str, stands: str) -> bool:

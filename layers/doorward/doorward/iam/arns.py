@@ -53,6 +53,15 @@ def is_unique_id(text: str) -> bool:
     )
 
 
+def session_of(role_arn: str, session_name: str) -> str:
+    """The ARN of a role's session, which lacks the role's path.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
+    """
+    account = role_arn.replace(":iam:", ":sts:").partition(":role/")[0]
+    return f"{account}:assumed-role/{role_arn.rpartition('/')[2]}/{session_name}"
+
+
 def account_of_principal(value: str) -> str | None:
     """The account that an `AWS` principal of a policy names: a bare id, or the account part of an ARN. None for `*` and unique ids."""
     if is_account_id(value):
