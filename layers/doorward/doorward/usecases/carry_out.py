@@ -160,6 +160,9 @@ def _told_anew(task: Task, case: Case, announcement: Announcement, before: Case)
 
 
 def _record(plan: Plan, task: Task) -> str:
+    """Kept once, when the case is opened."""
+    if plan.case is not None:
+        return ""
     from doorward.usecases.record_case import record_case  # of every thousand events one opens a case
 
     return record_case(task.tools.message, plan.role, task.tools.ledger)
@@ -216,7 +219,7 @@ def _put_back(plan: Plan, task: Task, head: Head) -> Result:
     for remedy in rungs_of(plan):
         intended = _intended(plan, task, case, remedy)
         tools.ledger.intend(task.lock, intended)
-        window = intend_cut(plan, task, case)
+        to_cut = intend_cut(plan, task, case)
         now_there = tools.roles.read(task.account_id, task.role_name)
         if now_there is None or (now_there.role_id, policy_hash(now_there)) != (role.role_id, plan.found_hash):
             tools.ledger.intend(task.lock, case)  # nothing was written: what stands is nobody's work but theirs
@@ -231,7 +234,7 @@ def _put_back(plan: Plan, task: Task, head: Head) -> Result:
             break
         except Conflict:
             raise ChangedMeanwhile from None
-        sessions = person_decides(plan, case, tools.clock.now()) if window is None else cut_sessions(task, role, window)
+        sessions = person_decides(plan, case, tools.clock.now()) if to_cut is None else cut_sessions(task, role, *to_cut)
         closing = close_remedied(intended, head, tools.clock.now(), sessions)
         tools.ledger.close_case(task.lock, *closing)
         _verify_later(task, case)

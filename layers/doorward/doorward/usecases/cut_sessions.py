@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from doorward.errors import Conflict, DoorwardError, Misconfigured
+from doorward.events.hints import ACTOR
 from doorward.guardrails.cuts import MARGIN, SKEW, Cut, Cutting, Window, cut_policy, cutting_for, over_at, still_needed, with_window
 from doorward.guardrails.model import Role
 from doorward.ports.ledger import Case, CaseStatus
@@ -26,25 +27,26 @@ _AGAIN: Final = timedelta(minutes=2)
 _CUT: Final = {"cut": True, "because": "Sessions opened meanwhile can do nothing any more; older ones live on."}
 
 
-def intend_cut(plan: Plan, task: Task, case: Case) -> Window | None:
-    """Before the trust policy is written: which sessions will have to end. None: none, or a person has to decide."""
-    change_is_known = datetime.fromisoformat(case.detail["event"]["time"]) if case.detail["actor"]["kind"] != "Doorward" else None
-    if cutting_for(plan.judgement, plan.role, change_is_known=change_is_known is not None) is not Cutting.CUT or change_is_known is None:
+def intend_cut(plan: Plan, task: Task, case: Case) -> tuple[Cut, Window] | None:
+    """Before the trust policy is written: what will have to be denied on the role, and what of it is this case's.
+
+    None: nothing, or a person has to decide.
+    """
+    changed_at = _changed_at(case)
+    if changed_at is None or cutting_for(plan.judgement, plan.role, change_is_known=True) is not Cutting.CUT:
         return None
     now = task.tools.clock.now()
-    window = Window(case.id, change_is_known - SKEW, now + _VERIFYING)
     known = task.tools.ledger.cut(task.ref)
     cut = known if known is not None and known.role_id == case.role_id else Cut(task.ref, case.role_id, ())
-    task.tools.ledger.keep_cut(task.lock, with_window(cut, window), now + _AGAIN)
-    return window
+    window = Window(case.id, changed_at - SKEW, now + _VERIFYING)
+    cut = with_window(cut, window)
+    task.tools.ledger.keep_cut(task.lock, cut, now + _AGAIN)
+    return cut, window
 
 
-def cut_sessions(task: Task, role: Role, window: Window) -> dict[str, Any]:
+def cut_sessions(task: Task, role: Role, cut: Cut, window: Window) -> dict[str, Any]:
     """Right after the write; what is told of it. Nothing that goes wrong here keeps the rest from going on: it stays on the agenda."""
-    told = {"start": window.start.isoformat(), "until": window.until.isoformat()}
-    cut = task.tools.ledger.cut(task.ref)
-    if cut is None:
-        return {**told, "cut": False, "because": "Nothing is left to end."}
+    told = _told(window)
     try:
         _make_stand(task, role, cut, _of_closed_cases(task, cut, window.case_id))
     except (Misconfigured, Refused) as error:
@@ -56,11 +58,10 @@ def cut_sessions(task: Task, role: Role, window: Window) -> dict[str, Any]:
 
 def person_decides(plan: Plan, case: Case, now: datetime) -> dict[str, Any] | None:
     """What is told where sessions should perhaps end, and a person has to say so: with the policy that would do it."""
-    known = case.detail["actor"]["kind"] != "Doorward"
+    known = _changed_at(case) is not None
     if cutting_for(plan.judgement, plan.role, change_is_known=known) is not Cutting.ASK:
         return None
-    start = datetime.fromisoformat(case.detail["event"]["time"]) - SKEW
-    window = Window(case.id, start, now + _VERIFYING)
+    window = Window(case.id, datetime.fromisoformat(case.detail["event"]["time"]) - SKEW, now + _VERIFYING)
     policy = json.dumps(cut_policy((window,)), separators=(",", ":"))
     why = (
         "a service that runs code uses this role, and what it got meanwhile would stop working"
@@ -68,7 +69,16 @@ def person_decides(plan: Plan, case: Case, now: datetime) -> dict[str, Any] | No
         else "no event told when the change was made"
     )
     because = f"Sessions opened meanwhile were not ended, for {why}. To end them, put this inline policy on the role: {policy}"
-    return {"start": window.start.isoformat(), "until": window.until.isoformat(), "cut": False, "because": because}
+    return {**_told(window), "cut": False, "because": because}
+
+
+def _changed_at(case: Case) -> datetime | None:
+    """None where a hint of our own led to the case: that tells when somebody looked, not when the role was changed."""
+    return None if case.detail["actor"]["kind"] == ACTOR.kind else datetime.fromisoformat(case.detail["event"]["time"])
+
+
+def _told(window: Window) -> dict[str, Any]:
+    return {"start": window.start.isoformat(), "until": window.until.isoformat()}
 
 
 def end_window(task: Task, role: Role, case: Case, verified_at: datetime) -> Case:
@@ -79,11 +89,10 @@ def end_window(task: Task, role: Role, case: Case, verified_at: datetime) -> Cas
     cut = task.tools.ledger.cut(task.ref)
     own = None if cut is None else next((each for each in cut.windows if each.case_id == case.id), None)
     if cut is not None and own is not None:
-        until = verified_at + MARGIN
+        own = own._replace(until=verified_at + MARGIN)
         with suppress(Misconfigured, Refused, Conflict):
-            ended = with_window(cut, own._replace(until=until))
-            _make_stand(task, role, cut, _of_closed_cases(task, ended, case.id))
-            sessions = {**(case.detail.get("sessions") or {}), "start": own.start.isoformat(), "until": until.isoformat(), **_CUT}
+            _make_stand(task, role, cut, _of_closed_cases(task, with_window(cut, own), case.id))
+            sessions = {**(case.detail.get("sessions") or {}), **_told(own), **_CUT}
             return replace(case, detail={**case.detail, "sessions": sessions})
     return case
 

@@ -44,10 +44,11 @@ def finish_started(  # noqa: PLR0917 - what is due, and whom it goes to
         try:
             if each.role_ref is None:
                 announcements += publish_outbox(each.id, outbox, bus)
-            elif organization.account(each.role_ref.partition("/")[0]) is None:
+                continue
+            account_id, _, name = each.role_ref.partition("/")
+            if organization.account(account_id) is None:
                 agenda.put_off(each, now + _LONG)
             else:
-                account_id, _, name = each.role_ref.partition("/")
                 because = "Something was begun for this role and not done in time."
                 hints.send([Hint(account_id, Cause.TRUST, because, each.id, now, role_name=name, follows=each.id)])
                 agenda.put_off(each, now + _AGAIN)
