@@ -12,10 +12,10 @@ from typing import IO, Any
 
 from rich.text import Text
 
-from doorward.errors import MalformedInput, Unavailable
+from doorward.errors import MalformedInput
 from doorward.findings.escaping import for_terminal, mask_external_ids
 from doorward.findings.wording import witness_in_words
-from doorward_cli.hub import resource_of
+from doorward_cli.hub import failing_clearly, resource_of
 from doorward_cli.tables import print_lines
 
 FORMAT = "doorward.history/1"
@@ -63,13 +63,11 @@ def read_history(role_ref: str, stack: str) -> History:
 
 
 def _items(session: Any, stack: str, table: str, role_ref: str, beginning: str) -> Iterator[dict[str, str]]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
     condition, values = "pk = :pk", {":pk": {"S": f"ROLE#{role_ref}"}}
     if beginning:
         condition, values = "pk = :pk AND begins_with(sk, :sk)", {**values, ":sk": {"S": beginning}}
     name = resource_of(session, stack, table)
-    try:
+    with failing_clearly(f"reading {name}", f"dynamodb:Query on the hub's {table}"):
         pages = (
             session.client("dynamodb")
             .get_paginator("query")
@@ -78,11 +76,6 @@ def _items(session: Any, stack: str, table: str, role_ref: str, beginning: str) 
         for page in pages:
             for item in page["Items"]:
                 yield {attribute: next(iter(value.values())) for attribute, value in item.items()}
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "an error")
-        raise Unavailable(f"reading {name}: AWS answered {code}; it needs dynamodb:Query on the hub's {table}") from None
-    except BotoCoreError as error:
-        raise Unavailable(f"reading {name}: {' '.join(str(error).split())}") from None
 
 
 def _case(item: Mapping[str, str]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The hub's own resources, found by the name of its stack, with the current credentials."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from doorward.errors import Misconfigured, Unavailable
@@ -29,27 +30,34 @@ def resource_of(session: Any, stack: str, logical_id: str) -> str:
     return str(answer["StackResourceDetail"]["PhysicalResourceId"])
 
 
+@contextmanager
+def failing_clearly(doing: str, needs: str) -> Iterator[None]:
+    """What AWS, the network or an answer that is no JSON lets fail becomes one sentence. Raises Unavailable. `needs`: which permissions."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise Unavailable(f"{doing}: AWS answered {error.response.get('Error', {}).get('Code', 'an error')}; it needs {needs}") from None
+    except (BotoCoreError, ValueError) as error:
+        raise Unavailable(f"{doing}: {' '.join(str(error).split())}") from None
+
+
 def function_of(stack: str, logical_id: str, *, answers: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A function of the hub stack, found by the stack's name, asked with the current credentials. Its answer has the field `answers`.
 
     Raises Unavailable where AWS, the network or the credentials fail, Misconfigured where there is no such stack.
     """
     import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
 
     session = boto3.Session()
     name = resource_of(session, stack, logical_id)
     functions = session.client("lambda")
 
     def ask(request: dict[str, Any]) -> dict[str, Any]:
-        try:
+        with failing_clearly(f"asking {name}", "lambda:InvokeFunction"):
             answer = functions.invoke(FunctionName=name, Payload=json.dumps(request))
             result = json.loads(answer["Payload"].read())
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "an error")
-            raise Unavailable(f"asking {name}: AWS answered {code}; it needs lambda:InvokeFunction") from None
-        except (BotoCoreError, ValueError) as error:
-            raise Unavailable(f"asking {name}: {' '.join(str(error).split())}") from None
         if answer.get("FunctionError") or not isinstance(result, dict) or answers not in result:
             raise Unavailable(f"{name} failed; read its log group")
         return result

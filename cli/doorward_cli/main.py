@@ -57,6 +57,10 @@ kill_switch_app = typer.Typer(help="Stop Doorward's writes, and let them go on."
 app.add_typer(kill_switch_app, name="kill-switch")
 
 
+_FORMAT_OPTION = Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")]
+_STACK_OPTION = Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack.")]
+
+
 class UsageFault(Exception):  # noqa: N818 - a fault of the call, told in one line
     """What, where, and what to do."""
 
@@ -118,6 +122,11 @@ def _run(arguments: list[str]) -> int:
 def _help(text: str) -> int:
     sys.stderr.write(f"{text}\n")
     return WRONG_INPUT
+
+
+def _check_format(format_: str) -> None:
+    if format_ not in {"table", "json"}:
+        raise UsageFault(f"--format {format_}: must be table or json")
 
 
 def _say(message: str, status: int) -> int:
@@ -250,8 +259,8 @@ def diff_command(
     from doorward.iam.arns import is_account_id
     from doorward_cli import differing
 
-    if format_ not in {None, "table", "json"}:
-        raise UsageFault(f"--format {format_}: must be table or json")
+    if format_ is not None:
+        _check_format(format_)
     if account is not None and not is_account_id(account):
         raise UsageFault(f"--account {account}: must be 12 digits")
     organization, _ = _facts(org, None)
@@ -278,15 +287,14 @@ def adopt_command(  # noqa: PLR0917 - typer passes them by name
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")] = "found on the first day",
     until: Annotated[str | None, typer.Option("--until", metavar="DAY", help="Until when, 2027-01-31; at most 90 days from today.")] = None,
     take: Annotated[list[str] | None, typer.Option("--take", metavar="ID", help="Adopt this account: its modes count from now on.")] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+    format_: _FORMAT_OPTION = "table",
 ) -> int:
     """First day: what is broken, grouped; accepted in bulk until a day. Exit status: 0 nothing is open, 1 something is, 2 wrong input."""
     from doorward.iam.arns import is_account_id
     from doorward_cli import adopting, configuration
     from doorward_cli.inputs import Subject, Unreadable
 
-    if format_ not in {"table", "json"}:
-        raise UsageFault(f"--format {format_}: must be table or json")
+    _check_format(format_)
     for each in (*(take or ()), *(() if account is None else (account,))):
         if not is_account_id(each):
             raise UsageFault(f"{each}: must be an account id of 12 digits")
@@ -331,8 +339,8 @@ def adopt_command(  # noqa: PLR0917 - typer passes them by name
 
 @app.command("doctor")
 def doctor_command(
-    stack: Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack.")] = "doorward",
-    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+    stack: _STACK_OPTION = "doorward",
+    format_: _FORMAT_OPTION = "table",
 ) -> int:
     """Check an installation, with the hub's credentials. Exit status: 0 all is well, 1 not, 2 wrong usage, 3 AWS failed."""
     from contextlib import ExitStack
@@ -340,8 +348,7 @@ def doctor_command(
     from doorward_cli import doctoring
     from doorward_cli.progress import progress
 
-    if format_ not in {"table", "json"}:
-        raise UsageFault(f"--format {format_}: must be table or json")
+    _check_format(format_)
     with ExitStack() as bar:
         diagnosis = doctoring.diagnose(doctoring.asking(stack), lambda total: bar.enter_context(progress(total, "Checking")))
     if format_ == "json":
@@ -354,14 +361,13 @@ def doctor_command(
 @app.command("history")
 def history_command(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the role, or ACCOUNT/NAME.")],
-    stack: Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack.")] = "doorward",
-    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+    stack: _STACK_OPTION = "doorward",
+    format_: _FORMAT_OPTION = "table",
 ) -> int:
     """Show what happened to a role's trust, with the hub's credentials. Exit status: 0 no case is open, 1 one is, 2 wrong usage, 3 AWS."""
     from doorward_cli import history
 
-    if format_ not in {"table", "json"}:
-        raise UsageFault(f"--format {format_}: must be table or json")
+    _check_format(format_)
     found = history.read_history(history.role_ref_of(role), stack)
     if format_ == "json":
         history.write_json(found, sys.stdout)
@@ -374,14 +380,13 @@ def history_command(
 def plan_command(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the role, or ACCOUNT/NAME.")],
     by: Annotated[str | None, typer.Option("--by", metavar="ARN", help="Who is taken to have changed it; else nobody known.")] = None,
-    stack: Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack.")] = "doorward",
-    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+    stack: _STACK_OPTION = "doorward",
+    format_: _FORMAT_OPTION = "table",
 ) -> int:
     """Show what Doorward would do if the role's trust had changed just now. Exit status: 0 nothing, 1 something, 2 wrong usage, 3 AWS."""
     from doorward_cli import history, planning
 
-    if format_ not in {"table", "json"}:
-        raise UsageFault(f"--format {format_}: must be table or json")
+    _check_format(format_)
     plan = planning.read_plan(history.role_ref_of(role), by, stack)
     if format_ == "json":
         planning.write_json(plan, sys.stdout)
@@ -392,7 +397,6 @@ def plan_command(
 
 _ACCOUNT_OPTION = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only in this account.")]
 _RULE_OPTION = Annotated[str | None, typer.Option("--rule", metavar="RULE", help="Only for this guardrail.")]
-_STACK_OPTION = Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack.")]
 
 
 @kill_switch_app.command("on")
@@ -487,13 +491,12 @@ def guardrails_export_command(  # noqa: PLR0917 - typer passes them by name
     ] = None,
     with_rules: Annotated[list[str] | None, typer.Option("--with", metavar="RULE", help="Also this one, which is off by default.")] = None,
     without_rules: Annotated[list[str] | None, typer.Option("--without", metavar="RULE", help="Not this one.")] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+    format_: _FORMAT_OPTION = "table",
 ) -> int:
     """Write guardrails as policies with which AWS itself prevents. Exit status: 0 all proved, 1 one is not, 2 wrong input or usage."""
     from doorward_cli import exporting
 
-    if format_ not in {"table", "json"}:
-        raise UsageFault(f"--format {format_}: must be table or json")
+    _check_format(format_)
     if deployers and not scp:
         raise UsageFault("--deployer: only an SCP excepts deployers; add --scp")
     try:
@@ -534,15 +537,14 @@ def guard_export_command(  # noqa: PLR0917 - typer passes them by name
     key: Annotated[str | None, typer.Option("--key", metavar="ARN", help="The key that encrypts Doorward's topic.")] = None,
     partition: Annotated[str, typer.Option("--partition", metavar="NAME", help="Of AWS: aws, aws-cn, aws-us-gov.")] = "aws",
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the SCP there, if it is proved.")] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")] = "table",
+    format_: _FORMAT_OPTION = "table",
 ) -> int:
     """Write the SCP that keeps everybody's hands off Doorward. Exit status: 0 proved, 1 not, 2 wrong input or usage."""
     from doorward.guard.protection import Protected
     from doorward.iam.arns import is_account_id
     from doorward_cli import guarding
 
-    if format_ not in {"table", "json"}:
-        raise UsageFault(f"--format {format_}: must be table or json")
+    _check_format(format_)
     if not is_account_id(hub):
         raise UsageFault(f"--hub {hub}: must be an account id of 12 digits")
     exported = guarding.export(Protected(partition, hub, tuple(deployers), stack, tuple(trails or ()), secret, key))

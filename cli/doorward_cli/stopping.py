@@ -5,16 +5,17 @@ The key is that of doorward/aws/brakes.py (a test compares by reading with that)
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
 
 from rich.text import Text
 
-from doorward.errors import MalformedInput, Unavailable
+from doorward.errors import MalformedInput
 from doorward.findings.escaping import for_terminal
 from doorward.guardrails.rules import ALL_RULES
-from doorward_cli.hub import resource_of
+from doorward_cli.hub import failing_clearly, resource_of
 from doorward_cli.tables import print_lines
 
 _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
@@ -48,7 +49,7 @@ def scope_of(account: str | None, rule: str | None) -> str:
 
 def stop(scope: str, reason: str, until: datetime | None, stack: str) -> Stopped:
     """Raises Unavailable, Misconfigured."""
-    with _Table(stack) as table:
+    with _table(stack) as table:
         stopped = Stopped(scope, table.caller(), reason, datetime.now(UTC).isoformat(), "" if until is None else until.isoformat())
         table.put(stopped)
     return stopped
@@ -56,13 +57,13 @@ def stop(scope: str, reason: str, until: datetime | None, stack: str) -> Stopped
 
 def go_on(scope: str, stack: str) -> bool:
     """False where nothing was stopped for this. Raises Unavailable, Misconfigured."""
-    with _Table(stack) as table:
+    with _table(stack) as table:
         return table.delete(scope)
 
 
 def stopped_now(stack: str) -> tuple[Stopped, ...]:
     """Raises Unavailable, Misconfigured."""
-    with _Table(stack) as table:
+    with _table(stack) as table:
         return table.all()
 
 
@@ -79,42 +80,36 @@ def _lines(stops: Sequence[Stopped]) -> Iterator[tuple[int, Text]]:
         yield 0, Text("Nothing is stopped: Doorward writes where its modes say so.", style="green")
 
 
+@contextmanager
+def _table(stack: str) -> Iterator["_Table"]:
+    table = _Table(stack)
+    with failing_clearly(f"the kill switch in {table.name}", "dynamodb:PutItem, DeleteItem and Query on the hub's ledger"):
+        yield table
+
+
 class _Table:
-    """The hub's ledger table. What AWS answers becomes one sentence."""
+    """The hub's ledger table."""
 
     def __init__(self, stack: str) -> None:
         import boto3
 
         self._session = boto3.Session()
-        self._name = resource_of(self._session, stack, "LedgerTable")
+        self.name = resource_of(self._session, stack, "LedgerTable")
         self._dynamodb: Any = self._session.client("dynamodb")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        if isinstance(error, ClientError):
-            code = error.response.get("Error", {}).get("Code", "an error")
-            actions = "dynamodb:PutItem, DeleteItem and Query"
-            raise Unavailable(f"the kill switch in {self._name}: AWS answered {code}; it needs {actions} on the hub's ledger") from None
-        if isinstance(error, BotoCoreError):
-            raise Unavailable(f"the kill switch in {self._name}: {' '.join(str(error).split())}") from None
 
     def caller(self) -> str:
         return str(self._session.client("sts").get_caller_identity()["Arn"])
 
     def put(self, stopped: Stopped) -> None:
         item = {"by": stopped.by, "because": stopped.because, "at": stopped.at, **({"until": stopped.until} if stopped.until else {})}
-        self._dynamodb.put_item(TableName=self._name, Item={**_key(stopped.scope), **{name: {"S": text} for name, text in item.items()}})
+        self._dynamodb.put_item(TableName=self.name, Item={**_key(stopped.scope), **{name: {"S": text} for name, text in item.items()}})
 
     def delete(self, scope: str) -> bool:
-        return "Attributes" in self._dynamodb.delete_item(TableName=self._name, Key=_key(scope), ReturnValues="ALL_OLD")
+        return "Attributes" in self._dynamodb.delete_item(TableName=self.name, Key=_key(scope), ReturnValues="ALL_OLD")
 
     def all(self) -> tuple[Stopped, ...]:
         answer = self._dynamodb.query(
-            TableName=self._name,
+            TableName=self.name,
             KeyConditionExpression="pk = :stop",
             ExpressionAttributeValues={":stop": {"S": "STOP"}},
             ConsistentRead=True,
