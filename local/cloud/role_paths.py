@@ -4,37 +4,22 @@ Statements and session policies that name one role with its path would never mat
 """
 
 from typing import Any
-from urllib.parse import parse_qs
 
-from ministack.core import iam_actions
+from local.cloud import iam_entities, resource_arns
 
-from local.cloud import iam_entities
-
-READ_AGAINST = {"ministack.core.iam_actions:extract_resource_arn": "82f51700695c"}
+READ_AGAINST = resource_arns.READ_AGAINST
 
 
 def install() -> None:
-    inner = iam_actions.extract_resource_arn
+    resource_arns.correct(_with_its_path)
 
-    def extract(  # noqa: PLR0917 - the emulator's signature
-        service: str,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: bytes,
-        query: dict[str, list[str]],
-        region: str,
-        account_id: str,
-    ) -> Any:
-        arn = inner(service, method, path, headers, body, query, region, account_id)
-        prefix = f"arn:aws:iam::{account_id}:role/"
-        if service != "iam" or not isinstance(arn, str) or not arn.startswith(prefix):
-            return arn
-        name = arn.removeprefix(prefix)
-        known = iam_entities.role(account_id, name)
-        if known:
-            return known["Arn"]
-        wanted_path = parse_qs(body.decode(errors="replace")).get("Path", ["/"])[0]  # CreateRole
-        return f"arn:aws:iam::{account_id}:role{wanted_path}{name}"
 
-    iam_actions.extract_resource_arn = extract
+def _with_its_path(call: resource_arns.Call, arn: Any) -> Any:
+    prefix = f"arn:aws:iam::{call.account_id}:role/"
+    if call.service != "iam" or not isinstance(arn, str) or not arn.startswith(prefix):
+        return arn
+    name = arn.removeprefix(prefix)
+    known = iam_entities.role(call.account_id, name)
+    if known:
+        return known["Arn"]
+    return f"arn:aws:iam::{call.account_id}:role{call.parameter('Path', '/')}{name}"  # CreateRole

@@ -7,12 +7,13 @@ the ARN of a rule on the default bus names no bus
 
 from typing import Any, Final
 
-from ministack.core import iam_actions
 from ministack.services.cloudformation import provisioners
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
 
+from local.cloud import resource_arns
+
 READ_AGAINST = {
-    "ministack.core.iam_actions:extract_resource_arn": "82f51700695c",
+    **resource_arns.READ_AGAINST,
     "ministack.services.cloudformation.provisioners:_eb_rule_create": "f6821fbd1768",
     "ministack.services.cloudformation.provisioners:_eb_rule_delete": "e33e46d8bf20",
     "ministack.services.cloudformation.provisioners:_eb_rule_update": "f59ba9950248",
@@ -37,13 +38,11 @@ def install() -> None:
         delete_rule(_name(physical_id), props)
 
     _RESOURCE_HANDLERS[_TYPE] = {**handlers, "create": create, "update": update, "delete": delete}
-    extract = iam_actions.extract_resource_arn
+    resource_arns.correct(_without_the_default_bus)
 
-    def resource(service: str, *request: Any) -> Any:
-        arn = extract(service, *request)
-        return arn.replace(":rule/default/", ":rule/", 1) if service == "events" and isinstance(arn, str) else arn
 
-    iam_actions.extract_resource_arn = resource
+def _without_the_default_bus(call: resource_arns.Call, arn: Any) -> Any:
+    return arn.replace(":rule/default/", ":rule/", 1) if call.service == "events" and isinstance(arn, str) else arn
 
 
 def _reference(name: str, props: dict[str, Any]) -> str:

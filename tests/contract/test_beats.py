@@ -16,6 +16,7 @@ from doorward.aws.canaries import StsCanaries
 from doorward.aws.members import Members
 from doorward.errors import Misconfigured, Throttled
 from doorward.guard.heartbeats import IAM_EVENTS, Gap, Pulse, Sent, Silence, Spot
+from tests.contract.tables import create_table
 from tests.fakes import START, FakeBeats, FakeClock
 
 type AnyBeats = FakeBeats | DynamoBeats
@@ -32,12 +33,7 @@ def beats(request: pytest.FixtureRequest) -> Iterator[AnyBeats]:
         return
     with patch.dict(os.environ, ENVIRONMENT), mock_aws():
         client = boto3.client("dynamodb")
-        client.create_table(
-            TableName="facts",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        )
+        create_table(client, "facts", "FactsTable")
         yield DynamoBeats(client, "facts", FakeClock())
 
 

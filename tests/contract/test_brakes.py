@@ -13,8 +13,8 @@ from moto import mock_aws
 from doorward.aws.brakes import DynamoBrakes, stop_key
 from doorward.guardrails.brakes import Brakes, Stop
 from doorward.ports.brakes import BrakesStore
+from tests.contract.tables import create_table
 from tests.fakes import START, FakeBrakes, FakeClock
-from tests.template.conftest import parsed
 
 REF = "777788889999/payments"
 RULES = ("external-account", "world-assumable")
@@ -36,9 +36,7 @@ def brakes(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[tuple[B
     environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
     with patch.dict(os.environ, environment), mock_aws():
         client = boto3.client("dynamodb")
-        kept = parsed("template.yaml")["Resources"]["LedgerTable"]["Properties"]
-        names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-        client.create_table(TableName="ledger", **{name: kept[name] for name in names})
+        create_table(client, "ledger", "LedgerTable")
 
         def put(stop: Stop) -> None:
             item: dict[str, Any] = {**stop_key(stop.scope), "by": {"S": stop.by}, "because": {"S": stop.because}}

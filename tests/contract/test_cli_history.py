@@ -15,6 +15,7 @@ from moto import mock_aws
 from doorward.aws.ledger import DynamoLedger
 from doorward.guardrails.model import Guardrails, Mode
 from doorward_cli.main import main
+from tests.contract.tables import create_table
 from tests.template.conftest import REPOSITORY
 from tests.unit.test_react_to_change import BAD, GOOD, PIPELINE, PROD, STRANGER, World, event, role, trusting
 
@@ -34,12 +35,7 @@ def _hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
         for name in TABLES:
-            boto3.client("dynamodb").create_table(
-                TableName=name,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}],
-                KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            )
+            create_table(boto3.client("dynamodb"), name, name)
         on_call(monkeypatch, "DescribeStackResource", described)
         yield
 

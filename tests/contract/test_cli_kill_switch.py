@@ -11,8 +11,8 @@ from moto import mock_aws
 
 from doorward.aws.brakes import DynamoBrakes
 from doorward_cli import main, stopping
+from tests.contract.tables import create_table
 from tests.fakes import START, FakeClock
-from tests.template.conftest import parsed
 
 REF = "777788889999/payments"
 
@@ -22,9 +22,7 @@ def table() -> Iterator[Any]:
     environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
     with patch.dict(os.environ, environment), mock_aws(), patch.object(stopping, "resource_of", lambda *_: "ledger"):
         client = boto3.client("dynamodb")
-        kept = parsed("template.yaml")["Resources"]["LedgerTable"]["Properties"]
-        names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-        client.create_table(TableName="ledger", **{name: kept[name] for name in names})
+        create_table(client, "ledger", "LedgerTable")
         yield client
 
 

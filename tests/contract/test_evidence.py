@@ -18,6 +18,7 @@ from moto import mock_aws
 from doorward.aws.evidence import LEASE, S3Evidence
 from doorward.errors import Conflict, MalformedInput, Misconfigured
 from doorward.ports.evidence import Evidence, Told
+from tests.contract.tables import create_table
 from tests.fakes import START, FakeClock, FakeEvidence
 
 FOUND = Told("dw-1-found", "TrustViolationFound", START, "found")
@@ -41,12 +42,7 @@ def clock() -> FakeClock:
 def aws() -> Iterator[None]:
     environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
     with patch.dict(os.environ, environment), mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName="ledger",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        )
+        create_table(boto3.client("dynamodb"), "ledger", "LedgerTable")
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="evidence", ObjectLockEnabledForBucket=True)
         s3.put_object_lock_configuration(

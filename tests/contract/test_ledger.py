@@ -16,8 +16,8 @@ from doorward.events.redaction import LARGEST
 from doorward.guardrails.brakes import Write
 from doorward.guardrails.cuts import Cut, Window
 from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
+from tests.contract.tables import create_table
 from tests.fakes import LEASE, START, FakeClock, FakeLedger
-from tests.template.conftest import parsed
 
 type AnyLedger = FakeLedger | DynamoLedger
 
@@ -53,11 +53,8 @@ def ledger(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[AnyLedg
     environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
     with patch.dict(os.environ, environment), mock_aws():
         client = boto3.client("dynamodb")
-        resources = parsed("template.yaml")["Resources"]
-        for table, resource in (("ledger", "LedgerTable"), ("baselines", "BaselinesTable")):
-            kept = resources[resource]["Properties"]
-            names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-            client.create_table(TableName=table, **{name: kept[name] for name in names if name in kept})
+        create_table(client, "ledger", "LedgerTable")
+        create_table(client, "baselines", "BaselinesTable")
         yield DynamoLedger(client, "ledger", "baselines", clock)
 
 

@@ -14,6 +14,7 @@ from doorward.aws import organization_facts
 from doorward.aws.organization_facts import DynamoOrganizationStore
 from doorward.errors import Conflict
 from doorward.organization.facts import AccountFacts, OrganizationFacts, PolicyFacts
+from tests.contract.tables import create_table
 from tests.fakes import START, FakeOrganizationStore
 
 type AnyStore = FakeOrganizationStore | DynamoOrganizationStore
@@ -39,12 +40,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[AnyStore]:
         return
     with patch.dict(os.environ, ENVIRONMENT), mock_aws():
         client = boto3.client("dynamodb")
-        client.create_table(
-            TableName="facts",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        )
+        create_table(client, "facts", "FactsTable")
         yield DynamoOrganizationStore(client, "facts")
 
 
@@ -89,12 +85,7 @@ def test_a_read_that_was_called_for_is_known_until_its_time_has_come(store: AnyS
 def dynamo() -> Iterator[DynamoOrganizationStore]:
     with patch.dict(os.environ, ENVIRONMENT), mock_aws():
         client = boto3.client("dynamodb")
-        client.create_table(
-            TableName="facts",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        )
+        create_table(client, "facts", "FactsTable")
         yield DynamoOrganizationStore(client, "facts")
 
 

@@ -18,6 +18,7 @@ from doorward.errors import Conflict
 from doorward.events.model import SessionEvent, Side
 from doorward.events.records import parse_record
 from doorward.sessions.model import Edge, TrustVersion, edge_of, every_role_of
+from tests.contract.tables import create_table
 from tests.fakes import START, FakeClock, FakeSessions
 from tests.unit.test_sessions_detections import ACME, STAGING, record
 
@@ -38,12 +39,7 @@ def client() -> Iterator[Any]:
     environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
     with patch.dict(os.environ, environment), mock_aws():
         client = boto3.client("dynamodb")
-        client.create_table(
-            TableName="sessions",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        )
+        create_table(client, "sessions", "SessionsTable")
         yield client
 
 

@@ -193,13 +193,18 @@ def seen_using(world: World, principal: str) -> None:
     world.sessions.seen_edges[PAYMENTS, principal] = Edge(principal, PAYMENTS, 9, at, at)
 
 
-def test_an_event_that_comes_twice_does_not_throw_out_whom_use_protects() -> None:
-    world = World()
+def opened_to_a_vendor_in_use(world: World) -> str:
+    """The vendor used the role by his external ID, which is asked of nobody any more; the event that tells of it."""
     assert put(world, policy(OF_VENDOR_WITH_ID), 1) == ["passed"]
     seen_using(world, VENDOR)
     world.clock.sleep(60)
     world.roles.put(role(policy(OF_VENDOR)))
-    message = event(document=policy(OF_VENDOR), event_id="e-2", at=world.clock.now())
+    return event(document=policy(OF_VENDOR), event_id="e-2", at=world.clock.now())
+
+
+def test_an_event_that_comes_twice_does_not_throw_out_whom_use_protects() -> None:
+    world = World()
+    message = opened_to_a_vendor_in_use(world)
     assert world.react(message) == ["asked"]
     assert world.react(message) == ["asked"]
     assert world.roles.writes == []
@@ -342,11 +347,7 @@ def test_what_is_too_hard_to_judge_is_no_way_in_the_fourth_time_either(times: in
 def test_a_crash_after_the_intent_does_not_forget_whom_use_protects() -> None:
     """The first try would spare who used the role before; the second one does not know of him any more."""
     world = World()
-    assert put(world, policy(OF_VENDOR_WITH_ID), 1) == ["passed"]
-    seen_using(world, VENDOR)
-    world.clock.sleep(60)
-    world.roles.put(role(policy(OF_VENDOR)))
-    message = event(document=policy(OF_VENDOR), event_id="e-2", at=world.clock.now())
+    message = opened_to_a_vendor_in_use(world)
     record = world.ledger.record
 
     def dies(_outcome: object) -> None:
