@@ -40,6 +40,7 @@ def command(function: str, code: str, folder: Path) -> tuple[list[str], dict[str
         "DEAD_LETTERS_URL": "http://127.0.0.1/queue",
         "READ_DELAYS_SECONDS": "1,2,4",
         "EVENTS_TAKE_SECONDS": "900",
+        "CONTAIN_AUTHORS": "false",
         "BUS_NAME": "doorward",
         "HINT_QUEUE_URL": "http://127.0.0.1/hints",
         "SESSIONS_TABLE": "sessions",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from doorward.organization.installation import CONTAINED_POLICY
 from doorward.usecases.notify_people import FOR_PROGRAMS
 from local.slack_sink import SlackSink
 from local.stack import HUB_STACK, ROOT, Stack, StackError
@@ -63,7 +64,8 @@ class Installation:
         bus = {"HubBusArn": self.outputs["BusArn"]}
         hub = bus | {"HubAccountId": HUB.id, "OrganizationId": ORGANIZATION_ID, "ExternalId": self.external_id}
         if account == MANAGEMENT:
-            self.stack.deploy_stack(account.id, "doorward-management", _ACCOUNTS / "management.yaml", hub)
+            contains = {"AllowContainment": "true"}
+            self.stack.deploy_stack(account.id, "doorward-management", _ACCOUNTS / "management.yaml", hub | contains)
         else:
             remedies = {"AllowRemedies": "true" if account in WITH_REMEDIES else "false"}
             self.stack.deploy_stack(account.id, "doorward-member", _ACCOUNTS / "member.yaml", hub | remedies)
@@ -97,6 +99,15 @@ class Installation:
             if item["sk"] == "ANNOUNCEMENT"
         ]
         return sorted((each for each in told if each.detail.get("detection") == detection), key=lambda each: each.at)
+
+    def contained(self) -> tuple[str, Any, list[str]]:
+        """The service control policy that stops authors: its id, what it says, and the accounts that it is attached to."""
+        organizations = self.stack.client("organizations", MANAGEMENT.id)
+        policies = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
+        (policy_id,) = [each["Id"] for each in policies if each["Name"] == CONTAINED_POLICY]
+        targets = organizations.list_targets_for_policy(PolicyId=policy_id)["Targets"]
+        content = organizations.describe_policy(PolicyId=policy_id)["Policy"]["Content"]
+        return policy_id, json.loads(content), [each["TargetId"] for each in targets]
 
     def untold(self) -> int:
         """Announcements that people have not been told of yet; what is only observed, accepted or verified is told to nobody."""
@@ -174,6 +185,7 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
             "EventsTakeSeconds": "2",
             "GuardTopicArn": GUARD_TOPIC,
             "AuditorPrincipalArn": AUDITORS,
+            "ContainAuthors": "true",
         }
     )
     external_id = secrets.get_secret_value(SecretId=outputs["ExternalIdSecretArn"])["SecretString"]

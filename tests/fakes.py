@@ -240,6 +240,9 @@ class FakeLedger:
         self.outbox[announcement.id] = announcement
         return True
 
+    def was_announced(self, announcement_id: str) -> bool:
+        return announcement_id in self.outbox
+
     def record(self, outcome: EventOutcome) -> None:
         self.outcomes.append(outcome)
 
@@ -308,6 +311,23 @@ class FakeCuts:
         self.calls.append((what, role_arn))
         if self.fail_next:
             raise self.fail_next.pop(0)
+
+
+@dataclass
+class FakeContainment:
+    """`refuses` is what the function answers; `fail_next` makes calls go wrong."""
+
+    refuses: str | None = None
+    contained: list[str] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def contain(self, author: str, *, finding_id: str) -> str | None:
+        assert finding_id.startswith("dw-")
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        if self.refuses is None:
+            self.contained.append(author)
+        return self.refuses
 
 
 @dataclass

@@ -75,6 +75,7 @@ class LoadedWorld:
             FakeCuts,
             lambda _role_ref: (),
             FakeSessions,
+            lambda: None,
             lambda _change: None,
         )
         self._numbers = count()

@@ -50,6 +50,8 @@ def _lines(plan: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
         yield 2, Text(_safe(f"{'would write' if number == 0 else 'if IAM refuses that'}: {each['kind']}"), style="bold")
         for line in each["diff"]:
             yield 4, Text(_safe(line), style={"+": "green", "-": "red"}.get(line[:1], "dim"))
+    if plan.get("contains"):
+        yield 2, Text(_safe(f"would ask to have {plan['contains']} denied everything in the account"), style="bold red")
     if plan.get("sessions") in _SESSIONS:
         yield 2, Text(_SESSIONS[plan["sessions"]])
     yield 0, Text("Nothing was done: this is what a change seen now would lead to.", style="dim")

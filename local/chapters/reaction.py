@@ -11,9 +11,10 @@ from botocore.exceptions import ClientError
 
 from doorward.findings.escaping import for_terminal
 from doorward.guardrails.brakes import BUDGET, MOST_WRITES
-from doorward.guardrails.containment import PING_PONG, STORM, containment_policy
+from doorward.guardrails.containment import CONTAINED, PING_PONG, STORM, containment_policy
 from doorward.guardrails.cuts import POLICY_NAME, SKEW
 from doorward.iam.requests import evaluate_json
+from doorward.organization.installation import CONTAINED_POLICY
 from local.chapters.stage import Stage
 from local.installation import new_role, new_user, trusting
 from local.stack import StackError
@@ -124,6 +125,8 @@ def storm(stage: Stage) -> None:
     if not BUDGET <= undone < BUDGET + _AT_ONCE:
         raise StackError(f"{BUDGET} of an author's changes are undone within an hour, and {undone} were: {came_of}")
     stage.shows(stage.alert(STORM, "user/temp."), took)
+    stage.shows(stage.alert(CONTAINED, "user/temp "), time.monotonic() - began)
+    _stopped(stage, author="temp", other="jane")
     began = time.monotonic()
     temp.update_assume_role_policy(RoleName="breakglass-keys", PolicyDocument=json.dumps(trusting(_NIGHTLY, _STRANGER)))
     case = stage.closed_until(PROD, "breakglass-keys", 1)
@@ -134,9 +137,29 @@ def storm(stage: Stage) -> None:
     stage.screen.say(f"Privileged roles have a budget of their own: closed all the same ({case['remedy_kind']}) after {seconds:.2f} s.")
     stage.ends(
         f"{_JUNK} junk roles, and then the one that matters",
-        f"{undone} undone, {asked} asked about, the author told of; the one that matters closed ({case['remedy_kind']})",
+        f"{undone} undone, {asked} asked about; the one that matters closed ({case['remedy_kind']}); the author stopped",
         seconds,
     )
+
+
+def _stopped(stage: Stage, author: str, other: str) -> None:
+    _policy_id, scp, accounts = stage.doorward.contained()
+    said = {each: under_scp(scp, f"arn:aws:iam::{PROD.id}:user/{each}", PROD) for each in (author, other)}
+    if (said, accounts) != ({author: "explicitly_denied", other: "allowed"}, [PROD.id]):
+        raise StackError(f"the author is not stopped, or others are: {said}, attached to {accounts}")
+    stage.screen.say(f"That is opted into here, and bounded by a function in the management account: {CONTAINED_POLICY}, attached to prod,")
+    stage.screen.say(
+        f"denies {author} everything and {other} nothing, as `doorward evaluate` decides. AWS would stop him here. The emulator asks"
+    )
+    stage.screen.say("no service control policies, so he goes on:")
+
+
+def under_scp(scp: Any, caller: str, account: Account) -> str:
+    """What comes of a call by somebody who may do everything, under this policy; as our evaluator decides, since the emulator does not."""
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    asked = {"principal": caller, "principal_type": "AWS", "action": "iam:CreateRole", "resource": "*", "resource_account": account.id}
+    policies = {"identity": [everything], "service_control_policies": [[everything, scp]]}
+    return str(evaluate_json({"request": {**asked, "context": {"aws:PrincipalArn": caller}}, "policies": policies})["decision"])
 
 
 def in_use(stage: Stage) -> None:

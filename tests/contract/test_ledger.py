@@ -245,12 +245,15 @@ def test_a_version_is_known_once_it_was_seen(ledger: AnyLedger) -> None:
 
 def test_an_announcement_waits_until_it_was_published(ledger: AnyLedger) -> None:
     assert ledger.pending(ENDED.id) is None
+    assert ledger.was_announced(ENDED.id) is False
     assert ledger.announce(ENDED) is True
     assert ledger.announce(ENDED) is False
+    assert ledger.was_announced(ENDED.id) is True
     assert ledger.pending(ENDED.id) == ENDED
     ledger.published(ENDED.id)
     assert ledger.pending(ENDED.id) is None
     assert ledger.announce(ENDED) is False
+    assert ledger.was_announced(ENDED.id) is True  # published, and still known
 
 
 def test_each_channel_is_remembered_for_itself(ledger: AnyLedger) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from local.installation import Installation
-from local.world import HUB, ORGANIZATION_ID, REGION
+from local.world import HUB, MANAGEMENT, ORGANIZATION_ID, PROD, REGION
 from tests.integration.granted import Deployed, stacks
 from tests.least_privilege import Call, call
 
@@ -52,8 +52,12 @@ class Setup:
     @cached_property
     def functions(self) -> dict[str, dict[str, Any]]:
         """Every function's configuration, by its ARN."""
-        names = [self.hub.ids[logical_id] for logical_id, _ in self.hub.resources("AWS::Serverless::Function")]
-        found = [self.client("lambda").get_function_configuration(FunctionName=name) for name in names]
+        found = [
+            self.client("lambda", stack.account_id, stack.region).get_function_configuration(FunctionName=stack.ids[logical_id])
+            for stack in self.stacks
+            for kind in ("AWS::Serverless::Function", "AWS::Lambda::Function")
+            for logical_id, _ in stack.resources(kind)
+        ]
         return {each["FunctionArn"]: each for each in found}
 
     @cached_property
@@ -233,6 +237,13 @@ def _cloudwatch_tells(setup: Setup) -> Iterator[Call]:
                 yield call(action, key, service=_CLOUDWATCH, **about)
 
 
+def _organizations_asks_about_the_account(setup: Setup) -> Iterator[Call]:
+    for made in setup.made:
+        if made.action == "organizations:AttachPolicy":
+            account = f":organizations::{MANAGEMENT.id}:account/{ORGANIZATION_ID}/{PROD.id}"
+            yield made._replace(resource=made.resource.partition(":organizations:")[0] + account)
+
+
 IMPLICIT: Final = (
     Implicit(
         "Lambda runs a function under its role", f"{_DOCS}/lambda/latest/dg/lambda-intro-execution-role.html", _lambda_takes_the_roles
@@ -271,6 +282,11 @@ IMPLICIT: Final = (
     ),
     Implicit(
         "EventBridge leaves what it could not deliver", f"{_DOCS}/eventbridge/latest/userguide/eb-rule-dlq.html", _eventbridge_gives_up
+    ),
+    Implicit(
+        "AWS Organizations asks about what a policy is attached to, too",
+        f"{_DOCS}/service-authorization/latest/reference/list_awsorganizations.html",
+        _organizations_asks_about_the_account,
     ),
     Implicit("SNS encrypts for whoever publishes", f"{_DOCS}/sns/latest/dg/sns-key-management.html", _sns_encrypts),
     Implicit("CloudWatch publishes to an encrypted topic", f"{_DOCS}/sns/latest/dg/sns-key-management.html", _cloudwatch_tells),

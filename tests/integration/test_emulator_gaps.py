@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from local.cloud import gaps, reading
 from local.cloud.not_emulated import ACCEPTED
-from local.stack import Stack
+from local.stack import Stack, StackError
 from local.world import (
     HUB,
     MANAGEMENT,
@@ -624,6 +624,35 @@ def test_who_may_look_at_some_stack_sets_may_look_at_those_and_no_others(cloud: 
         return codes == ["ValidationError", "AccessDenied"]
 
     closed_only_by_us(probe, cloud, bare, "stack_sets")
+
+
+# -- stack_policies --------------------------------------------------------------------------------
+
+
+def test_a_stack_has_a_policy_of_the_organization_and_a_caller_may_change_that_one_alone(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        name, nothing = unique("policy"), {"Version": "2012-10-17", "Statement": []}
+        properties = {"Name": name, "Description": "", "Type": "SERVICE_CONTROL_POLICY", "Content": nothing}
+        resource = {"Type": "AWS::Organizations::Policy", "Properties": properties}
+        template = {"Resources": {"Policy": resource}, "Outputs": {"Id": {"Value": {"Ref": "Policy"}}}}
+        file = stack.folder / f"{name}.json"
+        file.write_text(json.dumps(template))
+        try:
+            ours = stack.deploy_stack(MANAGEMENT.id, name, file, {})["Id"]
+        except StackError:
+            return False
+        organizations = stack.client("organizations", MANAGEMENT.id)
+        other = organizations.create_policy(**properties | {"Name": f"{name}-other", "Content": json.dumps(nothing)})["Policy"]
+        arn = organizations.describe_policy(PolicyId=ours)["Policy"]["PolicySummary"]["Arn"]
+        caller = user(stack, MANAGEMENT.id, allowing("organizations:UpdatePolicy", arn))
+        as_caller = stack.client("organizations", MANAGEMENT.id, **caller)
+        ids = (ours, other["PolicySummary"]["Id"])
+        codes = [refusal(lambda each=each: as_caller.update_policy(PolicyId=each, Description="x")) for each in ids]  # type: ignore[misc]
+        stack.client("cloudformation", MANAGEMENT.id).delete_stack(StackName=name)
+        gone = stack.until(lambda: refusal(lambda: organizations.describe_policy(PolicyId=ours)), "the policy to go with its stack")
+        return codes == [None, "AccessDeniedException"] and gone == "PolicyNotFoundException"
+
+    closed_only_by_us(probe, cloud, bare, "stack_policies")
 
 
 # -- request_keys ----------------------------------------------------------------------------------

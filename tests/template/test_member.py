@@ -12,6 +12,7 @@ from doorward.organization.installation import (
     AUDITOR,
     BUS,
     CANARY_ROLE,
+    CONTAIN_FUNCTION_ROLE,
     CUT_ROLE,
     FORWARD_ROLE,
     IAM_REGION_RULES,
@@ -54,7 +55,17 @@ PERMISSIONS = {
     "CanaryRole": {"iam:TagRole": {"role/doorward/doorward-canary"}, "ec2:DescribeRegions": {"*"}},
     "CutRole": {"iam:PutRolePolicy": {"role/*"}, "iam:DeleteRolePolicy": {"role/*"}},
     "RemedyRole": {"iam:UpdateAssumeRolePolicy": {"role/*"}, "iam:AttachRolePolicy": {"role/*"}},
+    "ContainRole": {"lambda:InvokeFunction": {"ContainFunction"}},
+    "ContainFunctionRole": {
+        "organizations:DescribePolicy": {"ContainedPolicy"},
+        "organizations:UpdatePolicy": {"ContainedPolicy"},
+        "organizations:AttachPolicy": {"ContainedPolicy", "account/${OrganizationId}/*"},
+        "logs:CreateLogStream": {"ContainLogs"},
+        "logs:PutLogEvents": {"ContainLogs"},
+    },
 }
+OF_MEMBERS_ALONE = {"RemedyRole", "CutRole"}
+OF_CONTAINMENT = {"ContainRole", "ContainFunctionRole"}
 OF_THE_MANAGEMENT_ACCOUNT = {
     **{
         f"organizations:{each}": {"*"}
@@ -71,7 +82,7 @@ OF_THE_MANAGEMENT_ACCOUNT = {
 @pytest.mark.parametrize("name", ACCOUNTS)
 def test_a_role_in_an_account_may_do_exactly_what_is_written_down_for_it(name: str) -> None:
     roles = resources_of(parsed(name), "AWS::IAM::Role")
-    assert set(roles) == set(PERMISSIONS) - ({"RemedyRole", "CutRole"} if "management" in name else set())
+    assert set(roles) == set(PERMISSIONS) - (OF_MEMBERS_ALONE if "management" in name else OF_CONTAINMENT)
     for logical_id, role in roles.items():
         granted: dict[str, set[str]] = {}
         for statement in statements_of(role):
@@ -82,9 +93,11 @@ def test_a_role_in_an_account_may_do_exactly_what_is_written_down_for_it(name: s
 
 
 def _named(resource: Any) -> str:
-    """What a resource ARN names within its service, a parameter's name, or `*`."""
+    """What a resource ARN names within its service, a parameter's or a resource's name, or `*`."""
     if isinstance(resource, str):
         return resource
+    if "Fn::GetAtt" in resource:
+        return str(as_list(resource["Fn::GetAtt"])[0].partition(".")[0])
     return str(resource.get("Ref") or resource["Fn::Sub"].rpartition(":")[2])
 
 
@@ -119,8 +132,9 @@ def test_eventbridge_uses_the_forwarding_role_for_doorwards_own_rules_of_this_ac
 
 
 @pytest.mark.parametrize("name", EVERYWHERE)
-def test_no_stack_of_an_account_keeps_events_or_runs_code(name: str) -> None:
-    kinds = {each["Type"] for each in parsed(name)["Resources"].values()}
+def test_no_stack_of_an_account_keeps_events_or_runs_code_but_for_containment(name: str) -> None:
+    resources = parsed(name)["Resources"].values()
+    kinds = {each["Type"] for each in resources if each.get("Condition") != "Containment"}
     topic = {"AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "AWS::SNS::Subscription"} if "management" in name else set()
     quarantine = {"AWS::IAM::ManagedPolicy"} if "member.yaml" in name else set()
     assert kinds <= {"AWS::Events::Rule", "AWS::IAM::Role"} | topic | quarantine
@@ -156,8 +170,8 @@ def test_the_management_account_has_the_rules_and_roles_of_any_other_but_none_th
     assert "AllowRemedies" not in management["Parameters"]
     actions = {
         action
-        for role in resources_of(management, "AWS::IAM::Role").values()
-        for each in statements_of(role)
+        for name, role in resources_of(management, "AWS::IAM::Role").items()
+        for each in (() if name in OF_CONTAINMENT else statements_of(role))
         for action in as_list(each["Action"])
     }
     writes = {each for each in actions if not each.partition(":")[2].startswith(("Get", "List", "Describe"))}
@@ -250,7 +264,7 @@ def test_only_the_hubs_functions_come_in_by_name_with_the_external_id_from_the_o
     for role in resources_of(template, "AWS::IAM::Role").values():
         role_name = role["Properties"]["RoleName"]
         (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-        if role_name == FORWARD_ROLE:
+        if role_name in {FORWARD_ROLE, CONTAIN_FUNCTION_ROLE}:  # those that AWS assumes
             continue
         assert statement["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${HubAccountId}:root"}}
         condition = statement["Condition"]

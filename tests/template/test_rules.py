@@ -18,7 +18,9 @@ type Template = dict[str, Any]
 API, SIGN_IN, SERVICE = "AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Service Event via CloudTrail"
 EVERY_MANAGEMENT_EVENT = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 MEMBERS = ("accounts/member.yaml", "accounts/management.yaml", "accounts/member-region.yaml")
-OF_THE_HUB_ALONE = {f"aws.{each}" for each in ["dynamodb", "kms", "lambda", "logs", "monitoring", "secretsmanager", "sqs", "states"]}
+OF_THE_HUB_ALONE = {f"aws.{each}" for each in ["dynamodb", "kms", "logs", "monitoring", "secretsmanager", "sqs", "states"]}
+LAMBDA = "aws.lambda"
+"""Of the hub, and some of its calls of the management account, where one function runs."""
 FORWARDED = ("ChangeRule", "SessionRule", "OrganizationRule", "IdentityCenterRule", "GuardRule")
 
 
@@ -179,7 +181,8 @@ SAID = [
     (call("cloudformation", "DeleteStack"), {"GuardRule"}),
     (call("cloudformation", "ExecuteChangeSet"), {"GuardRule"}),  # how `sam deploy` and `aws cloudformation deploy` change a stack
     (call("sns", "DeleteTopic"), {"GuardRule"}),
-    (call("lambda", "UpdateFunctionCode20150331v2"), set[str]()),  # nothing of ours runs in a member account
+    (call("lambda", "UpdateFunctionCode20150331v2"), {"GuardRule"}),  # one function of ours runs in the management account
+    (call("lambda", "CreateEventSourceMapping20150331"), set[str]()),  # and nothing feeds it
     (call("iam", "UpdateAssumeRolePolicy", "AWS Insight via CloudTrail"), set[str]()),
 ]
 
@@ -374,7 +377,9 @@ def test_a_sample_goes_where_the_parser_says_that_it_belongs(name: str, event: d
         case OrganizationEvent():
             expected = {"IdentityCenterRule"} if event["source"] == "aws.sso" else {"OrganizationRule"}
         case GuardEvent():
-            expected = {"OwnServicesRule" if event["source"] in OF_THE_HUB_ALONE else "GuardRule"}
+            expected = {"OwnServicesRule" if event["source"] in {*OF_THE_HUB_ALONE, LAMBDA} else "GuardRule"}
+            if event["source"] == LAMBDA and event["detail"]["eventName"].startswith("UpdateFunctionCode"):
+                expected |= {"GuardRule"}  # it stands on the bus, where the management account's come
         case Skipped(reason=SkipReason.CALL_FAILED):
             expected = {"ChangeRule"}
         case _:

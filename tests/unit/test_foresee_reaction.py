@@ -7,10 +7,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from doorward.errors import MalformedInput
-from doorward.guardrails.brakes import Stop
+from doorward.guardrails.brakes import BUDGET, Stop, hour_of
 from doorward.guardrails.model import Guardrails, Mode
 from doorward.usecases.foresee_reaction import foresee_reaction
-from tests.fakes import START
+from tests.fakes import START, FakeContainment
 from tests.template.conftest import REPOSITORY
 from tests.unit.test_guardrails_rules import TABLES
 from tests.unit.test_react_to_change import ALL_BAD, BAD, GOOD, PIPELINE, PROD, SWAPPED, World, event, role
@@ -61,6 +61,18 @@ def test_what_is_stopped_is_said_to_be() -> None:
     world.brakes.stops.append(Stop("organization", "jane", "an incident", START))
     plan = foreseen(world)
     assert (plan["action"], plan["writes"], plan["door_open"]) == ("ask", [], True)
+
+
+@pytest.mark.parametrize("opted_in", [True, False])
+def test_who_would_be_contained_is_said_and_nobody_is_asked(opted_in: bool) -> None:
+    world = World()
+    world.containment = FakeContainment() if opted_in else None
+    world.roles.put(role(BAD))
+    for severity in ("high", "critical"):
+        world.brakes.spent[f"{JANE}/{severity}", hour_of(world.clock.now())] = BUDGET
+    assert foreseen(world)["contains"] == (JANE if opted_in else None)
+    assert foreseen(world, PIPELINE)["contains"] is None
+    assert world.hints.sent == []
 
 
 def test_there_may_be_no_such_role() -> None:

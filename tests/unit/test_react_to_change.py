@@ -24,7 +24,19 @@ from doorward.ports.roles import Refused
 from doorward.usecases.keep_baseline import as_it_means_today
 from doorward.usecases.react_to_change import react_to_change
 from doorward.usecases.reaction import Tools
-from tests.fakes import START, FakeBeats, FakeBrakes, FakeClock, FakeCuts, FakeHints, FakeLedger, FakeRoles, FakeSessions, FakeSweeps
+from tests.fakes import (
+    START,
+    FakeBeats,
+    FakeBrakes,
+    FakeClock,
+    FakeContainment,
+    FakeCuts,
+    FakeHints,
+    FakeLedger,
+    FakeRoles,
+    FakeSessions,
+    FakeSweeps,
+)
 from tests.template.conftest import REPOSITORY
 
 PROD, SHARED, STRANGER, VENDOR = "777788889999", "444455556666", "999988887777", "555566667777"
@@ -121,6 +133,7 @@ class World:
         self.sweeps, self.hints = FakeSweeps(), FakeHints()
         self.cuts = FakeCuts()
         self.brakes, self.sessions = FakeBrakes(self.clock), FakeSessions()
+        self.containment: FakeContainment | None = None
         self.tools = Tools(
             self.roles,
             self.ledger,
@@ -137,6 +150,7 @@ class World:
             lambda: self.cuts,
             self.sessions.edges,
             lambda: self.sessions,
+            lambda: self.containment,
             lambda _change: None,
         )
 

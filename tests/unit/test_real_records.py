@@ -76,6 +76,7 @@ def react(record: dict[str, Any]) -> tuple[list[str], FakeRoles]:
         FakeCuts,
         lambda _role_ref: (),
         FakeSessions,
+        lambda: None,
         lambda _change: None,
     )
     return [outcome.outcome for outcome in react_to_change(message, tools)], roles

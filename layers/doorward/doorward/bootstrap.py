@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from doorward.ports.announcing import Channel, DeadLetters
     from doorward.ports.beats import Beats
     from doorward.ports.brakes import BrakesStore
+    from doorward.ports.containment import Containment
     from doorward.ports.cuts import Cuts
     from doorward.ports.evidence import Evidence
     from doorward.ports.facts import RolePages
@@ -81,6 +82,7 @@ def _reaction_tools() -> "Tools":
         cuts=lambda: _cuts(organization.partition),
         edges=lambda role_ref: _sessions().edges(role_ref),
         calls=_sessions,
+        containment=lambda: _containment(organization),
         admit=lambda _change: None,
     )
 
@@ -90,6 +92,14 @@ def _cuts(partition: str) -> "Cuts":
     from doorward.aws.cuts import IamCuts
 
     return IamCuts(members(partition))
+
+
+def _containment(organization: "Organization") -> "Containment | None":
+    if _setting("CONTAIN_AUTHORS") != "true" or organization.management_account is None:
+        return None
+    from doorward.aws.containment import LambdaContainment
+
+    return LambdaContainment(members(organization.partition), organization.management_account)
 
 
 def tell_stop(scope: str, change_id: str) -> bool:

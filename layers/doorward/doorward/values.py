@@ -34,6 +34,9 @@ else:
         lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q: _new(cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q)),
         lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r: _new(cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r)),
         lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s: _new(cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s)),
+        lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t: _new(
+            cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t)
+        ),
     )
     # What reads the field at a place is the same in every class.
     _Numbered = namedtuple("_Numbered", [f"field_{place}" for place in range(len(_CONSTRUCTORS))])  # noqa: PYI024 - no types to tell

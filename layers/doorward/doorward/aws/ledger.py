@@ -226,6 +226,9 @@ class DynamoLedger:
 
     # Events
 
+    def was_announced(self, announcement_id: str) -> bool:
+        return self._get(self._table, _outbox_key(announcement_id, "ANNOUNCEMENT")) is not None
+
     def record(self, outcome: EventOutcome) -> None:
         key = {
             "pk": _value(f"EVENT#{outcome.account_id}#{outcome.event_id}"),

@@ -47,7 +47,7 @@ PAGES: Final = {
     "door-open": ("TrustRemedyFailed",),
     "undecidable": ("TrustPolicyUndecidable",),
     "asked": ("asked",),
-    "breaker": ("remedy-ping-pong", "remedy-storm"),
+    "breaker": ("remedy-ping-pong", "remedy-storm", "author-contained"),
     "kill-switch": ("kill-switch",),
     "session-cut": ("session-cut", "window-sessions"),
 }

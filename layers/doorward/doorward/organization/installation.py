@@ -17,6 +17,12 @@ READ_ROLE: Final = "doorward-read"
 CANARY_ROLE: Final = "doorward-canary"
 REMEDY_ROLE: Final = "doorward-remedy"
 CUT_ROLE: Final = "doorward-cut"
+CONTAIN_ROLE: Final = "doorward-contain"
+"""In the management account alone, where that is opted into: the hub's way to the one function that runs there."""
+CONTAIN_FUNCTION: Final = "doorward-contain"
+CONTAIN_FUNCTION_ROLE: Final = "doorward-contain-function"
+CONTAINED_POLICY: Final = "DoorwardContained"
+"""The service control policy that denies everything to the principals that it names."""
 QUARANTINE_POLICY: Final = "DoorwardQuarantine"
 """The managed policy that denies everything, under the same path as the roles."""
 
@@ -36,11 +42,12 @@ ASSUMED_BY: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         READ_ROLE: frozenset({CHECK_INSTALLATION, REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION}),
         REMEDY_ROLE: frozenset({REACT_TO_CHANGE}),
         CUT_ROLE: frozenset({REACT_TO_CHANGE}),
+        CONTAIN_ROLE: frozenset({REACT_TO_CHANGE}),
         CANARY_ROLE: frozenset({SEND_HEARTBEATS}),
         FORWARD_ROLE: frozenset(),
     }
 )
-"""By role of a member account: the hub's roles that may assume it. EventBridge assumes the forwarding role."""
+"""By role of a guarded account: the hub's roles that may assume it. EventBridge assumes the forwarding role."""
 HUB_ROLES: Final = frozenset(
     {
         CHECK_INSTALLATION,
@@ -67,7 +74,7 @@ AUDITOR: Final = "doorward-auditor"
 """In the hub account, for people, and so not under ROLE_PATH: its trust policy is judged as any other's."""
 TELL_MANAGEMENT: Final = "doorward-tell-management"
 """EventBridge alone assumes it: it reaches the management account's topic by no function of ours."""
-OWN_ROLES: Final = HUB_ROLES | frozenset(ASSUMED_BY) | {TELL_MANAGEMENT}
+OWN_ROLES: Final = HUB_ROLES | frozenset(ASSUMED_BY) | {TELL_MANAGEMENT, CONTAIN_FUNCTION_ROLE}
 
 RULES: Final = frozenset({"doorward-changes", "doorward-guard", "doorward-identity-center", "doorward-sessions"})
 """In every enabled region of every account."""

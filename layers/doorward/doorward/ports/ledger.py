@@ -192,6 +192,8 @@ class Ledger(Protocol):
     def announce(self, announcement: Announcement) -> bool:
         """Into the outbox, once. False where it is there already."""
 
+    def was_announced(self, announcement_id: str) -> bool: ...
+
     def record(self, outcome: EventOutcome) -> None: ...
 
     def baseline(self, role_ref: str, role_id: str) -> Baseline | None:

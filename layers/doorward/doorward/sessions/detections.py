@@ -15,6 +15,8 @@ from doorward.organization.installation import (
     ASSUMED_BY,
     BEAT_SESSIONS,
     CANARY_ROLE,
+    CONTAIN_FUNCTION_ROLE,
+    CONTAIN_ROLE,
     CUT_ROLE,
     FORWARD_ROLE,
     HUB_ROLES,
@@ -159,13 +161,18 @@ def _break_glass(scene: Scene) -> Found | None:
 
 _OPENING: Final = ASSUMPTIONS | {"SwitchRole", "RenewRole"}
 _SESSION_NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {READ_ROLE: ("doorward",), REMEDY_ROLE: ("dw-",), CUT_ROLE: ("dw-",), CANARY_ROLE: (BEAT_SESSIONS, REGIONS_SESSION)}
+    {
+        READ_ROLE: ("doorward",),
+        **dict.fromkeys((REMEDY_ROLE, CUT_ROLE, CONTAIN_ROLE), ("dw-",)),
+        CANARY_ROLE: (BEAT_SESSIONS, REGIONS_SESSION),
+    }
 )
 """What the hub calls its sessions, or how their names begin."""
 _SERVICES: Final = MappingProxyType(
     {
         **dict.fromkeys(HUB_ROLES, frozenset({"lambda.amazonaws.com", "states.amazonaws.com"})),
         FORWARD_ROLE: frozenset({"events.amazonaws.com"}),
+        CONTAIN_FUNCTION_ROLE: frozenset({"lambda.amazonaws.com"}),
     }
 )
 

@@ -57,6 +57,10 @@ def carry_out(plan: Plan | Idle, task: Task) -> Result:
         from doorward.usecases.announce_alert import announce_alert
 
         announce_alert(alert, "SuspiciousChangeFound", tools.ledger, tools.organization.account, tools.clock.now())
+    if plan.contains is not None:
+        from doorward.usecases.contain_author import ask_to_contain
+
+        ask_to_contain(plan.contains, task)
     case, head = plan.case, plan.head
     if case is not None and case.by_pipeline is None and task.is_told_of(head, plan.found_hash):
         case = replace(case, by_pipeline=plan.by_pipeline)

@@ -56,6 +56,7 @@ def foresee_reaction(request: Mapping[str, Any], tools: Tools) -> dict[str, Any]
     return {
         "format": FORMAT,
         **{each: detail[each] for each in shown},
+        "contains": plan.contains,
         "sessions": str(cutting_for(plan.judgement, plan.role, change_is_known=True)) if plan.decision.action is Action.WRITE else "none",
         "writes": [
             {

@@ -72,6 +72,7 @@ class Plan(NamedTuple):
 
     `by_pipeline` is None where no event told who wrote what stands. `author` is his ARN, "" where nobody knows. `unread`: why what the role
     may do could not be read: raised in the end, so that the event comes again. `told_hash`: of what the event carries, as IAM shows it.
+    `contains`: the ARN of an author who is to be denied everything, where somebody has opted into that.
     """
 
     role: Role
@@ -92,6 +93,7 @@ class Plan(NamedTuple):
     uses: "Callable[[], Uses]"
     unread: DoorwardError | None
     told_hash: str | None
+    contains: str | None
 
 
 def plan_reaction(task: Task) -> Plan | Idle:
@@ -130,6 +132,7 @@ def plan_reaction(task: Task) -> Plan | Idle:
     restores = Remedies(lambda: _accepted(task, role, accepted))
     before = _former(task, head, role, case or (closing and closing.case), accepted)
     uses = cache(lambda: _uses(task, role, before))
+    by = Author.PIPELINE if by_pipeline else author_of(change.actor, tools.organization, role.path + role.name)
     decision = decide(
         judgement,
         role,
@@ -138,7 +141,7 @@ def plan_reaction(task: Task) -> Plan | Idle:
         Circumstances(
             cause=cause,
             cause_known=task.cause_known and (by_pipeline is not None or author_may_come),
-            author=Author.PIPELINE if by_pipeline else author_of(change.actor, tools.organization, role.path + role.name),
+            author=by,
             protected_because=protected_because(role, tools.organization),
             widens=None if accepted is None else widens(role, accepted, tools.organization, tools.clock.now()),
             author_may_come=author_may_come,
@@ -174,6 +177,7 @@ def plan_reaction(task: Task) -> Plan | Idle:
         uses=uses,
         unread=unread,
         told_hash=task.told_hash,
+        contains=_contains(task, decision, by, role) if task.is_told_of(head, found_hash) else None,
     )
 
 
@@ -203,6 +207,14 @@ def _author_to_contain(task: Task, decision: Decision, author: str, role: Role) 
 
     tools = task.tools
     return author_to_contain(brake.kind, brake.because, author, role, task.change, tools.organization, tools.clock.now())
+
+
+def _contains(task: Task, decision: Decision, by: Author, role: Role) -> str | None:
+    if decision.brake.because is None or task.tools.containment() is None:
+        return None
+    from doorward.guardrails.containment import to_be_contained
+
+    return to_be_contained(decision.brake.kind, by, task.change.actor, role.account_id)
 
 
 def _cause(task: Task, head: Head, role: Role, found_hash: str) -> Cause:

@@ -14,6 +14,7 @@ from doorward.organization.model import Organization
 from doorward.ports.beats import Beats
 from doorward.ports.brakes import BrakesStore
 from doorward.ports.clock import Clock
+from doorward.ports.containment import Containment
 from doorward.ports.cuts import Cuts
 from doorward.ports.hints import Hints
 from doorward.ports.ledger import Case, Head, Ledger, Lock
@@ -35,9 +36,9 @@ class Tools:
     """What the reaction works with. `read_delays_seconds`: how long to wait before each further look at IAM.
 
     `organization_hash`: of the organization's file. `events_take`: how long an event may be under way. `beats`, `sweeps`, `hints`,
-    `brakes`, `cuts`, `edges` (of a role, by its ref) and `calls` (of STS) are made where they are needed first. `admit` raises where an
-    event is of no account of the organization. `message`: the one that is worked on, as it came, with whatever credentials it
-    carries: only record_case looks at it.
+    `brakes`, `cuts`, `edges` (of a role, by its ref), `calls` (of STS) and `containment` are made where they are needed first; the last is
+    None where nobody has opted into it. `admit` raises where an event is of no account of the organization. `message`: the one that is
+    worked on, as it came, with whatever credentials it carries: only record_case looks at it.
     """
 
     roles: Roles
@@ -55,6 +56,7 @@ class Tools:
     cuts: Callable[[], Cuts]
     edges: Callable[[str], "tuple[Edge, ...]"]
     calls: Callable[[], "Calls"]
+    containment: Callable[[], Containment | None]
     admit: Callable[[Change], None]
     message: str = field(default="", repr=False)
 
