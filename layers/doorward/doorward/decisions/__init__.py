@@ -1,0 +1,1 @@
+"""Things that people decide: about findings, and about grants."""

@@ -1,0 +1,1 @@
+"""Who somebody is: people of the organization, machines, and by which way they say something."""
