@@ -4,8 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
+from doorward.audit.chain import AuditItem, head_of
+from doorward.audit.chain import Head as AuditHead
+from doorward.audit.roots import Root, Sealed, text_of_root
+from doorward.audit.stored import head_as_stored, head_from, head_key, item_as_stored
 from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled
 from doorward.events.hints import Hint
 from doorward.events.model import SessionEvent
@@ -18,6 +23,7 @@ from doorward.guardrails.inventory import Swept
 from doorward.guardrails.model import Permissions, Role
 from doorward.organization.facts import OrganizationFacts
 from doorward.ports.announcing import Message
+from doorward.ports.audit import LastRoot
 from doorward.ports.evidence import Told
 from doorward.ports.facts import Page, Partial
 from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
@@ -408,6 +414,74 @@ class FakeEvidence:
             return False
         kept.append(text)
         return True
+
+
+class FakeAudit:
+    """What is kept, by key, as it is stored."""
+
+    def __init__(self) -> None:
+        self.table: dict[tuple[str, str], dict[str, str]] = {}
+
+    def head(self, object_id: str) -> AuditHead:
+        key = head_key(object_id)
+        stored = self.table.get((key["pk"], key["sk"]))
+        return AuditHead(object_id) if stored is None else head_from(stored)
+
+    def append(self, item: AuditItem) -> None:
+        stands = self.head(item.object_id)
+        if (stands.version, stands.hash) != (item.version - 1, item.prev_hash):
+            raise Conflict("somebody else was there first")
+        for stored in (item_as_stored(item), head_as_stored(head_of(item))):
+            self.table[stored["pk"], stored["sk"]] = stored
+
+
+@dataclass
+class FakeSeals:
+    """A bucket: texts by key, the oldest first. `fail_next`: by method, what its next call raises."""
+
+    audit: FakeAudit
+    bucket: dict[str, list[str]] = field(default_factory=dict)
+    fail_next: dict[str, DoorwardError] = field(default_factory=dict)
+    _last: LastRoot | None = None
+
+    KEY = "arn:aws:kms:us-east-1:111122223333:key/0f0f0f0f-1111-2222-3333-444455556666"
+
+    @staticmethod
+    def is_signed(message: bytes, signature: bytes) -> bool:
+        return signature == sha256(b"only the fake knows" + message).digest()
+
+    def heads(self) -> Iterable[AuditHead]:
+        return [head_from(stored) for (pk, _), stored in self.audit.table.items() if pk.startswith("HEADS#")]
+
+    def last(self) -> LastRoot | None:
+        return self._last
+
+    def key(self) -> str:
+        return self.KEY
+
+    def sign(self, root: Root) -> Sealed:
+        self._fail("sign")
+        return Sealed(root, sha256(b"only the fake knows" + text_of_root(root).encode()).digest())
+
+    def put(self, key: str, text: str) -> None:
+        self._fail("put")
+        self.bucket.setdefault(key, []).append(text)
+
+    def count(self, sealed: Sealed) -> None:
+        self._fail("count")
+        if sealed.root.number != (1 if self._last is None else self._last.sealed.root.number + 1):
+            raise Conflict("somebody else was there first")
+        self._last = LastRoot(sealed, is_kept=False)
+
+    def kept(self, sealed: Sealed) -> None:
+        self._fail("kept")
+        if self._last is None or self._last.sealed.root.number != sealed.root.number:
+            raise Conflict("somebody else was there first")
+        self._last = LastRoot(sealed, is_kept=True)
+
+    def _fail(self, method: str) -> None:
+        if method in self.fail_next:
+            raise self.fail_next.pop(method)
 
 
 @dataclass

@@ -21,6 +21,8 @@ _CONFLICT = frozenset(
         "TransactionConflictException",
     }
 )
+# Why a transaction was cancelled, where its conditions did not hold or another one was at the same items.
+_LOST = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 _THROTTLED = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"})
 _MISCONFIGURED = frozenset(
     {
@@ -52,6 +54,8 @@ def translate(error: ClientError | BotoCoreError, doing: str) -> DoorwardError:
     if isinstance(error, BotoCoreError):
         return Unavailable(f"{doing}: {error}")
     code = code_of(error)
+    if code == "TransactionCanceledException" and _LOST & {each.get("Code") for each in error.response.get("CancellationReasons", [])}:
+        return Conflict(f"{doing}: somebody else was there first")
     sentence = f"{doing}: {code}: {error.response.get('Error', {}).get('Message', '')}"
     if code in _REFUSED:
         return Refused(sentence)

@@ -24,9 +24,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from doorward.aws.errors import code_of, condition_held, translate, translated
+from doorward.aws.errors import condition_held, translated
 from doorward.aws.reading import read_many
 from doorward.errors import Conflict
 from doorward.findings.model import RemedyKind
@@ -378,14 +376,8 @@ class DynamoLedger:
 
     def _transact(self, doing: str, items: Sequence["TransactWriteItemTypeDef"]) -> None:
         """Raises Conflict where a condition did not hold, or another transaction was at the same items."""
-        try:
+        with translated(doing):
             self._dynamodb.transact_write_items(TransactItems=items)
-        except ClientError as error:
-            if code_of(error) == "TransactionCanceledException":
-                codes = [each.get("Code") for each in error.response.get("CancellationReasons", [])]
-                if "ConditionalCheckFailed" in codes or "TransactionConflict" in codes:
-                    raise Conflict(f"{doing}: somebody else was there first") from error
-            raise translate(error, doing) from error
 
     def _get(self, table: str, key: Mapping[str, Any]) -> dict[str, str] | None:
         with translated(f"reading {table}"):
