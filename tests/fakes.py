@@ -11,6 +11,7 @@ from doorward.audit.chain import AuditItem, head_of
 from doorward.audit.chain import Head as AuditHead
 from doorward.audit.roots import Root, Sealed, text_of_root
 from doorward.audit.stored import head_as_stored, head_from, head_key, item_as_stored
+from doorward.decisions.model import Question
 from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled
 from doorward.events.hints import Hint
 from doorward.events.model import SessionEvent
@@ -317,6 +318,39 @@ class FakeCuts:
         self.calls.append((what, role_arn))
         if self.fail_next:
             raise self.fail_next.pop(0)
+
+
+class FakeQuestions:
+    """`audit` is what was done, in order; `announced` what would be told."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], Question] = {}
+        self.audit: list[tuple[str, int, str, str]] = []
+        self.announced: dict[str, Announcement] = {}
+        self.fail_next: list[DoorwardError] = []
+
+    def question(self, role_ref: str, question_id: str) -> Question | None:
+        return self.kept.get((role_ref, question_id))
+
+    def ask(self, question: Question, by: str, announcement: Announcement | None = None) -> bool:
+        if (question.role_ref, question.id) in self.kept:
+            return False
+        self._write(question, "asked", by, announcement)
+        return True
+
+    def move(self, question: Question, did: str, by: str, now: datetime, announcement: Announcement | None = None) -> None:
+        stands = self.question(question.role_ref, question.id)
+        if stands is None or stands.version != question.version - 1:
+            raise Conflict(f"{question.id}: another transition came first")
+        self._write(question, did, by, announcement)
+
+    def _write(self, question: Question, did: str, by: str, announcement: Announcement | None) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        self.kept[question.role_ref, question.id] = question
+        self.audit.append((question.id, question.version, did, by))
+        if announcement is not None:
+            self.announced.setdefault(announcement.id, announcement)
 
 
 @dataclass

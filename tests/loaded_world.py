@@ -16,7 +16,18 @@ from doorward.organization.model import Account, Organization
 from doorward.ports.ledger import Announcement, Case, EventOutcome, Head, Lock
 from doorward.usecases.react_to_change import react_to_change
 from doorward.usecases.reaction import Tools
-from tests.fakes import FakeBeats, FakeBrakes, FakeClock, FakeCuts, FakeHints, FakeLedger, FakeRoles, FakeSessions, FakeSweeps
+from tests.fakes import (
+    FakeBeats,
+    FakeBrakes,
+    FakeClock,
+    FakeCuts,
+    FakeHints,
+    FakeLedger,
+    FakeQuestions,
+    FakeRoles,
+    FakeSessions,
+    FakeSweeps,
+)
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 REAL: Final = REPOSITORY.parent / "shared" / "cloudtrail"
@@ -76,6 +87,7 @@ class LoadedWorld:
             lambda _role_ref: (),
             FakeSessions,
             lambda: None,
+            FakeQuestions,
             lambda _change: None,
         )
         self._numbers = count()

@@ -33,6 +33,7 @@ from tests.fakes import (
     FakeCuts,
     FakeHints,
     FakeLedger,
+    FakeQuestions,
     FakeRoles,
     FakeSessions,
     FakeSweeps,
@@ -134,6 +135,7 @@ class World:
         self.cuts = FakeCuts()
         self.brakes, self.sessions = FakeBrakes(self.clock), FakeSessions()
         self.containment: FakeContainment | None = None
+        self.questions = FakeQuestions()
         self.tools = Tools(
             self.roles,
             self.ledger,
@@ -151,6 +153,7 @@ class World:
             self.sessions.edges,
             lambda: self.sessions,
             lambda: self.containment,
+            lambda: self.questions,
             lambda _change: None,
         )
 

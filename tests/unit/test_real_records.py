@@ -13,7 +13,18 @@ from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.organization.model import Account, Organization
 from doorward.usecases.react_to_change import react_to_change
 from doorward.usecases.reaction import Tools
-from tests.fakes import FakeBeats, FakeBrakes, FakeClock, FakeCuts, FakeHints, FakeLedger, FakeRoles, FakeSessions, FakeSweeps
+from tests.fakes import (
+    FakeBeats,
+    FakeBrakes,
+    FakeClock,
+    FakeCuts,
+    FakeHints,
+    FakeLedger,
+    FakeQuestions,
+    FakeRoles,
+    FakeSessions,
+    FakeSweeps,
+)
 from tests.template.conftest import REPOSITORY
 
 RECORDS = REPOSITORY.parent / "shared" / "cloudtrail"
@@ -77,6 +88,7 @@ def react(record: dict[str, Any]) -> tuple[list[str], FakeRoles]:
         lambda _role_ref: (),
         FakeSessions,
         lambda: None,
+        FakeQuestions,
         lambda _change: None,
     )
     return [outcome.outcome for outcome in react_to_change(message, tools)], roles

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from doorward.ports.facts import RolePages
     from doorward.ports.hints import Hints
     from doorward.ports.organization import OrganizationStore, Refreshes
+    from doorward.ports.questions import Questions
     from doorward.ports.reporting import Reporter
     from doorward.ports.sweeps import Sweeps
     from doorward.usecases import (
@@ -83,6 +84,7 @@ def _reaction_tools() -> "Tools":
         edges=lambda role_ref: _sessions().edges(role_ref),
         calls=_sessions,
         containment=lambda: _containment(organization),
+        questions=questions,
         admit=lambda _change: None,
     )
 
@@ -92,6 +94,15 @@ def _cuts(partition: str) -> "Cuts":
     from doorward.aws.cuts import IamCuts
 
     return IamCuts(members(partition))
+
+
+@cache
+def questions() -> "Questions":
+    from doorward.aws.audit import DynamoAudit
+    from doorward.aws.questions import DynamoQuestions
+
+    dynamodb = client("dynamodb")
+    return DynamoQuestions(dynamodb, _setting("LEDGER_TABLE"), ledger(), DynamoAudit(dynamodb, _setting("AUDIT_TABLE")))
 
 
 def _containment(organization: "Organization") -> "Containment | None":

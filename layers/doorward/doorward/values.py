@@ -37,6 +37,9 @@ else:
         lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t: _new(
             cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t)
         ),
+        lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u: _new(
+            cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u)
+        ),
     )
     # What reads the field at a place is the same in every class.
     _Numbered = namedtuple("_Numbered", [f"field_{place}" for place in range(len(_CONSTRUCTORS))])  # noqa: PYI024 - no types to tell

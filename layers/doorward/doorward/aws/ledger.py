@@ -5,6 +5,7 @@ Ledger table, `pk` / `sk`:
     ROLE#<account>/<name>   HEAD              where the role stands
     ROLE#<account>/<name>   CASE#<id>         one bad policy, from found to closed
     ROLE#<account>/<name>   CUT               which sessions of the role are to be ended
+    ROLE#<account>/<name>   QUESTION:<id>     what people decide about the role: doorward/aws/questions.py
     ROLE#<account>/<name>   RECORD#<case id>  what led to it: an item of its own, since it may be half of what DynamoDB takes for one
     OPEN#<account>          <name>            the id of the role's open case
     EVENT#<account>#<id>    ROLE#<ref> or -   what came of an event
@@ -31,6 +32,7 @@ from doorward.findings.model import RemedyKind
 from doorward.guardrails.brakes import Write
 from doorward.ports.clock import Clock
 from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
+from doorward.ports.questions import FOLLOWS_QUESTION
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -210,7 +212,8 @@ class DynamoLedger:
     def put_off(self, due: Due, until: datetime) -> None:
         key = _outbox_key(due.id, "ANNOUNCEMENT")
         if due.role_ref is not None:
-            key = _role_key(due.role_ref, due.id if due.id == "CUT" else f"CASE#{due.id}")
+            is_case = due.id != "CUT" and not due.id.startswith(FOLLOWS_QUESTION)
+            key = _role_key(due.role_ref, f"CASE#{due.id}" if is_case else due.id)
         condition_held(
             f"putting off {due.id}",
             lambda: self._dynamodb.update_item(
@@ -291,6 +294,10 @@ class DynamoLedger:
         except Conflict:
             return False
         return True
+
+    def announcing(self, announcement: Announcement) -> "TransactWriteItemTypeDef":
+        """For a transaction of another table's, or of other items of this one."""
+        return self._put_announcement(announcement)
 
     def pending(self, announcement_id: str) -> Announcement | None:
         item = self._get(self._table, _outbox_key(announcement_id, "ANNOUNCEMENT"))

@@ -8,6 +8,9 @@
 | undecidable, invalid   | enforce | it is restore: as below, but that no breaker  |            | restore   |
 |                        |         | and no use keeps from restoring               |            |           |
 | violating, undecidable |         | the stronger of the two                       |            |           |
+| any of these           | any     | people said yes, and the role must not be     | alert      | alert     |
+|                        |         | edited; writes are stopped, or it is held     | ask        | ask       |
+|                        |         | people said yes to the very policy            | write      | write     |
 | violating              | observe |                                               | observe    | observe   |
 | violating              | alert   |                                               | alert      | alert     |
 | violating              | approve |                                               | ask        | ask       |
@@ -62,12 +65,13 @@ class Action(StrEnum):
 
 
 class Rungs(StrEnum):
-    """Which remedies may be written: all of the ladder; those that give nothing back; the last alone; the accepted baseline alone."""
+    """Which remedies may be written: the ladder; those that give nothing back; the last; the accepted baseline; what people approved."""
 
     ALL = "all"
     CLOSING = "closing"
     QUARANTINE = "quarantine"
     ACCEPTED = "accepted"
+    APPROVED = "approved"
 
 
 class Use(StrEnum):
@@ -95,7 +99,8 @@ class Circumstances(NamedTuple):
     found the change before any event told who made it, and one still may. `widens`: whether the policy lets somebody in whom the accepted
     one keeps out; None where there is none, or where that is not decided.
 
-    `brake`, `use` and `can_restore` (whether something accepted could be put back) are asked only where they decide.
+    `brake`, `use` and `can_restore` (whether something accepted could be put back) are asked only where they decide. `approved`: people
+    were shown the very policy that would be written, and said yes: neither the author nor use nor breakers count then.
     """
 
     cause: Cause
@@ -107,6 +112,7 @@ class Circumstances(NamedTuple):
     brake: Callable[[], Brake] = lambda: Brake(Braking.NONE)
     use: Callable[[], Use] = lambda: Use.FREE
     can_restore: Callable[[], bool] = lambda: False
+    approved: bool = False
 
 
 class Decision(NamedTuple):
@@ -140,6 +146,8 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
     """The table above, read from the top. `account` None: an account that nobody described, which is only observed."""
     if judgement.verdict in {Verdict.COMPLIANT, Verdict.WAIVED}:
         return Decision(Action.PASS, guardrails.mode, "No guardrail is broken.")
+    if circumstances.approved:
+        return _of_approved(circumstances)
     if judgement.verdict in {Verdict.UNDECIDABLE, Verdict.INVALID}:
         return _of_undecided(guardrails.undecidable_for(role, account), circumstances)
     decision = _of_violation(judgement, role, account, guardrails, circumstances)
@@ -149,6 +157,15 @@ def decide(judgement: Judgement, role: Role, account: Account | None, guardrails
     other = _of_undecided(guardrails.undecidable_for(role, account), circumstances)
     order = list(Action).index
     return other if order(other.action) >= order(decision.action) and other.action is not Action.ALERT else decision
+
+
+def _of_approved(circumstances: Circumstances) -> Decision:
+    if circumstances.protected_because is not None:
+        return Decision(Action.ALERT, Mode.APPROVE, f"Not written: {circumstances.protected_because}")
+    brake = circumstances.brake()
+    if brake.kind is Braking.STOPPED:
+        return Decision(Action.ASK, Mode.APPROVE, f"Not written: {brake.because}", brake=brake)
+    return Decision(Action.WRITE, Mode.APPROVE, "People were shown what would be written, and said yes.", Rungs.APPROVED, brake=brake)
 
 
 def _of_violation(
@@ -173,12 +190,11 @@ def _of_violation(
 
 
 def to_close(judgement: Judgement, role: Role, account: Account | None, guardrails: Guardrails) -> tuple[Finding, ...]:
-    """The findings for which something may be written: enforced, and proved by a request."""
-    return tuple(
-        each
-        for each in judgement.counting
-        if each.witness is not None and each.rule not in OF_PERMISSIONS and guardrails.mode_for(each.rule, role, account) is Mode.ENFORCE
-    )
+    """The findings for which something may be written: proved by a request, and enforced; where none is, those that people decide about."""
+    proved = [each for each in judgement.counting if each.witness is not None and each.rule not in OF_PERMISSIONS]
+    modes = [guardrails.mode_for(each.rule, role, account) for each in proved]
+    wanted = Mode.ENFORCE if Mode.ENFORCE in modes else Mode.APPROVE
+    return tuple(each for each, mode in zip(proved, modes, strict=True) if mode is wanted)
 
 
 def _of_undecided(setting: Undecidable, circumstances: Circumstances) -> Decision:

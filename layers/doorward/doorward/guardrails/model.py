@@ -200,12 +200,27 @@ class Waiver(NamedTuple):
         return Waived(self.owner, self.reason, self.until.isoformat())
 
 
+class Deciders(NamedTuple):
+    """Who decides about findings on the roles that it matches (an empty match: on all), by names of groups.
+
+    doorward/guardrails/terms.py has what it takes at least; `quorum` and `by_sigv4` can only ask for more.
+    """
+
+    match: Match
+    approvers: tuple[str, ...]
+    quorum: int = 1
+    by_sigv4: bool = False
+    answer_hours: int = 24
+    escalate_to: tuple[str, ...] = ()
+
+
 class Guardrails(NamedTuple):
     """`hash` is that of the configuration in force; it stands in every finding.
 
     `adopted`: the accounts in which more may follow than observing; None: every account that the organization's file describes.
 
-    `quiet`: how long a trust policy must stand undisturbed before it can become the accepted one without anybody's word.
+    `quiet`: how long a trust policy must stand undisturbed before it can become the accepted one without anybody's word. Of `deciders`
+    the first that covers a role counts.
     """
 
     mode: Mode = Mode.ALERT
@@ -220,6 +235,7 @@ class Guardrails(NamedTuple):
     adopted: frozenset[str] | None = None
     boundaries: tuple[Boundary, ...] = ()
     quiet: timedelta = timedelta(hours=24)
+    deciders: tuple[Deciders, ...] = ()
 
     def _usual_cap(self, rule_id: str) -> Mode | None:
         """What is below high is told and not written, unless the configuration gives the rule a mode."""

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from doorward.errors import MalformedInput, Misconfigured
 from doorward.findings.model import Severity
-from doorward.guardrails.model import Boundary, CustomRule, Guardrails, Match, Mode, Rule, Scope, Undecidable, Waiver, Where
+from doorward.guardrails.model import Boundary, CustomRule, Deciders, Guardrails, Match, Mode, Rule, Scope, Undecidable, Waiver, Where
 from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED
 from doorward.iam.arns import is_account_id
 from doorward.iam.documents import Condition, Principal, parse_conditions
@@ -51,6 +51,7 @@ def guardrails_from(data: object) -> Guardrails:
     waivers = fields.objects("waivers", lambda each: _waiver(each, known, longest_days))
     privileged = fields.objects("privileged", lambda each: _some_match(each, "every role would be privileged"))
     boundaries = fields.objects("boundaries", _boundary)
+    deciders = fields.objects("deciders", _deciders)
     quiet = timedelta(hours=fields.whole_number("quiet_hours", 24))
     mode = _mode(fields, "mode", Mode.ALERT)
     adopted = frozenset(fields.accounts("adopted")) if "adopted" in fields.names else None
@@ -73,6 +74,7 @@ def guardrails_from(data: object) -> Guardrails:
         adopted,
         boundaries,
         quiet,
+        deciders,
     )
 
 
@@ -148,6 +150,21 @@ def _boundary(fields: Fields) -> Boundary:
     )
     fields.refuse_others()
     return boundary
+
+
+def _deciders(fields: Fields) -> Deciders:
+    deciders = Deciders(
+        _match(fields.object("match")),
+        fields.texts("approvers"),
+        fields.whole_number("quorum", 1),
+        fields.boolean("by_sigv4", default=False),
+        fields.whole_number("answer_hours", 24),
+        fields.texts("escalate_to"),
+    )
+    fields.refuse_others()
+    if not deciders.approvers:
+        fields.refuse("approvers", "names no group, so that nobody could ever decide; name groups of the organization's file")
+    return deciders
 
 
 def _custom_rule(fields: Fields) -> CustomRule:

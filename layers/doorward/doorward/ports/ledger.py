@@ -215,7 +215,10 @@ class Ledger(Protocol):
 
 
 class Due(NamedTuple):
-    """Something that was begun and should be done by now: an announcement, or of one role a case or, as `CUT`, the end of sessions."""
+    """Something that was begun and should be done by now: an announcement, or something of one role.
+
+    Of a role a case; as `CUT` the end of sessions; as `QUESTION:` and its id what people decide.
+    """
 
     id: str
     due_at: datetime

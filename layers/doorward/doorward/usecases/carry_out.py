@@ -15,7 +15,7 @@ from doorward.errors import Conflict, Misconfigured
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
 from doorward.findings.model import Remedy, RemedyKind, Severity, Verdict
-from doorward.guardrails.announcements import describe_case, with_remedy
+from doorward.guardrails.announcements import describe_case, diff_documents, with_remedy
 from doorward.guardrails.baselines import Becomes
 from doorward.guardrails.brakes import MOST_WRITES, Write
 from doorward.guardrails.decide import Action, Rungs
@@ -134,12 +134,29 @@ def _pass(plan: Plan, task: Task, head: Head) -> Result:
 def _tell(plan: Plan, task: Task, head: Head, before: Case | None) -> Result:
     ledger = task.tools.ledger
     case, announcement = _case(plan, task, head)
+    if plan.decision.action is Action.ASK:
+        case, announcement = _with_proposal(plan, case, announcement)
     known = not ledger.open_case(task.lock, case, replace(head, case_id=case.id), announcement, _record(plan, task))
     if known and before is not None:
         known = not _told_anew(task, case, announcement, before)
     action = plan.decision.action
     outcome = {Action.OBSERVE: "observed", Action.ALERT: "alerted", Action.WAIT: "waiting", Action.ASK: "asked"}[action]
     return Result(outcome, f"{headline(plan.judgement)} {plan.decision.because}{' (Announced before.)' if known else ''}")
+
+
+def _with_proposal(plan: Plan, case: Case, announcement: Announcement) -> tuple[Case, Announcement]:
+    """What a person is shown, who has to decide."""
+    proposed = plan.proposed()
+    if proposed is None:
+        return case, announcement
+    document = json.dumps(proposed.trust_policy)
+    proposal = {
+        "kind": proposed.kind,
+        "hash": hash_of_text(document),
+        "diff": diff_documents(plan.role.trust_policy, document),
+    }
+    detail = {**case.detail, "proposal": proposal}
+    return replace(case, detail=detail), announcement._replace(detail=detail)
 
 
 def _told_anew(task: Task, case: Case, announcement: Announcement, before: Case) -> bool:
@@ -183,6 +200,8 @@ def _case(plan: Plan, task: Task, head: Head) -> tuple[Case, Announcement]:
     now = tools.clock.now()
     case_id = finding_id(role, found_hash, head.generation)
     detail = describe_case(case_id, role, plan.judgement, plan.decision, task.change, tools.organization, tools.guardrails, found_hash)
+    if task.approval is not None:
+        detail |= {"approver": ", ".join(task.approval.by)}
     is_told_of, before = task.is_told_of(head, found_hash), plan.case
     if before is not None and not is_told_of:
         detail |= {"actor": before.detail["actor"], "event": before.detail["event"]}  # who looks again is not who did it
@@ -218,7 +237,8 @@ def _put_back(plan: Plan, task: Task, head: Head) -> Result:
     case, announcement = _case(plan, task, head)
     head = replace(head, case_id=case.id)
     tools.ledger.open_case(task.lock, case, head, announcement, _record(plan, task))
-    tools.brakes().spend(plan.budget)
+    if task.approval is None:  # what people decide wears nobody out
+        tools.brakes().spend(plan.budget)
     refusals: list[str] = []
     for remedy in rungs_of(plan):
         intended = _intended(plan, task, case, remedy)

@@ -9,9 +9,11 @@ from doorward.events.model import Cause
 from doorward.guardrails.looks import Look, trust_hash_of
 from doorward.guardrails.model import Role
 from doorward.ports.ledger import Announcement, Case
+from doorward.ports.questions import FOLLOWS_QUESTION
 from doorward.usecases.carry_out import VERIFIED_AFTER
 from doorward.usecases.contain_author import CONTAINS, contain_author
 from doorward.usecases.cut_sessions import FOLLOWS_CUT, end_window, follow_up_cut
+from doorward.usecases.follow_up_question import follow_up_question
 from doorward.usecases.give_back_lost import GIVES_BACK, give_back_lost
 from doorward.usecases.reaction import Result, Task, policy_hash
 
@@ -28,6 +30,8 @@ def follow_up(task: Task) -> Result | None:
     tools = task.tools
     if task.change.follows == FOLLOWS_CUT:
         return follow_up_cut(task)
+    if task.change.follows.startswith(FOLLOWS_QUESTION):
+        return follow_up_question(task)
     if task.change.follows.startswith(CONTAINS):
         return contain_author(task)
     case = tools.ledger.case(task.ref, task.change.follows)

@@ -3,6 +3,7 @@
 Nothing is written here, neither to IAM nor to the ledger. What costs time, remedies above all, is made when it is asked for first.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from copy import replace
 from datetime import datetime
@@ -20,10 +21,11 @@ from doorward.guardrails.judge import judge
 from doorward.guardrails.looks import Look, out_of_date
 from doorward.guardrails.model import Role
 from doorward.guardrails.protected import protected_because
+from doorward.iam.documents import hash_of_text
 from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, Head
 from doorward.usecases.keep_baseline import as_it_means_today, widens
 from doorward.usecases.look_at_role import look_at_role, with_permissions
-from doorward.usecases.reaction import Result, Task, policy_hash
+from doorward.usecases.reaction import Approval, Result, Task, policy_hash
 from doorward.values import NamedTuple
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class Plan(NamedTuple):
 
     `by_pipeline` is None where no event told who wrote what stands. `author` is his ARN, "" where nobody knows. `unread`: why what the role
     may do could not be read: raised in the end, so that the event comes again. `told_hash`: of what the event carries, as IAM shows it.
+    `proposed`: the remedy that people are shown where they have to decide, None where there is none.
     `contains`: the ARN of an author who is to be denied everything, where somebody has opted into that.
     """
 
@@ -94,6 +97,7 @@ class Plan(NamedTuple):
     unread: DoorwardError | None
     told_hash: str | None
     contains: str | None
+    proposed: Callable[[], Remedy | None]
 
 
 def plan_reaction(task: Task) -> Plan | Idle:
@@ -132,6 +136,7 @@ def plan_reaction(task: Task) -> Plan | Idle:
     restores = Remedies(lambda: _accepted(task, role, accepted))
     before = _former(task, head, role, case or (closing and closing.case), accepted)
     uses = cache(lambda: _uses(task, role, before))
+    proposed = cache(lambda: _proposed(remedies, restores, uses))
     by = Author.PIPELINE if by_pipeline else author_of(change.actor, tools.organization, role.path + role.name)
     decision = decide(
         judgement,
@@ -148,6 +153,7 @@ def plan_reaction(task: Task) -> Plan | Idle:
             brake=lambda: brake_of(brakes(), closing_now, head.writes, found_hash, author, tools.clock.now()),
             use=lambda: _use(task, remedies, uses()),
             can_restore=lambda: any(True for _ in restores),
+            approved=task.approval is not None and _is_approved(task.approval, proposed()),
         ),
     )
     found = (_recreated(task, head, role), _author_to_contain(task, decision, author, role))
@@ -178,6 +184,7 @@ def plan_reaction(task: Task) -> Plan | Idle:
         unread=unread,
         told_hash=task.told_hash,
         contains=_contains(task, decision, by, role) if task.is_told_of(head, found_hash) else None,
+        proposed=proposed,
     )
 
 
@@ -301,11 +308,26 @@ def _use(task: Task, remedies: Remedies, uses: "Uses") -> Use:
     return use_under(uses, remedies, now=task.tools.clock.now())
 
 
+def _proposed(remedies: Remedies, restores: Remedies, uses: "Callable[[], Uses]") -> Remedy | None:
+    """The mildest that takes the role from nobody who used it; the mildest of all, for people may know better; what was accepted."""
+    spared = (each for each in remedies if uses().are_spared_by(each))
+    return next(spared, None) or next(iter(remedies), None) or next(iter(restores), None)
+
+
+def _is_approved(approval: Approval, proposed: Remedy | None) -> bool:
+    return proposed is not None and hash_of_text(json.dumps(proposed.trust_policy)) == approval.policy_hash
+
+
 def rungs_of(plan: Plan) -> Iterator[Remedy]:
     """The remedies that may be written, in the order in which they are tried: none of them takes the role from who used it before."""
     wanted = plan.decision.rungs
     if wanted is Rungs.ACCEPTED:
         yield from plan.restores
+        return
+    if wanted is Rungs.APPROVED:
+        proposed = plan.proposed()
+        if proposed is not None:
+            yield proposed
         return
     for each in plan.remedies:
         if wanted is Rungs.QUARANTINE:

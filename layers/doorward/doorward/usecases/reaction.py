@@ -18,6 +18,7 @@ from doorward.ports.containment import Containment
 from doorward.ports.cuts import Cuts
 from doorward.ports.hints import Hints
 from doorward.ports.ledger import Case, Head, Ledger, Lock
+from doorward.ports.questions import Questions
 from doorward.ports.roles import Roles
 from doorward.ports.sweeps import Sweeps
 
@@ -36,9 +37,9 @@ class Tools:
     """What the reaction works with. `read_delays_seconds`: how long to wait before each further look at IAM.
 
     `organization_hash`: of the organization's file. `events_take`: how long an event may be under way. `beats`, `sweeps`, `hints`,
-    `brakes`, `cuts`, `edges` (of a role, by its ref), `calls` (of STS) and `containment` are made where they are needed first; the last is
-    None where nobody has opted into it. `admit` raises where an event is of no account of the organization. `message`: the one that is
-    worked on, as it came, with whatever credentials it carries: only record_case looks at it.
+    `brakes`, `cuts`, `edges` (of a role, by its ref), `calls` (of STS), `containment` (None: nobody has opted into it) and `questions` are
+    made where they are needed first. `admit` raises where an event is of no account of the organization. `message`: the one that is worked
+    on, as it came, with whatever credentials it carries: only record_case looks at it.
     """
 
     roles: Roles
@@ -57,6 +58,7 @@ class Tools:
     edges: Callable[[str], "tuple[Edge, ...]"]
     calls: Callable[[], "Calls"]
     containment: Callable[[], Containment | None]
+    questions: Callable[[], Questions]
     admit: Callable[[Change], None]
     message: str = field(default="", repr=False)
 
@@ -69,6 +71,14 @@ class Result:
     because: str
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What people said yes to: the hash of the policy that they were shown, and who they are, by name."""
+
+    policy_hash: str
+    by: tuple[str, ...]
+
+
 class ChangedMeanwhile(Exception):  # noqa: N818 - never leaves the reaction
     """What stands is no longer what was judged."""
 
@@ -77,7 +87,7 @@ class ChangedMeanwhile(Exception):  # noqa: N818 - never leaves the reaction
 class Task:
     """One look at one role, under its lock. `told_hash`: of the document that the event carries. `began`: when we heard of it.
 
-    `cause_known` False: it is not sure that this role is the one that changed.
+    `cause_known` False: it is not sure that this role is the one that changed. `approval`: where people said yes to a remedy.
     """
 
     lock: Lock
@@ -88,6 +98,7 @@ class Task:
     tools: Tools
     cause_known: bool
     began: datetime
+    approval: Approval | None = None
 
     @property
     def ref(self) -> str:

@@ -1,0 +1,37 @@
+"""Questions that people decide, kept: doorward/decisions says what becomes of them."""
+
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from doorward.decisions.model import Question, State
+from doorward.ports.ledger import Announcement
+
+FOLLOWS_QUESTION: Final = "QUESTION:"
+"""How what a hint follows begins that is about a question of the role; its id follows. So it stands on the agenda, too."""
+CARRIED_OUT_WITHIN: Final = timedelta(seconds=60)
+"""What people said yes to, and nobody has carried out by then, is taken up again."""
+
+
+class Questions(Protocol):
+    """Every method may raise Unavailable. Each write has its audit item and what is announced in the same transaction."""
+
+    def question(self, role_ref: str, question_id: str) -> Question | None: ...
+
+    def ask(self, question: Question, by: str, announcement: Announcement | None = None) -> bool:
+        """Keep a new one. False where it was asked before: it is then as it stands."""
+
+    def move(self, question: Question, did: str, by: str, now: datetime, announcement: Announcement | None = None) -> None:
+        """The next version of it; `did`: a word for the audit, `by` who did it. Raises Conflict where another transition came first."""
+
+
+def due_at(question: Question, now: datetime) -> datetime | None:
+    """When it is to be looked at again, by itself: to be carried out, to remind people, to end. None: never."""
+    if question.state is State.APPROVED:
+        return now + CARRIED_OUT_WITHIN
+    if question.state is not State.OPEN:
+        return None
+    terms = question.terms
+    when = [question.ends_at, (question.reminded_at or question.asked_at) + terms.remind_every]
+    if terms.escalate_to and question.escalated_at is None:
+        when.append(question.asked_at + terms.escalate_after)
+    return min(when)

@@ -1,0 +1,82 @@
+"""A question of a role, looked at under the role's lock: what people said yes to is done, or withdrawn; who has not answered is reminded.
+
+What is done is done on what stands now, and only if it is what they were shown.
+"""
+
+from copy import replace
+from typing import Final
+
+from doorward.decisions.answering import ended, reminded, what_is_missing
+from doorward.decisions.model import Question, State
+from doorward.ports.ledger import Announcement
+from doorward.ports.questions import FOLLOWS_QUESTION
+from doorward.usecases.carry_out import carry_out
+from doorward.usecases.plan_reaction import Idle, plan_reaction
+from doorward.usecases.reaction import Approval, Result, Task
+
+FORMAT: Final = "doorward.decisions/1"
+_BY_DOORWARD: Final = "doorward"
+_DETAIL_TYPES: Final = {
+    State.DONE: "DecisionCarriedOut",
+    State.WITHDRAWN: "DecisionWithdrawn",
+    State.EXPIRED: "DecisionExpired",
+    State.OPEN: "DecisionAwaited",
+}
+
+
+def follow_up_question(task: Task) -> Result:
+    """Raises ChangedMeanwhile, Unavailable, Conflict, Misconfigured."""
+    questions, now = task.tools.questions(), task.tools.clock.now()
+    question = questions.question(task.ref, task.change.follows.removeprefix(FOLLOWS_QUESTION))
+    if question is None or question.state not in {State.OPEN, State.APPROVED}:
+        return Result("known", "There is nothing (any more) that people have to decide, or said yes to.")
+    if question.state is State.APPROVED:
+        return _apply(question, task)
+    over = ended(question, now)
+    if over is not None:
+        return _move(over, "Nobody has decided in time; nothing was done.", task)
+    again = reminded(question, now)
+    if again is not None:
+        return _move(again, f"It still takes {what_is_missing(question)}.", task)
+    return Result("waiting", "People have time to decide.")
+
+
+def _apply(question: Question, task: Task) -> Result:
+    gone = question._replace(state=State.WITHDRAWN, version=question.version + 1)
+    case = task.tools.ledger.case(task.ref, question.about.partition(" ")[2])
+    names = tuple(question.detail["by"].split(", "))
+    task = replace(task, approval=Approval(question.detail["policy_hash"], names))
+    plan = plan_reaction(task)
+    result = carry_out(plan, task)
+    if isinstance(plan, Idle) or case is None or plan.case is None or plan.case.id != case.id:
+        return _move(gone, f"What was found does not stand any more. {result.because}", task)
+    if result.outcome not in {"reverted", "remedy-failed"}:
+        return _move(gone, f"What would be written is not what was shown, or must not be. {result.because}", task)
+    _move(question._replace(state=State.DONE, version=question.version + 1), result.because, task)
+    return result
+
+
+def _move(question: Question, because: str, task: Task) -> Result:
+    now = task.tools.clock.now()
+    detail = question_as_json(question, because)
+    announcement = Announcement(f"{question.id}-{question.version}", _DETAIL_TYPES[question.state], detail, now)
+    task.tools.questions().move(question, str(question.state), _BY_DOORWARD, now, announcement)
+    return Result(str(question.state), because)
+
+
+def question_as_json(question: Question, because: str) -> dict[str, object]:
+    """What is told of a question on the bus: docs/schemas/doorward.decisions.1.json. Ids of people, no more."""
+    return {
+        "format": FORMAT,
+        "question_id": question.id,
+        "about": question.about,
+        "role_ref": question.role_ref,
+        "what": question.what,
+        "state": str(question.state),
+        "version": question.version,
+        "yes": sorted(question.yes),
+        "missing": what_is_missing(question) if question.state is State.OPEN else "",
+        "because": because,
+        "asked_at": question.asked_at.isoformat(),
+        "ends_at": question.ends_at.isoformat(),
+    }
