@@ -286,7 +286,9 @@ def test_outbox_functions_touch_outbox_items_alone(hub: Template) -> None:
 def test_only_this_source_can_be_announced(hub: Template) -> None:
     statement = next(each for each in statements_of(hub["Resources"]["PublishOutboxRole"]) if each["Action"] == "events:PutEvents")
     assert statement["Condition"] == {
-        "StringEquals": {"events:source": ["doorward.baseline", "doorward.guardrails", "doorward.sessions", "doorward.guard"]}
+        "StringEquals": {
+            "events:source": ["doorward.baseline", "doorward.decisions", "doorward.guardrails", "doorward.sessions", "doorward.guard"]
+        }
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from doorward.decisions.model import Question, State
 from doorward.errors import Conflict, Throttled, Unavailable
@@ -18,6 +19,7 @@ from doorward.ports.ledger import Case, Due
 from doorward.usecases.decide_finding import APPLY, Answer, Standing, Tools, decide_finding, shown_hash
 from doorward.usecases.finish_started import finish_started
 from tests.fakes import FakeBus
+from tests.template.conftest import REPOSITORY
 from tests.unit.test_react_to_change import ALL_BAD, BAD, GOOD, ORGANIZATION, PROD, World, event, role
 
 ANN, JOE, EVE = (Person(f"906-{name}", f"{name}@acme.example", name.title()) for name in ("ann", "joe", "eve"))
@@ -281,7 +283,7 @@ def test_nobody_answers_people_are_reminded_and_it_ends() -> None:
     assert look(24) == ["expired"]
     assert isinstance(office.say(JOE), Refusal)
     assert [each.detail_type for each in office.world.questions.announced.values()] == [
-        "DecisionMade",
+        "DecisionAwaited",
         "DecisionAwaited",
         "DecisionAwaited",
         "DecisionExpired",
@@ -309,6 +311,8 @@ def test_what_is_told_names_no_policy_and_no_reason_of_strangers() -> None:
     office = Office()
     office.state(ANN)
     (told,) = office.world.questions.announced.values()
+    schema = json.loads((REPOSITORY / "docs/schemas/doorward.decisions.1.json").read_text("utf-8"))
+    Draft202012Validator(schema).validate(told.detail)
     assert "Statement" not in json.dumps(told.detail)
     assert told.detail["yes"] == [ANN.user_id]
 

@@ -42,9 +42,10 @@ def not_yet() -> frozenset[str]:
 
 def detail_types() -> set[str]:
     """Of events on the bus, as the use cases announce them."""
-    source = "\n".join(each.read_text("utf-8") for each in (ROOT / "layers/doorward/doorward/usecases").glob("*.py"))
-    ends = "Found|Ended|Changed|Failed|Reverted|Back|Verified|Unread|Undecidable|Accepted"
-    return set(re.findall(rf'"((?:Trust|Suspicious|Guard|Organization)[A-Za-z]*(?:{ends}))"', source))
+    modules = [*(ROOT / "layers/doorward/doorward/usecases").glob("*.py"), *(ROOT / "layers/doorward/doorward/decisions").glob("*.py")]
+    source = "\n".join(each.read_text("utf-8") for each in modules)
+    ends = "Found|Ended|Changed|Failed|Reverted|Back|Verified|Unread|Undecidable|Accepted|Awaited|Made|CarriedOut|Withdrawn|Expired"
+    return set(re.findall(rf'"((?:Trust|Suspicious|Guard|Organization|Decision)[A-Za-z]*(?:{ends}))"', source))
 
 
 def test_everything_that_people_are_told_of_has_a_page() -> None:

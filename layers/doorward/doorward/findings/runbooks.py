@@ -46,7 +46,7 @@ PAGES: Final = {
     "reverted": ("TrustPolicyReverted", "TrustAccessGivenBack", "TrustRemedyVerified", "TrustViolationEnded"),
     "door-open": ("TrustRemedyFailed",),
     "undecidable": ("TrustPolicyUndecidable",),
-    "asked": ("asked",),
+    "asked": ("asked", "DecisionAwaited", "DecisionMade", "DecisionCarriedOut", "DecisionWithdrawn", "DecisionExpired"),
     "breaker": ("remedy-ping-pong", "remedy-storm", "author-contained"),
     "kill-switch": ("kill-switch",),
     "session-cut": ("session-cut", "window-sessions"),

@@ -39,3 +39,8 @@ def witness_in_words(witness: Mapping[str, Any]) -> str:
     if absent:
         sentence += f"{', and' if given else ''} without {absent}"
     return f"{sentence}."
+
+
+def how_to_decide(detail: Mapping[str, Any]) -> str:
+    """Of a case with a proposal."""
+    return f"Proposed: {detail['proposal']['kind']}. To decide: doorward findings apply {detail.get('finding_id')}"

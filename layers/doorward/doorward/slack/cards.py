@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from doorward.findings.escaping import for_slack
-from doorward.findings.wording import closed_by, witness_in_words
+from doorward.findings.wording import closed_by, how_to_decide, witness_in_words
 from doorward.ports.announcing import Message
 
 # https://docs.slack.dev/reference/block-kit/blocks/section-block
@@ -21,7 +21,7 @@ def render_card(message: Message) -> dict[str, Any]:
     detail = message.detail
     if message.letter:
         return {"text": for_slack(message.subject), "blocks": [_section([for_slack(line) for line in each]) for each in message.letter]}
-    if "detection" in detail:
+    if "title" in detail:
         return _alert_card(message)
     account = detail.get("account") or {}
     actor = detail.get("actor") or {}
@@ -41,6 +41,9 @@ def render_card(message: Message) -> dict[str, Any]:
     diff = [for_slack(line) for line in detail.get("diff", []) if not line.startswith("@@")]
     if diff:
         blocks.append(_section(diff))
+    if detail.get("proposal"):
+        proposed = [for_slack(line) for line in detail["proposal"]["diff"] if not line.startswith("@@")]
+        blocks.append(_section([for_slack(how_to_decide(detail)), *proposed]))
     return {"text": for_slack(message.subject), "blocks": [*blocks, *_last_section(message)]}
 
 
@@ -49,7 +52,7 @@ def _alert_card(message: Message) -> dict[str, Any]:
     account = detail.get("account") or {}
     sign = _SIGNS.get(str(detail.get("severity")), ":white_circle:")
     where = str(detail.get("role") or account.get("name") or account.get("id"))
-    label = f"{detail.get('severity')} {detail.get('detection')}"
+    label = f"{detail.get('severity')} {detail.get('detection') or detail.get('what')}"
     blocks = [
         _section([f"{sign} *{for_slack(message.headline)}*", for_slack(where)]),
         _section([f"*{for_slack(label)}*: {for_slack(str(detail.get('because')))}"]),

@@ -5,7 +5,7 @@ from typing import Any
 
 from doorward.findings.escaping import for_plain_text
 from doorward.findings.runbooks import runbook_of
-from doorward.findings.wording import closed_by, witness_in_words
+from doorward.findings.wording import closed_by, how_to_decide, witness_in_words
 from doorward.ports.announcing import Message
 from doorward.usecases.own_events import parse_own_event
 
@@ -23,7 +23,7 @@ def compose_message(envelope: str) -> Message:
     """What everybody reads of one of our own bus events (EventBridge envelope, JSON text). Raises MalformedInput for what is none."""
     event = parse_own_event(envelope)
     detail = event.detail
-    is_alert = "detection" in detail
+    is_alert = "title" in detail  # of a session, of Doorward itself, of what people decide
     headline = str(detail.get("title")) if is_alert else _HEADLINES.get(event.detail_type, "something happened")
     if event.detail_type == "TrustPolicyReverted":
         headline = f"a trust policy was {closed_by(str((detail.get('remedy') or {}).get('kind')))}"
@@ -73,8 +73,14 @@ def _lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[str]:
         lines.append(f"Sessions: {detail['sessions'].get('because')}")
     if detail.get("diff"):
         lines += ["Change:", *detail["diff"]]
+    if detail.get("proposal"):
+        lines += [how_to_decide(detail), *detail["proposal"]["diff"]]
     lines.append(f"Finding: {detail.get('finding_id', '-')}   Guardrails: {str(detail.get('guardrails_hash', ''))[:12]}")
     return lines
+
+
+def _kind(detail: Mapping[str, Any]) -> str:
+    return f"Detection: {detail['detection']}" if "detection" in detail else f"To decide: {detail.get('what')}"
 
 
 def _alert_lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[str]:
@@ -82,10 +88,10 @@ def _alert_lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[s
     lines = [
         f"{headline}: {where}",
         f"Account: {account.get('name') or 'unknown'} ({account.get('id')})",
-        f"Severity: {detail.get('severity')}   Detection: {detail.get('detection')}",
+        f"Severity: {detail.get('severity')}   {_kind(detail)}",
         str(detail.get("because")),
         f"What to do: {detail.get('what_to_do')}",
     ]
     lines += [f"Event: {each.get('name')} at {each.get('time')} ({each.get('id')})" for each in detail.get("events", [])]
-    lines.append(f"Finding: {detail.get('finding_id', '-')}")
+    lines.append(f"Finding: {detail.get('finding_id') or detail.get('about', '-')}")
     return lines

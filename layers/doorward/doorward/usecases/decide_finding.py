@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from doorward.decisions.answering import answer, confirmed, what_is_missing
 from doorward.decisions.model import Question, State
+from doorward.decisions.telling import DETAIL_TYPES, question_as_json
 from doorward.errors import Conflict, Unavailable
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
@@ -22,7 +23,6 @@ from doorward.ports.clock import Clock
 from doorward.ports.hints import Hints
 from doorward.ports.ledger import Announcement, Case, Ledger
 from doorward.ports.questions import FOLLOWS_QUESTION, Questions
-from doorward.usecases.follow_up_question import question_as_json
 
 APPLY: Final = "apply"
 _TRIES: Final = 5
@@ -126,7 +126,7 @@ def _new(case: Case, shown: str, said: Answer, tools: Tools) -> Question:
         asked_by="doorward",
         because=said.reason,
         parties=parties,
-        detail={"policy_hash": case.detail["proposal"]["hash"]},
+        detail={"policy_hash": case.detail["proposal"]["hash"], "severity": str(case.detail["severity"])},
         version=0,  # not kept yet
     )
 
@@ -139,7 +139,9 @@ def _answered(question: Question, caller: Caller, standing: Standing, said: Answ
     assert isinstance(caller.who, Person)  # noqa: S101 - a machine was turned away
     if found.state is State.APPROVED:
         found = _looked_at_again(found, tools)
-    announcement = Announcement(f"{found.id}-{found.version}", "DecisionMade", question_as_json(found, _because(found, said)), now)
+    announcement = Announcement(
+        f"{found.id}-{found.version}", DETAIL_TYPES[found.state], question_as_json(found, _because(found, said)), now
+    )
     by = f"{caller.who.user_id} {caller.via}"
     if question.version == 0:
         if not tools.questions.ask(found, by, announcement):

@@ -8,20 +8,14 @@ from typing import Final
 
 from doorward.decisions.answering import ended, reminded, what_is_missing
 from doorward.decisions.model import Question, State
+from doorward.decisions.telling import DETAIL_TYPES, question_as_json
 from doorward.ports.ledger import Announcement
 from doorward.ports.questions import FOLLOWS_QUESTION
 from doorward.usecases.carry_out import carry_out
 from doorward.usecases.plan_reaction import Idle, plan_reaction
 from doorward.usecases.reaction import Approval, Result, Task
 
-FORMAT: Final = "doorward.decisions/1"
 _BY_DOORWARD: Final = "doorward"
-_DETAIL_TYPES: Final = {
-    State.DONE: "DecisionCarriedOut",
-    State.WITHDRAWN: "DecisionWithdrawn",
-    State.EXPIRED: "DecisionExpired",
-    State.OPEN: "DecisionAwaited",
-}
 
 
 def follow_up_question(task: Task) -> Result:
@@ -59,24 +53,6 @@ def _apply(question: Question, task: Task) -> Result:
 def _move(question: Question, because: str, task: Task) -> Result:
     now = task.tools.clock.now()
     detail = question_as_json(question, because)
-    announcement = Announcement(f"{question.id}-{question.version}", _DETAIL_TYPES[question.state], detail, now)
+    announcement = Announcement(f"{question.id}-{question.version}", DETAIL_TYPES[question.state], detail, now)
     task.tools.questions().move(question, str(question.state), _BY_DOORWARD, now, announcement)
     return Result(str(question.state), because)
-
-
-def question_as_json(question: Question, because: str) -> dict[str, object]:
-    """What is told of a question on the bus: docs/schemas/doorward.decisions.1.json. Ids of people, no more."""
-    return {
-        "format": FORMAT,
-        "question_id": question.id,
-        "about": question.about,
-        "role_ref": question.role_ref,
-        "what": question.what,
-        "state": str(question.state),
-        "version": question.version,
-        "yes": sorted(question.yes),
-        "missing": what_is_missing(question) if question.state is State.OPEN else "",
-        "because": because,
-        "asked_at": question.asked_at.isoformat(),
-        "ends_at": question.ends_at.isoformat(),
-    }
