@@ -177,6 +177,9 @@ class FakeLedger:
     def case(self, role_ref: str, case_id: str) -> Case | None:
         return self.cases.get((role_ref, case_id))
 
+    def role_ref_of(self, case_id: str) -> str | None:
+        return next((role_ref for role_ref, its_id in self.cases if its_id == case_id), None)
+
     def open_cases(self, account_id: str) -> Mapping[str, str]:
         refs = {ref: each.id for (ref, _), each in self.cases.items() if each.status.is_open}
         return {ref.partition("/")[2]: case_id for ref, case_id in refs.items() if ref.startswith(f"{account_id}/")}

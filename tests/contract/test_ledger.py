@@ -139,6 +139,15 @@ def test_heads_of_many_roles_are_those_of_each(ledger: AnyLedger) -> None:
     assert ledger.heads_of([]) == {}
 
 
+def test_a_case_is_found_by_its_id_alone_open_or_closed(ledger: AnyLedger) -> None:
+    assert ledger.role_ref_of(CASE.id) is None
+    lock = ledger.lock(REF)
+    ledger.open_case(lock, CASE, Head(case_id=CASE.id), FOUND)
+    assert ledger.role_ref_of(CASE.id) == REF
+    ledger.close_case(lock, replace(CASE, status=CaseStatus.ENDED), Head(1), ENDED)
+    assert ledger.role_ref_of(CASE.id) == REF
+
+
 def test_a_case_that_is_known_is_not_announced_again_but_its_head_moves(ledger: AnyLedger) -> None:
     lock = ledger.lock(REF)
     ledger.open_case(lock, CASE, Head(case_id=CASE.id), FOUND)

@@ -8,6 +8,7 @@ Ledger table, `pk` / `sk`:
     ROLE#<account>/<name>   QUESTION:<id>     what people decide about the role: doorward/aws/questions.py
     ROLE#<account>/<name>   RECORD#<case id>  what led to it: an item of its own, since it may be half of what DynamoDB takes for one
     OPEN#<account>          <name>            the id of the role's open case
+    FINDING#<case id>       FINDING           the ref of the role that it is about
     EVENT#<account>#<id>    ROLE#<ref> or -   what came of an event
     OUTBOX#<id>             ANNOUNCEMENT      waiting for, or gone to, the bus; its stream starts publish_outbox
     OUTBOX#<id>             SENT#<channel>    told to people
@@ -104,6 +105,10 @@ class DynamoLedger:
         item = self._get(self._table, _role_key(role_ref, f"CASE#{case_id}"))
         return None if item is None else _case(role_ref, item)
 
+    def role_ref_of(self, case_id: str) -> str | None:
+        item = self._get(self._table, _finding_key(case_id))
+        return None if item is None else item["role_ref"]
+
     def open_cases(self, account_id: str) -> Mapping[str, str]:
         with translated(f"reading the open cases of account {account_id}"):
             pages = self._dynamodb.get_paginator("query").paginate(
@@ -126,6 +131,7 @@ class DynamoLedger:
                     self._still_held(lock),
                     self._put(_case_item(case), condition="attribute_not_exists(pk)"),
                     self._put(_item(_open_key(case), case_id=case.id)),
+                    self._put(_item(_finding_key(case.id), role_ref=case.role_ref, ttl=self._until(_KEEP_RECORDS))),
                     self._put_head(lock, head),
                     self._put_announcement(announcement),
                     *kept,
@@ -429,6 +435,10 @@ def _role_key(role_ref: str, sort: str) -> dict[str, Any]:
 def _open_key(case: Case) -> dict[str, Any]:
     account_id, _, name = case.role_ref.partition("/")
     return {"pk": _value(f"OPEN#{account_id}"), "sk": _value(name)}
+
+
+def _finding_key(case_id: str) -> dict[str, Any]:
+    return {"pk": _value(f"FINDING#{case_id}"), "sk": _value("FINDING")}
 
 
 def _outbox_key(announcement_id: str, sort: str) -> dict[str, Any]:

@@ -157,6 +157,9 @@ class Ledger(Protocol):
 
     def case(self, role_ref: str, case_id: str) -> Case | None: ...
 
+    def role_ref_of(self, case_id: str) -> str | None:
+        """Of the role that a case is about, open or closed; None where there was none of this id."""
+
     def open_cases(self, account_id: str) -> Mapping[str, str]:
         """Ids by role name. May be some seconds old."""
 
