@@ -48,7 +48,7 @@ class World:
         heads = [each for (pk, _), each in self.audit.table.items() if pk.startswith("HEADS#")]
         roots = {key: texts for key, texts in self.seals.bucket.items() if key.startswith("audit/roots/")}
         found = Found(roots, heads, read_chains(self.items()), heads)
-        return verify(found, self._pages, FakeSeals.is_signed, FakeSeals.KEY, self.clock.now())
+        return verify(found, self._pages, FakeSeals.is_signed, self.clock.now())
 
     def _pages(self, pages: Any) -> list[str | None]:
         return [self.seals.bucket[each.key][-1] if each.key in self.seals.bucket else None for each in pages]

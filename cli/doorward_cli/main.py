@@ -55,6 +55,8 @@ guardrails_app = typer.Typer(help="The guardrails themselves.", no_args_is_help=
 app.add_typer(guardrails_app, name="guardrails")
 kill_switch_app = typer.Typer(help="Stop Doorward's writes, and let them go on.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(kill_switch_app, name="kill-switch")
+audit_app = typer.Typer(help="What happened to each thing that people decide on.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(audit_app, name="audit")
 
 
 _FORMAT_OPTION = Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")]
@@ -395,6 +397,20 @@ def plan_command(
     return DONE if planning.is_quiet(plan) else REPORTED
 
 
+@audit_app.command("verify")
+def audit_verify_command(stack: _STACK_OPTION = "doorward", format_: _FORMAT_OPTION = "table") -> int:
+    """Verify chains, roots and signatures, as doorward-auditor. Exit status: 0 all as written, 1 tampered with, 2 wrong usage, 3 AWS."""
+    from doorward_cli import auditing
+
+    _check_format(format_)
+    verified = auditing.read_and_verify(stack)
+    if format_ == "json":
+        auditing.write_json(verified, sys.stdout)
+    else:
+        auditing.print_table(verified)
+    return REPORTED if verified.faults else DONE
+
+
 _ACCOUNT_OPTION = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only in this account.")]
 _RULE_OPTION = Annotated[str | None, typer.Option("--rule", metavar="RULE", help="Only for this guardrail.")]
 
@@ -534,7 +550,7 @@ def guard_export_command(  # noqa: PLR0917 - typer passes them by name
     stack: Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack's name.")] = "doorward",
     trails: Annotated[list[str] | None, typer.Option("--trail", metavar="ARN", help="A trail that EventBridge depends on.")] = None,
     secret: Annotated[str | None, typer.Option("--secret", metavar="ARN", help="The secret with Doorward's external ID.")] = None,
-    key: Annotated[str | None, typer.Option("--key", metavar="ARN", help="The key that encrypts Doorward's topic.")] = None,
+    keys: Annotated[list[str] | None, typer.Option("--key", metavar="ARN", help="A key of Doorward's: of its topic, of its audit.")] = None,
     partition: Annotated[str, typer.Option("--partition", metavar="NAME", help="Of AWS: aws, aws-cn, aws-us-gov.")] = "aws",
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the SCP there, if it is proved.")] = None,
     format_: _FORMAT_OPTION = "table",
@@ -547,7 +563,7 @@ def guard_export_command(  # noqa: PLR0917 - typer passes them by name
     _check_format(format_)
     if not is_account_id(hub):
         raise UsageFault(f"--hub {hub}: must be an account id of 12 digits")
-    exported = guarding.export(Protected(partition, hub, tuple(deployers), stack, tuple(trails or ()), secret, key))
+    exported = guarding.export(Protected(partition, hub, tuple(deployers), stack, tuple(trails or ()), secret, tuple(keys or ())))
     if format_ == "json":
         guarding.write_json(exported, sys.stdout)
     else:

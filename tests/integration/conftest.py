@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from local.build import build
-from local.installation import Installation, People, found_delivery_pipeline, install
+from local.installation import AUDITORS, Installation, People, found_delivery_pipeline, install
 from local.slack_sink import SlackSink
 from local.stack import Stack
-from local.world import PROD, STAGING
+from local.world import HUB, PROD, STAGING
+from tests.integration.emulated import allowing, role, root_of, trusting
 
 LAST = "test_least_privilege.py"
 """Goes by what all the others made Doorward do. They are of one xdist_group, so that one worker runs them, in this order."""
@@ -42,6 +43,15 @@ def doorward(request: pytest.FixtureRequest, worker_id: str) -> Iterator[Install
     build(quiet=True)
     with Stack(cloudtrail_delay_seconds=0.05) as stack, SlackSink() as slack:
         yield install(stack, slack)
+
+
+@pytest.fixture(scope="session")
+def auditor(doorward: Installation) -> dict[str, str]:
+    """The credentials of one who came by the role that the parameter names, as `Stack.client` takes them."""
+    stack = doorward.stack
+    role(stack, HUB.id, trusting(root_of(HUB.id)), allowing("sts:AssumeRole", "*"), path="/audit/", name="auditors")
+    first = stack.assume(HUB.id, AUDITORS)
+    return stack.assume(HUB.id, doorward.outputs["AuditorRoleArn"], credentials=first)
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ def run(function: str, code: str, folder: Path) -> subprocess.CompletedProcess[s
 
 STARTED_DIRECTLY = {
     "send_heartbeats": "bootstrap.heartbeat_tools()",
+    "seal_audit": "bootstrap.seals()",
     "finish_started": "bootstrap.ledger(), bootstrap.bus(), bootstrap.hints()",
     "check_installation": "bootstrap.installation_tools()",
     "plan_sweep": "assert handler.handler({}, None)['accounts']",

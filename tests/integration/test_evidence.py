@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 from jsonschema import Draft202012Validator
 
-from local.installation import AUDITORS, Installation, People, trusting
+from local.installation import Installation, People, trusting
 from local.stack import Stack
 from local.world import HUB, PROD, REGION, SHARED_SERVICES, STRANGER
 from tests.integration.emulated import Inbox, allowing, listen, role, root_of
@@ -35,13 +35,9 @@ def ocsf(doorward: Installation) -> Inbox:
 
 
 @pytest.fixture(scope="module")
-def auditor(doorward: Installation) -> Any:
-    """S3 as an auditor, who comes by the role that the parameter names."""
-    stack = doorward.stack
-    role(stack, HUB.id, trusting_text(root_of(HUB.id)), allowing("sts:AssumeRole", "*"), path="/audit/", name="auditors")
-    first = stack.assume(HUB.id, AUDITORS)
-    second = stack.assume(HUB.id, doorward.outputs["AuditorRoleArn"], credentials=first)
-    return stack.client("s3", HUB.id, **second)
+def reader(doorward: Installation, auditor: dict[str, str]) -> Any:
+    """S3 as an auditor."""
+    return doorward.stack.client("s3", HUB.id, **auditor)
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +67,10 @@ def versions(doorward: Installation, key: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def document(doorward: Installation, auditor: Any, key: str) -> dict[str, Any]:
+def document(doorward: Installation, reader: Any, key: str) -> dict[str, Any]:
     def whole() -> dict[str, Any] | None:
         try:
-            body = auditor.get_object(Bucket=doorward.outputs["EvidenceBucketName"], Key=key)["Body"].read()
+            body = reader.get_object(Bucket=doorward.outputs["EvidenceBucketName"], Key=key)["Body"].read()
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchKey":
                 return None
@@ -122,7 +118,7 @@ def test_an_event_that_comes_again_writes_no_further_version(doorward: Installat
     assert versions(doorward, key) == before
 
 
-def test_nobody_but_the_auditor_reads_and_nobody_deletes(doorward: Installation, document: dict[str, Any], auditor: Any, key: str) -> None:
+def test_nobody_but_the_auditor_reads_and_nobody_deletes(doorward: Installation, document: dict[str, Any], reader: Any, key: str) -> None:
     bucket = doorward.outputs["EvidenceBucketName"]
     stack: Stack = doorward.stack
     administrator = role(stack, HUB.id, trusting_text(root_of(HUB.id)), allowing("*", "*"))
@@ -131,8 +127,8 @@ def test_nobody_but_the_auditor_reads_and_nobody_deletes(doorward: Installation,
         lambda: s3.get_object(Bucket=bucket, Key=key),
         lambda: s3.put_object(Bucket=bucket, Key=key, Body=b"{}"),
         lambda: s3.delete_object(Bucket=bucket, Key=key),
-        lambda: auditor.delete_object(Bucket=bucket, Key=key),
-        lambda: auditor.put_object(Bucket=bucket, Key=key, Body=b"{}"),
+        lambda: reader.delete_object(Bucket=bucket, Key=key),
+        lambda: reader.put_object(Bucket=bucket, Key=key, Body=b"{}"),
     )
     for call in calls:
         with pytest.raises(ClientError, match="AccessDenied"):
@@ -140,18 +136,18 @@ def test_nobody_but_the_auditor_reads_and_nobody_deletes(doorward: Installation,
 
 
 def test_every_version_is_locked_for_400_days_and_an_auditor_can_check_what_was_put(
-    doorward: Installation, document: dict[str, Any], auditor: Any, key: str
+    doorward: Installation, document: dict[str, Any], reader: Any, key: str
 ) -> None:
     bucket = doorward.outputs["EvidenceBucketName"]
     root = doorward.stack.client("s3", HUB.id)
     for version in versions(doorward, key):
-        retention = auditor.get_object_retention(Bucket=bucket, Key=key, VersionId=version)["Retention"]
+        retention = reader.get_object_retention(Bucket=bucket, Key=key, VersionId=version)["Retention"]
         assert retention["Mode"] == "GOVERNANCE"
         assert 399 <= (retention["RetainUntilDate"] - datetime.now(UTC)).days <= 400
         with pytest.raises(ClientError, match="AccessDenied"):
             root.delete_object(Bucket=bucket, Key=key, VersionId=version)
-        body = auditor.get_object(Bucket=bucket, Key=key, VersionId=version)["Body"].read()
-        head = auditor.head_object(Bucket=bucket, Key=key, VersionId=version, ChecksumMode="ENABLED")
+        body = reader.get_object(Bucket=bucket, Key=key, VersionId=version)["Body"].read()
+        head = reader.head_object(Bucket=bucket, Key=key, VersionId=version, ChecksumMode="ENABLED")
         assert base64.b64decode(head["ChecksumSHA256"]) == sha256(body).digest()
 
 

@@ -82,6 +82,15 @@ PERMISSIONS = {
         "logs:CreateLogStream": {"KeepEvidenceLogs"},
         "logs:PutLogEvents": {"KeepEvidenceLogs"},
     },
+    "SealAuditRole": {
+        "dynamodb:Query": {"AuditTable"},
+        "dynamodb:GetItem": {"AuditTable"},
+        "dynamodb:PutItem": {"AuditTable"},
+        "kms:Sign": {"AuditKey"},
+        "s3:PutObject": {"EvidenceBucket"},
+        "logs:CreateLogStream": {"SealAuditLogs"},
+        "logs:PutLogEvents": {"SealAuditLogs"},
+    },
     "AuditorRole": {
         "s3:ListBucket": {"EvidenceBucket"},
         "s3:ListBucketVersions": {"EvidenceBucket"},
@@ -91,6 +100,10 @@ PERMISSIONS = {
         "s3:GetObject": {"EvidenceBucket"},
         "s3:GetObjectVersion": {"EvidenceBucket"},
         "s3:GetObjectRetention": {"EvidenceBucket"},
+        "dynamodb:Query": {"AuditTable"},
+        "dynamodb:Scan": {"AuditTable"},
+        "kms:GetPublicKey": {"AuditKey"},
+        "cloudformation:DescribeStackResource": {"AWS::StackName"},
     },
     "ReportFindingsRole": {
         "sqs:ReceiveMessage": {"ReportQueue"},
@@ -174,6 +187,7 @@ PERMISSIONS = {
             "RedriveRule",
             "HeartbeatRule",
             "FinishRule",
+            "SealRule",
             "TellManagementOfStoresRule",
             "TellManagementRule",
         },
@@ -253,7 +267,9 @@ def _named(resource: Any) -> str:
     if resource == EVERYTHING:
         return EVERYTHING
     text = json.dumps(resource).replace(json.dumps(EXTERNAL_ID_SECRET), '{"Ref": "ExternalIdSecret"}')
-    by_name = r"(?:role/doorward/|stateMachine:|execution:|sns:\$\{AWS::Region\}:\$\{AWS::AccountId\}:)([a-z-]+\*?)"
+    by_name = (
+        r"stack/\$\{(AWS::StackName)\}|(?:role/doorward/|stateMachine:|execution:|sns:\$\{AWS::Region\}:\$\{AWS::AccountId\}:)([a-z-]+\*?)"
+    )
     found = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)\.Arn\}|' + by_name, text)
     names: list[str] = [name for groups in found for name in groups if name]
     assert len(names) == 1, f"not one named resource: {text}"
@@ -477,7 +493,7 @@ def test_a_lock_outlives_the_function_that_took_it(hub: Template) -> None:
 
 def test_every_table_can_be_restored_is_encrypted_and_not_deleted_by_accident(hub: Template) -> None:
     tables = resources_of(hub, "AWS::DynamoDB::Table")
-    assert set(tables) == {"LedgerTable", "BaselinesTable", "SessionsTable", "FactsTable"}
+    assert set(tables) == {"LedgerTable", "BaselinesTable", "SessionsTable", "FactsTable", "AuditTable"}
     for table in tables.values():
         properties = table["Properties"]
         assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}

@@ -7,6 +7,10 @@ from tests.template.conftest import REPOSITORY, TEMPLATES, as_list, parsed, reso
 
 OF_PEOPLE = {
     # docs/evidence.md says what an auditor does with each.
+    "cloudformation:DescribeStackResource": "AuditorRole",
+    "dynamodb:Query": "AuditorRole",
+    "dynamodb:Scan": "AuditorRole",
+    "kms:GetPublicKey": "AuditorRole",
     "s3:GetBucketObjectLockConfiguration": "AuditorRole",
     "s3:GetBucketPolicy": "AuditorRole",
     "s3:GetBucketVersioning": "AuditorRole",

@@ -7,7 +7,7 @@ import pytest
 
 from doorward.audit.chain import Fault, Head, head_of, next_item, verify_chain
 from doorward.audit.merkle import merkle_root
-from doorward.audit.roots import Page, heads_from, key_of, next_root, subroot_of, text_of_page
+from doorward.audit.roots import Page, heads_from, key_of, next_root, sealed_from, subroot_of, text_of_page, text_of_sealed
 from doorward.audit.stored import head_as_stored, head_from, item_as_stored, item_from, shard_of
 from doorward.audit.verifying import YOUNG
 from doorward.errors import Conflict, MalformedInput, Unavailable
@@ -170,3 +170,57 @@ def test_who_holds_roots_back_is_told_of_in_a_quarter_of_an_hour() -> None:
     world.clock.sleep(timedelta(seconds=1).total_seconds())
     assert kinds(world) == {"sealing-stopped"}
     assert isinstance(world.verified().faults[0], Fault)
+
+
+# What even one who signs cannot hide
+
+
+def test_who_takes_an_object_out_of_a_root_and_puts_it_back_is_found() -> None:
+    world = World()
+    world.happen("finding dw-0")
+    world.seal()
+    whole = dict(world.audit.table)
+    world.remove_head("finding dw-0")
+    world.seal()
+    world.audit.table = whole
+    world.seal()
+    assert kinds(world) == {"root-went-back"}
+
+
+def test_who_seals_an_older_version_for_a_while_is_found() -> None:
+    world = World()
+    for _ in range(2):
+        world.happen("finding dw-0")
+        world.seal()
+    head, first = world.audit.head("finding dw-0"), item_from(world.chain("finding dw-0")[0])
+    world.put_head(head_of(first))
+    world.seal()
+    world.put_head(head)
+    world.seal()
+    assert kinds(world) == {"root-went-back"}
+
+
+def test_a_root_that_is_signed_and_does_not_follow_is_found() -> None:
+    world = World()
+    for _ in range(3):
+        world.seal()
+    root = sealed_from(world.seals.bucket[key_of(2)][0]).root
+    world.seals.bucket[key_of(2)] = [text_of_sealed(world.seals.sign(root._replace(previous="f" * 64)))]
+    assert kinds(world) == {"root-changed"}
+
+
+def test_a_root_under_another_number_is_found() -> None:
+    world = World()
+    for _ in range(3):
+        world.seal()
+    world.seals.bucket[key_of(4)] = world.seals.bucket[key_of(2)]
+    assert kinds(world) == {"root-misplaced", "root-changed"}
+
+
+def test_a_gap_in_the_numbers_is_told_once_and_where_it_begins() -> None:
+    world = World()
+    for _ in range(5):
+        world.seal()
+    for number in (2, 3):
+        del world.seals.bucket[key_of(number)]
+    assert [(each.kind, each.where) for each in world.verified().faults] == [("root-missing", key_of(2))]

@@ -23,7 +23,8 @@ DEPLOYER = f"arn:aws:iam::{HUB}:role/ci/deployer"
 TRAIL = "arn:aws:cloudtrail:us-east-1:123456789012:trail/organization"
 SECRET = f"arn:aws:secretsmanager:us-east-1:{HUB}:secret:ExternalIdSecret-abc-AbCdEf"
 KEY = f"arn:aws:kms:us-east-1:{HUB}:key/0f0e0d0c-0b0a-4908-8706-050403020100"
-PROTECTED = Protected("aws", HUB, (STACK_SETS, DEPLOYER), trails=(TRAIL,), secret=SECRET, key=KEY)
+SIGNING_KEY = f"arn:aws:kms:us-east-1:{HUB}:key/1f1e1d1c-1b1a-4918-9716-151413121110"
+PROTECTED = Protected("aws", HUB, (STACK_SETS, DEPLOYER), trails=(TRAIL,), secret=SECRET, keys=(KEY, SIGNING_KEY))
 ACME = Organization(id="o-a1b2c3d4e5", accounts=(Account(HUB, "hub"), Account(PROD, "prod")))
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from doorward.guardrails.model import Guardrails
     from doorward.organization.model import Contact, Organization
     from doorward.ports.announcing import Channel, DeadLetters
+    from doorward.ports.audit import Audit, Seals
     from doorward.ports.beats import Beats
     from doorward.ports.brakes import BrakesStore
     from doorward.ports.containment import Containment
@@ -378,6 +379,21 @@ def evidence() -> "Evidence":
     from doorward.aws.evidence import S3Evidence
 
     return S3Evidence(client("s3"), _setting("EVIDENCE_BUCKET"), client("dynamodb"), _setting("LEDGER_TABLE"), clock())
+
+
+@cache
+def audit() -> "Audit":
+    from doorward.aws.audit import DynamoAudit
+
+    return DynamoAudit(client("dynamodb"), _setting("AUDIT_TABLE"))
+
+
+@cache
+def seals() -> "Seals":
+    from doorward.aws.audit import AwsSeals
+
+    clients = (client("dynamodb"), client("s3"), client("kms"))
+    return AwsSeals(clients, _setting("AUDIT_TABLE"), _setting("EVIDENCE_BUCKET"), _setting("AUDIT_KEY"))
 
 
 @cache

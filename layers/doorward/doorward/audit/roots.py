@@ -7,7 +7,7 @@ object's id. The heads themselves stand in pages, one a shard, named after the s
 import json
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -22,6 +22,8 @@ ROOT: Final = "doorward.audit-root/1"
 PAGE: Final = "doorward.audit-heads/1"
 PREFIX: Final = "audit/"
 ROOTS: Final = f"{PREFIX}roots/"
+NO_PAGES: Final = (merkle_root(()),) * len(SHARDS)
+"""The subroots where nothing has happened yet."""
 _NUMBER: Final = re.compile(rf"{ROOTS}([0-9]{{10}})\.json", re.ASCII)
 
 
@@ -64,7 +66,7 @@ def next_root(last: Root | None, heads: Iterable[Head], at: datetime, key: str) 
         shards[shard_of(head.object_id)].append(head)
     ordered = [sorted(shards[each]) for each in SHARDS]
     subroots = tuple(map(subroot_of, ordered))
-    before = (None,) * len(SHARDS) if last is None else last.subroots
+    before = NO_PAGES if last is None else last.subroots
     pages = {
         Page(shard, subroot): text_of_page(shard, page)
         for shard, page, subroot, known in zip(SHARDS, ordered, subroots, before, strict=True)
@@ -74,9 +76,12 @@ def next_root(last: Root | None, heads: Iterable[Head], at: datetime, key: str) 
     return Root(number, at, previous, sum(map(len, ordered)), subroots, key), pages
 
 
-def pages_of(roots: Iterable[Root]) -> list[Page]:
-    """Every page that the roots name, the oldest first."""
-    return list(dict.fromkeys(Page(shard, subroot) for root in roots for shard, subroot in zip(SHARDS, root.subroots, strict=True)))
+def pages_of(roots: Iterable[Root]) -> Iterator[Page]:
+    """Each page where a root names another than the root before, the oldest first: one that comes back comes again."""
+    before = NO_PAGES
+    for root in roots:
+        yield from (Page(shard, subroot) for shard, subroot, known in zip(SHARDS, root.subroots, before, strict=True) if subroot != known)
+        before = root.subroots
 
 
 def subroot_of(heads: Iterable[Head]) -> str:

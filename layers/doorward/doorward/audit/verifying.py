@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from doorward.audit.chain import RESTORE, WRITTEN, AuditItem, Fault, Head, hash_of, text_of, verify_chain
 from doorward.audit.roots import (
+    NO_PAGES,
     Page,
     Root,
     Sealed,
@@ -28,7 +29,7 @@ from doorward.audit.roots import (
     number_of,
     pages_of,
     sealed_from,
-    subroot_of,
+    text_of_page,
     text_of_root,
 )
 from doorward.audit.stored import ITEM_PREFIX, SHARDS, head_from, item_from
@@ -36,7 +37,7 @@ from doorward.errors import MalformedInput
 from doorward.values import NamedTuple
 
 YOUNG: Final = timedelta(minutes=15)
-"""Three turns of seal_audit (template.yaml, SealAuditRule)."""
+"""Three turns of seal_audit (template.yaml, SealRule)."""
 _BUCKET: Final = "Find in CloudTrail who changed the evidence bucket, its policy or its lock; a delete marker hides what is still there."
 _SIGNED: Final = "Find in CloudTrail who used or changed the key, and who wrote to the evidence bucket."
 
@@ -76,14 +77,13 @@ def verify(
     found: Found,
     pages: Callable[[Sequence[Page]], Iterable[str | None]],
     is_signed: Callable[[bytes, bytes], bool],
-    key: str,
     now: datetime,
 ) -> Verified:
     """`pages` gives their texts, None for one that is not there; `is_signed` says whether a signature is the key's, of a message."""
     before, _ = read_heads(found.heads_before)
     after, head_faults = read_heads(found.heads_after)
-    roots, root_faults = verify_roots(found.roots, is_signed, key, now)
-    named, sealed = pages_of(roots), Pages(found.chains)
+    roots, root_faults = verify_roots(found.roots, is_signed, now)
+    named, sealed = tuple(pages_of(roots)), Pages(found.chains)
     page_faults = [fault for page, text in zip(named, pages(named), strict=True) for fault in sealed.verify(page, text)]
     faults = (*found.chains.faults, *head_faults, *verify_heads(before, found.chains, after), *root_faults, *page_faults)
     versions = {object_id: head.version for object_id, head in sealed.sealed.items()}
@@ -145,7 +145,7 @@ def verify_heads(before: Mapping[str, Head], chains: Chains, after: Mapping[str,
 
 
 def verify_roots(
-    versions: Mapping[str, Sequence[str]], is_signed: Callable[[bytes, bytes], bool], key: str, now: datetime
+    versions: Mapping[str, Sequence[str]], is_signed: Callable[[bytes, bytes], bool], now: datetime
 ) -> tuple[tuple[Root, ...], tuple[Fault, ...]]:
     """`versions`: by S3's key, each text that was ever put there. `is_signed` of a message and its signature."""
     faults: list[Fault] = []
@@ -171,7 +171,7 @@ def verify_roots(
             except MalformedInput as error:
                 faults.append(Fault("root-unreadable", key_of(number), str(error), _BUCKET))
                 continue
-            faults.extend(_faults_of(sealed, number, roots[-1] if roots else None, is_signed, key))
+            faults.extend(_faults_of(sealed, number, roots[-1] if roots else None, is_signed))
             if not roots or roots[-1].number != number:
                 roots.append(sealed.root)
     newest = max((each.at for each in roots), default=None)
@@ -182,14 +182,12 @@ def verify_roots(
     return tuple(roots), tuple(faults)
 
 
-def _faults_of(sealed: Sealed, number: int, before: Root | None, is_signed: Callable[[bytes, bytes], bool], key: str) -> Iterator[Fault]:
+def _faults_of(sealed: Sealed, number: int, before: Root | None, is_signed: Callable[[bytes, bytes], bool]) -> Iterator[Fault]:
     root, where = sealed.root, key_of(number)
     if root.number != number:
         yield Fault("root-misplaced", where, f"it is root {root.number}", _SIGNED)
-    if root.key != key:
-        yield Fault("root-unsigned", where, f"it names another key than this installation's: {root.key}", _SIGNED)
-    elif not is_signed(text_of_root(root).encode(), sealed.signature):
-        yield Fault("root-unsigned", where, "its signature is not of this installation's key", _SIGNED)
+    if not is_signed(text_of_root(root).encode(), sealed.signature):
+        yield Fault("root-unsigned", where, f"its signature is not of this installation's key; it names {root.key}", _SIGNED)
     expected = "" if before is None else hash_of_root(before)
     follows = number == 1 if before is None else before.number == number - 1
     if follows and root.previous != expected:  # what a root behind a gap follows cannot be told
@@ -209,12 +207,11 @@ class Pages:
 
     def verify(self, page: Page, text: str | None) -> Iterator[Fault]:
         """`text` None: it is not there."""
-        if text is None:
-            if page.subroot != subroot_of(()):  # of no heads there is no page
-                yield Fault("page-missing", page.key, "a root names it, and it is not there", _BUCKET)
+        if text is None and page.subroot not in NO_PAGES:
+            yield Fault("page-missing", page.key, "a root names it, and it is not there", _BUCKET)
             return
         try:
-            heads = {each.object_id: each for each in heads_from(page, text)}
+            heads = {each.object_id: each for each in heads_from(page, text or text_of_page(page.shard, ()))}
         except MalformedInput as error:
             yield Fault("page-changed", page.key, str(error), _BUCKET)
             return

@@ -5,7 +5,6 @@ chain. Neither is ever updated or deleted: nobody has the permission (template.y
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from doorward.audit.chain import AuditItem, Head, head_of
@@ -91,9 +90,9 @@ class AwsSeals:
         return self._key_arn
 
     def sign(self, root: Root) -> Sealed:
-        digest = sha256(text_of_root(root).encode()).digest()
-        with translated(f"signing root {root.number} of the audit"):
-            answer = self._kms.sign(KeyId=self._key_arn, Message=digest, MessageType="DIGEST", SigningAlgorithm=_SIGNING)
+        with translated(f"signing root {root.number} of the audit"):  # KMS takes 4096 bytes; a root is never half of that
+            message = text_of_root(root).encode()
+            answer = self._kms.sign(KeyId=self._key_arn, Message=message, MessageType="RAW", SigningAlgorithm=_SIGNING)
         return Sealed(root, answer["Signature"])
 
     def put(self, key: str, text: str) -> None:

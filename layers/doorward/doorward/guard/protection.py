@@ -127,7 +127,8 @@ DATA_WRITES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 class Protected(NamedTuple):
     """One installation. `deployers`: ARNs of the roles that deploy it, `*` only as the account; `stack`: the hub stack's name.
 
-    `trails`, `secret` and `key` are ARNs: of what CloudTrail writes to, of Doorward's external ID, and of what encrypts its topic.
+    `trails`, `secret` and `keys` are ARNs: of what CloudTrail writes to, of Doorward's external ID, of what encrypts its topic and what
+    signs its audit.
     """
 
     partition: str
@@ -136,7 +137,7 @@ class Protected(NamedTuple):
     stack: str = "doorward"
     trails: tuple[str, ...] = ()
     secret: str | None = None
-    key: str | None = None
+    keys: tuple[str, ...] = ()
 
 
 class Attempt(NamedTuple):
@@ -155,8 +156,9 @@ def policy(protected: Protected) -> dict[str, Any]:
     for each in protected.trails:
         if not _TRAIL.fullmatch(each):
             raise Misconfigured(f"trail {each}: must be the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME")
-    if protected.key is not None and not _KEY.fullmatch(protected.key):
-        raise Misconfigured(f"key {protected.key}: must be the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID")
+    for each in protected.keys:
+        if not _KEY.fullmatch(each):
+            raise Misconfigured(f"key {each}: must be the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID")
     arn = f"arn:{protected.partition}"
     own_roles = f"{arn}:iam::*:role{ROLE_PATH}*"
     canary = f"{arn}:iam::{_OWN_ACCOUNT}:role{ROLE_PATH}{CANARY_ROLE}"
@@ -164,7 +166,8 @@ def policy(protected: Protected) -> dict[str, Any]:
     entering = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{each}" for each in sorted(set[str]().union(*ASSUMED_BY.values()))]
     forwarding = f"{arn}:iam::{_OWN_ACCOUNT}:role{ROLE_PATH}{FORWARD_ROLE}"
     buses_tables_topics_queues = [_of_hub(each, protected, "*") for each in DATA_WRITES]
-    data_writes = [each for writes in DATA_WRITES.values() for each in writes]
+    # One pattern for what is done with messages, since an SCP is short; of tables, whoever may read goes on.
+    data_writes = [each for kind, writes in DATA_WRITES.items() for each in (("sqs:*Message",) if kind == "queue" else writes)]
     statements = [
         _deny("OnlyDeployers", _DENIED, [*_resources(protected), *(each.replace(_OWN_ACCOUNT, "*") for each in deployers)], deployers),
         _deny("OnlyTheCanaryTagsItself", ["iam:TagRole"], [own_roles], [*deployers, canary]),
@@ -241,7 +244,7 @@ def _targets(protected: Protected, account: str) -> Iterator[tuple[str, str]]:
     }
     if account == protected.hub_account:
         things |= {kind: (_of_hub(kind, protected, "Something-1A2B3C"),) for kind in _HUB_KINDS}
-        things["key"] = (protected.key,) if protected.key else ()
+        things["key"] = protected.keys
     for kind, resources in things.items():
         yield from ((action, each) for each in resources for action in WRITES[kind])
 
@@ -316,7 +319,7 @@ def _resources(protected: Protected) -> list[str]:
         *(_of_hub(each, protected, "*") for each in _HUB_KINDS),
         *protected.trails,
         *((protected.secret,) if protected.secret else ()),
-        *((protected.key,) if protected.key else ()),
+        *protected.keys,
     ]
 
 

@@ -63,6 +63,7 @@ HUB_ROLES: Final = frozenset(
         "doorward-sweep",
         "doorward-publish-outbox",
         "doorward-report-findings",
+        "doorward-seal-audit",
         "doorward-watch-guard",
         "doorward-watch-session",
     }
