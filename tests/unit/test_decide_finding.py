@@ -62,7 +62,7 @@ class Office:
         case = next(iter(self.world.ledger.cases.values())) if about is None else None
         shown = seen if seen is not None else (shown_hash(case, APPLY) or "") if case is not None else ""
         finding_id = about if about is not None else case.id if case is not None else ""
-        return decide_finding(PAYMENTS, finding_id, Caller(who, via), Answer(APPLY, yes, shown), self.tools)
+        return decide_finding(finding_id, Caller(who, via), Answer(APPLY, yes, shown), self.tools)
 
     def state(self, who: Person, **how: object) -> State:
         found = self.say(who, **how)  # type: ignore[arg-type]
@@ -156,7 +156,7 @@ def test_two_approvers_at_once_are_both_counted() -> None:
 
     slow = replace(office.tools, questions=Racing())  # type: ignore[arg-type]
     shown = shown_hash(office.case, APPLY) or ""
-    found = decide_finding(PAYMENTS, office.case.id, Caller(ANN, Via.SIGV4), Answer(APPLY, yes=True, seen=shown), slow)
+    found = decide_finding(office.case.id, Caller(ANN, Via.SIGV4), Answer(APPLY, yes=True, seen=shown), slow)
     assert isinstance(found, Question)
     assert (found.state, found.yes) == (State.APPROVED, frozenset({ANN.user_id, JOE.user_id}))
     assert office.carried_out() == ["reverted"]
@@ -208,7 +208,7 @@ def test_what_he_was_shown_is_not_what_it_is_any_more() -> None:
     office.world.react(event(document=ALL_BAD, event_id="e-2", at=office.world.clock.now()))
     office.world.hints.sent = []
     assert isinstance(office.say(ANN, seen=before), Refusal)  # the case it was about is closed
-    refusal = decide_finding(PAYMENTS, office.case.id, Caller(ANN, Via.SIGV4), Answer(APPLY, yes=True, seen=before), office.tools)
+    refusal = decide_finding(office.case.id, Caller(ANN, Via.SIGV4), Answer(APPLY, yes=True, seen=before), office.tools)
     assert isinstance(refusal, Refusal)
     assert "not what you were shown" in refusal.because
 

@@ -18,13 +18,14 @@ from doorward.errors import Misconfigured
 
 if TYPE_CHECKING:
     from doorward.aws.announcing import EventBridgeBus
+    from doorward.aws.audit import DynamoAudit
     from doorward.aws.inventory import DynamoInventory
     from doorward.aws.members import Members
     from doorward.aws.sessions import DynamoSessions
     from doorward.guardrails.model import Guardrails
     from doorward.organization.model import Contact, Organization
     from doorward.ports.announcing import Channel, DeadLetters
-    from doorward.ports.audit import Audit, Seals
+    from doorward.ports.audit import Seals
     from doorward.ports.beats import Beats
     from doorward.ports.brakes import BrakesStore
     from doorward.ports.containment import Containment
@@ -99,11 +100,9 @@ def _cuts(partition: str) -> "Cuts":
 
 @cache
 def questions() -> "Questions":
-    from doorward.aws.audit import DynamoAudit
     from doorward.aws.questions import DynamoQuestions
 
-    dynamodb = client("dynamodb")
-    return DynamoQuestions(dynamodb, _setting("LEDGER_TABLE"), ledger(), DynamoAudit(dynamodb, _setting("AUDIT_TABLE")))
+    return DynamoQuestions(client("dynamodb"), _setting("LEDGER_TABLE"), ledger(), audit())
 
 
 def _containment(organization: "Organization") -> "Containment | None":
@@ -382,7 +381,7 @@ def evidence() -> "Evidence":
 
 
 @cache
-def audit() -> "Audit":
+def audit() -> "DynamoAudit":
     from doorward.aws.audit import DynamoAudit
 
     return DynamoAudit(client("dynamodb"), _setting("AUDIT_TABLE"))

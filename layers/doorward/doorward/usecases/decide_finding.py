@@ -25,6 +25,8 @@ from doorward.ports.ledger import Announcement, Case, Ledger
 from doorward.ports.questions import FOLLOWS_QUESTION, Questions
 
 APPLY: Final = "apply"
+DECISIONS: Final = (APPLY,)
+"""What can be decided about a finding."""
 _TRIES: Final = 5
 """Of so many people who answer in the same moment, all are counted."""
 
@@ -73,9 +75,10 @@ def shown_hash(case: Case, what: str) -> str | None:
     return sha256(f"{what}/{case.id}/{case.found_hash}/{proposal['hash']}".encode()).hexdigest()
 
 
-def decide_finding(role_ref: str, finding_id: str, caller: Caller, said: Answer, tools: Tools) -> Question | Refusal:
-    """Raises Unavailable, Conflict where too many answered in one moment."""
-    case = tools.ledger.case(role_ref, finding_id)
+def decide_finding(finding_id: str, caller: Caller, said: Answer, tools: Tools) -> Question | Refusal:
+    """Raises Unavailable, also where too many answer in one moment."""
+    role_ref = tools.ledger.role_ref_of(finding_id)
+    case = None if role_ref is None else tools.ledger.case(role_ref, finding_id)
     if case is None or not case.status.is_open:
         return Refusal("This finding does not stand (any more).", "List the findings that do.")
     shown = shown_hash(case, said.what)
@@ -89,7 +92,7 @@ def decide_finding(role_ref: str, finding_id: str, caller: Caller, said: Answer,
     if standing is None:
         return Refusal("You are not (any more) an enabled user of Identity Center.", "Ask whoever administers it.")
     for _ in range(_TRIES):
-        question = tools.questions.question(role_ref, _question_id(shown)) or _new(case, shown, said, tools)
+        question = tools.questions.question(case.role_ref, question_id(shown)) or _new(case, shown, said, tools)
         try:
             return _answered(question, caller, standing, said, tools)
         except Conflict:
@@ -97,7 +100,7 @@ def decide_finding(role_ref: str, finding_id: str, caller: Caller, said: Answer,
     raise Unavailable(f"{finding_id}: too many people decide about this at the same time; try again")
 
 
-def _question_id(shown: str) -> str:
+def question_id(shown: str) -> str:
     """The same for the same thing to decide: two who ask at once ask one question."""
     return f"q-{shown[:20]}"
 
@@ -116,7 +119,7 @@ def _new(case: Case, shown: str, said: Answer, tools: Tools) -> Question:
         author_is_known=bool(parties),
     )
     return Question(
-        id=_question_id(shown),
+        id=question_id(shown),
         about=f"finding {case.id}",
         role_ref=case.role_ref,
         what=said.what,
