@@ -109,6 +109,7 @@ def _organization_source(path: Path) -> _Source:
         _check_trust_is_bounded(source)
         _check_pipelines_are_spelled_out(source)
         _check_people_can_be_reached(source)
+        _check_identity(source)
     return _complete(source, organization_from)
 
 
@@ -416,6 +417,25 @@ def _check_people_can_be_reached(source: _Source) -> None:
             source.refuse(path, "`session` goes with `permission_set`: elsewhere whoever comes chooses the session's name")
         if "owner" in each and each["owner"] not in owners:
             source.refuse((*path, "owner"), f"{each['owner']} owns no pipeline; write the owner as it stands there")
+
+
+def _check_identity(source: _Source) -> None:
+    """What the schema does not say of who may speak to Doorward."""
+    identity = _at(source.data, ("identity",))
+    if not isinstance(identity, dict):
+        return
+    if ("store" in identity) is not ("region" in identity):
+        source.refuse(("identity",), "needs `store` and `region` together: where Identity Center is, and which it is")
+    groups = identity.get("groups")
+    for name, group in groups.items() if isinstance(groups, dict) else ():
+        if isinstance(group, dict) and bool(group.get("users")) is (group.get("identity_center") is True):
+            source.refuse(("identity", "groups", name), "needs either `users` or `identity_center: true`")
+    for path, each in _each(source.data, ("identity", "tokens"), "machines"):
+        people = _at(_listed(source.data, path[:2])[int(path[2])], ("people",))
+        for position, subject in enumerate(each if isinstance(each, list) else ()):
+            if isinstance(people, dict) and subject in people:
+                source.refuse((*path, position), f"{subject} is a person, too; nobody is both")
+    _refuse_repeated(source, dict(_each(source.data, ("identity", "tokens"), "issuer")), "an issuer has one key set and one audience")
 
 
 # Subjects that begin otherwise are of a repository, whose owner must then be spelled out.

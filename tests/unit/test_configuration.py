@@ -14,7 +14,7 @@ from doorward.errors import Misconfigured
 from doorward.findings.model import Severity
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.guardrails.parsing import RULES, guardrails_from
-from doorward.organization.model import Account, Author, Contact, Organization, Owner
+from doorward.organization.model import Account, Author, Contact, Group, Identity, Organization, Owner, TokenIssuer
 from doorward.organization.parsing import organization_from
 from doorward_cli.configuration import (
     InvalidConfiguration,
@@ -47,6 +47,13 @@ authors:                        # how whoever changes roles is reached; the firs
   - {principal: "arn:aws:iam::*:user/jane", name: Jane, slack: U0JANEDOE1}
   - {permission_set: "*", session: jane@acme.example, name: Jane, slack: U0JANEDOE1}
 networks: {cidrs: [203.0.113.0/24], vpcs: [], vpce: []}
+identity:                       # who may speak to Doorward, and decide
+  store: d-1234567890           # Identity Center's identity store, with its region; read in the management account
+  region: eu-central-1
+  accounts: ["111122223333"]    # whose roles of Identity Center count; by default the hub's own
+  machines: ["arn:aws:iam::444455556666:role/ci/deployer"]   # roles and IAM users; none of Identity Center's; they never approve
+  groups: {security: {identity_center: true}, payments: {users: [jane@acme.example]}}
+  tokens: [{issuer: https://login.acme.example, keys: https://login.acme.example/keys, audience: doorward, people: {00u1jane: jane@acme.example}, machines: [0oa1bot]}]
 """  # noqa: E501 - to the letter
 
 
@@ -106,6 +113,41 @@ def test_json_is_read_as_well_as_yaml_with_and_without_libyaml(tmp_path: Path, n
     file = tmp_path / "org.json"
     file.write_text('{\n\t"organization":\t"o-a1",\n\t"accounts": [{"id": "777788889999"}]\n}', encoding="utf-8")
     assert load_organization(file).account("777788889999") is not None
+
+
+def test_who_may_speak_to_doorward_is_read_to_the_letter(tmp_path: Path) -> None:
+    file = tmp_path / "org.yaml"
+    file.write_text(CONTRACT, encoding="utf-8")
+    login = "https://login.acme.example"
+    assert load_organization(file).identity == Identity(
+        "d-1234567890",
+        "eu-central-1",
+        ("111122223333",),
+        ("arn:aws:iam::444455556666:role/ci/deployer",),
+        (Group("security", identity_center=True), Group("payments", ("jane@acme.example",))),
+        (TokenIssuer(login, f"{login}/keys", "doorward", {"00u1jane": "jane@acme.example"}, ("0oa1bot",)),),
+    )
+
+
+def test_an_issuer_that_is_listed_twice_is_refused(tmp_path: Path) -> None:
+    token = "{issuer: https://a.example, keys: https://a.example/k, audience: a}"
+    assert "listed twice" in faults(tmp_path, f"identity: {{tokens: [{token}, {token}]}}")[0]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"store": "d-1234567890"},
+        {"machines": ["arn:aws:iam::777788889999:role/AWSReservedSSO_Admin_1"]},
+        {"groups": {"a": {}}},
+        {"groups": {"a": {"users": ["jane"], "identity_center": True}}},
+        {"tokens": [{"issuer": "https://a", "keys": "https://a", "audience": "a", "people": {"x": "jane"}, "machines": ["x"]}]},
+        {"tokens": [{"issuer": "https://a", "keys": "https://a", "audience": "a"}] * 2},
+    ],
+)
+def test_lambda_refuses_by_itself_what_the_schema_cannot_say_of_identity(data: object) -> None:
+    with pytest.raises(Misconfigured, match="identity"):
+        organization_from({"identity": data})
 
 
 def test_an_empty_object_means_that_nothing_is_ours() -> None:
@@ -234,6 +276,23 @@ def test_an_account_id_without_quotes_is_told_to_be_quoted_as_it_stands(tmp_path
         ("authors: [{slack: C0PAYMENTS1, permission_set: a}]", "`session` goes with `permission_set`"),
         ("authors: [{slack: C0PAYMENTS1, owner: a}]", "authors[0].owner: a owns no pipeline"),
         ('authors: [{topic: "arn:aws:sns:us-east-1:111122223333:alerts", owner: a}]', "named doorward-people-"),
+        ("identity: {store: d-1234567890}", "identity: needs `store` and `region` together"),
+        ("identity: {store: mine, region: eu-central-1}", "identity.store: must be the id of Identity Center's identity store"),
+        ("identity: {accounts: [hub]}", "identity.accounts[0]: must be an account id"),
+        ('identity: {machines: ["arn:aws:iam::777788889999:role/*"]}', "identity.machines[0]: must be the ARN of a role or an IAM user"),
+        (
+            'identity: {machines: ["arn:aws:iam::777788889999:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_1"]}',
+            "no role of Identity Center's",
+        ),
+        ("identity: {groups: {a: {}}}", "identity.groups.a: needs either `users` or `identity_center: true`"),
+        ("identity: {groups: {a: {users: [jane], identity_center: true}}}", "identity.groups.a: needs either"),
+        ("identity: {tokens: [{issuer: http://a.example, keys: https://a.example/k, audience: a}]}", "identity.tokens[0].issuer: must be"),
+        ("identity: {tokens: [{issuer: https://a.example, keys: file:///etc, audience: a}]}", "identity.tokens[0].keys: must be"),
+        ("identity: {tokens: [{issuer: https://a.example, keys: https://a.example/k}]}", "identity.tokens[0].audience: missing"),
+        (
+            "identity: {tokens: [{issuer: https://a.example, keys: https://a.example/k, audience: a, people: {x: jane}, machines: [x]}]}",
+            "identity.tokens[0].machines[0]: x is a person, too",
+        ),
     ],
 )
 def test_a_faulty_org_file_is_refused_and_told_why(tmp_path: Path, text: str, says: str) -> None:
@@ -383,7 +442,26 @@ def test_schema_and_parser_know_the_same_rules() -> None:
     assert set(schema["properties"]["scopes"]["items"]["properties"]["rules"]["properties"]) == set(RULES)
 
 
-SCALARS = st.sampled_from(["", "x", "/", "o-a", "777788889999", "alert", "enforce", "a/b", "token.example.com", None, True, 1, 1.5])
+SCALARS = st.sampled_from(
+    [
+        "https://a.example",
+        "d-1234567890",
+        "eu-central-1",
+        "",
+        "x",
+        "/",
+        "o-a",
+        "777788889999",
+        "alert",
+        "enforce",
+        "a/b",
+        "token.example.com",
+        None,
+        True,
+        1,
+        1.5,
+    ]
+)
 NAMES = st.sampled_from(
     [
         "organization",
@@ -400,6 +478,16 @@ NAMES = st.sampled_from(
         "provider",
         "networks",
         "cidrs",
+        "identity",
+        "store",
+        "region",
+        "machines",
+        "groups",
+        "users",
+        "identity_center",
+        "tokens",
+        "keys",
+        "people",
         "pipelines",
         "role",
         "owner",

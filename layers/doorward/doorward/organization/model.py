@@ -89,6 +89,47 @@ class Networks(NamedTuple):
     vpce: tuple[str, ...] = ()
 
 
+class Group(NamedTuple):
+    """Who may decide. Either the user names that the file lists, or whoever is in the group of this name in Identity Center."""
+
+    name: str
+    user_names: tuple[str, ...] = ()
+    identity_center: bool = False
+
+
+class TokenIssuer(NamedTuple):
+    """Whose tokens say who calls. `issuer` as in the claim `iss`; `keys` is the address of its key set (JWKS).
+
+    `people` map a token's `sub` to a user name of Identity Center; `machines` are the `sub` of those that are none. Compared exactly.
+    """
+
+    issuer: str
+    keys: str
+    audience: str
+    people: Mapping[str, str] = MappingProxyType({})
+    machines: tuple[str, ...] = ()
+
+
+class Identity(NamedTuple):
+    """Who may speak to Doorward. `store` and `region` are Identity Center's; "": nobody is a person.
+
+    `accounts`: by whose Identity Center roles people are recognized; empty: the hub's own. `machines`: ARNs of roles and IAM users.
+    """
+
+    store: str = ""
+    region: str = ""
+    accounts: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
+    tokens: tuple[TokenIssuer, ...] = ()
+
+    def accounts_of(self, hub_account: str) -> frozenset[str]:
+        return frozenset(self.accounts or (hub_account,))
+
+    def issuer(self, issuer: str) -> TokenIssuer | None:
+        return next((each for each in self.tokens if each.issuer == issuer), None)
+
+
 class Organization(NamedTuple):
     """`id` is None in one-account mode: then only `accounts` are ours.
 
@@ -110,6 +151,7 @@ class Organization(NamedTuple):
     authors: tuple[Author, ...] = ()
     networks: Networks = Networks()
     break_glass: tuple[str, ...] = ()
+    identity: Identity = Identity()
 
     def account(self, account_id: str) -> Account | None:
         return next((each for each in self.accounts if each.id == account_id), None)

@@ -14,10 +14,13 @@ from doorward.organization.model import (
     Account,
     Author,
     Contact,
+    Group,
+    Identity,
     Networks,
     Organization,
     Owner,
     Pipeline,
+    TokenIssuer,
     TrustedAccount,
     TrustedIssuer,
 )
@@ -35,6 +38,10 @@ _SAML_PROVIDER = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:saml-provider/.+")
 _SLACK = re.compile(r"[CDGUW][A-Z0-9]{8,20}")
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:doorward-people-[A-Za-z0-9_-]+")
 _PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::(?:[0-9]{12}|\*):(?:user|role)/.+")
+_MACHINE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(?:user|role)/(?!.*AWSReservedSSO_)[^*?]+")
+_STORE = re.compile(r"d-[0-9a-f]{10}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]")
+_HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 _OF_AN_AUTHOR = ("owner", "principal", "permission_set")
 _PARTITIONS = frozenset({"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"})
 
@@ -63,6 +70,7 @@ def organization_from(data: object) -> Organization:
         authors=fields.objects("authors", _author),
         networks=Networks(networks.texts("cidrs"), networks.texts("vpcs"), networks.texts("vpce")),
         break_glass=fields.texts("break_glass"),
+        identity=_identity(fields.object("identity")),
     )
     for each in (networks, trusted, fields):
         each.refuse_others()
@@ -135,11 +143,51 @@ def _pipeline(fields: "Fields") -> Pipeline:
     return Pipeline(role, fields.text("owner"), fields.texts("roles"))
 
 
+def _identity(fields: "Fields") -> Identity:
+    identity = Identity(
+        store=fields.matching("store", _STORE, "the id of Identity Center's identity store, d-…"),
+        region=fields.matching("region", _REGION, "the region of Identity Center, eu-central-1"),
+        accounts=fields.accounts("accounts"),
+        machines=fields.texts("machines"),
+        groups=tuple(fields.mapping("groups", _group).values()),
+        tokens=fields.objects("tokens", _token_issuer),
+    )
+    fields.refuse_others()
+    if bool(identity.store) is not bool(identity.region):
+        fields.refuse("store", "goes with region, the one that Identity Center is in")
+    if not all(map(_MACHINE.fullmatch, identity.machines)):
+        fields.refuse("machines", "must be a list of ARNs of roles and IAM users without wildcards; people come by Identity Center's roles")
+    return identity
+
+
+def _group(groups: "Fields", name: str) -> Group:
+    fields = groups.object(name)
+    group = Group(name, fields.texts("users"), fields.boolean("identity_center", default=False))
+    fields.refuse_others()
+    if bool(group.user_names) is group.identity_center:
+        groups.refuse(name, "needs either `users` or `identity_center: true`")
+    return group
+
+
+def _token_issuer(fields: "Fields") -> TokenIssuer:
+    issuer = TokenIssuer(
+        fields.matching("issuer", _HTTPS, "an issuer as its tokens name it, https://…", required=True),
+        fields.matching("keys", _HTTPS, "the address of the issuer's key set, https://…", required=True),
+        fields.text("audience"),
+        fields.mapping("people", Fields.text),
+        fields.texts("machines"),
+    )
+    if any(each in issuer.people for each in issuer.machines):
+        fields.refuse("machines", "names a subject that is a person, too; nobody is both")
+    return issuer
+
+
 def _consistent(organization: Organization) -> Organization:
     for where, ids in (
         ("accounts", [each.id for each in organization.accounts]),
         ("trusted.accounts", [each.id for each in organization.trusted_accounts]),
         ("trusted.oidc", [each.issuer for each in organization.oidc]),
+        ("identity.tokens", [each.issuer for each in organization.identity.tokens]),
     ):
         for position, each in enumerate(ids):
             if each in ids[:position]:
