@@ -23,6 +23,7 @@ from doorward.guardrails.cuts import Cut
 from doorward.guardrails.inventory import Swept
 from doorward.guardrails.model import Permissions, Role
 from doorward.organization.facts import OrganizationFacts
+from doorward.people.model import Person, Suspension, User
 from doorward.ports.announcing import Message
 from doorward.ports.audit import LastRoot
 from doorward.ports.evidence import Told
@@ -796,3 +797,49 @@ class FakePages:
         end = start + self.size
         policies = [{"Arn": arn, "PolicyId": id_, "DefaultVersionId": version} for arn, (id_, version) in self.policies.items()]
         return Page(listed[start:end], policies if start == 0 else [], str(end) if end < len(listed) else None)
+
+
+@dataclass
+class FakeDirectory:
+    """Identity Center. `groups` are display names by user id; `fail_next` makes calls go wrong."""
+
+    users: list[User] = field(default_factory=list)
+    groups: dict[str, set[str]] = field(default_factory=dict)
+    looked_up: list[str] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def users_named(self, user_name: str) -> tuple[User, ...]:
+        self._called(user_name)
+        return tuple(each for each in self.users if each.person.user_name == user_name)
+
+    def user(self, user_id: str) -> Person | None:
+        self._called(user_id)
+        return next((each.person for each in self.users if each.person.user_id == user_id and each.enabled), None)
+
+    def groups_of(self, user_id: str) -> frozenset[str]:
+        self._called(user_id)
+        return frozenset(self.groups.get(user_id, ()))
+
+    def _called(self, with_what: str) -> None:
+        self.looked_up.append(with_what)
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+
+
+@dataclass
+class FakeSuspensions:
+    """The last of each account; `ended` are the changes whose suspension a person has ended."""
+
+    last: dict[str, Suspension] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+
+    def suspend(self, suspension: Suspension) -> bool:
+        last = self.last.get(suspension.account_id)
+        if last is not None and last.change >= suspension.change:
+            return False
+        self.last[suspension.account_id] = suspension
+        return True
+
+    def of(self, account_id: str) -> Suspension | None:
+        last = self.last.get(account_id)
+        return None if last is None or last.change in self.ended else last

@@ -1,7 +1,9 @@
 """People and machines, as what they are known by. A name that somebody gives himself is nowhere an identity."""
 
+from datetime import datetime
 from enum import StrEnum
 
+from doorward.organization.model import Group
 from doorward.values import NamedTuple
 
 
@@ -22,8 +24,15 @@ class Person(NamedTuple):
     email: str | None = None
 
 
+class User(NamedTuple):
+    """A person as Identity Center has him; `enabled` False: he was switched off."""
+
+    person: Person
+    enabled: bool = True
+
+
 class Machine(NamedTuple):
-    """`id`: a role's ARN, or issuer and subject of a token. It never decides."""
+    """`id`: the ARN of a role or an IAM user, or issuer and subject of a token with a space between. It never decides."""
 
     id: str
 
@@ -38,3 +47,28 @@ class Refusal(NamedTuple):
 
     because: str
     cure: str
+
+
+class Suspension(NamedTuple):
+    """Nobody is recognized by Identity Center's roles of this account, until a person has looked.
+
+    `change` orders suspensions of one account: the time of the call that is the reason, and its event's id.
+    """
+
+    account_id: str
+    change: str
+    by: str
+    because: str
+    at: datetime
+
+
+def groups_of(person: Person, configured: tuple[Group, ...], in_identity_center: frozenset[str]) -> frozenset[str]:
+    """Names of the configured groups that somebody is in. `in_identity_center`: display names of his groups there, as just read.
+
+    A group that the file does not leave to Identity Center is not joined by being in one of that name there.
+    """
+    return frozenset(
+        each.name
+        for each in configured
+        if (each.name in in_identity_center if each.identity_center else person.user_name in each.user_names)
+    )
