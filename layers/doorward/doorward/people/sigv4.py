@@ -201,9 +201,9 @@ def _lets_in_identity_center_alone(role: LiveRole, account_id: str) -> bool:
 
 
 def _may_be(machine: str, signed: Signed) -> bool:
-    """Whether a session can be of this role: its ARN lacks the role's path, so that the role has to be read to know."""
+    """Whether a session can be of this: its ARN lacks the role's path, so that the role has to be read to know."""
     arn = parse_arn(machine)
-    return arn is not None and (arn.account_id, arn.name) == (signed.account_id, signed.name) and arn.resource.startswith("role/")
+    return arn is not None and (arn.account_id, arn.name) == (signed.account_id, signed.name)
 
 
 def _machine(arn: str, signed: Signed, admitted: Admitted) -> Caller | Refusal:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from doorward.organization.model import TokenIssuer
 from doorward.people.model import Person, User
+from doorward.people.rs256 import PublicKey
 
 
 class Directory(Protocol):
@@ -17,3 +19,8 @@ class Directory(Protocol):
 
     def groups_of(self, user_id: str) -> frozenset[str]:
         """Display names of the groups that the user is in himself: Identity Center has no groups within groups."""
+
+
+class SigningKeys(Protocol):
+    def key(self, issuer: TokenIssuer, kid: str) -> PublicKey | None:
+        """The key of this id in the issuer's key set; None where it has none. Raises Unavailable where that cannot be known now."""

@@ -1,0 +1,1 @@
+"""Adapters to whoever is neither AWS nor Slack."""
