@@ -89,6 +89,7 @@ class LoadedWorld:
             lambda: None,
             FakeQuestions,
             lambda _change: None,
+            lambda _change: None,
         )
         self._numbers = count()
 

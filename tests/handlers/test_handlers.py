@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,7 @@ from doorward.usecases.notify_people import Tools
 from doorward.usecases.send_heartbeats import Round
 from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeDeadLetters, FakeEvidence, FakeLedger, FakeReporter
 from tests.template.conftest import REPOSITORY
+from tests.unit.test_authorize_token import CLAIMS, IDENTITY, FakeKeys, token
 
 
 def load(name: str) -> ModuleType:
@@ -33,6 +35,45 @@ def batch(*bodies: str) -> dict[str, Any]:
 
 def failures(answer: dict[str, Any]) -> list[str]:
     return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+
+class TestAuthorizeToken:
+    METHOD = "arn:aws:execute-api:us-east-1:111122223333:abc/live/GET/me"
+
+    @pytest.fixture
+    def answer(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[object], dict[str, Any]]:
+        monkeypatch.setattr(bootstrap, "token_tools", lambda: (IDENTITY, FakeKeys(), START))
+        handler = load("authorize_token").handler
+        return lambda header: handler({"type": "TOKEN", "methodArn": self.METHOD, "authorizationToken": header}, None)
+
+    def test_a_true_token_opens_this_method_and_its_claims_go_on(self, answer: Callable[[object], dict[str, Any]]) -> None:
+        for scheme in ("Bearer", "bearer"):
+            answered = answer(f"{scheme} {token()}")
+            [statement] = answered["policyDocument"]["Statement"]
+            assert statement == {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": self.METHOD}
+            assert json.loads(answered["context"]["claims"]) == CLAIMS
+            assert answered["principalId"] == f"{CLAIMS['iss']} {CLAIMS['sub']}"
+
+    @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic {}", "{}", "Bearer  {}", "Bearer {} x", "Bearer {}x", 7])
+    def test_anything_else_is_denied_and_told_why(self, answer: Callable[[object], dict[str, Any]], header: object) -> None:
+        answered = answer(header.format(token()) if isinstance(header, str) else header)
+        assert answered["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+        assert answered["context"].keys() == {"because", "cure"}
+
+    def test_where_it_cannot_be_known_it_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        keys = FakeKeys(fail_next=[Unavailable("later")])
+        monkeypatch.setattr(bootstrap, "token_tools", lambda: (IDENTITY, keys, START))
+        with pytest.raises(Unavailable):
+            load("authorize_token").handler({"methodArn": self.METHOD, "authorizationToken": f"Bearer {token()}"}, None)
+
+    def test_no_token_is_ever_logged(self, answer: Callable[[object], dict[str, Any]], caplog: pytest.LogCaptureFixture) -> None:
+        text = token()
+        for header in (f"Bearer {text}", text, f"Basic {text}", f"Bearer {text}x"):
+            answer(header)
+        logged = "\n".join(str(vars(each)) for each in caplog.records)
+        assert (logged.count("Refused a token"), logged.count("Let a token through")) == (3, 1)
+        for part in text.split("."):
+            assert part not in logged
 
 
 class TestReactToChange:

@@ -36,6 +36,7 @@ PERMISSIONS = {
         "logs:CreateLogStream": {"ReactToChangeLogs"},
         "logs:PutLogEvents": {"ReactToChangeLogs"},
     },
+    "AuthorizeTokenRole": {"logs:CreateLogStream": {"AuthorizeTokenLogs"}, "logs:PutLogEvents": {"AuthorizeTokenLogs"}},
     "FinishStartedRole": {
         "dynamodb:Query": {"LedgerTable"},
         "dynamodb:GetItem": {"LedgerTable", "FactsTable"},

@@ -74,6 +74,10 @@ OF_THE_MANAGEMENT_ACCOUNT = {
             *("ListParents", "ListPolicies", "ListRoots", "ListTagsForResource", "ListTargetsForPolicy"),
         )
     },
+    **{
+        f"identitystore:{each}": {"identitystore/*", "group/*", "membership/*", "user/*"}
+        for each in ("DescribeGroup", "DescribeUser", "ListGroupMembershipsForMember", "ListUsers")
+    },
     "cloudformation:DescribeStackSet": {"stackset/doorward-*"},
     "cloudformation:ListStackInstances": {"stackset/doorward-*"},
 }

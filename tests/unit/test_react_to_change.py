@@ -24,6 +24,7 @@ from doorward.ports.roles import Refused
 from doorward.usecases.keep_baseline import as_it_means_today
 from doorward.usecases.react_to_change import react_to_change
 from doorward.usecases.reaction import Tools
+from doorward.usecases.suspend_identity import suspend_identity
 from tests.fakes import (
     START,
     FakeBeats,
@@ -36,11 +37,12 @@ from tests.fakes import (
     FakeQuestions,
     FakeRoles,
     FakeSessions,
+    FakeSuspensions,
     FakeSweeps,
 )
 from tests.template.conftest import REPOSITORY
 
-PROD, SHARED, STRANGER, VENDOR = "777788889999", "444455556666", "999988887777", "555566667777"
+HUB, PROD, SHARED, STRANGER, VENDOR = "111122223333", "777788889999", "444455556666", "999988887777", "555566667777"
 PIPELINE = f"arn:aws:iam::{PROD}:role/deploy/DeployRole"
 ORGANIZATION = Organization(
     id="o-a1b2c3d4e5",
@@ -136,6 +138,7 @@ class World:
         self.brakes, self.sessions = FakeBrakes(self.clock), FakeSessions()
         self.containment: FakeContainment | None = None
         self.questions = FakeQuestions()
+        self.suspensions = FakeSuspensions()
         self.tools = Tools(
             self.roles,
             self.ledger,
@@ -155,6 +158,7 @@ class World:
             lambda: self.containment,
             lambda: self.questions,
             lambda _change: None,
+            lambda change: suspend_identity(change, organization, HUB, self.suspensions, self.ledger, self.clock),
         )
 
     def react(self, message: str) -> list[str]:

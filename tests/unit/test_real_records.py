@@ -90,6 +90,7 @@ def react(record: dict[str, Any]) -> tuple[list[str], FakeRoles]:
         lambda: None,
         FakeQuestions,
         lambda _change: None,
+        lambda _change: None,
     )
     return [outcome.outcome for outcome in react_to_change(message, tools)], roles
 

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from copy import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from doorward.aws.inventory import DynamoInventory
     from doorward.aws.members import Members
     from doorward.aws.sessions import DynamoSessions
+    from doorward.events.model import Change
     from doorward.guardrails.model import Guardrails
-    from doorward.organization.model import Contact, Organization
+    from doorward.organization.model import Contact, Identity, Organization
     from doorward.ports.announcing import Channel, DeadLetters
     from doorward.ports.audit import Seals
     from doorward.ports.beats import Beats
@@ -34,11 +35,14 @@ if TYPE_CHECKING:
     from doorward.ports.facts import RolePages
     from doorward.ports.hints import Hints
     from doorward.ports.organization import OrganizationStore, Refreshes
+    from doorward.ports.people import SigningKeys
     from doorward.ports.questions import Questions
     from doorward.ports.reporting import Reporter
+    from doorward.ports.suspensions import Suspensions
     from doorward.ports.sweeps import Sweeps
     from doorward.usecases import (
         check_installation,
+        identify_caller,
         notify_people,
         refresh_organization,
         send_heartbeats,
@@ -88,7 +92,47 @@ def _reaction_tools() -> "Tools":
         containment=lambda: _containment(organization),
         questions=questions,
         admit=lambda _change: None,
+        suspend=lambda change: _suspend_identity(change, organization),
     )
+
+
+def _suspend_identity(change: "Change", organization: "Organization") -> bool:
+    from doorward.usecases.suspend_identity import suspend_identity
+
+    return suspend_identity(change, organization, _setting("HUB_ACCOUNT"), suspensions(), ledger(), SystemClock())
+
+
+def token_tools() -> "tuple[Identity, SigningKeys, datetime]":
+    """For authorize_token. Whose tokens count stands in the file alone."""
+    return configured_organization().identity, _signing_keys(), clock().now()
+
+
+@cache
+def _signing_keys() -> "SigningKeys":
+    from doorward.web.signing_keys import HttpsSigningKeys
+
+    return HttpsSigningKeys(clock())
+
+
+def identify_tools() -> "identify_caller.Tools":
+    """For identify_caller, with the organization as it is known now."""
+    from doorward.aws.people import IdentityStoreDirectory
+    from doorward.aws.roles import StsRoles
+    from doorward.usecases.identify_caller import Tools
+
+    organization = known_organization().organization()
+    entering, identity = members(organization.partition), organization.identity
+    directory = IdentityStoreDirectory(
+        lambda: entering.reader("identitystore", organization.management_account or "", identity.region), identity.store
+    )
+    return Tools(organization, _setting("HUB_ACCOUNT"), StsRoles(entering), directory, suspensions(), clock())
+
+
+@cache
+def suspensions() -> "Suspensions":
+    from doorward.aws.suspensions import DynamoSuspensions
+
+    return DynamoSuspensions(client("dynamodb"), _setting("LEDGER_TABLE"))
 
 
 @cache

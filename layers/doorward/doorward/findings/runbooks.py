@@ -27,6 +27,7 @@ PAGES: Final = {
     "doorward-role-used": ("doorward-role-used",),
     "hidden-change": ("omitted-parameters",),
     "provider-changed": ("provider-changed",),
+    "identity-suspended": ("identity-suspended",),
     "role-recreated": ("role-recreated",),
     "guard-tampered": ("guard-tampered",),
     "silent-account": ("heartbeat-missed", "account-unreadable", "TrustChangeUnread"),

@@ -7,10 +7,12 @@ from doorward.events.model import AccountTarget, Cause, Change, ProviderTarget
 from doorward.findings.alerts import Alert, AlertEvent
 from doorward.findings.model import Severity
 from doorward.organization.model import Organization
+from doorward.people.sigv4 import RESERVED_PROVIDER
 
 OMITTED: Final = "omitted-parameters"
 PROVIDER: Final = "provider-changed"
 RECREATED: Final = "role-recreated"
+IDENTITY: Final = "identity-suspended"
 _IDENTITY_CENTER: Final = ":role/aws-service-role/sso.amazonaws.com/AWSServiceRoleForSSO"
 _MOST_NAMED: Final = 5
 
@@ -54,6 +56,38 @@ def provider_changed(change: Change, trusting: list[str], organization: Organiza
         "an identity provider was changed",
         f"{actor.name_for_people} called {change.event_name} on {provider}. {whom}",
         "See that its issuer, audiences, certificates and metadata are those that you expect; whoever sets them decides who can sign in.",
+    )
+
+
+def identity_in_doubt(change: Change, identity_accounts: frozenset[str]) -> Alert | None:
+    """Who changes Identity Center's SAML provider in an account can pass for everybody there. The first line that fits counts.
+
+    | change of a SAML provider                                             | identity is |
+    |-----------------------------------------------------------------------|-------------|
+    | in an account that is no identity account                             | as it was   |
+    | by Identity Center's own service-linked role, which makes and renews it | as it was |
+    | of one that is not called `AWSSSO_…`                                  | as it was   |
+    | of `AWSSSO_…`, whoever did it: known pipelines have no business there | in doubt    |
+    | that does not say of which: its parameters were padded, or left out   | in doubt    |
+    """
+    if change.account_id not in identity_accounts or not change.event_name.endswith("SAMLProvider"):
+        return None
+    actor = change.actor
+    if (actor.arn or "").endswith(_IDENTITY_CENTER):
+        return None
+    provider = "a SAML provider that the event does not name"
+    if isinstance(change.target, ProviderTarget):
+        provider = change.target.provider_arn
+        if not provider.partition(":saml-provider/")[2].startswith(RESERVED_PROVIDER):
+            return None
+    return _alert(
+        change,
+        IDENTITY,
+        Severity.CRITICAL,
+        "nobody is recognized by Identity Center's roles of an account",
+        f"{actor.name_for_people} called {change.event_name} on {provider}. Whoever sets it decides who signs in as whom, so nobody from"
+        f" {change.account_id} can approve anything now.",
+        "See that the provider's metadata is Identity Center's own; then end the suspension, as its runbook says.",
     )
 
 

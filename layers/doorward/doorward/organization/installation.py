@@ -55,6 +55,7 @@ HUB_ROLES: Final = frozenset(
         SWEEP_ACCOUNT,
         REFRESH_ORGANIZATION,
         SEND_HEARTBEATS,
+        "doorward-authorize-token",
         "doorward-finish-started",
         "doorward-keep-evidence",
         "doorward-notify-people",
@@ -69,7 +70,7 @@ HUB_ROLES: Final = frozenset(
     }
 )
 """The roles of the hub's functions; of AWS services alone Lambda assumes them."""
-HUB_WRITERS: Final = HUB_ROLES - {"doorward-plan-sweep", "doorward-start-sweep", "doorward-sweep"}
+HUB_WRITERS: Final = HUB_ROLES - {"doorward-authorize-token", "doorward-plan-sweep", "doorward-start-sweep", "doorward-sweep"}
 """Those that write to the hub's tables, queues, topic or bus: the rest only read, or start what does."""
 AUDITOR: Final = "doorward-auditor"
 """In the hub account, for people, and so not under ROLE_PATH: its trust policy is judged as any other's."""

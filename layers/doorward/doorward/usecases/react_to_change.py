@@ -59,6 +59,8 @@ def react_to_change(message: str, tools: Tools) -> tuple[EventOutcome, ...]:
         return (outcome,)
     tools = replace(tools, message=message)
     tools.admit(change)
+    if change.event_name.endswith("SAMLProvider"):
+        tools.suspend(change)
     if change.event_name == "TagRole" and _is_heartbeat(change, tools):
         return (_record(tools, change, "", Result("heartbeat", "The canary role tagged itself: changes of this account's roles arrive.")),)
     try:

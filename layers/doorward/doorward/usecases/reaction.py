@@ -38,8 +38,9 @@ class Tools:
 
     `organization_hash`: of the organization's file. `events_take`: how long an event may be under way. `beats`, `sweeps`, `hints`,
     `brakes`, `cuts`, `edges` (of a role, by its ref), `calls` (of STS), `containment` (None: nobody has opted into it) and `questions` are
-    made where they are needed first. `admit` raises where an event is of no account of the organization. `message`: the one that is worked
-    on, as it came, with whatever credentials it carries: only record_case looks at it.
+    made where they are needed first. `admit` raises where an event is of no account of the organization. `suspend` is told of every change
+    of a SAML provider, before anything is read. `message`: the one that is worked on, as it came, with whatever credentials it carries:
+    only record_case looks at it.
     """
 
     roles: Roles
@@ -60,6 +61,7 @@ class Tools:
     containment: Callable[[], Containment | None]
     questions: Callable[[], Questions]
     admit: Callable[[Change], None]
+    suspend: Callable[[Change], object]
     message: str = field(default="", repr=False)
 
 
