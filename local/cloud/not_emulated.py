@@ -37,7 +37,7 @@ NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
     ("Lambda", "functions run on this Python and see its packages, whatever Runtime, Architectures and MemorySize say"),
     ("S3", "whoever asks to bypass a governance lock may, with or without s3:BypassGovernanceRetention"),
     ("SecurityHub", "there is none"),
-    ("IdentityCenter", "there is none: neither users nor groups, nor roles that it makes"),
+    ("IdentityCenter", "users and groups of the identity store alone: no permission sets, no roles, nobody signs in"),
     ("SecretsManager", "secrets do not rotate"),
     ("every service", "no rate limits, no TLS"),
 )

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.cloud import gaps, reading
+from doorward.aws.people import IdentityStoreDirectory
+from local.cloud import gaps, identity_store, reading
 from local.cloud.not_emulated import ACCEPTED
 from local.stack import Stack, StackError
 from local.world import (
@@ -1078,6 +1079,48 @@ def test_what_a_role_of_doorwards_asks_for_is_kept_as_iam_names_it_and_nobody_el
     assert kept["dynamodb:ConditionCheckItem"]["session_policies"]["Policy"] == narrow
     assert kept["sts:AssumeRole"]["context"] | {"aws:PrincipalArn": ours, "sts:externalid": "xx"} == kept["sts:AssumeRole"]["context"]
     assert other not in {each["role"] for each in cloud.calls()}
+
+
+# -- identity_store -------------------------------------------------------------------------------
+
+
+def test_identity_center_has_users_and_groups_that_doorward_reads(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        center: Any = stack.client("identitystore", MANAGEMENT.id, region=OTHER_REGION)
+        directory, name = IdentityStoreDirectory(lambda: center, identity_store.STORE), unique("jane")
+        try:
+            user_id = center.create_user(IdentityStoreId=identity_store.STORE, UserName=name, DisplayName="Jane Doe")["UserId"]
+        except ClientError:
+            return False
+        assert [each.person for each in directory.users_named(name)] == [directory.user(user_id)]
+        assert directory.users_named(name.upper()) == ()
+        groups = {unique("group") for _ in range(101)}
+        for each in groups:
+            group_id = center.create_group(IdentityStoreId=identity_store.STORE, DisplayName=each)["GroupId"]
+            center.create_group_membership(IdentityStoreId=identity_store.STORE, GroupId=group_id, MemberId={"UserId": user_id})
+        assert directory.groups_of(user_id) == groups
+        switch_off = [{"AttributePath": "UserStatus", "AttributeValue": "DISABLED"}]
+        center.update_user(IdentityStoreId=identity_store.STORE, UserId=user_id, Operations=switch_off)
+        assert [each.enabled for each in directory.users_named(name)] == [False]
+        assert directory.user(user_id) is None
+        center.delete_user(IdentityStoreId=identity_store.STORE, UserId=user_id)
+        assert directory.users_named(name) == ()
+        return directory.groups_of(user_id) == frozenset()
+
+    closed_only_by_us(probe, cloud, bare, "identity_store")
+
+
+def test_who_may_not_read_the_identity_store_does_not(cloud: Stack) -> None:
+    def listing(account_id: str, *policies: str) -> str | None:
+        center: Any = cloud.client("identitystore", account_id, **user(cloud, account_id, *policies))
+        return refusal(lambda: center.list_users(IdentityStoreId=identity_store.STORE))
+
+    store = f"arn:aws:identitystore::{MANAGEMENT.id}:identitystore/{identity_store.STORE}"
+    assert listing(MANAGEMENT.id, allowing("identitystore:ListUsers", store)) is None
+    assert listing(MANAGEMENT.id) == "AccessDeniedException"
+    assert listing(MANAGEMENT.id, allowing("identitystore:ListUsers", store[:-1])) == "AccessDeniedException"
+    assert listing(MANAGEMENT.id, allowing("identitystore:DescribeUser", store)) == "AccessDeniedException"
+    assert listing(STAGING.id, allowing("identitystore:*", "*")) == "ResourceNotFoundException"
 
 
 # -- control, observations -------------------------------------------------------------------------

@@ -29,7 +29,7 @@ NOT_SHOWN: Final = {
     ),
     **{
         f"accounts/management.yaml, ReadRole, read, ReadPeople: {each}": (
-            "The emulator has no identity store: what reads it is held to moto's (tests/contract/test_people.py)."
+            "No function reads users yet. What reads them is held to moto's and to the local stack's store (local/cloud/identity_store.py)."
         )
         for each in (
             *(f"Action identitystore:{each}" for each in ("DescribeGroup", "DescribeUser", "ListGroupMembershipsForMember", "ListUsers")),
