@@ -269,6 +269,7 @@ def test_a_signature_beyond_the_modulus_is_not_taken_where_it_has_the_right_leng
 
 @pytest.mark.parametrize("key", [PublicKey(0, 65537), PublicKey(1, 65537), PublicKey(3 << 2047, 65537), PublicKey((1 << 9000) + 1, 65537)])
 def test_an_unusable_key_verifies_nothing(key: PublicKey) -> None:
+    assert not key.usable
     for signature in (b"", b"\x00", b"\x01", b"\x00" * 256, b"\x00" * 1126):
         assert not verifies(b"x", signature, key)
 
