@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from jsonschema import Draft202012Validator
 
-from doorward.decisions.model import Question, State
+from doorward.decisions.model import Answer, Question, State
 from doorward.errors import Conflict, Throttled, Unavailable
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
@@ -16,7 +16,7 @@ from doorward.guardrails.model import Deciders, Guardrails, Match, Mode
 from doorward.iam.documents import hash_of_text
 from doorward.people.model import Caller, Machine, Person, Refusal, Via
 from doorward.ports.ledger import Case, Due
-from doorward.usecases.decide_finding import APPLY, Answer, Standing, Tools, decide_finding, shown_hash
+from doorward.usecases.decide_finding import APPLY, Standing, Tools, decide_finding, shown_hash
 from doorward.usecases.finish_started import finish_started
 from tests.fakes import FakeBus
 from tests.template.conftest import REPOSITORY

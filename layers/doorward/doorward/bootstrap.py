@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from doorward.events.model import Change
     from doorward.guardrails.model import Guardrails
     from doorward.organization.model import Contact, Identity, Organization
+    from doorward.people.model import Caller, Person, Refusal
     from doorward.ports.announcing import Channel, DeadLetters
     from doorward.ports.audit import Seals
     from doorward.ports.beats import Beats
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
     from doorward.ports.sweeps import Sweeps
     from doorward.usecases import (
         check_installation,
+        decide_finding,
         identify_caller,
+        list_findings,
         notify_people,
         refresh_organization,
         send_heartbeats,
@@ -126,6 +129,56 @@ def identify_tools() -> "identify_caller.Tools":
         lambda: entering.reader("identitystore", organization.management_account or "", identity.region), identity.store
     )
     return Tools(organization, _setting("HUB_ACCOUNT"), StsRoles(entering), directory, suspensions(), clock())
+
+
+def admit(context: object) -> "Caller | Refusal":
+    """For serve_api: who calls. Raises TooOften, Unavailable, Misconfigured."""
+    from doorward.aws.rates import DynamoRates
+    from doorward.usecases.admit_caller import admit_caller
+
+    return admit_caller(context, identify_tools(), DynamoRates(client("dynamodb"), _setting("LEDGER_TABLE"), clock()))
+
+
+def groups_now() -> "Callable[[Person], frozenset[str] | None]":
+    """For serve_api: the groups that somebody is in at this moment."""
+    from doorward.usecases.identify_caller import groups_now
+
+    tools = identify_tools()
+    return lambda person: groups_now(person, tools)
+
+
+def finding_tools() -> "list_findings.Tools":
+    """For serve_api, with the organization as it is known now."""
+    from doorward.usecases.list_findings import Tools
+
+    return Tools(ledger(), questions(), known_organization().organization())
+
+
+def decision_tools() -> "decide_finding.Tools":
+    """For serve_api. People are looked up anew for each decision."""
+    from doorward.people.model import Via
+    from doorward.usecases.decide_finding import Standing, Tools
+    from doorward.usecases.identify_caller import groups_now
+    from doorward.usecases.who_is_behind import who_is_behind
+
+    people = identify_tools()
+
+    def standing(user_id: str) -> Standing | None:
+        person = people.directory.user(user_id)
+        groups = None if person is None else groups_now(person, people)
+        return None if person is None or groups is None else Standing(person.user_name, groups)
+
+    return Tools(
+        ledger=ledger(),
+        questions=questions(),
+        hints=hints(),
+        clock=clock(),
+        organization=people.organization,
+        guardrails=_guardrails(),
+        standing=standing,
+        behind=lambda actor: who_is_behind(actor, people.organization, people.directory),
+        ways=lambda: frozenset({Via.SIGV4}),
+    )
 
 
 @cache

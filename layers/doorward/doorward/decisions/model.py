@@ -49,6 +49,15 @@ class Vote(NamedTuple):
     at: datetime
 
 
+class Answer(NamedTuple):
+    """`what` somebody decides. `seen`: `shown_hash` of what he was shown. `reason` is in his words."""
+
+    what: str
+    yes: bool
+    seen: str
+    reason: str = ""
+
+
 class Question(NamedTuple):
     """`about`: the object that it is about, such as `finding dw-…`; `role_ref` the role. `what`: apply, waive, dismiss, hold, undo, accept.
 

@@ -162,7 +162,8 @@ def policy(protected: Protected) -> dict[str, Any]:
     arn = f"arn:{protected.partition}"
     own_roles = f"{arn}:iam::*:role{ROLE_PATH}*"
     canary = f"{arn}:iam::{_OWN_ACCOUNT}:role{ROLE_PATH}{CANARY_ROLE}"
-    hub = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{each}" for each in sorted(HUB_WRITERS)]
+    # Not each by name, for which there is no room: under this path only the deployers make roles, by the first statement.
+    hub = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{PREFIX}*"]
     entering = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{each}" for each in sorted(set[str]().union(*ASSUMED_BY.values()))]
     forwarding = f"{arn}:iam::{_OWN_ACCOUNT}:role{ROLE_PATH}{FORWARD_ROLE}"
     buses_tables_topics_queues = [_of_hub(each, protected, "*") for each in DATA_WRITES]

@@ -36,10 +36,11 @@ REACT_TO_CHANGE: Final = "doorward-react-to-change"
 SWEEP_ACCOUNT: Final = "doorward-sweep-account"
 REFRESH_ORGANIZATION: Final = "doorward-refresh-organization"
 SEND_HEARTBEATS: Final = "doorward-send-heartbeats"
+SERVE_API: Final = "doorward-serve-api"
 
 ASSUMED_BY: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        READ_ROLE: frozenset({CHECK_INSTALLATION, REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION}),
+        READ_ROLE: frozenset({CHECK_INSTALLATION, REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION, SERVE_API}),
         REMEDY_ROLE: frozenset({REACT_TO_CHANGE}),
         CUT_ROLE: frozenset({REACT_TO_CHANGE}),
         CONTAIN_ROLE: frozenset({REACT_TO_CHANGE}),
@@ -55,6 +56,7 @@ HUB_ROLES: Final = frozenset(
         SWEEP_ACCOUNT,
         REFRESH_ORGANIZATION,
         SEND_HEARTBEATS,
+        SERVE_API,
         "doorward-authorize-token",
         "doorward-finish-started",
         "doorward-keep-evidence",

@@ -114,6 +114,8 @@ class Identity(NamedTuple):
     """Who may speak to Doorward. `store` and `region` are Identity Center's; "": nobody is a person.
 
     `accounts`: by whose Identity Center roles people are recognized; empty: the hub's own. `machines`: ARNs of roles and IAM users.
+    `aliases`: as whom else somebody works: pairs of a user name and the ARN of an IAM user or a role. By an alias nobody speaks; whoever
+    did something under one does not decide about it.
     """
 
     store: str = ""
@@ -122,6 +124,7 @@ class Identity(NamedTuple):
     machines: tuple[str, ...] = ()
     groups: tuple[Group, ...] = ()
     tokens: tuple[TokenIssuer, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
 
     def accounts_of(self, hub_account: str) -> frozenset[str]:
         return frozenset(self.accounts or (hub_account,))

@@ -151,8 +151,11 @@ def _identity(fields: "Fields") -> Identity:
         machines=fields.texts("machines"),
         groups=tuple(fields.mapping("groups", _group).values()),
         tokens=fields.objects("tokens", _token_issuer),
+        aliases=tuple((user, arn) for user, arns in fields.mapping("aliases", Fields.texts).items() for arn in arns),
     )
     fields.refuse_others()
+    if not all(_MACHINE.fullmatch(arn) for _, arn in identity.aliases):
+        fields.refuse("aliases", "must be, by user name, lists of ARNs of roles and IAM users without wildcards")
     if bool(identity.store) is not bool(identity.region):
         fields.refuse("store", "goes with region, the one that Identity Center is in")
     if not all(map(_MACHINE.fullmatch, identity.machines)):

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from doorward.decisions.answering import answer, confirmed, what_is_missing
-from doorward.decisions.model import Question, State
+from doorward.decisions.model import Answer, Question, State
 from doorward.decisions.telling import DETAIL_TYPES, question_as_json
 from doorward.errors import Conflict, Unavailable
 from doorward.events.hints import Hint
@@ -55,16 +55,6 @@ class Tools:
     standing: Callable[[str], Standing | None]
     behind: Callable[[Mapping[str, Any]], frozenset[str]]
     ways: Callable[[], Collection[Via]]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`what` he decides about the finding. `seen`: `shown_hash` of what he was shown. `reason` is in his words."""
-
-    what: str
-    yes: bool
-    seen: str
-    reason: str = ""
 
 
 def shown_hash(case: Case, what: str) -> str | None:

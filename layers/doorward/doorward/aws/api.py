@@ -1,0 +1,75 @@
+"""Bodies that the API takes and gives, for API Gateway's proxy integration. Errors are problem documents (RFC 9457), with a cure.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+https://www.rfc-editor.org/rfc/rfc9457
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from aws_lambda_powertools.event_handler import Response
+
+from doorward.decisions.model import Answer
+from doorward.people.model import Refusal
+
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_SHOWN: Final = re.compile(r"[0-9a-f]{64}")
+_FIELDS: Final = frozenset({"answer", "shown", "reason"})
+LONGEST_REASON: Final = 1000
+LONGEST_BODY: Final = 10_000
+
+
+class Denied(Exception):  # noqa: N818 - it never leaves the function
+    """Nothing is done for this call."""
+
+    def __init__(self, status: int, refusal: Refusal) -> None:
+        super().__init__(refusal.because)
+        self.status = status
+        self.refusal = refusal
+
+
+def answered(status: int, body: Mapping[str, Any]) -> Response[str]:
+    return Response(status, "application/json", json.dumps(body, ensure_ascii=True), _HEADERS)
+
+
+def refused(status: int, refusal: Refusal) -> Response[str]:
+    return problem(status, refusal.because, refusal.cure)
+
+
+def problem(status: int, because: str, cure: str) -> Response[str]:
+    """`type` is about:blank: the status says of which kind it is."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": because, "cure": cure}
+    return Response(status, "application/problem+json", json.dumps(body, ensure_ascii=True), _HEADERS)
+
+
+def text_of(parameters: Mapping[str, str] | None, name: str) -> str:
+    return (parameters or {}).get(name) or ""
+
+
+def said_in(body: str | None, what: str) -> Answer:
+    """`{"answer": "yes" or "no", "shown": …, "reason": …}`. Raises Denied."""
+    if body is None or len(body) > LONGEST_BODY:
+        raise _malformed(f"the body: must be JSON of at most {LONGEST_BODY} characters")
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _malformed("the body: is not JSON") from None
+    if not isinstance(said, dict):
+        raise _malformed("the body: must be an object")
+    if others := sorted(said.keys() - _FIELDS):
+        raise _malformed(f"{others[0][:40]!r}: no such field; known are {', '.join(sorted(_FIELDS))}")
+    if said.get("answer") not in {"yes", "no"}:
+        raise _malformed('answer: must be "yes" or "no"')
+    shown, reason = said.get("shown"), said.get("reason", "")
+    if not isinstance(shown, str) or not _SHOWN.fullmatch(shown):
+        raise _malformed("shown: must be the 64 hex digits that GET of the finding gives for this decision")
+    if not isinstance(reason, str) or len(reason) > LONGEST_REASON:
+        raise _malformed(f"reason: must be text of at most {LONGEST_REASON} characters")
+    return Answer(what, said["answer"] == "yes", shown, reason)
+
+
+def _malformed(because: str) -> Denied:
+    return Denied(HTTPStatus.BAD_REQUEST, Refusal(because, "docs/openapi.yaml says what this call takes."))
