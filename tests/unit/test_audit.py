@@ -9,7 +9,7 @@ from doorward.audit.chain import Fault, Head, head_of, next_item, verify_chain
 from doorward.audit.merkle import merkle_root
 from doorward.audit.roots import Page, heads_from, key_of, next_root, sealed_from, subroot_of, text_of_page, text_of_sealed
 from doorward.audit.stored import head_as_stored, head_from, item_as_stored, item_from, shard_of
-from doorward.audit.verifying import YOUNG
+from doorward.audit.verifying import YOUNG, read_chains, verify_heads
 from doorward.errors import Conflict, MalformedInput, Unavailable
 from doorward.usecases.seal_audit import seal_audit
 from tests.audited_world import World, kinds
@@ -170,6 +170,25 @@ def test_who_holds_roots_back_is_told_of_in_a_quarter_of_an_hour() -> None:
     world.clock.sleep(timedelta(seconds=1).total_seconds())
     assert kinds(world) == {"sealing-stopped"}
     assert isinstance(world.verified().faults[0], Fault)
+
+
+# Before anything is sealed, and while people go on deciding
+
+
+def test_an_item_that_is_gone_before_it_was_sealed_is_missed_by_its_head() -> None:
+    world = World()
+    world.seal()
+    world.happen("finding dw-0")
+    world.remove(world.items()[-1])
+    assert [(each.kind, each.where) for each in world.verified().faults] == [("item-missing", "finding dw-0")]
+
+
+@pytest.mark.parametrize(("before", "items", "after"), [(1, 2, 3), (0, 2, 2), (0, 0, 2), (2, 2, 2)])
+def test_what_happens_while_it_is_read_is_no_fault(before: int, items: int, after: int) -> None:
+    chain = (FIRST, SECOND, THIRD)
+    heads = {number: {FIRST.object_id: head_of(chain[number - 1])} if number else {} for number in (before, after)}
+    chains = read_chains(map(item_as_stored, chain[:items]))
+    assert [*verify_heads(heads[before], chains, heads[after])] == []
 
 
 # What even one who signs cannot hide
