@@ -126,14 +126,14 @@ class Installation:
 
     def invoke(self, logical_id: str) -> None:
         """Run a function of the hub as its schedule does; raises StackError where it fails."""
-        answer = self.stack.client("lambda", HUB.id).invoke(FunctionName=self._physical_id(logical_id), Payload=b"{}")
+        answer = self.stack.client("lambda", HUB.id).invoke(FunctionName=self.physical_id(logical_id), Payload=b"{}")
         if "FunctionError" in answer:
             raise StackError(f"{logical_id} failed: {answer['Payload'].read().decode()}")
 
     @contextmanager
     def configured(self, logical_id: str, **variables: str) -> Iterator[None]:
         """Within it a function has these environment variables too. It starts afresh, as after any change of its configuration."""
-        functions, name = self.stack.client("lambda", HUB.id), self._physical_id(logical_id)
+        functions, name = self.stack.client("lambda", HUB.id), self.physical_id(logical_id)
         before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": before | variables})
         try:
@@ -141,7 +141,7 @@ class Installation:
         finally:
             functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
 
-    def _physical_id(self, logical_id: str) -> str:
+    def physical_id(self, logical_id: str) -> str:
         cloudformation = self.stack.client("cloudformation", HUB.id)
         resource = cloudformation.describe_stack_resource(StackName=HUB_STACK, LogicalResourceId=logical_id)["StackResourceDetail"]
         return str(resource["PhysicalResourceId"])
@@ -152,7 +152,7 @@ class Installation:
     def dead_letters(self, of: str = "Change") -> list[tuple[str, str]]:
         """(body, reason) of what was put aside of a queue; it stays there."""
         answer = self.stack.client("sqs", HUB.id).receive_message(
-            QueueUrl=self._physical_id(f"{of}DeadLetters"),
+            QueueUrl=self.physical_id(f"{of}DeadLetters"),
             MaxNumberOfMessages=10,
             VisibilityTimeout=0,
             MessageAttributeNames=["All"],
@@ -164,7 +164,7 @@ class Installation:
 
     def deliver(self, body: str, to: str = "Change") -> None:
         """Into a queue directly, as EventBridge does: to deliver again, late, or what is no event at all."""
-        self.stack.client("sqs", HUB.id).send_message(QueueUrl=self._physical_id(f"{to}Queue"), MessageBody=body)
+        self.stack.client("sqs", HUB.id).send_message(QueueUrl=self.physical_id(f"{to}Queue"), MessageBody=body)
 
 
 def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = lambda _line: None) -> Installation:

@@ -246,6 +246,10 @@ class Stack:
         finally:
             self._control({"cloudtrail_holds": []})
 
+    def fail(self, *failures: Mapping[str, str]) -> None:
+        """Have calls of Doorward's fail, each failure once: `local.cloud.failures`. What is left of those set before is forgotten."""
+        self._control({"failures": failures})
+
     def until[T](self, condition: Callable[[], T], what: str, *, seconds: float = 30.0) -> T:
         """Return the condition's first true value; raise StackError, saying `what` was awaited, when it stays false."""
         deadline = time.monotonic() + seconds

@@ -11,6 +11,7 @@ from local.cloud import (
     control,
     event_buses,
     event_rules,
+    failures,
     identity_store,
     lambda_errors,
     observations,
@@ -62,6 +63,7 @@ GAPS: Final[tuple[Gap, ...]] = (
     lambda_errors,
     accepted_types,
     trail,
+    failures,  # CloudTrail tells of what was done, whatever its caller hears
     stack_buckets,
     stack_mappings,
     stack_policies,

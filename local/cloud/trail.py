@@ -40,6 +40,8 @@ class Courier:
 
     def __init__(self, delay_seconds: float) -> None:
         self.delay_seconds = delay_seconds
+        self._taken = 0
+        self._done_with = 0
         self._emitted = 0
         self._failed = 0
         self._last_failure: str | None = None
@@ -50,6 +52,8 @@ class Courier:
         threading.Thread(target=self._run, name="cloudtrail", daemon=True).start()
 
     def take(self, record: Record) -> None:
+        with self._holding:
+            self._taken += 1
         self._waiting.put((time.monotonic() + self.delay_seconds, record))
 
     def hold(self, event_names: Iterable[str]) -> None:
@@ -71,7 +75,7 @@ class Courier:
         return {
             "delay_seconds": self.delay_seconds,
             "emitted": self._emitted,
-            "waiting": self._waiting.qsize(),
+            "waiting": self._taken - self._done_with,  # the one that is under way is in no queue any more
             "held": len(self._held),
             "failed": self._failed,
             "last_failure": self._last_failure,
@@ -81,14 +85,17 @@ class Courier:
         while True:
             due, record = self._waiting.get()
             time.sleep(max(0.0, due - time.monotonic()))
-            if self._is_held(record):
-                continue
-            try:
-                _deliver(record)
-            except Exception:  # noqa: BLE001 - the thread must outlive any record
-                self.note_failure(f"{record.detail.get('eventName')} of {record.account_id} was not delivered")
-            else:
-                self._emitted += 1
+            if not self._is_held(record):
+                self._deliver(record)
+            self._done_with += 1
+
+    def _deliver(self, record: Record) -> None:
+        try:
+            _deliver(record)
+        except Exception:  # noqa: BLE001 - the thread must outlive any record
+            self.note_failure(f"{record.detail.get('eventName')} of {record.account_id} was not delivered")
+        else:
+            self._emitted += 1
 
     def _is_held(self, record: Record) -> bool:
         with self._holding:

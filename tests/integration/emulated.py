@@ -118,13 +118,13 @@ def user(stack: Stack, account_id: str, *policies: str) -> dict[str, str]:
     return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
 
 
-def function(stack: Stack, account_id: str, source: str, *policies: str) -> str:
+def function(stack: Stack, account_id: str, source: str, *policies: str, path: str = "/") -> str:
     """Create a function from the source of its module and return its name; its handler is `handler(event, context)`."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
         zipped.writestr("app.py", source)
     name = unique("function")
-    runs_as = role(stack, account_id, trusting({"Service": "lambda.amazonaws.com"}), *policies)
+    runs_as = role(stack, account_id, trusting({"Service": "lambda.amazonaws.com"}), *policies, path=path)
     stack.client("lambda", account_id).create_function(
         FunctionName=name, Runtime="python3.13", Role=runs_as, Handler="app.handler", Timeout=10, Code={"ZipFile": archive.getvalue()}
     )

@@ -1123,6 +1123,46 @@ def test_who_may_not_read_the_identity_store_does_not(cloud: Stack) -> None:
     assert listing(STAGING.id, allowing("identitystore:*", "*")) == "ResourceNotFoundException"
 
 
+# -- failures --------------------------------------------------------------------------------------
+
+
+def test_a_call_of_a_role_of_doorwards_fails_once_where_that_is_asked_for_and_nobody_elses(cloud: Stack) -> None:
+    target, name = unique("target"), f"doorward-{unique('test')}"
+    role(cloud, STAGING.id, trusting(root_of(STAGING.id)), name=target)
+    ours = role(cloud, STAGING.id, trusting(root_of(STAGING.id)), allowing("iam:*", "*"), path="/doorward/", name=name)
+    doorward = cloud.client("iam", STAGING.id, **cloud.assume(STAGING.id, ours))
+    people = cloud.client("iam", STAGING.id, **user(cloud, STAGING.id, allowing("iam:*", "*")))
+
+    def write(iam: Any, account_id: str) -> str | None:
+        return refusal(lambda: iam.update_assume_role_policy(RoleName=target, PolicyDocument=trusting(root_of(account_id))))
+
+    failure = {"call": "UpdateAssumeRolePolicy", "about": target}
+    cloud.fail(failure | {"fate": "throttled"}, failure | {"fate": "unanswered"})
+    assert write(people, HUB.id) is None
+    assert len(cloud.state()["failures"]["left"]) == 2
+    assert write(doorward, PROD.id) == "Throttling"
+    assert stands(cloud, target) == json.loads(trusting(root_of(HUB.id)))
+    assert write(doorward, PROD.id) == "ServiceUnavailable"
+    assert stands(cloud, target) == json.loads(trusting(root_of(PROD.id)))
+    assert write(doorward, STAGING.id) is None
+    assert cloud.state()["failures"]["left"] == []
+
+
+def stands(cloud: Stack, name: str) -> Any:
+    return cloud.client("iam", STAGING.id).get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+
+
+def test_a_function_that_is_killed_has_done_what_it_called_for_and_does_not_hear_of_it(cloud: Stack) -> None:
+    source = "import boto3\ndef handler(event, context):\n    boto3.client('iam').create_user(UserName=event)\n    return 'heard'\n"
+    name, functions = unique("killed"), cloud.client("lambda", HUB.id)
+    works = function(cloud, HUB.id, source, allowing("iam:*", "*"), path="/doorward/")
+    cloud.fail({"call": "CreateUser", "about": name, "fate": "killed", "function": works})
+    assert "FunctionError" in functions.invoke(FunctionName=works, Payload=json.dumps(name))
+    assert cloud.client("iam", HUB.id).get_user(UserName=name)
+    assert cloud.state()["failures"]["killed_at"]
+    assert functions.invoke(FunctionName=works, Payload=json.dumps(unique("again")))["Payload"].read() == b'"heard"'
+
+
 # -- control, observations -------------------------------------------------------------------------
 
 
