@@ -134,7 +134,9 @@ class Stack:
         # One attempt: a refusal or a dead emulator should be seen at once, not after retries.
         config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60)
         make: Any = self._session.client
-        return make(service, endpoint_url=self.url, region_name=region, config=config, **keys)
+        client = make(service, endpoint_url=self.url, region_name=region, config=config, **keys)
+        client.meta.events.register("before-send", _connecting_anew)
+        return client
 
     def assume(self, account_id: str, role_arn: str, *, credentials: Mapping[str, str] | None = None, **request: Any) -> dict[str, str]:
         """Assume the role as the account's root or with `credentials`; return the session's, as `client` takes them.
@@ -365,6 +367,11 @@ def _tail(path: Path, lines: int = _LOG_LINES) -> str:
     if not path.exists():
         return "(no log)"
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _connecting_anew(request: Any, **_: Any) -> None:
+    """The emulator ends a connection that was idle for 75 seconds, perhaps in the moment of the next call; and there is but one attempt."""
+    request.headers["Connection"] = "close"
 
 
 @contextlib.contextmanager

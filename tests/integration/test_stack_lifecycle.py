@@ -128,6 +128,11 @@ def test_the_users_aws_settings_do_not_reach_the_stack(cloud: Stack, monkeypatch
         assert stack.client("sts", STAGING.id).get_caller_identity()["Account"] == STAGING.id
 
 
+def test_no_connection_is_kept_that_the_emulator_could_end_in_the_moment_of_the_next_call(cloud: Stack) -> None:
+    answer = cloud.client("sts", HUB.id).get_caller_identity()
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["connection"] == "close"
+
+
 def test_a_stack_that_fails_to_deploy_names_the_resource(cloud: Stack, tmp_path: Path) -> None:
     template = tmp_path / "bad.json"
     template.write_text(BAD_TEMPLATE)
