@@ -71,7 +71,7 @@ peers: .tools/peers/.ready ## what bench measures Doorward beside, in environmen
 	  || { echo "peers: 'npm ci' failed in .tools/peers/node; it needs Node 20 or later and the npm registry. Install Node and run make peers again." >&2; exit 1; }
 	@touch $@
 
-bench: build peers ## measure what docs/performance.md states, beside its peers (ROWS='judging importing' for some, QUICK=1 for less)
+bench: build peers ## measure what docs/performance.md states, beside its peers (ROWS='judging importing' for some, ROWS=stack_rate for the local stack, QUICK=1 for less)
 	@python -m bench $(ROWS) $(if $(QUICK),--quick)
 
 oracle: setup ## 100,000 drawn policies, decided by the search and by cvc5: they must agree (about 35 min on two busy cores; POLICIES=1000 for fewer)
