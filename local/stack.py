@@ -224,6 +224,10 @@ class Stack:
         stack = self.client("cloudformation", account_id, region=region).describe_stacks(StackName=name)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
+    def rest_api_url(self, api_id: str, stage_name: str) -> str:
+        """Where a stage of a REST API answers; AWS's host name leads nowhere here."""
+        return f"{self.url}/_aws/execute-api/{api_id}/{stage_name}"
+
     # -- the additions to the emulator -----------------------------------------
 
     def state(self) -> dict[str, Any]:

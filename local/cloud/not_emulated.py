@@ -15,7 +15,7 @@ ACCEPTED: Final[dict[str, dict[str, str]]] = {
 NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
     (
         "CloudFormation",
-        "accepted without effect: DynamoDB recovery, TTL, encryption; ReservedConcurrentExecutions; a REST API's policy",
+        "accepted without effect: DynamoDB recovery, TTL, encryption; ReservedConcurrentExecutions",
     ),
     ("CloudFormation", "SNS topics without a TopicPolicy let everybody publish; StackSets cannot be looked at"),
     (
@@ -34,6 +34,7 @@ NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
         "root may assume roles; a chained session may last longer than an hour; no packed policy size; no AssumeRoot or WithSAML",
     ),
     ("STS", "sts:SetSourceIdentity is asked of the trust policy only, not of the caller"),
+    ("API Gateway", "a changed policy counts before it is deployed; a REST API's function needs no lambda:Permission; no WAF, no caching"),
     ("Lambda", "functions run on this Python and see its packages, whatever Runtime, Architectures and MemorySize say"),
     ("S3", "whoever asks to bypass a governance lock may, with or without s3:BypassGovernanceRetention"),
     ("SecurityHub", "there is none"),

@@ -3,10 +3,17 @@
 import io
 import json
 import time
+import urllib.error
+import urllib.request
 import uuid
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from local.stack import Stack
 from local.world import REGION
@@ -133,3 +140,53 @@ def function(stack: Stack, account_id: str, source: str, *policies: str, path: s
 
 def bus_arn(account_id: str, name: str, region: str = REGION) -> str:
     return f"arn:aws:events:{region}:{account_id}:event-bus/{name}"
+
+
+class EchoApi(NamedTuple):
+    """The REST API of echo-api.yaml, whose function answers with the event it got."""
+
+    stack: Stack
+    account_id: str
+    id: str
+
+    def govern(self, *statements: Mapping[str, Any]) -> None:
+        """Give it a resource policy of these statements, or none."""
+        policy = {"op": "replace", "path": "/policy", "value": document(*statements) if statements else ""}
+        self.stack.client("apigateway", self.account_id).update_rest_api(restApiId=self.id, patchOperations=[policy])
+
+    def call(
+        self, path: str, credentials: Mapping[str, str] | None = None, *, method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """The status and the decoded answer; `credentials` as `Stack.client` takes them, None for an unsigned call."""
+        url = self.stack.rest_api_url(self.id, "v1") + path
+        request = AWSRequest(method, url, headers={"User-Agent": "echo/1"})
+        if credentials:
+            names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+            keys: list[Any] = [credentials.get(each) for each in names]
+            SigV4Auth(Credentials(*keys), "execute-api", REGION).add_auth(request)
+        sent = urllib.request.Request(url, method=method, headers={**dict(request.headers), **(headers or {})})
+        try:
+            with urllib.request.urlopen(sent, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, json.load(refusal)
+
+
+def echo_api(stack: Stack, account_id: str, *statements: Mapping[str, Any]) -> EchoApi:
+    """Deploy echo-api.yaml with a resource policy of these statements."""
+    name, template = unique("echo"), Path(__file__).with_name("echo-api.yaml")
+    body = template.read_text().replace("CustomStatements: []", f"CustomStatements: {json.dumps(statements)}")
+    filled = stack.folder / f"{name}.yaml"
+    filled.write_text(body)
+    return EchoApi(stack, account_id, stack.deploy_stack(account_id, name, filled, {})["ApiId"])
+
+
+def invoking(effect: str, resource: str = "execute-api:/*", **condition: Any) -> dict[str, Any]:
+    """A statement of a resource policy about whoever calls; `condition` by operator."""
+    conditions = {"Condition": condition} if condition else {}
+    return {"Effect": effect, "Principal": "*", "Action": "execute-api:Invoke", "Resource": resource, **conditions}
+
+
+def root_keys(account_id: str) -> dict[str, str]:
+    """What stands for the keys of an account's root, as `Stack.client` takes them."""
+    return {"aws_access_key_id": account_id, "aws_secret_access_key": "test"}

@@ -31,14 +31,18 @@ from local.world import (
 )
 from tests.integration.emulated import (
     ALL_MANAGEMENT_EVENTS,
+    EchoApi,
     allowing,
     bus_arn,
     document,
+    echo_api,
     function,
+    invoking,
     listen,
     queue,
     records,
     role,
+    root_keys,
     root_of,
     trusting,
     unique,
@@ -1161,6 +1165,170 @@ def test_a_function_that_is_killed_has_done_what_it_called_for_and_does_not_hear
     assert cloud.client("iam", HUB.id).get_user(UserName=name)
     assert cloud.state()["failures"]["killed_at"]
     assert functions.invoke(FunctionName=works, Payload=json.dumps(unique("again")))["Payload"].read() == b'"heard"'
+
+
+# -- rest_apis, rest_callers -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def echo(cloud: Stack) -> EchoApi:
+    """An API of the hub account; whoever needs a policy gives it one."""
+    return echo_api(cloud, HUB.id, invoking("Allow"))
+
+
+ELSEWHERE = "execute-api:/*/GET/elsewhere"
+OUR_ORGANIZATION: dict[str, Any] = {"StringEquals": {"aws:PrincipalOrgID": ORGANIZATION_ID}}
+MAY_INVOKE = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
+
+
+def test_a_rest_api_is_found_from_another_account_and_runs_in_its_own(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        api = echo_api(stack, HUB.id, invoking("Allow"))
+        exactly = f"arn:aws:execute-api:{REGION}:{HUB.id}:{api.id}/v1/GET/signed/a:b"
+        status, answer = api.call("/signed/a:b", user(stack, PROD.id, allowing("execute-api:Invoke", exactly)))
+        return status == 200 and f":{HUB.id}:function:" in answer["function_arn"]
+
+    closed_only_by_us(probe, cloud, bare, "rest_apis")
+
+
+def test_a_rest_api_has_the_policy_that_sam_writes_into_its_body(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        api = echo_api(stack, HUB.id, invoking("Deny"))
+        return api.call("/open", method="POST")[0] == 403
+
+    closed_only_by_us(probe, cloud, bare, "rest_apis")
+
+
+@pytest.mark.parametrize(
+    ("account_id", "of_his", "of_the_api", "status"),
+    [
+        (HUB.id, [MAY_INVOKE], [], 200),
+        (HUB.id, [MAY_INVOKE], [invoking("Allow", ELSEWHERE)], 200),
+        (HUB.id, [], [invoking("Allow")], 200),
+        (HUB.id, [], [invoking("Allow", ELSEWHERE)], 403),
+        (HUB.id, [MAY_INVOKE], [invoking("Allow"), invoking("Deny")], 403),
+        (HUB.id, [MAY_INVOKE], [invoking("Deny", ELSEWHERE)], 200),
+        (HUB.id, [MAY_INVOKE | {"Effect": "Deny"}], [invoking("Allow")], 403),
+        (HUB.id, None, [invoking("Allow", ELSEWHERE)], 200),
+        (HUB.id, None, [invoking("Deny")], 403),
+        (PROD.id, [MAY_INVOKE], [invoking("Allow")], 200),
+        (PROD.id, [MAY_INVOKE], [invoking("Allow", **OUR_ORGANIZATION)], 200),
+        (PROD.id, [MAY_INVOKE], [], 403),
+        (PROD.id, [MAY_INVOKE], [invoking("Allow", ELSEWHERE)], 403),
+        (PROD.id, [], [invoking("Allow")], 403),
+        (PROD.id, [MAY_INVOKE], [invoking("Allow"), invoking("Deny")], 403),
+        (PROD.id, [MAY_INVOKE | {"Effect": "Deny"}], [invoking("Allow")], 403),
+        (PROD.id, None, [invoking("Allow")], 200),
+        (PROD.id, None, [invoking("Allow", ELSEWHERE)], 403),
+        (STRANGER.id, [MAY_INVOKE], [invoking("Allow")], 200),
+        (STRANGER.id, [MAY_INVOKE], [invoking("Allow", **OUR_ORGANIZATION)], 403),
+        (STRANGER.id, None, [invoking("Allow", **OUR_ORGANIZATION)], 403),
+    ],
+)
+def test_who_signs_may_call_by_his_policies_and_the_apis(
+    echo: EchoApi, account_id: str, of_his: list[dict[str, Any]] | None, of_the_api: list[dict[str, Any]], status: int
+) -> None:
+    """In the API's account either allows, from another both do, and a Deny wins; None: the account's root, who may do anything."""
+    echo.govern(*of_the_api)
+    caller = root_keys(account_id) if of_his is None else user(echo.stack, account_id, *([document(*of_his)] if of_his else []))
+    got, answer = echo.call("/signed/x", caller)
+    assert got == status, answer
+    if status == 403:
+        assert f"is not authorized to perform: execute-api:Invoke on resource: arn:aws:execute-api:{REGION}:****" in answer["Message"]
+        assert HUB.id not in answer["Message"].partition(" on resource: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("of_the_api", "status"),
+    [
+        ([], 200),
+        ([invoking("Allow", "execute-api:/*/POST/open")], 200),
+        ([invoking("Allow", ELSEWHERE)], 403),
+        ([invoking("Allow", **OUR_ORGANIZATION)], 403),
+        ([invoking("Allow"), invoking("Deny")], 403),
+    ],
+)
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_route_without_authorization_needs_the_policy_to_allow_anybody(
+    echo: EchoApi, of_the_api: list[dict[str, Any]], status: int, signed: bool
+) -> None:
+    echo.govern(*of_the_api)
+    keys = user(echo.stack, HUB.id, document(MAY_INVOKE)) if signed else None
+    assert echo.call("/open", keys, method="POST")[0] == status
+
+
+@pytest.mark.parametrize(
+    ("token", "of_the_api", "status"),
+    [
+        ("right", [invoking("Allow", **OUR_ORGANIZATION)], 200),
+        ("wrong", [invoking("Allow")], 403),
+        ("right", [invoking("Allow"), invoking("Deny")], 403),
+    ],
+)
+def test_a_lambda_authorizer_decides_unless_the_policy_denies(
+    echo: EchoApi, token: str, of_the_api: list[dict[str, Any]], status: int
+) -> None:
+    echo.govern(*of_the_api)
+    assert echo.call("/token", headers={"Authorization": token})[0] == status
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ({"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, 200),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, 403),
+        ({"Bool": {"aws:SecureTransport": "true"}}, 200),
+        ({"Bool": {"aws:SecureTransport": "false"}}, 403),
+    ],
+)
+def test_the_policy_sees_how_the_call_came(echo: EchoApi, condition: dict[str, Any], status: int) -> None:
+    echo.govern(invoking("Allow", **condition))
+    spoofed = {"X-Forwarded-For": "10.0.0.1"}
+    assert echo.call("/open", method="POST", headers=spoofed)[0] == status
+    assert echo.call("/signed/x", user(echo.stack, PROD.id, document(MAY_INVOKE)), headers=spoofed)[0] == status
+
+
+def test_a_signature_is_checked_in_the_callers_account(echo: EchoApi) -> None:
+    echo.govern(invoking("Allow"))
+    keys = user(echo.stack, PROD.id, document(MAY_INVOKE))
+    assert echo.call("/signed/x", {**keys, "aws_secret_access_key": "wrong"})[0] == 403
+    assert echo.call("/signed/x") == (403, {"message": "Missing Authentication Token"})
+    assert echo.call("/signed/x", headers={"Authorization": "Bearer right"})[0] == 403
+    assert echo.call("/signed/x", keys)[0] == 200
+
+
+def test_a_function_is_told_who_called_its_rest_api(cloud: Stack, bare: Stack, echo: EchoApi) -> None:
+    def probe(stack: Stack) -> bool:
+        api = echo_api(stack, HUB.id)
+        _status, answer = api.call("/signed/x", root_keys(HUB.id), headers={"X-Forwarded-For": "10.0.0.1"})
+        return bool(answer["event"]["requestContext"]["identity"]["sourceIp"] == "127.0.0.1")
+
+    closed_only_by_us(probe, cloud, bare, "rest_callers")
+    echo.govern(invoking("Allow"))
+
+    def identity(keys: dict[str, str]) -> Any:
+        return echo.call("/signed/x", keys)[1]["event"]["requestContext"]["identity"]
+
+    for account, organization_id in ((HUB, ORGANIZATION_ID), (PROD, ORGANIZATION_ID), (STRANGER, None)):
+        of_user = user(cloud, account.id, document(MAY_INVOKE))
+        known = cloud.client("sts", account.id, **of_user).get_caller_identity()
+        came = {"sourceIp": "127.0.0.1", "userAgent": "echo/1", "principalOrgId": organization_id, "accountId": account.id}
+        cognito = dict.fromkeys(
+            f"cognito{each}" for each in ("AuthenticationProvider", "AuthenticationType", "IdentityId", "IdentityPoolId")
+        )
+        expected = came | cognito | {"caller": known["UserId"], "user": known["UserId"], "userArn": known["Arn"]}
+        assert known["UserId"].startswith("AIDA")
+        assert identity(of_user) == expected | {"accessKey": of_user["aws_access_key_id"]}
+        arn = role(cloud, account.id, trusting(root_of(account.id)), document(MAY_INVOKE), path="/teams/a/")
+        name = arn.rpartition("/")[2]
+        session = cloud.assume(account.id, arn, RoleSessionName="ann@acme.example")
+        caller = f"{cloud.client('iam', account.id).get_role(RoleName=name)['Role']['RoleId']}:ann@acme.example"
+        assert caller.startswith("AROA")
+        of_session = {"caller": caller, "user": caller, "accessKey": session["aws_access_key_id"]}
+        session_arn = f"arn:aws:sts::{account.id}:assumed-role/{name}/ann@acme.example"
+        assert identity(session) == expected | of_session | {"userArn": session_arn}
+    nobody = echo.call("/open", method="POST")[1]["event"]["requestContext"]["identity"]
+    assert {name for name, value in nobody.items() if value is not None} == {"sourceIp", "userAgent"}
 
 
 # -- control, observations -------------------------------------------------------------------------
