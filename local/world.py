@@ -1,4 +1,4 @@
-"""The accounts that the local stack, its tests and its demo play in: data only."""
+"""The accounts and people that the local stack, its tests and its demo play with: data only."""
 
 from typing import Final, NamedTuple
 
@@ -40,6 +40,22 @@ ORGANIZATIONAL_UNITS: Final = {
     "/workloads/prod": "ou-ab12-11111111",
 }
 """Ids by path; a parent stands before its children."""
+
+
+class Person(NamedTuple):
+    """Somebody in Identity Center."""
+
+    user_name: str
+    """Also the name of every session that Identity Center opens for him."""
+    display_name: str
+    groups: tuple[str, ...] = ()
+
+
+ANN: Final = Person("ann@acme.example", "Ann", ("security",))
+JOE: Final = Person("joe@acme.example", "Joe", ("security",))
+JANE: Final = Person("jane@acme.example", "Jane")
+"""The developer, in her account the IAM user jane."""
+PEOPLE: Final = (ANN, JOE, JANE)
 
 SLACK_CHANNEL: Final = "C0123456789"
 SLACK_PLACES: Final = {

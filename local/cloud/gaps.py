@@ -22,6 +22,7 @@ from local.cloud import (
     rest_callers,
     role_paths,
     rule_references,
+    saml_sessions,
     service_targets,
     source_identity,
     stack_buckets,
@@ -50,6 +51,7 @@ GAPS: Final[tuple[Gap, ...]] = (
     calls,  # before whoever completes what a policy is asked with
     organization,
     source_identity,
+    saml_sessions,
     condition_keys,
     role_paths,
     stack_sets,

@@ -1,8 +1,9 @@
 """Gap: MiniStack has no identity store (the users and groups of Identity Center).
 
 The one here belongs to the management account, in any region, and answers what Doorward asks of it: users by name or id, and whose groups
-somebody is in. Whoever administers it makes and deletes them by the same API; UpdateUser's `UserStatus` stands for the switch in AWS's
-console. User names are found to the letter; AWS does not say whether it forgives more.
+somebody is in. The people of local.world are in it from the start; whoever administers it makes and deletes others by the same API.
+UpdateUser's `UserStatus` stands for the switch in AWS's console. User names are found to the letter; AWS does not say whether it
+forgives more.
 
 https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_Operations.html
 """
@@ -17,7 +18,7 @@ from ministack.core import iam_actions, router
 from ministack.core.responses import error_response_json, get_account_id
 
 from local.cloud.resource_arns import Call, correct
-from local.world import MANAGEMENT
+from local.world import MANAGEMENT, PEOPLE
 
 READ_AGAINST = {
     "ministack.core.router:detect_service": "fd156fac4b5d",
@@ -47,6 +48,19 @@ def install() -> None:
     iam_actions.SERVICE_TO_IAM_NAMESPACE[SERVICE] = SERVICE
     app.SERVICE_HANDLERS[SERVICE] = handle_request
     correct(_resource)
+    _found()
+
+
+def _found() -> None:
+    group_ids = {
+        name: _create_group({"DisplayName": name})["GroupId"] for name in sorted({group for person in PEOPLE for group in person.groups})
+    }
+    for person in PEOPLE:
+        emails = [{"Value": person.user_name, "Type": "work", "Primary": True}]
+        about = {"IdentityStoreId": STORE, "UserName": person.user_name, "DisplayName": person.display_name, "Emails": emails}
+        user = _create_user(about)
+        for group in person.groups:
+            _create_membership({"GroupId": group_ids[group], "MemberId": {"UserId": user["UserId"]}})
 
 
 def _resource(call: Call, arn: Any) -> Any:
@@ -132,6 +146,13 @@ def _list_memberships_for_member(request: Mapping[str, Any]) -> dict[str, Any]:
     return _page([each for each in _memberships.values() if each["MemberId"] == request["MemberId"]], "GroupMemberships", request)
 
 
+def _is_member_in_groups(request: Mapping[str, Any]) -> dict[str, Any]:
+    member = request["MemberId"]
+    joined = {each["GroupId"] for each in _memberships.values() if each["MemberId"] == member}
+    results = [{"GroupId": each, "MemberId": member, "MembershipExists": each in joined} for each in request["GroupIds"]]
+    return {"Results": results}
+
+
 def _of(things: dict[str, dict[str, Any]], thing_id: str, kind: str) -> dict[str, Any]:
     if thing_id not in things:
         raise _Refused("ResourceNotFoundException", f"{kind} not found.")
@@ -155,4 +176,5 @@ _OPERATIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] 
     "CreateGroupMembership": _create_membership,
     "DeleteGroupMembership": _delete_membership,
     "ListGroupMembershipsForMember": _list_memberships_for_member,
+    "IsMemberInGroups": _is_member_in_groups,
 }

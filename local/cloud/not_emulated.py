@@ -31,14 +31,15 @@ NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
     ("IAM", "GetAccountAuthorizationDetails ignores MaxItems; RoleLastUsed is never set"),
     (
         "STS",
-        "root may assume roles; a chained session may last longer than an hour; no packed policy size; no AssumeRoot or WithSAML",
+        "root may assume roles; a chained session may last longer than an hour; no packed policy size; no AssumeRoot",
     ),
     ("STS", "sts:SetSourceIdentity is asked of the trust policy only, not of the caller"),
     ("API Gateway", "a changed policy counts before it is deployed; a REST API's function needs no lambda:Permission; no WAF, no caching"),
+    ("STS", "whoever asserts by SAML is believed: no signature is checked, and no tags are taken"),
     ("Lambda", "functions run on this Python and see its packages, whatever Runtime, Architectures and MemorySize say"),
     ("S3", "whoever asks to bypass a governance lock may, with or without s3:BypassGovernanceRetention"),
     ("SecurityHub", "there is none"),
-    ("IdentityCenter", "users and groups of the identity store alone: no permission sets, no roles, nobody signs in"),
+    ("IdentityCenter", "users and groups of the identity store alone: no permission sets; local/identity_center.py plays the rest"),
     ("SecretsManager", "secrets do not rotate"),
     ("every service", "no rate limits, no TLS"),
 )

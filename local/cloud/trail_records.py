@@ -247,6 +247,8 @@ def _caller(call: Call, operation_name: str, given: dict[str, Any]) -> tuple[str
     """Return the caller's account and userIdentity; an unknown key has none, and then nothing is logged."""
     if operation_name == "AssumeRoleWithWebIdentity":
         return str(given.get("roleArn", "::::")).split(":")[4], _web_identity(call)
+    if operation_name == "AssumeRoleWithSAML":
+        return str(given.get("roleArn", "::::")).split(":")[4], _saml_user(call)
     credential = resolve_credential(call.access_key_id, call.account_id)
     if isinstance(credential, CredentialResolutionError):
         return call.account_id, None
@@ -296,11 +298,22 @@ def _attributes(access_key_id: str) -> dict[str, str]:
     return {"creationDate": f"{datetime.fromtimestamp(issued_at, UTC):%Y-%m-%dT%H:%M:%SZ}", "mfaAuthenticated": "false"}
 
 
+def _answered(call: Call) -> Mapping[str, Any]:
+    """The answer to a call that nobody signed; nothing, where it was refused."""
+    operation = api_shapes.operation_of("sts", call.headers, call.body)
+    if operation is None or call.status >= 300:  # noqa: PLR2004 - HTTP
+        return {}
+    return api_shapes.response_elements(operation, call.status, call.answer_headers, call.answer) or {}
+
+
+def _saml_user(call: Call) -> dict[str, Any]:
+    """Its identityProvider is no ARN: it is the name qualifier of the subject."""
+    qualifier, subject = (str(_answered(call).get(key, "")) for key in ("nameQualifier", "subject"))
+    return {"type": "SAMLUser", "principalId": f"{qualifier}:{subject}", "userName": subject, "identityProvider": qualifier}
+
+
 def _web_identity(call: Call) -> dict[str, Any]:
-    operation = api_shapes.operation_of("sts", {}, b"Action=AssumeRoleWithWebIdentity")
-    answer = {}
-    if operation and call.status < 300:  # noqa: PLR2004 - HTTP
-        answer = api_shapes.response_elements(operation, call.status, call.answer_headers, call.answer) or {}
+    answer = _answered(call)
     provider, audience, subject = (str(answer.get(key, "")) for key in ("provider", "audience", "subjectFromWebIdentityToken"))
     return {
         "type": "WebIdentityUser",

@@ -13,15 +13,18 @@ import pytest
 from botocore.exceptions import ClientError
 
 from doorward.aws.people import IdentityStoreDirectory
+from local import identity_center
 from local.cloud import gaps, identity_store, reading
 from local.cloud.not_emulated import ACCEPTED
 from local.stack import Stack, StackError
 from local.world import (
     HUB,
+    JANE,
     MANAGEMENT,
     ORGANIZATION,
     ORGANIZATION_ID,
     OTHER_REGION,
+    PEOPLE,
     PROD,
     REGION,
     ROOT_ID,
@@ -1165,6 +1168,83 @@ def test_a_function_that_is_killed_has_done_what_it_called_for_and_does_not_hear
     assert cloud.client("iam", HUB.id).get_user(UserName=name)
     assert cloud.state()["failures"]["killed_at"]
     assert functions.invoke(FunctionName=works, Payload=json.dumps(unique("again")))["Payload"].read() == b'"heard"'
+
+
+def test_the_people_of_the_world_are_in_identity_center(cloud: Stack) -> None:
+    center: Any = cloud.client("identitystore", MANAGEMENT.id)
+    directory = IdentityStoreDirectory(lambda: center, identity_store.STORE)
+    nowhere = "00000000-0000-0000-0000-000000000000"
+    for person in PEOPLE:
+        (found,) = directory.users_named(person.user_name)
+        member = {"UserId": found.person.user_id}
+        assert (found.enabled, found.person.display_name, found.person.email) == (True, person.display_name, person.user_name)
+        assert directory.groups_of(found.person.user_id) == set(person.groups)
+        joined = center.list_group_memberships_for_member(IdentityStoreId=identity_store.STORE, MemberId=member)["GroupMemberships"]
+        asked = [*(each["GroupId"] for each in joined), nowhere]
+        answer = center.is_member_in_groups(IdentityStoreId=identity_store.STORE, MemberId=member, GroupIds=asked)
+        assert {each["GroupId"] for each in answer["Results"] if each["MembershipExists"]} == set(asked) - {nowhere}
+
+
+# -- saml_sessions ---------------------------------------------------------------------------------
+
+
+def test_identity_center_opens_a_session_named_after_a_person(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        identity_center.connect(stack, SHARED_SERVICES)
+        identity_center.assign(stack, SHARED_SERVICES, "Reader", "iam:ListRoles", "*")
+        try:
+            keys = identity_center.sign_in(stack, JANE, SHARED_SERVICES, "Reader")
+        except ClientError:
+            return False
+        name = identity_center.role_arn(SHARED_SERVICES, "Reader").rpartition("/")[2]
+        known = stack.client("sts", SHARED_SERVICES.id, **keys).get_caller_identity()
+        role_id = stack.client("iam", SHARED_SERVICES.id).get_role(RoleName=name)["Role"]["RoleId"]
+        assert known["UserId"] == f"{role_id}:{JANE.user_name}"
+        assert known["Arn"] == f"arn:aws:sts::{SHARED_SERVICES.id}:assumed-role/{name}/{JANE.user_name}"
+        iam = stack.client("iam", SHARED_SERVICES.id, **keys)
+        assert refusal(iam.list_users) == "AccessDenied"
+        return refusal(iam.list_roles) is None
+
+    inbox = records(cloud, SHARED_SERVICES.id, "AssumeRoleWithSAML")
+    closed_only_by_us(probe, cloud, bare, "saml_sessions")
+    (event,) = inbox.wait()
+    detail = event["detail"]
+    provider, role_arn = identity_center.provider_arn(SHARED_SERVICES), identity_center.role_arn(SHARED_SERVICES, "Reader")
+    assert detail["requestParameters"] == {"roleArn": role_arn, "principalArn": provider}
+    qualifier = detail["responseElements"]["nameQualifier"]
+    assert detail["userIdentity"] == {
+        "type": "SAMLUser",
+        "principalId": f"{qualifier}:{JANE.user_name}",
+        "userName": JANE.user_name,
+        "identityProvider": qualifier,
+    }
+    assert "sessionToken" not in json.dumps(event)
+
+
+def test_nobody_comes_by_saml_whom_provider_and_role_do_not_let_in(cloud: Stack) -> None:
+    iam, sts, name = cloud.client("iam", STAGING.id), cloud.client("sts", STAGING.id), unique("idp")
+    metadata = '<EntityDescriptor entityID="https://idp.example"/>'.ljust(1000)
+    provider = iam.create_saml_provider(Name=name, SAMLMetadataDocument=metadata)["SAMLProviderArn"]
+
+    def let_in(federated: str) -> str:
+        trust = trusting({"Federated": federated}, "sts:AssumeRoleWithSAML", StringEquals={"SAML:aud": "https://us"})
+        return role(cloud, STAGING.id, trust, path="/saml/")
+
+    def asserting(arn: str, named: str | None = None, **asserted: str) -> str | None:
+        as_it_should_be = {"issuer": "https://idp.example", "audience": "https://us"}
+        text = identity_center.assertion("ann", named or f"{provider},{arn}", **{**as_it_should_be, **asserted})
+        return refusal(lambda: sts.assume_role_with_saml(RoleArn=arn, PrincipalArn=provider, SAMLAssertion=text))
+
+    ours, others = let_in(provider), let_in(provider + "2")
+    assert asserting(ours) is None
+    assert asserting(ours, issuer="https://other.example") == "InvalidIdentityToken"
+    assert asserting(ours, audience="https://them") == "AccessDenied"
+    assert asserting(ours, f"{others},{provider}") == "AccessDenied"
+    assert asserting(others) == "AccessDenied"
+    assert asserting(ours.replace("/saml/", "/")) == "AccessDenied"
+    assert refusal(lambda: sts.assume_role_with_saml(RoleArn=ours, PrincipalArn=provider, SAMLAssertion="none")) == "InvalidIdentityToken"
+    iam.update_saml_provider(SAMLProviderArn=provider, SAMLMetadataDocument="<EntityDescriptor/>".ljust(1000))
+    assert asserting(ours) == "InvalidIdentityToken"
 
 
 # -- rest_apis, rest_callers -----------------------------------------------------------------------
