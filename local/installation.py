@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from doorward.organization.installation import CONTAINED_POLICY
 from doorward.usecases.notify_people import FOR_PROGRAMS
+from local import identity_center
 from local.slack_sink import SlackSink
 from local.stack import HUB_STACK, ROOT, Stack, StackError
 from local.world import (
@@ -100,6 +101,12 @@ class Installation:
         ]
         return sorted((each for each in told if each.detail.get("detection") == detection), key=lambda each: each.at)
 
+    @property
+    def api_url(self) -> str:
+        """Where people decide."""
+        api_id = self.outputs["ApiUrl"].partition("//")[2].partition(".")[0]
+        return self.stack.rest_api_url(api_id, "v1")
+
     def contained(self) -> tuple[str, Any, list[str]]:
         """The service control policy that stops authors: its id, what it says, and the accounts that it is attached to."""
         organizations = self.stack.client("organizations", MANAGEMENT.id)
@@ -173,6 +180,7 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
     token = secrets.create_secret(Name="slack-bot-token", SecretString="xoxb-local")["ARN"]
     for account in ORGANIZATION:
         _log_everything(stack, account)
+    identity_center.found(stack)
     progress("sam deploy of the hub stack (template.yaml)")
     outputs = stack.deploy_hub(
         {

@@ -185,6 +185,7 @@ def _folder_sources(config_dir: Path) -> tuple[_Source, _Source]:
     if not problems:
         _check_matches_name_accounts(sources[0], sources[1])
         _check_matches_reach_accounts(sources[0], sources[1])
+        _check_deciders_are_groups(sources[0], sources[1])
         problems = sources[1].problems
     if problems:
         raise InvalidConfiguration(problems)
@@ -448,7 +449,7 @@ def _check_scope_names(source: _Source) -> None:
 
 def _matching(guardrails: _Source) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """Parts that say for which roles they count, each with its place."""
-    for part in ("scopes", "boundaries"):
+    for part in ("scopes", "boundaries", "deciders"):
         for position, each in enumerate(_listed(guardrails.data, (part,))):
             yield (part, position), each
 
@@ -478,6 +479,20 @@ def _check_matches_reach_accounts(organization: _Source, guardrails: _Source) ->
                 guardrails.refuse(
                     (*place, "match", "tags", key), f"no account of {organization.file.name} has the tag {_short(str(value))}"
                 )
+
+
+def _check_deciders_are_groups(organization: _Source, guardrails: _Source) -> None:
+    """Nobody is in a group that is not there, so nobody could ever decide."""
+    groups = sorted(_at(organization.data, ("identity", "groups")) or {})
+    for position, each in enumerate(_listed(guardrails.data, ("deciders",))):
+        for part in ("approvers", "escalate_to"):
+            for index, name in enumerate(_listed(each, (part,))):
+                if name not in groups:
+                    cure = _did_you_mean(str(name), groups)
+                    guardrails.refuse(
+                        ("deciders", position, part, index),
+                        f"{_short(str(name))} is no group of {organization.file.name}, identity.groups{cure}",
+                    )
 
 
 def _check_trust_is_bounded(source: _Source) -> None:

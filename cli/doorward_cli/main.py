@@ -55,6 +55,8 @@ guardrails_app = typer.Typer(help="The guardrails themselves.", no_args_is_help=
 app.add_typer(guardrails_app, name="guardrails")
 kill_switch_app = typer.Typer(help="Stop Doorward's writes, and let them go on.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(kill_switch_app, name="kill-switch")
+findings_app = typer.Typer(help="What stands, and what people say to it.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(findings_app, name="findings")
 audit_app = typer.Typer(help="What happened to each thing that people decide on.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(audit_app, name="audit")
 
@@ -395,6 +397,71 @@ def plan_command(
     else:
         planning.print_table(plan)
     return DONE if planning.is_quiet(plan) else REPORTED
+
+
+_API_OPTION = Annotated[str | None, typer.Option("--api", metavar="URL", envvar="DOORWARD_API_URL", help="Doorward's API.")]
+_FINDING_ARGUMENT = Annotated[str, typer.Argument(metavar="FINDING", help="Its id, dw-…")]
+
+
+@findings_app.command("list")
+def findings_list_command(api: _API_OPTION = None, format_: _FORMAT_OPTION = "table") -> int:
+    """Show the findings that stand. Exit status: 0 none, 1 some, 2 wrong usage or not for you, 3 the API failed."""
+    from doorward_cli import deciding
+    from doorward_cli.api import Api
+
+    _check_format(format_)
+    findings = _answered(lambda: deciding.every_finding(Api(api)))
+    if format_ == "json":
+        deciding.write_json(findings, sys.stdout)
+    else:
+        deciding.print_list(findings)
+    return REPORTED if findings else DONE
+
+
+@findings_app.command("show")
+def findings_show_command(finding: _FINDING_ARGUMENT, api: _API_OPTION = None, format_: _FORMAT_OPTION = "table") -> int:
+    """Show one, with its proof and the proposed remedy. Exit status: 0 shown, 2 wrong usage or not for you, 3 the API failed."""
+    from doorward_cli import deciding
+    from doorward_cli.api import Api
+
+    _check_format(format_)
+    found = _answered(lambda: deciding.one_finding(Api(api), finding))
+    if format_ == "json":
+        deciding.write_json(found, sys.stdout)
+    else:
+        deciding.print_finding(found)
+    return DONE
+
+
+@findings_app.command("apply")
+def findings_apply_command(
+    finding: _FINDING_ARGUMENT,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the audit.")] = "",
+    no: Annotated[bool, typer.Option("--no", help="Say no, for good.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask once more.")] = False,
+    api: _API_OPTION = None,
+) -> int:
+    """Say yes, or no, to the proposed remedy. Exit status: 0 said, 1 not said after all, 2 wrong usage or not for you, 3 the API failed."""
+    from doorward_cli import deciding
+    from doorward_cli.api import Api
+
+    client = Api(api)
+    found = _answered(lambda: deciding.one_finding(client, finding))
+    deciding.print_finding(found)
+    if not yes and not typer.confirm(f"Say {'no' if no else 'yes'} to this?", err=True):
+        return REPORTED
+    deciding.print_answer(_answered(lambda: deciding.say(client, found, "apply", yes=not no, reason=reason)))
+    return DONE
+
+
+def _answered[T](ask: Callable[[], T]) -> T:
+    """Raises UsageFault where the API refused: it says why, and what to do."""
+    from doorward_cli.api import Refused
+
+    try:
+        return ask()
+    except Refused as error:
+        raise UsageFault(str(error)) from None
 
 
 @audit_app.command("verify")

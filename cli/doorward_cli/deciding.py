@@ -1,0 +1,96 @@
+"""`doorward findings`: what stands, what is proposed, and what people say to it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+from rich.text import Text
+
+from doorward.findings.escaping import for_terminal
+from doorward.findings.wording import witness_in_words
+from doorward_cli.api import Api
+from doorward_cli.tables import print_lines
+
+_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow"}
+
+
+def every_finding(api: Api) -> list[dict[str, Any]]:
+    """All pages. Raises Refused, Unavailable, Misconfigured."""
+    found: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        page = api.call("GET", f"/findings?after={after}" if after else "/findings")
+        found += page["findings"]
+        after = page["next"]
+        if after is None:
+            return found
+
+
+def one_finding(api: Api, finding_id: str) -> dict[str, Any]:
+    """Raises Refused, Unavailable, Misconfigured."""
+    found: dict[str, Any] = api.call("GET", f"/findings/{finding_id}")
+    return found
+
+
+def say(api: Api, finding: Mapping[str, Any], what: str, *, yes: bool, reason: str) -> dict[str, Any]:
+    """About what was just shown. Raises Refused, Unavailable, Misconfigured."""
+    shown = (finding["decisions"].get(what) or {}).get("shown", "0" * 64)
+    body = {"answer": "yes" if yes else "no", "shown": shown, "reason": reason}
+    said: dict[str, Any] = api.call("POST", f"/findings/{finding['finding_id']}/{what}", body)
+    return said
+
+
+def write_json(value: object, stream: IO[str]) -> None:
+    stream.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
+
+
+def print_list(findings: list[dict[str, Any]]) -> None:
+    print_lines(_list_lines(findings))
+
+
+def print_finding(finding: Mapping[str, Any]) -> None:
+    print_lines(_finding_lines(finding))
+
+
+def print_answer(said: Mapping[str, Any]) -> None:
+    print_lines(_answer_lines(said))
+
+
+def _list_lines(findings: list[dict[str, Any]]) -> Iterator[tuple[int, Text]]:
+    for each in findings:
+        style = _STYLES.get(each["severity"], "")
+        yield 0, Text().append(f"{each['severity']:<9}", style=style).append(_safe(f"{each['finding_id']}  {each['role_ref']}"))
+        yield 2, Text(_safe(f"{each['action']}: {', '.join(each['rules'])}; since {each['opened_at'][:16]}"), style="dim")
+    if not findings:
+        yield 0, Text("No finding stands.", style="green")
+
+
+def _finding_lines(finding: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
+    style = _STYLES.get(finding["severity"], "")
+    yield 0, Text().append(f"{finding['severity']:<9}", style=style).append(_safe(f"{finding['role_ref']}: {finding['because']}"))
+    for each in finding["findings"]:
+        yield 2, Text(_safe(f"{each['severity']} {each['rule']}: {each['because']}"))
+        if each.get("witness"):
+            yield 4, Text(_safe(f"proof  {witness_in_words(each['witness'])}"), style="dim")
+    actor, event = finding.get("actor") or {}, finding.get("event") or {}
+    yield 2, Text(_safe(f"changed by {actor.get('arn') or actor.get('kind')} ({event.get('name')} at {event.get('time')})"))
+    proposal = finding.get("proposal")
+    if proposal is None:
+        yield 2, Text("no remedy is proved: mend the policy by hand")
+        return
+    yield 2, Text(_safe(f"proposed: {proposal['kind']}"), style="bold")
+    for line in proposal["diff"]:
+        yield 4, Text(_safe(line), style={"+": "green", "-": "red"}.get(line[:1], "dim"))
+    for what, decision in finding["decisions"].items():
+        missing = f"; it takes {decision['missing']}" if decision["missing"] else ""
+        yield 2, Text(_safe(f"{what}: {decision['state']}{missing}"))
+
+
+def _answer_lines(said: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
+    style = {"approved": "green", "refused": "red"}.get(said["state"], "yellow")
+    yield 0, Text().append(f"{said['state']:<9}", style=style).append(_safe(f"{said['what']} {said['about']}: {said['title']}"))
+    yield 2, Text(_safe(said["what_to_do"]))
+
+
+def _safe(text: str) -> str:
+    return for_terminal(text)

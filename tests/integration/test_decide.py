@@ -1,0 +1,107 @@
+"""People decide about a finding, from what they are shown to what then stands: real API, real functions, sessions of Identity Center."""
+
+import json
+import time
+from typing import Any
+
+import boto3
+import pytest
+
+from doorward_cli.api import Api, Refused
+from doorward_cli.deciding import every_finding, one_finding, say
+from local import identity_center
+from local.installation import Installation, People, trusting
+from local.world import ANN, JANE, JOE, PROD, REGION, STRANGER, Person
+from tests.integration.emulated import allowing, unique, user
+
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+
+EVERYBODY = trusting("*")
+SOON_SECONDS = 2.0
+"""From the decision to its effect: the issue that asked for it names it."""
+
+
+def api_of(doorward: Installation, keys: dict[str, str]) -> Api:
+    session: Any = boto3.Session
+    return Api(doorward.api_url, session(region_name=REGION, **keys))
+
+
+def signed_in(doorward: Installation, person: Person) -> Api:
+    return api_of(doorward, identity_center.sign_in(doorward.stack, person))
+
+
+@pytest.fixture
+def finding(doorward: Installation, people: dict[str, People]) -> tuple[str, str]:
+    """A known pipeline lets everybody in: critical, and asked about. (finding id, role name)"""
+    name = unique("asked")
+    people[PROD.id].pipeline().create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(EVERYBODY))
+    cases = doorward.stack.until(lambda: doorward.cases(f"{PROD.id}/{name}"), "the finding")
+    assert cases
+    return json.loads(cases[0]["detail"])["finding_id"], name
+
+
+def closed(doorward: Installation, name: str) -> bool:
+    return bool(doorward.trust_policy(PROD, name) != EVERYBODY)
+
+
+def test_an_approver_sees_the_proof_says_yes_and_the_door_is_closed(doorward: Installation, finding: tuple[str, str]) -> None:
+    finding_id, name = finding
+    api = signed_in(doorward, ANN)
+    assert api.call("GET", "/me")["groups"] == ["security"]
+    assert finding_id in [each["finding_id"] for each in every_finding(api)]
+    shown = one_finding(api, finding_id)
+    assert shown["findings"][0]["witness"] is not None
+    assert shown["proposal"]["diff"]
+    before = time.monotonic()
+    said = say(api, shown, "apply", yes=True, reason="nobody asked me")
+    assert said["state"] == "approved"
+    doorward.stack.until(lambda: closed(doorward, name), "the approved remedy to be written")
+    took = time.monotonic() - before
+    assert took < 10 * SOON_SECONDS  # on a machine that others use; docs/performance.md has what it takes on a quiet one
+    with pytest.raises(Refused, match="does not stand"):
+        say(api, shown, "apply", yes=True, reason="")
+    (case,) = doorward.cases(f"{PROD.id}/{name}")
+    assert json.loads(case["detail"])["approver"] == ANN.user_name
+
+
+def test_a_no_of_somebody_who_may_leaves_it_open_for_good(doorward: Installation, finding: tuple[str, str]) -> None:
+    finding_id, name = finding
+    api = signed_in(doorward, JOE)
+    assert say(api, one_finding(api, finding_id), "apply", yes=False, reason="it is meant to be")["state"] == "refused"
+    ann = signed_in(doorward, ANN)
+    with pytest.raises(Refused, match="decided already"):
+        say(ann, one_finding(ann, finding_id), "apply", yes=True, reason="")
+    assert not closed(doorward, name)
+
+
+def test_who_may_not_decide_sees_it_and_changes_nothing(doorward: Installation, finding: tuple[str, str]) -> None:
+    finding_id, name = finding
+    api = signed_in(doorward, JANE)
+    with pytest.raises(Refused, match="Only security decide this"):
+        say(api, one_finding(api, finding_id), "apply", yes=True, reason="")
+    assert not closed(doorward, name)
+
+
+def test_whoever_is_no_person_of_ours_is_told_nothing(doorward: Installation, finding: tuple[str, str]) -> None:
+    stack, (finding_id, _) = doorward.stack, finding
+    everything = allowing("execute-api:Invoke", "*")
+    strangers: list[dict[str, str]] = [user(stack, STRANGER.id, everything), user(stack, PROD.id, everything)]
+    for keys in strangers:
+        with pytest.raises(Refused):
+            api_of(doorward, keys).call("GET", f"/findings/{finding_id}")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"answer": "maybe", "shown": "0" * 64}, {"answer": "yes", "shown": "x"}, {"answer": "yes", "shown": "0" * 64, "more": 1}],
+)
+def test_a_malformed_answer_is_refused_with_what_is_wrong(doorward: Installation, finding: tuple[str, str], body: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="openapi"):
+        signed_in(doorward, ANN).call("POST", f"/findings/{finding[0]}/apply", body)
+
+
+def test_nothing_else_is_there(doorward: Installation) -> None:
+    with pytest.raises(Refused):
+        signed_in(doorward, ANN).call("GET", "/nothing")
+    with pytest.raises(Refused, match="no such finding"):
+        signed_in(doorward, ANN).call("GET", "/findings/dw-00000000000000000000")
