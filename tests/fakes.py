@@ -9,7 +9,7 @@ from typing import Any
 
 from doorward.audit.chain import AuditItem, head_of
 from doorward.audit.chain import Head as AuditHead
-from doorward.audit.roots import Root, Sealed, text_of_root
+from doorward.audit.roots import ROOTS, Root, Sealed, text_of_root
 from doorward.audit.stored import head_as_stored, head_from, head_key, item_as_stored
 from doorward.decisions.model import Question
 from doorward.errors import Conflict, DoorwardError, Misconfigured, Throttled
@@ -475,7 +475,7 @@ class FakeAudit:
 
 @dataclass
 class FakeSeals:
-    """A bucket: texts by key, the oldest first. `fail_next`: by method, what its next call raises."""
+    """A bucket: texts by key, the oldest first. `fail_next`: by method, what its next call raises; that puts a root is "put root"."""
 
     audit: FakeAudit
     bucket: dict[str, list[str]] = field(default_factory=dict)
@@ -502,7 +502,7 @@ class FakeSeals:
         return Sealed(root, sha256(b"only the fake knows" + text_of_root(root).encode()).digest())
 
     def put(self, key: str, text: str) -> None:
-        self._fail("put")
+        self._fail("put root" if key.startswith(ROOTS) else "put")
         self.bucket.setdefault(key, []).append(text)
 
     def count(self, sealed: Sealed) -> None:

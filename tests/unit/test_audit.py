@@ -128,7 +128,7 @@ def test_a_page_is_what_it_is_named_after_or_none() -> None:
 # Sealing
 
 
-@pytest.mark.parametrize("where", ["sign", "count", "put", "kept"])
+@pytest.mark.parametrize("where", ["put", "sign", "count", "put root", "kept"])
 def test_whoever_dies_when_no_two_roots_bear_the_same_number_and_none_is_missing(where: str) -> None:
     world = World()
     world.happen("finding dw-0")
