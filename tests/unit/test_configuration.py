@@ -193,6 +193,12 @@ def test_the_build_writes_nothing_where_one_file_is_wrong(tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
+def test_lambda_refuses_deciders_of_an_empty_match_as_the_schema_does() -> None:
+    with pytest.raises(Misconfigured, match=r"deciders\[0\].match"):
+        guardrails_from({"deciders": [{"approvers": ["security"], "match": {}}]})
+    assert guardrails_from({"deciders": [{"approvers": ["security"]}]}).deciders[0].approvers == ("security",)
+
+
 def test_what_the_build_wrote_cannot_be_edited_behind_its_back(tmp_path: Path) -> None:
     build_package_data(CONFIG, tmp_path)
     data = json.loads((tmp_path / "guardrails.json").read_text())

@@ -154,7 +154,7 @@ def _boundary(fields: Fields) -> Boundary:
 
 def _deciders(fields: Fields) -> Deciders:
     deciders = Deciders(
-        _match(fields.object("match")),
+        _some_match(fields.object("match"), "leave `match` itself out") if "match" in fields.names else Match(),
         fields.texts("approvers"),
         fields.whole_number("quorum", 1),
         fields.boolean("by_sigv4", default=False),
