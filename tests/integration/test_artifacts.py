@@ -41,8 +41,9 @@ STARTED_DIRECTLY = {
     "check_installation": "bootstrap.installation_tools()",
     "plan_sweep": "assert handler.handler({}, None)['accounts']",
     "sweep_account": "bootstrap.sweep_tools()",
+    "authorize_token": "assert handler.handler({'methodArn': 'arn', 'authorizationToken': 'x'}, None)['principalId'] == 'nobody'",
 }
-"""By a schedule, a state machine or a person, and what each can do without AWS; the other functions take batches of a queue."""
+"""By a schedule, a state machine, API Gateway or a person, and what each can do without AWS; the others take batches of a queue."""
 
 
 @pytest.mark.parametrize("function", [each for each in FUNCTIONS if each not in STARTED_DIRECTLY])

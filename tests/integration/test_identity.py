@@ -39,7 +39,8 @@ def test_a_change_of_identity_centers_provider_in_the_hub_suspends_identity_unti
     for account in (STAGING, HUB):
         iam = doorward.stack.client("iam", account.id)
         arn = iam.create_saml_provider(Name=name, SAMLMetadataDocument=METADATA)["SAMLProviderArn"]
-    created = doorward.stack.until(lambda: suspensions.of(HUB.id), "the suspension of identity from the hub")
+    # Right after the installation the events of its own roles are still being handled.
+    created = doorward.stack.until(lambda: suspensions.of(HUB.id), "the suspension of identity from the hub", seconds=90)
     assert created is not None
     assert f"CreateSAMLProvider on {arn}" in created.because
     alerts = doorward.stack.until(lambda: doorward.alerts("identity-suspended"), "the alert")
