@@ -13,9 +13,9 @@ from doorward.aws.api import Denied, answered, problem, refused, said_in, text_o
 from doorward.decisions.telling import question_as_json
 from doorward.errors import DoorwardError
 from doorward.people.model import Caller, Refusal
-from doorward.usecases.admit_caller import TooOften
 from doorward.usecases.decide_finding import decide_finding
 from doorward.usecases.list_findings import list_findings, show_finding
+from doorward.usecases.serve_api import TooOften
 from doorward.usecases.tell_who import tell_who
 
 logger = Logger()

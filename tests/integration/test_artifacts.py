@@ -41,6 +41,7 @@ STARTED_DIRECTLY = {
     "check_installation": "bootstrap.installation_tools()",
     "plan_sweep": "assert handler.handler({}, None)['accounts']",
     "sweep_account": "bootstrap.sweep_tools()",
+    "serve_api": "bootstrap.identify_tools(), bootstrap.finding_tools(), bootstrap.decision_tools()",
     "authorize_token": "assert handler.handler({'methodArn': 'arn', 'authorizationToken': 'x'}, None)['principalId'] == 'nobody'",
 }
 """By a schedule, a state machine, API Gateway or a person, and what each can do without AWS; the others take batches of a queue."""

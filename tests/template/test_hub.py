@@ -573,10 +573,6 @@ def test_no_yaml_alias_is_used_because_cloudformation_reads_none(name: str) -> N
     assert tokens == []
 
 
-ROUTES = {"serve_api"}
-"""Functions that lead to several use cases, a route each."""
-
-
 def test_every_function_folder_is_a_function_and_every_function_has_its_folder_and_use_case(hub_source: Template) -> None:
     functions = resources_of(hub_source, "AWS::Serverless::Function")
     by_folder = {function["Properties"]["CodeUri"].split("/")[1]: name for name, function in functions.items()}
@@ -584,7 +580,7 @@ def test_every_function_folder_is_a_function_and_every_function_has_its_folder_a
     assert set(by_folder) == folders
     for folder, logical_id in by_folder.items():
         assert logical_id == "".join(word.capitalize() for word in folder.split("_")) + "Function"
-        assert folder in ROUTES or (REPOSITORY / "layers/doorward/doorward/usecases" / f"{folder}.py").is_file()
+        assert (REPOSITORY / "layers/doorward/doorward/usecases" / f"{folder}.py").is_file()
         handlers = {each.name for each in (REPOSITORY / "functions" / folder).iterdir() if not each.name.startswith("__")}
         assert handlers == {"handler.py"}
 

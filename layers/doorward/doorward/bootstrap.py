@@ -134,7 +134,7 @@ def identify_tools() -> "identify_caller.Tools":
 def admit(context: object) -> "Caller | Refusal":
     """For serve_api: who calls. Raises TooOften, Unavailable, Misconfigured."""
     from doorward.aws.rates import DynamoRates
-    from doorward.usecases.admit_caller import admit_caller
+    from doorward.usecases.serve_api import admit_caller
 
     return admit_caller(context, identify_tools(), DynamoRates(client("dynamodb"), _setting("LEDGER_TABLE"), clock()))
 
