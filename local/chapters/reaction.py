@@ -18,7 +18,7 @@ from doorward.organization.installation import CONTAINED_POLICY
 from local.chapters.stage import Stage
 from local.installation import new_role, new_user, trusting
 from local.stack import StackError
-from local.world import PROD, SHARED_SERVICES, STRANGER, VENDOR, Account
+from local.world import ANN, JANE, PROD, SHARED_SERVICES, STRANGER, VENDOR, Account
 
 _NIGHTLY: Final = f"arn:aws:iam::{SHARED_SERVICES.id}:role/nightly"
 _STRANGER: Final = f"arn:aws:iam::{STRANGER.id}:root"
@@ -190,7 +190,25 @@ def in_use(stage: Stage) -> None:
     stack.assume(VENDOR.id, monitoring, credentials=collector, RoleSessionName="scrape", ExternalId=external_id)
     stage.screen.say("The vendor still comes in. What Doorward would do now can be asked beforehand as well, and nothing of it is done:")
     stage.command("plan", f"{PROD.id}/monitoring", "--by", f"arn:aws:iam::{PROD.id}:user/jane")
-    stage.ends("A role in use, which every remedy would take from its user", "a person is asked, and the role stands")
+    seconds = _decided(stage, detail["finding_id"])
+    stage.ends(
+        "A role in use, which every remedy would take from its user", "asked; jane may not decide about her own change, ann does", seconds
+    )
+
+
+def _decided(stage: Stage, finding_id: str) -> float:
+    """By somebody else than who caused it. Seconds from the decision to the write."""
+    stage.screen.say("A person decides. Not jane, whose change it is: organization.yaml knows her IAM user as hers.")
+    if stage.command_of(JANE, "findings", "apply", finding_id, "--yes"):
+        raise StackError("jane has decided about what she did herself")
+    decided = time.monotonic()
+    if not stage.command_of(ANN, "findings", "apply", finding_id, "--yes", "--reason", "the vendor is told to use his external ID"):
+        raise StackError("ann was refused")
+    closed = stage.closed_until(PROD, "monitoring", 1)
+    seconds = time.monotonic() - decided
+    approver = json.loads(closed["detail"])["approver"]
+    stage.screen.say(f"{seconds:.2f} s later it is written ({closed['remedy_kind']}), on {approver}'s word.")
+    return seconds
 
 
 def sessions_of_the_window(stage: Stage) -> None:

@@ -8,17 +8,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from doorward.findings.escaping import for_terminal
 from doorward.findings.wording import witness_in_words
-from doorward_cli.main import DONE, REPORTED
+from doorward_cli.main import DONE, REPORTED, WRONG_INPUT
+from local import identity_center
 from local.installation import Installation, People, Told
 from local.slack_sink import SlackMessage
 from local.stack import StackError
-from local.world import HUB, REGION, Account
+from local.world import HUB, REGION, Account, Person
 
 LONG_SECONDS: Final = 60.0
 """On a busy machine a function that starts takes many times as long as it does here."""
@@ -104,15 +105,30 @@ class Stage:
 
     def command(self, *arguments: str) -> None:
         """Run `doorward` as whoever operates the hub does, and show what it prints."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        environment |= {"AWS_ENDPOINT_URL": self.doorward.stack.url, "AWS_DEFAULT_REGION": REGION}
-        environment |= {"AWS_ACCESS_KEY_ID": HUB.id, "AWS_SECRET_ACCESS_KEY": "test"}
-        command = [sys.executable, "-m", "doorward_cli.main", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=self.patience, check=False)
+        done = self._run(arguments, {"AWS_ACCESS_KEY_ID": HUB.id, "AWS_SECRET_ACCESS_KEY": "test"})
         if done.returncode not in {DONE, REPORTED}:
             raise StackError(f"doorward {' '.join(arguments)} failed: {done.stderr or done.stdout}")
-        self.screen.say(self.screen.paint(f"$ doorward {' '.join(arguments)}", "1"))
-        for line in done.stdout.splitlines():
+        self._show(arguments, "", done.stdout)
+
+    def command_of(self, person: Person, *arguments: str) -> bool:
+        """Run `doorward` as somebody whom Identity Center has signed in; show what it prints, or why he is refused. False where he is."""
+        keys = identity_center.sign_in(self.doorward.stack, person)
+        names = {name.upper(): value for name, value in keys.items()}
+        done = self._run(arguments, names | {"DOORWARD_API_URL": self.doorward.api_url})
+        if done.returncode not in {DONE, REPORTED, WRONG_INPUT}:
+            raise StackError(f"doorward {' '.join(arguments)} failed: {done.stderr or done.stdout}")
+        self._show(arguments, f"   (as {person.user_name})", done.stdout if done.returncode == DONE else done.stderr)
+        return done.returncode == DONE
+
+    def _run(self, arguments: Sequence[str], credentials: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DOORWARD_"))}
+        environment |= {"AWS_ENDPOINT_URL": self.doorward.stack.url, "AWS_DEFAULT_REGION": REGION, **credentials}
+        command = [sys.executable, "-m", "doorward_cli.main", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=self.patience, check=False)
+
+    def _show(self, arguments: Sequence[str], by: str, printed: str) -> None:
+        self.screen.say(self.screen.paint(f"$ doorward {' '.join(arguments)}{by}", "1"))
+        for line in printed.splitlines():
             self.screen.say(f"  {for_terminal(line)}")
 
     # Waiting and looking

@@ -27,16 +27,6 @@ NOT_SHOWN: Final = {
     "accounts/management.yaml, ReadRole, read, ReadOwnStackSets: Action cloudformation:ListStackInstances": (
         "The emulator has no StackSets, so that none is found whose instances could be listed (local/cloud/stack_sets.py)."
     ),
-    **{
-        f"accounts/management.yaml, ReadRole, read, ReadPeople: {each}": (
-            "No function reads users yet. What reads them is held to moto's and to the local stack's store (local/cloud/identity_store.py)."
-        )
-        for each in (
-            *(f"Action identitystore:{each}" for each in ("DescribeGroup", "DescribeUser", "ListGroupMembershipsForMember", "ListUsers")),
-            "Resource arn:aws:identitystore::…:identitystore/*",
-            *(f"Resource arn:aws:identitystore:::{each}/*" for each in ("group", "membership", "user")),
-        )
-    },
     "accounts/member.yaml, CutRole, cut, EndSessions: Action iam:DeleteRolePolicy": (
         "A cut is taken away when the last of the sessions that it ends would have ended anyway: hours later, and no clock is moved here."
     ),

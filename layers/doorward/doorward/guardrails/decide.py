@@ -135,8 +135,7 @@ _BY_MODE = {Mode.OBSERVE: Action.OBSERVE, Mode.ALERT: Action.ALERT, Mode.APPROVE
 _MODE_SAYS = {
     Mode.OBSERVE: "The mode for this role is observe: recorded, nobody is disturbed.",
     Mode.ALERT: "The mode for this role is alert: people are told, nothing is written.",
-    Mode.APPROVE: "The mode for this role is approve: a person has to decide."
-    " Deciding by Slack, API or command line comes with a later version.",
+    Mode.APPROVE: "The mode for this role is approve: a person has to decide.",
     Mode.ENFORCE: "The mode for this role is enforce.",
 }
 _UNDECIDED = "Whether a guardrail is broken could not be decided, so this policy is not called safe"
