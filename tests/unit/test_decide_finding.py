@@ -232,6 +232,36 @@ def test_what_would_be_written_is_another_by_now_and_is_not_written() -> None:
     assert office.world.stands() == BAD
 
 
+def test_what_would_be_written_by_now_is_what_people_are_shown_next() -> None:
+    """The remedy was proposed under other facts than those that count now."""
+    office = Office()
+    case, ledger = office.case, office.world.ledger
+    today = case.detail["proposal"]["hash"]
+    once = {**case.detail, "proposal": {**case.detail["proposal"], "hash": "0" * 64}}
+    ledger.cases[case.role_ref, case.id] = replace(case, detail=once)
+    assert office.state(ANN) is State.APPROVED
+    assert office.carried_out() == ["withdrawn"]
+    assert office.world.roles.writes == []
+    assert office.case.detail["proposal"]["hash"] == today
+    assert office.state(ANN) is State.APPROVED  # another question, about what would be written now
+    assert office.carried_out() == ["reverted"]
+
+
+def test_dying_between_the_write_and_saying_so_ends_as_done() -> None:
+    office = Office()
+    assert office.state(ANN) is State.APPROVED
+    sent = list(office.world.hints.sent)
+    office.world.questions.fail_next = [Throttled("slower")]
+    with pytest.raises(Throttled):
+        office.carried_out()
+    assert len(office.world.roles.writes) == 1
+    assert office.question().state is State.APPROVED
+    office.world.hints.sent = sent
+    assert office.carried_out() == ["done"]
+    assert office.question().state is State.DONE
+    assert len(office.world.roles.writes) == 1
+
+
 def test_the_kill_switch_stops_what_people_approved_too() -> None:
     office = Office()
     office.world.brakes.stops.append(Stop("organization", "jane", "an incident", office.world.clock.now()))

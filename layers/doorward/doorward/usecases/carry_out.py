@@ -174,7 +174,8 @@ def _told_anew(task: Task, case: Case, announcement: Announcement, before: Case)
         announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{case.detail['action']}"))
     elif case.detail["action"] != Action.OBSERVE and _said(case) - _said(before):
         announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{task.change.event_id}"))
-    if _said(case) != _said(before) or announced or (before.status, before.due_at) != (case.status, case.due_at):
+    others = case.detail.get("proposal") != before.detail.get("proposal")  # what people are shown is what would be written now
+    if _said(case) != _said(before) or announced or others or (before.status, before.due_at) != (case.status, case.due_at):
         # Nothing is under way any more, whatever was intended before.
         ledger.intend(task.lock, replace(before, detail=case.detail, status=case.status, due_at=case.due_at))
     return announced

@@ -9,7 +9,7 @@ from typing import Final
 from doorward.decisions.answering import ended, reminded, what_is_missing
 from doorward.decisions.model import Question, State
 from doorward.decisions.telling import DETAIL_TYPES, question_as_json
-from doorward.ports.ledger import Announcement
+from doorward.ports.ledger import Announcement, CaseStatus
 from doorward.ports.questions import FOLLOWS_QUESTION
 from doorward.usecases.carry_out import carry_out
 from doorward.usecases.plan_reaction import Idle, plan_reaction
@@ -37,7 +37,10 @@ def follow_up_question(task: Task) -> Result:
 
 def _apply(question: Question, task: Task) -> Result:
     gone = question._replace(state=State.WITHDRAWN, version=question.version + 1)
+    done = question._replace(state=State.DONE, version=question.version + 1)
     case = task.tools.ledger.case(task.ref, question.about.partition(" ")[2])
+    if case is not None and case.status is CaseStatus.REMEDIED and case.closed_hash == question.detail["policy_hash"]:
+        return _move(done, "It was written before.", task)  # and whoever wrote it died before he could say so
     names = tuple(question.detail["by"].split(", "))
     task = replace(task, approval=Approval(question.detail["policy_hash"], names))
     plan = plan_reaction(task)
@@ -46,7 +49,7 @@ def _apply(question: Question, task: Task) -> Result:
         return _move(gone, f"What was found does not stand any more. {result.because}", task)
     if result.outcome not in {"reverted", "remedy-failed"}:
         return _move(gone, f"What would be written is not what was shown, or must not be. {result.because}", task)
-    _move(question._replace(state=State.DONE, version=question.version + 1), result.because, task)
+    _move(done, result.because, task)
     return result
 
 
