@@ -238,7 +238,7 @@ def test_what_would_be_written_by_now_is_what_people_are_shown_next() -> None:
     case, ledger = office.case, office.world.ledger
     today = case.detail["proposal"]["hash"]
     once = {**case.detail, "proposal": {**case.detail["proposal"], "hash": "0" * 64}}
-    ledger.cases[case.role_ref, case.id] = replace(case, detail=once)
+    ledger.cases[case.role_ref, case.id] = case._replace(detail=once)
     assert office.state(ANN) is State.APPROVED
     assert office.carried_out() == ["withdrawn"]
     assert office.world.roles.writes == []
