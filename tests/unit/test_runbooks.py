@@ -37,7 +37,11 @@ def text_of(name: str) -> str:
 def not_yet() -> frozenset[str]:
     line = re.search(r"are not there yet: (.+?)\.", text_of("README"))
     assert line
-    return frozenset(re.findall(r"`(\w+)`", line[1]))
+    return frozenset(re.findall(r"`([\w ]+)`", line[1]))
+
+
+def is_not_yet(words: list[str]) -> bool:
+    return any(words[: len(each)] == each for each in map(str.split, not_yet()))
 
 
 def detail_types() -> set[str]:
@@ -77,7 +81,7 @@ def test_every_command_can_be_given(name: str) -> None:
         parse(program, shlex.split(rest))
     for program, rest in INLINE.findall(text):
         words = shlex.split(rest)
-        if program == "doorward" and words[0] not in not_yet():
+        if program == "doorward" and not is_not_yet(words):
             command_of(words)
         elif program == "aws":
             operation_of(words[0], words[1])
@@ -92,7 +96,7 @@ def parse(program: str, words: list[str]) -> None:
         members = {} if shape is None else shape.members
         assert options - GLOBAL <= {xform_name(each, "-") for each in members}, words
         assert {xform_name(each, "-") for each in (shape.required_members if shape is not None else ())} <= options, words
-    elif words[0] not in not_yet():
+    elif not is_not_yet(words):
         command, rest = command_of(words)
         command.make_context("doorward", rest, resilient_parsing=False)
 
@@ -114,7 +118,10 @@ def command_of(words: list[str]) -> tuple[Any, list[str]]:
 
 
 def test_what_is_said_not_to_be_there_yet_is_not() -> None:
-    assert not_yet() & set(typer.main.get_command(app).commands) == set()  # type: ignore[attr-defined]
+    assert not_yet()
+    for each in not_yet():
+        with pytest.raises(AssertionError, match=f"doorward {each}"):
+            command_of(each.split())
 
 
 @pytest.mark.parametrize(
