@@ -386,6 +386,9 @@ class FakeBrakes:
         scopes = scopes_of(role_ref, rules)
         return Brakes(tuple(each for each in self.stops if each.scope in scopes), self.spent.get((budget, hour_of(self.clock.now())), 0))
 
+    def hold(self, stop: Stop) -> None:
+        self.stops = [each for each in self.stops if each.scope != stop.scope] + [stop]
+
     def stop(self, scope: str) -> Stop | None:
         return next((each for each in self.stops if each.scope == scope), None)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import IO, Any
 
 from rich.text import Text
@@ -37,6 +38,12 @@ def say(api: Api, finding: Mapping[str, Any], what: str, *, yes: bool, reason: s
     shown = (finding["decisions"].get(what) or {}).get("shown", "0" * 64)
     body = {"answer": "yes" if yes else "no", "shown": shown, "reason": reason}
     said: dict[str, Any] = api.call("POST", f"/findings/{finding['finding_id']}/{what}", body)
+    return said
+
+
+def hold(api: Api, role_ref: str, until: datetime, reason: str) -> dict[str, Any]:
+    """Raises Refused, Unavailable, Misconfigured."""
+    said: dict[str, Any] = api.call("POST", "/roles/hold", {"role": role_ref, "until": until.isoformat(), "reason": reason})
     return said
 
 

@@ -454,6 +454,24 @@ def findings_apply_command(
     return DONE
 
 
+@app.command("hold")
+def hold_command(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the role, or ACCOUNT/NAME.")],
+    until: Annotated[str, typer.Option("--until", metavar="TIME", help="When it ends, within four hours, with a time zone.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why: everybody is told.")],
+    api: _API_OPTION = None,
+) -> int:
+    """Have nothing written to a role for a while. Exit status: 0 said, 2 wrong usage or not for you, 3 the API failed."""
+    from doorward_cli import deciding, history
+    from doorward_cli.api import Api
+
+    end = _time("--until", until)
+    assert end is not None  # noqa: S101 - it is required
+    client, role_ref = Api(api), history.role_ref_of(role)
+    deciding.print_answer(_answered(lambda: deciding.hold(client, role_ref, end, reason)))
+    return DONE
+
+
 def _answered[T](ask: Callable[[], T]) -> T:
     """Raises UsageFault where the API refused: it says why, and what to do."""
     from doorward_cli.api import Refused

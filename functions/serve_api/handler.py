@@ -9,11 +9,12 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from doorward import bootstrap
-from doorward.aws.api import Denied, answered, problem, refused, said_in, text_of
+from doorward.aws.api import Denied, answered, hold_in, problem, refused, said_in, text_of
 from doorward.decisions.telling import question_as_json
 from doorward.errors import DoorwardError
 from doorward.people.model import Caller, Refusal
 from doorward.usecases.decide_finding import decide_finding
+from doorward.usecases.hold_role import hold_role
 from doorward.usecases.list_findings import list_findings, show_finding
 from doorward.usecases.serve_api import TooOften
 from doorward.usecases.tell_who import tell_who
@@ -45,6 +46,14 @@ def apply(finding_id: str) -> Response[str]:
     caller = _caller()
     said = said_in(app.current_event.body, "apply")
     decided = decide_finding(finding_id, caller, said, bootstrap.decision_tools())
+    return refused(409, decided) if isinstance(decided, Refusal) else answered(200, question_as_json(decided, ""))
+
+
+@app.post("/roles/hold")
+def hold() -> Response[str]:
+    caller = _caller()
+    wanted = hold_in(app.current_event.body)
+    decided = hold_role(wanted, caller, bootstrap.role_by_ref(), bootstrap.decision_tools())
     return refused(409, decided) if isinstance(decided, Refusal) else answered(200, question_as_json(decided, ""))
 
 

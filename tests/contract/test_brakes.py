@@ -85,3 +85,12 @@ def test_exactly_what_is_set_is_found_by_its_scope(brakes: tuple[BrakesStore, Se
     put(stop)
     assert store.stop("organization") == stop
     assert store.stop("account 777788889999") is None
+
+
+def test_a_hold_is_set_over_the_one_before(brakes: tuple[BrakesStore, Setting]) -> None:
+    store, _ = brakes
+    first = Stop(f"role {REF}", "ann", "a release", START, START + timedelta(hours=1))
+    for each in (first, first._replace(by="joe", until=START + timedelta(hours=2))):
+        store.hold(each)
+        assert store.stop(f"role {REF}") == each
+        assert store.look(REF, RULES, "jane/high").stops == (each,)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from doorward.usecases.decide_finding import APPLY, shown_hash
 from doorward.usecases.serve_api import TooOften
 from tests.handlers.test_handlers import load
 from tests.template.conftest import REPOSITORY, parsed, resources_of
-from tests.unit.test_decide_finding import ANN, Office
+from tests.unit.test_decide_finding import ANN, EVE, Office
 from tests.unit.test_react_to_change import ORGANIZATION
 
 OPENAPI: dict[str, Any] = yaml.safe_load((REPOSITORY / "docs/openapi.yaml").read_text("utf-8"))
@@ -36,6 +37,7 @@ class Called:
         monkeypatch.setattr(bootstrap, "groups_now", lambda: lambda _person: frozenset({"security"}))
         monkeypatch.setattr(bootstrap, "finding_tools", lambda: tools)
         monkeypatch.setattr(bootstrap, "decision_tools", lambda: self.office.tools)
+        monkeypatch.setattr(bootstrap, "role_by_ref", lambda: self.office.world.roles.roles.get)
         self._handler = load("serve_api").handler
 
     def _admitted(self) -> Caller | Refusal:
@@ -63,6 +65,12 @@ class Called:
     @property
     def finding(self) -> str:
         return self.office.case.id
+
+    def body(self, path: str) -> dict[str, str] | None:
+        """What a documented route takes."""
+        until = (self.office.world.clock.now() + timedelta(hours=1)).isoformat()
+        hold = {"role": self.office.case.role_ref, "until": until, "reason": SECRET}
+        return {"/findings/{finding_id}/apply": self.answer(), "/roles/hold": hold}.get(path)
 
     def answer(self, *, yes: bool = True) -> dict[str, str]:
         return {"answer": "yes" if yes else "no", "shown": shown_hash(self.office.case, APPLY) or "", "reason": SECRET}
@@ -105,7 +113,7 @@ def test_the_contract_the_template_and_the_function_have_the_same_routes(called:
     assert set(routes()) == documented
     for method, path in documented:
         filled = path.replace("{finding_id}", called.finding)
-        assert called(method.upper(), filled, called.answer() if method == "post" else None)[0] != 404
+        assert called(method.upper(), filled, called.body(path))[0] != 404
 
 
 def test_a_finding_is_shown_decided_and_shown_as_decided(called: Called) -> None:
@@ -149,7 +157,7 @@ def test_pages_follow_one_another(called: Called) -> None:
 def test_nobody_is_answered_before_it_is_known_who_he_is(called: Called, caller: Refusal | Exception, status: int) -> None:
     called.caller = caller
     for method, path in routes():
-        got, said = called(method.upper(), path.replace("{finding_id}", called.finding), called.answer() if method == "post" else None)
+        got, said = called(method.upper(), path.replace("{finding_id}", called.finding), called.body(path))
         assert got == status
         assert "secret" not in json.dumps(said)
     assert called.office.world.questions.kept == {}
@@ -185,6 +193,34 @@ def test_what_is_no_answer_is_refused_and_changes_nothing(called: Called, body: 
     status, said = called("POST", f"/findings/{called.finding}/apply", body)
     assert status == 400
     assert said["cure"]
+    assert called.office.world.questions.kept == {}
+
+
+def test_a_role_is_held_by_whoever_may(called: Called) -> None:
+    called.office.behind = frozenset({EVE.user_id})  # else it could be he who asks
+    status, said = called("POST", "/roles/hold", called.body("/roles/hold"))
+    assert (status, said["state"], said["what"]) == (200, "approved", "hold")
+    assert called.office.carried_out() == ["done"]
+    assert [each.scope for each in called.office.world.brakes.stops] == [f"role {called.office.case.role_ref}"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"role": "payments"},
+        {"role": "777788889999/a/b"},
+        {"role": 7},
+        {"until": "tomorrow"},
+        {"until": "2027-01-31T18:00:00"},
+        {"until": None},
+        {"reason": ""},
+        {"reason": "x" * 1001},
+        {"by": "joe"},
+    ],
+)
+def test_what_is_no_hold_is_refused_and_holds_nothing(called: Called, wrong: dict[str, Any]) -> None:
+    status, said = called("POST", "/roles/hold", {**(called.body("/roles/hold") or {}), **wrong})
+    assert (status, bool(said["cure"])) == (400, True)
     assert called.office.world.questions.kept == {}
 
 

@@ -2,13 +2,14 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 
 from doorward_cli.api import Api, Refused
-from doorward_cli.deciding import every_finding, one_finding, say
+from doorward_cli.deciding import every_finding, hold, one_finding, say
 from local import identity_center
 from local.installation import Installation, People, trusting
 from local.world import ANN, JANE, JOE, PROD, REGION, STRANGER, Person
@@ -17,6 +18,7 @@ from tests.integration.emulated import allowing, unique, user
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
 EVERYBODY = trusting("*")
+OURS, STRANGERS = (trusting(f"arn:aws:iam::{each.id}:root") for each in (PROD, STRANGER))
 SOON_SECONDS = 2.0
 """From the decision to its effect: the issue that asked for it names it."""
 
@@ -105,3 +107,21 @@ def test_nothing_else_is_there(doorward: Installation) -> None:
         signed_in(doorward, ANN).call("GET", "/nothing")
     with pytest.raises(Refused, match="no such finding"):
         signed_in(doorward, ANN).call("GET", "/findings/dw-00000000000000000000")
+
+
+def test_a_role_is_held_and_everybody_is_told(doorward: Installation, people: dict[str, People]) -> None:
+    name = unique("held")
+    people[PROD.id].developer().create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(OURS))
+    doorward.stack.until(lambda: doorward.outcomes(f"{PROD.id}/{name}"), "the new role to be judged")
+    until = datetime.now(UTC) + timedelta(hours=1)
+    said = hold(signed_in(doorward, ANN), f"{PROD.id}/{name}", until, "a release is under way")
+    assert said["state"] == "approved"
+    told = doorward.stack.until(
+        lambda: [each for each in doorward.alerts("kill-switch") if name in each.detail["because"]], "everybody to be told of the hold"
+    )
+    assert told
+    assert ANN.user_name in told[0].detail["because"]
+    people[PROD.id].developer().update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(STRANGERS))
+    (case,) = doorward.stack.until(lambda: doorward.cases(f"{PROD.id}/{name}"), "the finding") or []
+    assert "a release is under way" in json.loads(case["detail"])["because"]
+    assert case["status"] == "standing"

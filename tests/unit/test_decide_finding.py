@@ -16,7 +16,8 @@ from doorward.guardrails.model import Deciders, Guardrails, Match, Mode
 from doorward.iam.documents import hash_of_text
 from doorward.people.model import Caller, Machine, Person, Refusal, Via
 from doorward.ports.ledger import Case, Due
-from doorward.usecases.decide_finding import APPLY, Standing, Tools, decide_finding, shown_hash
+from doorward.usecases.decide import Standing, Tools
+from doorward.usecases.decide_finding import APPLY, decide_finding, shown_hash
 from doorward.usecases.finish_started import finish_started
 from tests.fakes import FakeBus
 from tests.template.conftest import REPOSITORY

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from doorward.aws.members import Members
     from doorward.aws.sessions import DynamoSessions
     from doorward.events.model import Change
-    from doorward.guardrails.model import Guardrails
+    from doorward.guardrails.model import Guardrails, Role
     from doorward.organization.model import Contact, Identity, Organization
     from doorward.people.model import Caller, Person, Refusal
     from doorward.ports.announcing import Channel, DeadLetters
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from doorward.ports.sweeps import Sweeps
     from doorward.usecases import (
         check_installation,
-        decide_finding,
+        decide,
         identify_caller,
         list_findings,
         notify_people,
@@ -154,10 +154,21 @@ def finding_tools() -> "list_findings.Tools":
     return Tools(ledger(), questions(), known_organization().organization())
 
 
-def decision_tools() -> "decide_finding.Tools":
+def role_by_ref() -> "Callable[[str], Role | None]":
+    """For serve_api: a role of an account of ours, as it stands."""
+    people = identify_tools()
+
+    def read(role_ref: str) -> "Role | None":
+        account_id, _, name = role_ref.partition("/")
+        return None if people.organization.account(account_id) is None else people.roles.read(account_id, name)
+
+    return read
+
+
+def decision_tools() -> "decide.Tools":
     """For serve_api. People are looked up anew for each decision."""
     from doorward.people.model import Via
-    from doorward.usecases.decide_finding import Standing, Tools
+    from doorward.usecases.decide import Standing, Tools
     from doorward.usecases.identify_caller import groups_now
     from doorward.usecases.who_is_behind import who_is_behind
 

@@ -6,18 +6,19 @@ https://www.rfc-editor.org/rfc/rfc9457
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 
-from doorward.decisions.model import Answer
+from doorward.decisions.model import Answer, Hold
 from doorward.people.model import Refusal
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _SHOWN: Final = re.compile(r"[0-9a-f]{64}")
-_FIELDS: Final = frozenset({"answer", "shown", "reason"})
+_ROLE_REF: Final = re.compile(r"[0-9]{12}/[\w+=,.@-]{1,64}", re.ASCII)
 LONGEST_REASON: Final = 1000
 LONGEST_BODY: Final = 10_000
 
@@ -51,6 +52,33 @@ def text_of(parameters: Mapping[str, str] | None, name: str) -> str:
 
 def said_in(body: str | None, what: str) -> Answer:
     """`{"answer": "yes" or "no", "shown": …, "reason": …}`. Raises Denied."""
+    said = _object(body, {"answer", "shown", "reason"})
+    if said.get("answer") not in {"yes", "no"}:
+        raise _malformed('answer: must be "yes" or "no"')
+    shown = said.get("shown")
+    if not isinstance(shown, str) or not _SHOWN.fullmatch(shown):
+        raise _malformed("shown: must be the 64 hex digits that GET of the finding gives for this decision")
+    return Answer(what, said["answer"] == "yes", shown, _reason(said))
+
+
+def hold_in(body: str | None) -> Hold:
+    """`{"role": …, "until": …, "reason": …}`. Raises Denied."""
+    said = _object(body, {"role", "until", "reason"})
+    role_ref, until, reason = said.get("role"), said.get("until"), _reason(said)
+    if not isinstance(role_ref, str) or not _ROLE_REF.fullmatch(role_ref):
+        raise _malformed("role: must be ACCOUNT/NAME, without the role's path")
+    try:
+        time = datetime.fromisoformat(until) if isinstance(until, str) else None
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise _malformed("until: must be a time with its zone, such as 2027-01-31T18:00:00+00:00")
+    if not reason:
+        raise _malformed("reason: is missing; everybody is told it")
+    return Hold(role_ref, time, reason)
+
+
+def _object(body: str | None, fields: Collection[str]) -> dict[str, Any]:
     if body is None or len(body) > LONGEST_BODY:
         raise _malformed(f"the body: must be JSON of at most {LONGEST_BODY} characters")
     try:
@@ -59,16 +87,16 @@ def said_in(body: str | None, what: str) -> Answer:
         raise _malformed("the body: is not JSON") from None
     if not isinstance(said, dict):
         raise _malformed("the body: must be an object")
-    if others := sorted(said.keys() - _FIELDS):
-        raise _malformed(f"{others[0][:40]!r}: no such field; known are {', '.join(sorted(_FIELDS))}")
-    if said.get("answer") not in {"yes", "no"}:
-        raise _malformed('answer: must be "yes" or "no"')
-    shown, reason = said.get("shown"), said.get("reason", "")
-    if not isinstance(shown, str) or not _SHOWN.fullmatch(shown):
-        raise _malformed("shown: must be the 64 hex digits that GET of the finding gives for this decision")
+    if others := sorted(set(said) - set(fields)):
+        raise _malformed(f"{others[0][:40]!r}: no such field; known are {', '.join(sorted(fields))}")
+    return said
+
+
+def _reason(said: Mapping[str, Any]) -> str:
+    reason = said.get("reason", "")
     if not isinstance(reason, str) or len(reason) > LONGEST_REASON:
         raise _malformed(f"reason: must be text of at most {LONGEST_REASON} characters")
-    return Answer(what, said["answer"] == "yes", shown, reason)
+    return reason
 
 
 def _malformed(because: str) -> Denied:

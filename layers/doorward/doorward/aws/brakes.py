@@ -50,6 +50,14 @@ class DynamoBrakes:
                 ExpressionAttributeValues={":one": {"N": "1"}, ":ttl": {"N": str(int((self._clock.now() + _KEEP_BUDGETS).timestamp()))}},
             )
 
+    def hold(self, stop: Stop) -> None:
+        texts = {"by": stop.by, "because": stop.because, "at": stop.at.isoformat()}
+        texts |= {} if stop.until is None else {"until": stop.until.isoformat()}
+        with translated(f"holding {stop.scope}"):
+            self._dynamodb.put_item(
+                TableName=self._table, Item={**stop_key(stop.scope), **{name: {"S": text} for name, text in texts.items()}}
+            )
+
     def stop(self, scope: str) -> Stop | None:
         with translated(f"reading what is stopped for {scope}"):
             item = self._dynamodb.get_item(TableName=self._table, Key=stop_key(scope), ConsistentRead=True).get("Item")

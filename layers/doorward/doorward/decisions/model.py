@@ -58,6 +58,14 @@ class Answer(NamedTuple):
     reason: str = ""
 
 
+class Hold(NamedTuple):
+    """Nothing is to be written to a role until then, which is aware. `reason`: in the words of whoever asks for it."""
+
+    role_ref: str
+    until: datetime
+    reason: str
+
+
 class Question(NamedTuple):
     """`about`: the object that it is about, such as `finding dw-…`; `role_ref` the role. `what`: apply, waive, dismiss, hold, undo, accept.
 

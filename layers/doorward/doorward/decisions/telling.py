@@ -47,10 +47,16 @@ def question_as_json(question: Question, because: str) -> dict[str, Any]:
     }
 
 
+def _command(question: Question) -> str:
+    object_id = question.about.partition(" ")[2]
+    if question.what == "hold":
+        return f"doorward hold {object_id} --until {question.detail['until']} --reason …"
+    return f"doorward findings {question.what} {object_id}"
+
+
 def _what_to_do(question: Question) -> str:
     if question.state is State.OPEN:
-        command = f"doorward findings {question.what} {question.about.partition(' ')[2]}"
-        return f"It takes {what_is_missing(question)}, until {question.ends_at:%Y-%m-%d %H:%M} UTC: `{command}` shows it and asks."
+        return f"It takes {what_is_missing(question)}, until {question.ends_at:%Y-%m-%d %H:%M} UTC: `{_command(question)}`."
     if question.state in {State.EXPIRED, State.WITHDRAWN}:
         return "What was found stands until somebody mends it, or it is asked anew."
     return "Nothing."

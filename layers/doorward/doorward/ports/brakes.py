@@ -18,5 +18,8 @@ class BrakesStore(Protocol):
     def spend(self, budget: str) -> None:
         """One write, in this hour."""
 
+    def hold(self, stop: Stop) -> None:
+        """Set it, over what is set for the same."""
+
     def stop(self, scope: str) -> Stop | None:
         """What a person has set for exactly this."""

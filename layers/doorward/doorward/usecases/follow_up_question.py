@@ -4,14 +4,17 @@ What is done is done on what stands now, and only if it is what they were shown.
 """
 
 from copy import replace
+from datetime import datetime
 from typing import Final
 
 from doorward.decisions.answering import ended, reminded, what_is_missing
 from doorward.decisions.model import Question, State
 from doorward.decisions.telling import DETAIL_TYPES, question_as_json
+from doorward.guardrails.brakes import Stop
 from doorward.ports.ledger import Announcement, CaseStatus
 from doorward.ports.questions import FOLLOWS_QUESTION
 from doorward.usecases.carry_out import carry_out
+from doorward.usecases.hold_role import HOLD
 from doorward.usecases.plan_reaction import Idle, plan_reaction
 from doorward.usecases.reaction import Approval, Result, Task
 
@@ -25,7 +28,7 @@ def follow_up_question(task: Task) -> Result:
     if question is None or question.state not in {State.OPEN, State.APPROVED}:
         return Result("known", "There is nothing (any more) that people have to decide, or said yes to.")
     if question.state is State.APPROVED:
-        return _apply(question, task)
+        return _hold(question, task) if question.what == HOLD else _apply(question, task)
     over = ended(question, now)
     if over is not None:
         return _move(over, "Nobody has decided in time; nothing was done.", task)
@@ -51,6 +54,20 @@ def _apply(question: Question, task: Task) -> Result:
         return _move(gone, f"What would be written is not what was shown, or must not be. {result.because}", task)
     _move(done, result.because, task)
     return result
+
+
+def _hold(question: Question, task: Task) -> Result:
+    """Put twice it is the same; a case that stands is judged again when it ends."""
+    tools, until = task.tools, datetime.fromisoformat(question.detail["until"])
+    if tools.clock.now() >= until:
+        return _move(question._replace(state=State.WITHDRAWN, version=question.version + 1), "Its time was over before it began.", task)
+    tools.brakes().hold(Stop(f"role {task.ref}", question.detail["by"], question.detail["reason"], question.asked_at, until))
+    case_id = tools.ledger.head(task.ref).case_id
+    case = None if case_id is None else tools.ledger.case(task.ref, case_id)
+    if case is not None and case.status is CaseStatus.STANDING:
+        tools.ledger.intend(task.lock, replace(case, due_at=until))
+    done = question._replace(state=State.DONE, version=question.version + 1)
+    return _move(done, f"Nothing is written to the role until {until:%Y-%m-%d %H:%M} UTC.", task)
 
 
 def _move(question: Question, because: str, task: Task) -> Result:

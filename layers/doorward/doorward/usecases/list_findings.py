@@ -9,7 +9,8 @@ from doorward.decisions.answering import what_is_missing
 from doorward.organization.model import Organization
 from doorward.ports.ledger import Case, Ledger
 from doorward.ports.questions import Questions
-from doorward.usecases.decide_finding import DECISIONS, question_id, shown_hash
+from doorward.usecases.decide import question_id
+from doorward.usecases.decide_finding import DECISIONS, shown_hash
 
 FORMAT: Final = "doorward.findings/1"
 MOST: Final = 50

@@ -1,0 +1,159 @@
+"""A question is asked where it was not yet, an answer to it counted, and what was approved handed on to the reaction.
+
+Who somebody is, and which groups he is in, was looked up by whoever calls. What is approved is done under the role's lock.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from doorward.decisions.answering import answer, confirmed, what_is_missing
+from doorward.decisions.model import Answer, Question, State
+from doorward.decisions.telling import DETAIL_TYPES, question_as_json
+from doorward.errors import Conflict, Unavailable
+from doorward.events.hints import Hint
+from doorward.events.model import Cause
+from doorward.findings.model import Severity
+from doorward.guardrails.model import Guardrails, Role
+from doorward.guardrails.terms import terms_for
+from doorward.organization.model import Organization
+from doorward.people.model import Caller, Person, Refusal, Via
+from doorward.ports.clock import Clock
+from doorward.ports.hints import Hints
+from doorward.ports.ledger import Announcement, Ledger
+from doorward.ports.questions import FOLLOWS_QUESTION, Questions
+
+_TRIES: Final = 5
+"""Of so many people who answer in the same moment, all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What somebody is now: his name, and the groups that he is in."""
+
+    name: str
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """`standing`: of a person, by his id, as it is now; None where he is gone or disabled. `ways`: by which answers count now.
+
+    `behind`: ids of the people who are known to be behind a CloudTrail actor (of a case's detail); empty where nobody knows.
+    """
+
+    ledger: Ledger
+    questions: Questions
+    hints: Hints
+    clock: Clock
+    organization: Organization
+    guardrails: Guardrails
+    standing: Callable[[str], Standing | None]
+    behind: Callable[[Mapping[str, Any]], frozenset[str]]
+    ways: Callable[[], Collection[Via]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is decided. `about`: the object, in the audit's words. `shown`: stands for all that people are shown of it.
+
+    `actor`: who caused it, as the detail of a case has him; None: nobody did. `detail`: what it takes to carry it out.
+    """
+
+    about: str
+    role: Role
+    shown: str
+    severity: Severity
+    actor: Mapping[str, Any] | None
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+def decide(subject: Subject, caller: Caller, said: Answer, tools: Tools) -> Question | Refusal:
+    """Raises Unavailable, also where too many answer in one moment."""
+    if not isinstance(caller.who, Person):
+        return Refusal("Machines never decide.", "A person has to, with credentials or an account of his own.")
+    standing = tools.standing(caller.who.user_id)
+    if standing is None:
+        return Refusal("You are not (any more) an enabled user of Identity Center.", "Ask whoever administers it.")
+    for _ in range(_TRIES):
+        question = tools.questions.question(subject.role.ref, question_id(subject.shown)) or _new(subject, said, tools)
+        try:
+            return _answered(question, caller, standing, said, tools)
+        except Conflict:
+            continue
+    raise Unavailable(f"{subject.about}: too many people decide about this at the same time; try again")
+
+
+def question_id(shown: str) -> str:
+    """The same for the same thing to decide: two who ask at once ask one question."""
+    return f"q-{shown[:20]}"
+
+
+def _new(subject: Subject, said: Answer, tools: Tools) -> Question:
+    parties = frozenset[str]() if subject.actor is None else tools.behind(subject.actor)
+    account = tools.organization.account(subject.role.account_id)
+    terms = terms_for(
+        said.what, subject.severity, subject.role, account, tools.guardrails, author_is_known=bool(parties) or subject.actor is None
+    )
+    return Question(
+        id=question_id(subject.shown),
+        about=subject.about,
+        role_ref=subject.role.ref,
+        what=said.what,
+        shown_hash=subject.shown,
+        terms=terms,
+        asked_at=tools.clock.now(),
+        asked_by="doorward",
+        because=said.reason,
+        parties=parties,
+        detail={**subject.detail, "severity": str(subject.severity)},
+        version=0,  # not kept yet
+    )
+
+
+def _answered(question: Question, caller: Caller, standing: Standing, said: Answer, tools: Tools) -> Question | Refusal:
+    now = tools.clock.now()
+    found = answer(question, caller, standing.groups, said.seen, tools.ways(), now, yes=said.yes)
+    if isinstance(found, Refusal) or found == question:
+        return found
+    assert isinstance(caller.who, Person)  # noqa: S101 - a machine was turned away
+    if found.state is State.APPROVED:
+        found = _looked_at_again(found, tools)
+    announcement = Announcement(f"{found.id}-{found.version}", DETAIL_TYPES[found.state], question_as_json(found, _because(found)), now)
+    by = f"{caller.who.user_id} {caller.via}"
+    if question.version == 0:
+        if not tools.questions.ask(found, by, announcement):
+            raise Conflict(f"{found.id}: somebody else asked first")
+    else:
+        tools.questions.move(found, "yes" if said.yes else "no", by, now, announcement)
+    if found.state is State.APPROVED:
+        _hand_on(found, tools)
+    return found
+
+
+def _looked_at_again(question: Question, tools: Tools) -> Question:
+    """Who of those who said yes may still, and their names."""
+    standings = {user_id: tools.standing(user_id) for user_id in question.yes}
+    again = confirmed(question, lambda user_id: _groups(standings[user_id]), tools.ways())
+    names = sorted(each.name for user_id, each in standings.items() if each is not None and user_id in again.yes)
+    return again._replace(version=question.version, detail={**question.detail, "by": ", ".join(names)})
+
+
+def _groups(standing: Standing | None) -> frozenset[str] | None:
+    return None if standing is None else standing.groups
+
+
+def _hand_on(question: Question, tools: Tools) -> None:
+    """Whoever dies before this leaves it on the agenda."""
+    account_id, _, name = question.role_ref.partition("/")
+    now = tools.clock.now()
+    follows = f"{FOLLOWS_QUESTION}{question.id}"
+    tools.hints.send([Hint(account_id, Cause.TRUST, "People said yes.", question.id, now, role_name=name, follows=follows)])
+
+
+def _because(question: Question) -> str:
+    if question.state is State.REFUSED:
+        return "Somebody said no."
+    if question.state is State.APPROVED:
+        return "It is approved, and is done now if it still stands."
+    return f"One said yes; it still takes {what_is_missing(question)}."
