@@ -244,6 +244,22 @@ def _organizations_asks_about_the_account(setup: Setup) -> Iterator[Call]:
             yield made._replace(resource=made.resource.partition(":organizations:")[0] + account)
 
 
+_ABOUT: Final = {
+    "DescribeGroup": ("group",),
+    "DescribeUser": ("user",),
+    "ListGroupMembershipsForMember": ("membership", "user"),
+    "ListUsers": ("user",),
+}
+"""What each call to the identity store is about besides the store."""
+
+
+def _identity_store_asks_about_people(setup: Setup) -> Iterator[Call]:
+    for made in setup.made:
+        service, _, operation = made.action.partition(":")
+        for kind in _ABOUT.get(operation, ()) if service == "identitystore" else ():
+            yield made._replace(resource=f"{made.resource.partition(':identitystore:')[0]}:identitystore:::{kind}/*")
+
+
 IMPLICIT: Final = (
     Implicit(
         "Lambda runs a function under its role", f"{_DOCS}/lambda/latest/dg/lambda-intro-execution-role.html", _lambda_takes_the_roles
@@ -287,6 +303,11 @@ IMPLICIT: Final = (
         "AWS Organizations asks about what a policy is attached to, too",
         f"{_DOCS}/service-authorization/latest/reference/list_awsorganizations.html",
         _organizations_asks_about_the_account,
+    ),
+    Implicit(
+        "The identity store asks about users, groups and memberships, too",
+        f"{_DOCS}/service-authorization/latest/reference/list_awsidentitystore.html",
+        _identity_store_asks_about_people,
     ),
     Implicit("SNS encrypts for whoever publishes", f"{_DOCS}/sns/latest/dg/sns-key-management.html", _sns_encrypts),
     Implicit("CloudWatch publishes to an encrypted topic", f"{_DOCS}/sns/latest/dg/sns-key-management.html", _cloudwatch_tells),

@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 
 from doorward.aws.clock import SystemClock
 from doorward.aws.ledger import DynamoLedger
+from doorward.decisions.model import Question, State, Terms
+from doorward.decisions.telling import FORMAT, question_as_json
 from doorward.findings.alerts import Alert, AlertFormat, alert_as_json
 from doorward.findings.model import Severity
 from doorward.ports.ledger import Announcement
@@ -380,7 +382,7 @@ def test_the_command_that_the_demo_offers_opens_a_door_and_shows_it_closed(scene
 
 
 def test_announcements_that_nobody_brought_onto_the_bus_are_taken_up_whatever_they_are_of(scene: Scene) -> None:
-    """Two as they were told before, and two alerts."""
+    """Two as they were told before, two alerts, and what people decide."""
     scene.create(PROD, "lost", trusting(BATCH))
     scene.update(PROD, "lost", trusting(BATCH, STRANGERS))
     scene.outcome(PROD, "lost", "UpdateAssumeRolePolicy")
@@ -393,7 +395,11 @@ def test_announcements_that_nobody_brought_onto_the_bus_are_taken_up_whatever_th
     alert = Alert("kill-switch", unique("lost"), Severity.LOW, "lost", "A test.", "Nothing.", PROD.id, long_ago)
     kinds: tuple[AlertFormat, ...] = ("doorward.guard/1", "doorward.sessions/1")
     told |= {kind: ("GuardProblemFound", alert_as_json(alert, kind, PROD.name)) for kind in kinds}
-    lost = {kind: unique("lost") for kind in ("doorward.baseline/1", "doorward.guardrails/1", *kinds)}
+    question = Question(
+        "q-lost", f"role {PROD.id}/lost", f"{PROD.id}/lost", "hold", "", Terms(frozenset()), long_ago, "doorward", "A test."
+    )
+    told[FORMAT] = ("DecisionExpired", question_as_json(question._replace(state=State.EXPIRED), "A test."))
+    lost = {kind: unique("lost") for kind in ("doorward.baseline/1", "doorward.guardrails/1", FORMAT, *kinds)}
     with _no_stream(scene):
         for kind, announcement_id in lost.items():
             ledger.announce(Announcement(announcement_id, *told[kind], long_ago))
