@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import IO, Any
+from urllib.parse import quote
 
 from rich.text import Text
 
@@ -20,7 +21,7 @@ def every_finding(api: Api) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after = ""
     while True:
-        page = api.call("GET", f"/findings?after={after}" if after else "/findings")
+        page = api.call("GET", f"/findings?after={quote(after)}" if after else "/findings")
         found += page["findings"]
         after = page["next"]
         if after is None:
@@ -47,6 +48,19 @@ def hold(api: Api, role_ref: str, until: datetime, reason: str) -> dict[str, Any
     return said
 
 
+def shown_baseline(api: Api, role_ref: str) -> dict[str, Any]:
+    """Raises Refused, Unavailable, Misconfigured."""
+    shown: dict[str, Any] = api.call("GET", f"/roles/baseline?role={quote(role_ref)}")
+    return shown
+
+
+def accept(api: Api, shown: Mapping[str, Any], *, yes: bool, reason: str) -> dict[str, Any]:
+    """About what was just shown. Raises Refused, Unavailable, Misconfigured."""
+    body = {"role": shown["role_ref"], "answer": "yes" if yes else "no", "shown": shown["shown"], "reason": reason}
+    said: dict[str, Any] = api.call("POST", "/roles/baseline", body)
+    return said
+
+
 def write_json(value: object, stream: IO[str]) -> None:
     stream.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
@@ -57,6 +71,10 @@ def print_list(findings: list[dict[str, Any]]) -> None:
 
 def print_finding(finding: Mapping[str, Any]) -> None:
     print_lines(_finding_lines(finding))
+
+
+def print_baseline(shown: Mapping[str, Any]) -> None:
+    print_lines(_baseline_lines(shown))
 
 
 def print_answer(said: Mapping[str, Any]) -> None:
@@ -91,6 +109,22 @@ def _finding_lines(finding: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
     for what, decision in finding["decisions"].items():
         missing = f"; it takes {decision['missing']}" if decision["missing"] else ""
         yield 2, Text(_safe(f"{what}: {decision['state']}{missing}"))
+
+
+def _baseline_lines(shown: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
+    accepted = shown["accepted"]
+    if accepted is None:
+        yield 0, Text(_safe(f"{shown['role_ref']}: nothing is accepted, so nothing could be put back"), style="yellow")
+    else:
+        yield 0, Text(_safe(f"{shown['role_ref']}: accepted by {accepted['by']} at {accepted['at'][:16]}: {accepted['because']}"))
+    if shown["is_accepted"]:
+        yield 2, Text("what stands is what is accepted", style="green")
+        return
+    yield 2, Text("what stands differs:", style="bold")
+    for line in shown["diff"]:
+        yield 4, Text(_safe(line), style={"+": "green", "-": "red"}.get(line[:1], "dim"))
+    missing = f"; it takes {shown['missing']}" if shown["missing"] else ""
+    yield 2, Text(_safe(f"accept: {shown['state']}{missing}"))
 
 
 def _answer_lines(said: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:

@@ -57,6 +57,8 @@ kill_switch_app = typer.Typer(help="Stop Doorward's writes, and let them go on."
 app.add_typer(kill_switch_app, name="kill-switch")
 findings_app = typer.Typer(help="What stands, and what people say to it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(findings_app, name="findings")
+baseline_app = typer.Typer(help="The trust policy that is put back.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(baseline_app, name="baseline")
 audit_app = typer.Typer(help="What happened to each thing that people decide on.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(audit_app, name="audit")
 
@@ -400,6 +402,7 @@ def plan_command(
 
 
 _API_OPTION = Annotated[str | None, typer.Option("--api", metavar="URL", envvar="DOORWARD_API_URL", help="Doorward's API.")]
+_ROLE_ARGUMENT = Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the role, or ACCOUNT/NAME.")]
 _FINDING_ARGUMENT = Annotated[str, typer.Argument(metavar="FINDING", help="Its id, dw-…")]
 
 
@@ -469,6 +472,43 @@ def hold_command(
     assert end is not None  # noqa: S101 - it is required
     client, role_ref = Api(api), history.role_ref_of(role)
     deciding.print_answer(_answered(lambda: deciding.hold(client, role_ref, end, reason)))
+    return DONE
+
+
+@baseline_app.command("show")
+def baseline_show_command(role: _ROLE_ARGUMENT, api: _API_OPTION = None, format_: _FORMAT_OPTION = "table") -> int:
+    """Show what is accepted, and how what stands differs. Exit status: 0 the same, 1 it differs, 2 not for you, 3 the API failed."""
+    from doorward_cli import deciding, history
+    from doorward_cli.api import Api
+
+    _check_format(format_)
+    client, role_ref = Api(api), history.role_ref_of(role)
+    shown = _answered(lambda: deciding.shown_baseline(client, role_ref))
+    if format_ == "json":
+        deciding.write_json(shown, sys.stdout)
+    else:
+        deciding.print_baseline(shown)
+    return DONE if shown["is_accepted"] else REPORTED
+
+
+@baseline_app.command("accept")
+def baseline_accept_command(
+    role: _ROLE_ARGUMENT,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is told with it.")] = "",
+    no: Annotated[bool, typer.Option("--no", help="Say no, for good.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask once more.")] = False,
+    api: _API_OPTION = None,
+) -> int:
+    """Say yes, or no, to accepting what stands. Exit status: 0 said, 1 not said after all, 2 not for you, 3 the API failed."""
+    from doorward_cli import deciding, history
+    from doorward_cli.api import Api
+
+    client, role_ref = Api(api), history.role_ref_of(role)
+    shown = _answered(lambda: deciding.shown_baseline(client, role_ref))
+    deciding.print_baseline(shown)
+    if not yes and not typer.confirm(f"Say {'no' if no else 'yes'} to this?", err=True):
+        return REPORTED
+    deciding.print_answer(_answered(lambda: deciding.accept(client, shown, yes=not no, reason=reason)))
     return DONE
 
 

@@ -9,10 +9,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from doorward import bootstrap
-from doorward.aws.api import Denied, answered, hold_in, problem, refused, said_in, text_of
+from doorward.aws.api import Denied, accept_in, answered, hold_in, problem, refused, role_ref_of, said_in, text_of
 from doorward.decisions.telling import question_as_json
 from doorward.errors import DoorwardError
 from doorward.people.model import Caller, Refusal
+from doorward.usecases.accept_baseline import accept_baseline, show_baseline
 from doorward.usecases.decide_finding import decide_finding
 from doorward.usecases.hold_role import hold_role
 from doorward.usecases.list_findings import list_findings, show_finding
@@ -54,6 +55,22 @@ def hold() -> Response[str]:
     caller = _caller()
     wanted = hold_in(app.current_event.body)
     decided = hold_role(wanted, caller, bootstrap.role_by_ref(), bootstrap.decision_tools())
+    return refused(409, decided) if isinstance(decided, Refusal) else answered(200, question_as_json(decided, ""))
+
+
+@app.get("/roles/baseline")
+def baseline() -> Response[str]:
+    _caller()
+    role_ref = role_ref_of(text_of(app.current_event.query_string_parameters, "role"))
+    shown = show_baseline(role_ref, bootstrap.role_by_ref(), bootstrap.decision_tools())
+    return refused(404, shown) if isinstance(shown, Refusal) else answered(200, shown)
+
+
+@app.post("/roles/baseline")
+def accept() -> Response[str]:
+    caller = _caller()
+    role_ref, said = accept_in(app.current_event.body)
+    decided = accept_baseline(role_ref, caller, said, bootstrap.role_by_ref(), bootstrap.decision_tools())
     return refused(409, decided) if isinstance(decided, Refusal) else answered(200, question_as_json(decided, ""))
 
 

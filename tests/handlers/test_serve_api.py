@@ -20,7 +20,7 @@ from doorward.usecases.serve_api import TooOften
 from tests.handlers.test_handlers import load
 from tests.template.conftest import REPOSITORY, parsed, resources_of
 from tests.unit.test_decide_finding import ANN, EVE, Office
-from tests.unit.test_react_to_change import ORGANIZATION
+from tests.unit.test_react_to_change import GOOD, ORGANIZATION, role
 
 OPENAPI: dict[str, Any] = yaml.safe_load((REPOSITORY / "docs/openapi.yaml").read_text("utf-8"))
 SECRET = "a-reason-that-is-nobody-elses-business"
@@ -70,7 +70,11 @@ class Called:
         """What a documented route takes."""
         until = (self.office.world.clock.now() + timedelta(hours=1)).isoformat()
         hold = {"role": self.office.case.role_ref, "until": until, "reason": SECRET}
-        return {"/findings/{finding_id}/apply": self.answer(), "/roles/hold": hold}.get(path)
+        accept = {"role": self.office.case.role_ref, **self.answer()}
+        return {"/findings/{finding_id}/apply": self.answer(), "/roles/hold": hold, "/roles/baseline": accept}.get(path)
+
+    def query(self, path: str) -> dict[str, str] | None:
+        return {"role": self.office.case.role_ref} if path == "/roles/baseline" else None
 
     def answer(self, *, yes: bool = True) -> dict[str, str]:
         return {"answer": "yes" if yes else "no", "shown": shown_hash(self.office.case, APPLY) or "", "reason": SECRET}
@@ -113,7 +117,7 @@ def test_the_contract_the_template_and_the_function_have_the_same_routes(called:
     assert set(routes()) == documented
     for method, path in documented:
         filled = path.replace("{finding_id}", called.finding)
-        assert called(method.upper(), filled, called.body(path))[0] != 404
+        assert called(method.upper(), filled, called.body(path), called.query(path))[0] != 404
 
 
 def test_a_finding_is_shown_decided_and_shown_as_decided(called: Called) -> None:
@@ -157,7 +161,7 @@ def test_pages_follow_one_another(called: Called) -> None:
 def test_nobody_is_answered_before_it_is_known_who_he_is(called: Called, caller: Refusal | Exception, status: int) -> None:
     called.caller = caller
     for method, path in routes():
-        got, said = called(method.upper(), path.replace("{finding_id}", called.finding), called.body(path))
+        got, said = called(method.upper(), path.replace("{finding_id}", called.finding), called.body(path), called.query(path))
         assert got == status
         assert "secret" not in json.dumps(said)
     assert called.office.world.questions.kept == {}
@@ -222,6 +226,19 @@ def test_what_is_no_hold_is_refused_and_holds_nothing(called: Called, wrong: dic
     status, said = called("POST", "/roles/hold", {**(called.body("/roles/hold") or {}), **wrong})
     assert (status, bool(said["cure"])) == (400, True)
     assert called.office.world.questions.kept == {}
+
+
+def test_a_baseline_is_shown_and_accepted_by_whoever_may(called: Called) -> None:
+    called.office.behind = frozenset({EVE.user_id})
+    called.office.world.roles.put(role(GOOD))
+    query = {"role": called.office.case.role_ref}
+    _, shown = called("GET", "/roles/baseline", query=query)
+    assert (shown["is_accepted"], shown["state"]) == (True, "not asked")
+    status, said = called("POST", "/roles/baseline", {**query, "answer": "yes", "shown": shown["shown"]})
+    assert (status, said["state"], said["what"]) == (200, "approved", "accept")
+    assert called("GET", "/roles/baseline", query={"role": "777788889999/nothing"})[0] == 404
+    for wrong in (None, {"role": ""}, {"role": "x"}):
+        assert called("GET", "/roles/baseline", query=wrong)[0] == 400
 
 
 def test_what_is_not_there(called: Called) -> None:

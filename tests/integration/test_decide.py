@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from doorward_cli.api import Api, Refused
-from doorward_cli.deciding import every_finding, hold, one_finding, say
+from doorward_cli.deciding import accept, every_finding, hold, one_finding, say, shown_baseline
 from local import identity_center
 from local.installation import Installation, People, trusting
 from local.world import ANN, JANE, JOE, PROD, REGION, STRANGER, Person
@@ -125,3 +125,20 @@ def test_a_role_is_held_and_everybody_is_told(doorward: Installation, people: di
     (case,) = doorward.stack.until(lambda: doorward.cases(f"{PROD.id}/{name}"), "the finding") or []
     assert "a release is under way" in json.loads(case["detail"])["because"]
     assert case["status"] == "standing"
+
+
+def test_people_accept_a_policy_and_it_is_what_is_put_back(doorward: Installation, people: dict[str, People]) -> None:
+    name, developer = unique("first"), people[PROD.id].developer()
+    ref = f"{PROD.id}/{name}"
+    developer.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(OURS))
+    doorward.stack.until(lambda: doorward.outcomes(ref), "the new role to be judged")
+    for person, state in ((ANN, "open"), (JOE, "approved")):  # who wrote it is known as jane, who may not: by her alias
+        api = signed_in(doorward, person)
+        shown = shown_baseline(api, ref)
+        if shown["state"] == "approved":
+            break
+        said = accept(api, shown, yes=True, reason="reviewed")
+        assert said["state"] in {state, "approved"}
+    doorward.stack.until(lambda: shown_baseline(signed_in(doorward, ANN), ref)["is_accepted"], "the policy to be accepted")
+    developer.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(STRANGERS))
+    doorward.stack.until(lambda: doorward.trust_policy(PROD, name) == OURS, "the accepted policy to be put back")

@@ -40,7 +40,7 @@ PERMISSIONS = {
     "ServeApiRole": {
         "sts:AssumeRole": {"doorward-read"},
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
-        "dynamodb:GetItem": {"LedgerTable", "FactsTable", "AuditTable"},
+        "dynamodb:GetItem": {"LedgerTable", "FactsTable", "AuditTable", "BaselinesTable"},
         "dynamodb:Query": {"LedgerTable"},
         "dynamodb:PutItem": {"LedgerTable", "AuditTable"},
         "dynamodb:UpdateItem": {"LedgerTable"},

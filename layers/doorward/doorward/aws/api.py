@@ -52,7 +52,10 @@ def text_of(parameters: Mapping[str, str] | None, name: str) -> str:
 
 def said_in(body: str | None, what: str) -> Answer:
     """`{"answer": "yes" or "no", "shown": …, "reason": …}`. Raises Denied."""
-    said = _object(body, {"answer", "shown", "reason"})
+    return _answer(_object(body, {"answer", "shown", "reason"}), what)
+
+
+def _answer(said: Mapping[str, Any], what: str) -> Answer:
     if said.get("answer") not in {"yes", "no"}:
         raise _malformed('answer: must be "yes" or "no"')
     shown = said.get("shown")
@@ -61,12 +64,23 @@ def said_in(body: str | None, what: str) -> Answer:
     return Answer(what, said["answer"] == "yes", shown, _reason(said))
 
 
+def accept_in(body: str | None) -> tuple[str, Answer]:
+    """`{"role": …, "answer": …, "shown": …, "reason": …}`: the role's ref, and what is said. Raises Denied."""
+    said = _object(body, {"role", "answer", "shown", "reason"})
+    return role_ref_of(said.pop("role", None)), _answer(said, "accept")
+
+
+def role_ref_of(text: object) -> str:
+    """Raises Denied."""
+    if not isinstance(text, str) or not _ROLE_REF.fullmatch(text):
+        raise _malformed("role: must be ACCOUNT/NAME, without the role's path")
+    return text
+
+
 def hold_in(body: str | None) -> Hold:
     """`{"role": …, "until": …, "reason": …}`. Raises Denied."""
     said = _object(body, {"role", "until", "reason"})
-    role_ref, until, reason = said.get("role"), said.get("until"), _reason(said)
-    if not isinstance(role_ref, str) or not _ROLE_REF.fullmatch(role_ref):
-        raise _malformed("role: must be ACCOUNT/NAME, without the role's path")
+    role_ref, until, reason = role_ref_of(said.get("role")), said.get("until"), _reason(said)
     try:
         time = datetime.fromisoformat(until) if isinstance(until, str) else None
     except ValueError:

@@ -51,6 +51,8 @@ def _command(question: Question) -> str:
     object_id = question.about.partition(" ")[2]
     if question.what == "hold":
         return f"doorward hold {object_id} --until {question.detail['until']} --reason …"
+    if question.what == "accept":
+        return f"doorward baseline accept {object_id}"
     return f"doorward findings {question.what} {object_id}"
 
 

@@ -11,10 +11,13 @@ from doorward.decisions.answering import ended, reminded, what_is_missing
 from doorward.decisions.model import Question, State
 from doorward.decisions.telling import DETAIL_TYPES, question_as_json
 from doorward.guardrails.brakes import Stop
+from doorward.guardrails.decide import Action
 from doorward.ports.ledger import Announcement, CaseStatus
 from doorward.ports.questions import FOLLOWS_QUESTION
+from doorward.usecases.accept_baseline import ACCEPT
 from doorward.usecases.carry_out import carry_out
 from doorward.usecases.hold_role import HOLD
+from doorward.usecases.keep_baseline import Standing, accept_of_people
 from doorward.usecases.plan_reaction import Idle, plan_reaction
 from doorward.usecases.reaction import Approval, Result, Task
 
@@ -28,7 +31,7 @@ def follow_up_question(task: Task) -> Result:
     if question is None or question.state not in {State.OPEN, State.APPROVED}:
         return Result("known", "There is nothing (any more) that people have to decide, or said yes to.")
     if question.state is State.APPROVED:
-        return _hold(question, task) if question.what == HOLD else _apply(question, task)
+        return {HOLD: _hold, ACCEPT: _accept}.get(question.what, _apply)(question, task)
     over = ended(question, now)
     if over is not None:
         return _move(over, "Nobody has decided in time; nothing was done.", task)
@@ -68,6 +71,24 @@ def _hold(question: Question, task: Task) -> Result:
         tools.ledger.intend(task.lock, replace(case, due_at=until))
     done = question._replace(state=State.DONE, version=question.version + 1)
     return _move(done, f"Nothing is written to the role until {until:%Y-%m-%d %H:%M} UTC.", task)
+
+
+def _accept(question: Question, task: Task) -> Result:
+    """Only what was shown, and only while it breaks no guardrail: it would be put back."""
+    gone = question._replace(state=State.WITHDRAWN, version=question.version + 1)
+    plan = plan_reaction(task)
+    result = carry_out(plan, task)
+    if isinstance(plan, Idle) or (plan.role.role_id, plan.found_hash) != (question.detail["role_id"], question.detail["policy_hash"]):
+        return _move(gone, f"Another trust policy stands than the one that was shown. {result.because}", task)
+    if plan.decision.action is not Action.PASS:
+        return _move(gone, f"It breaks a guardrail. {result.because}", task)
+    tools = task.tools
+    standing = Standing(plan.role, plan.found_hash, task.began, task.change, None, tools.clock.now())
+    because = question.because or "People said yes to it."
+    accept_of_people(standing, question.detail["by"], because, tools.ledger, tools.organization)
+    return _move(
+        question._replace(state=State.DONE, version=question.version + 1), "This trust policy is what is put back from now on.", task
+    )
 
 
 def _move(question: Question, because: str, task: Task) -> Result:

@@ -73,6 +73,23 @@ def keep_baseline(standing: Standing, ledger: Ledger, organization: Organization
     return came_to
 
 
+def accept_of_people(standing: Standing, by: str, because: str, ledger: Ledger, organization: Organization) -> None:
+    """`by` are names, `because` is their reason. Raises Unavailable, Conflict."""
+    role, change = standing.role, standing.change
+    version = Baseline(
+        role.ref,
+        role.role_id,
+        standing.policy_hash,
+        role.trust_policy,
+        accepted_by=by,
+        because=because,
+        event_id=change.event_id,
+        at=standing.now,
+        event_time=change.event_time,
+    )
+    _accept(version, ledger.baseline(role.ref, role.role_id), standing, ledger, organization)
+
+
 def widens(role: Role, accepted: Baseline, organization: Organization, now: datetime) -> bool | None:
     """Whether the role lets somebody in whom its accepted trust policy keeps out; None where that cannot be said."""
     from doorward.guardrails.diff import newly_allowed

@@ -1,0 +1,128 @@
+"""People accept what stands: from then on it is what is put back."""
+
+import pytest
+
+from doorward.decisions.model import Answer, Question, State
+from doorward.people.model import Caller, Person, Refusal, Via
+from doorward.usecases.accept_baseline import ACCEPT, accept_baseline, show_baseline
+from tests.unit.test_decide_finding import ANN, EVE, JOE, PAYMENTS, Office
+from tests.unit.test_hold_role import ENFORCING
+from tests.unit.test_react_to_change import ALL_BAD, BAD, GOOD, PIPELINE, PROD, event, role, trusting
+
+WIDER = trusting("arn:aws:iam::444455556666:role/batch", f"arn:aws:iam::{PROD}:role/app")
+
+
+class Accepting(Office):
+    """Nobody has found anything: GOOD is accepted, and WIDER was written by somebody."""
+
+    def __init__(self, trust: str = WIDER) -> None:
+        super().__init__(ENFORCING, trust)
+
+    def shown(self, role_ref: str = PAYMENTS) -> dict[str, object]:
+        found = show_baseline(role_ref, self.world.roles.roles.get, self.tools)
+        assert not isinstance(found, Refusal)
+        return found
+
+    def accept(self, who: Person, *, yes: bool = True, seen: str | None = None) -> Question | Refusal:
+        shown = str(self.shown()["shown"]) if seen is None else seen
+        answer = Answer(ACCEPT, yes, shown, "reviewed, CHANGE-1")
+        return accept_baseline(PAYMENTS, Caller(who, Via.SIGV4), answer, self.world.roles.roles.get, self.tools)
+
+    def state_of(self, who: Person) -> State:
+        found = self.accept(who)
+        assert isinstance(found, Question), found
+        return found.state
+
+    @property
+    def accepted(self) -> str:
+        ((_, baseline),) = self.world.ledger.accepted.items()
+        return baseline.document
+
+
+def test_what_lets_somebody_new_in_is_accepted_on_two_people_s_word_and_is_put_back_from_then_on() -> None:
+    office = Accepting()
+    assert office.outcome == ["passed"]
+    assert (office.shown()["is_accepted"], office.accepted) == (False, GOOD)
+    assert office.state_of(ANN) is State.OPEN  # who wrote it may be her
+    assert office.state_of(JOE) is State.APPROVED
+    assert office.carried_out() == ["done"]
+    assert office.accepted == WIDER
+    assert office.shown()["is_accepted"] is True
+    ((_, baseline),) = office.world.ledger.accepted.items()
+    assert (baseline.accepted_by, baseline.because) == ("ann@acme.example, joe@acme.example", "reviewed, CHANGE-1")
+    accepted = [each for each in office.world.ledger.outbox.values() if each.detail_type == "TrustBaselineAccepted"]
+    assert accepted[-1].detail["accepted_by"] == "ann@acme.example, joe@acme.example"
+    office.world.roles.put(role(BAD))
+    office.world.clock.sleep(5)
+    assert office.world.react(event(document=BAD, event_id="e-9", at=office.world.clock.now())) == ["reverted"]
+
+
+def test_a_first_policy_is_accepted_where_none_was() -> None:
+    office = Accepting()
+    office.world.ledger.accepted.clear()
+    assert office.shown()["accepted"] is None
+    for each in (ANN, JOE):
+        office.accept(each)
+    assert office.carried_out() == ["done"]
+    assert office.accepted == WIDER
+
+
+@pytest.mark.parametrize("then", [BAD, ALL_BAD, GOOD])
+def test_what_does_not_stand_any_more_is_not_accepted(then: str) -> None:
+    office = Accepting()
+    for each in (ANN, JOE):
+        office.accept(each)
+    office.world.roles.put(role(then))
+    assert office.carried_out() == ["withdrawn"]
+    assert office.accepted == GOOD
+
+
+@pytest.mark.parametrize("bad", [BAD, ALL_BAD])
+def test_what_breaks_a_guardrail_is_not_accepted(bad: str) -> None:
+    office = Accepting(bad)
+    office.world.roles.put(role(bad))  # put back meanwhile, and made again: nobody has told of it yet
+    for each in (ANN, JOE):
+        office.accept(each)
+    assert "withdrawn" in office.carried_out()
+    assert office.accepted == GOOD
+
+
+def test_whoever_is_known_to_have_written_it_does_not_accept_it_and_then_one_is_enough() -> None:
+    office = Accepting()
+    office.behind = frozenset({EVE.user_id})
+    assert isinstance(office.accept(EVE), Refusal)
+    assert office.state_of(ANN) is State.APPROVED
+
+
+def test_what_he_was_not_shown_he_does_not_accept() -> None:
+    office = Accepting()
+    assert isinstance(office.accept(ANN, seen="0" * 64), Refusal)
+    before = str(office.shown()["shown"])
+    office.world.roles.put(role(GOOD))
+    assert isinstance(office.accept(ANN, seen=before), Refusal)
+
+
+def test_a_no_is_for_this_policy_alone() -> None:
+    office = Accepting()
+    refused = office.accept(ANN, yes=False)
+    assert isinstance(refused, Question)
+    assert refused.state is State.REFUSED
+    assert isinstance(office.accept(JOE), Refusal)
+    office.world.roles.put(role(trusting(f"arn:aws:iam::{PROD}:role/app")))
+    assert isinstance(office.accept(JOE), Question)
+
+
+def test_a_role_that_is_not_there() -> None:
+    office = Accepting()
+    assert isinstance(show_baseline(f"{PROD}/nothing", office.world.roles.roles.get, office.tools), Refusal)
+
+
+def test_a_pipeline_goes_on_accepting_what_it_writes() -> None:
+    office = Accepting()
+    for each in (ANN, JOE):
+        office.accept(each)
+    office.carried_out()
+    office.world.roles.put(role(GOOD))
+    office.world.clock.sleep(5)
+    assert office.world.react(event(document=GOOD, by=PIPELINE, event_id="e-7", at=office.world.clock.now())) == ["accepted"]
+    assert office.accepted == GOOD
