@@ -21,7 +21,7 @@ def every_finding(api: Api) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after = ""
     while True:
-        page = api.call("GET", f"/findings?after={quote(after)}" if after else "/findings")
+        page = api.call("GET", f"/findings?after={quote(after, safe='')}" if after else "/findings")
         found += page["findings"]
         after = page["next"]
         if after is None:
@@ -50,7 +50,7 @@ def hold(api: Api, role_ref: str, until: datetime, reason: str) -> dict[str, Any
 
 def shown_baseline(api: Api, role_ref: str) -> dict[str, Any]:
     """Raises Refused, Unavailable, Misconfigured."""
-    shown: dict[str, Any] = api.call("GET", f"/roles/baseline?role={quote(role_ref)}")
+    shown: dict[str, Any] = api.call("GET", f"/roles/baseline?role={quote(role_ref, safe='')}")
     return shown
 
 

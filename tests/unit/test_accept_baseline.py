@@ -102,6 +102,18 @@ def test_what_he_was_not_shown_he_does_not_accept() -> None:
     assert isinstance(office.accept(ANN, seen=before), Refusal)
 
 
+def test_what_was_accepted_once_can_be_accepted_anew() -> None:
+    office = Accepting()
+    for policy in (WIDER, GOOD, WIDER, GOOD, WIDER):
+        office.world.roles.put(role(policy))
+        office.world.clock.sleep(60)
+        office.world.react(event(document=policy, event_id=f"e-{office.world.clock.now():%H%M%S}", at=office.world.clock.now()))
+        for each in (ANN, JOE):
+            office.accept(each)
+        office.carried_out()
+        assert office.accepted == policy
+
+
 def test_a_no_is_for_this_policy_alone() -> None:
     office = Accepting()
     refused = office.accept(ANN, yes=False)

@@ -14,6 +14,7 @@ from doorward.guardrails.announcements import diff_documents
 from doorward.guardrails.model import Role
 from doorward.iam.documents import hash_of_text
 from doorward.people.model import Caller, Refusal
+from doorward.ports.ledger import Baseline
 from doorward.usecases.decide import Subject, Tools, decide, question_id
 
 ACCEPT: Final = "accept"
@@ -28,7 +29,7 @@ def show_baseline(role_ref: str, role: Callable[[str], Role | None], tools: Tool
         return _NO_ROLE
     accepted = tools.ledger.baseline(found.ref, found.role_id)
     stands = hash_of_text(found.trust_policy)
-    shown = _shown(found, stands)
+    shown = _shown(found, stands, accepted)
     question = tools.questions.question(found.ref, question_id(shown))
     return {
         "format": FORMAT,
@@ -56,7 +57,7 @@ def accept_baseline(role_ref: str, caller: Caller, said: Answer, role: Callable[
     subject = Subject(
         about=f"role {found.ref}",
         role=found,
-        shown=_shown(found, stands),
+        shown=_shown(found, stands, tools.ledger.baseline(found.ref, found.role_id)),
         severity=Severity.HIGH if privileged else Severity.MEDIUM,
         actor={"arn": "" if version is None else version.accepted_by},
         detail={"policy_hash": stands, "role_id": found.role_id},
@@ -64,5 +65,7 @@ def accept_baseline(role_ref: str, caller: Caller, said: Answer, role: Callable[
     return decide(subject, caller, said, tools)
 
 
-def _shown(role: Role, stands: str) -> str:
-    return sha256(f"{ACCEPT}/{role.ref}/{role.role_id}/{stands}".encode()).hexdigest()
+def _shown(role: Role, stands: str, accepted: Baseline | None) -> str:
+    """Over another accepted one, or the same accepted anew, it is another question."""
+    over = "" if accepted is None else f"{accepted.policy_hash}/{accepted.at.isoformat()}"
+    return sha256(f"{ACCEPT}/{role.ref}/{role.role_id}/{stands}/{over}".encode()).hexdigest()
