@@ -758,12 +758,13 @@ class TestTelling:
         assert world.announced() == ["TrustViolationFound"]
         assert world.roles.writes == []
 
-    def test_approve_says_that_deciding_comes_later(self) -> None:
+    def test_approve_says_that_a_person_has_to_decide_and_shows_about_what(self) -> None:
         world = World(Guardrails(mode=Mode.APPROVE))
         world.roles.put(role(BAD))
         world.react(event())
         (announcement,) = world.ledger.outbox.values()
-        assert "later version" in announcement.detail["because"]
+        assert "a person has to decide" in announcement.detail["because"]
+        assert announcement.detail["proposal"]["diff"]
 
     def test_what_was_only_alerted_is_put_back_when_a_change_of_trust_brings_the_same_policy(self, world: World) -> None:
         world.roles.put(role(BAD))
