@@ -202,7 +202,7 @@ def _case(plan: Plan, task: Task, head: Head) -> tuple[Case, Announcement]:
     case_id = finding_id(role, found_hash, head.generation)
     detail = describe_case(case_id, role, plan.judgement, plan.decision, task.change, tools.organization, tools.guardrails, found_hash)
     if task.approval is not None:
-        detail |= {"approver": ", ".join(task.approval.by)}
+        detail |= {"approver": task.approval.by}
     is_told_of, before = task.is_told_of(head, found_hash), plan.case
     if before is not None and not is_told_of:
         detail |= {"actor": before.detail["actor"], "event": before.detail["event"]}  # who looks again is not who did it

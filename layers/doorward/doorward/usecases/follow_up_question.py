@@ -42,20 +42,17 @@ def follow_up_question(task: Task) -> Result:
 
 
 def _apply(question: Question, task: Task) -> Result:
-    gone = question._replace(state=State.WITHDRAWN, version=question.version + 1)
-    done = question._replace(state=State.DONE, version=question.version + 1)
     case = task.tools.ledger.case(task.ref, question.about.partition(" ")[2])
     if case is not None and case.status is CaseStatus.REMEDIED and case.closed_hash == question.detail["policy_hash"]:
-        return _move(done, "It was written before.", task)  # and whoever wrote it died before he could say so
-    names = tuple(question.detail["by"].split(", "))
-    task = replace(task, approval=Approval(question.detail["policy_hash"], names))
+        return _end(question, State.DONE, "It was written before.", task)  # and whoever wrote it died before he could say so
+    task = replace(task, approval=Approval(question.detail["policy_hash"], question.detail["by"]))
     plan = plan_reaction(task)
     result = carry_out(plan, task)
     if isinstance(plan, Idle) or case is None or plan.case is None or plan.case.id != case.id:
-        return _move(gone, f"What was found does not stand any more. {result.because}", task)
+        return _end(question, State.WITHDRAWN, f"What was found does not stand any more. {result.because}", task)
     if result.outcome not in {"reverted", "remedy-failed"}:
-        return _move(gone, f"What would be written is not what was shown, or must not be. {result.because}", task)
-    _move(done, result.because, task)
+        return _end(question, State.WITHDRAWN, f"What would be written is not what was shown, or must not be. {result.because}", task)
+    _end(question, State.DONE, result.because, task)
     return result
 
 
@@ -63,32 +60,32 @@ def _hold(question: Question, task: Task) -> Result:
     """Put twice it is the same; a case that stands is judged again when it ends."""
     tools, until = task.tools, datetime.fromisoformat(question.detail["until"])
     if tools.clock.now() >= until:
-        return _move(question._replace(state=State.WITHDRAWN, version=question.version + 1), "Its time was over before it began.", task)
+        return _end(question, State.WITHDRAWN, "Its time was over before it began.", task)
     tools.brakes().hold(Stop(f"role {task.ref}", question.detail["by"], question.detail["reason"], question.asked_at, until))
     case_id = tools.ledger.head(task.ref).case_id
     case = None if case_id is None else tools.ledger.case(task.ref, case_id)
     if case is not None and case.status is CaseStatus.STANDING:
         tools.ledger.intend(task.lock, replace(case, due_at=until))
-    done = question._replace(state=State.DONE, version=question.version + 1)
-    return _move(done, f"Nothing is written to the role until {until:%Y-%m-%d %H:%M} UTC.", task)
+    return _end(question, State.DONE, f"Nothing is written to the role until {until:%Y-%m-%d %H:%M} UTC.", task)
 
 
 def _accept(question: Question, task: Task) -> Result:
     """Only what was shown, and only while it breaks no guardrail: it would be put back."""
-    gone = question._replace(state=State.WITHDRAWN, version=question.version + 1)
     plan = plan_reaction(task)
     result = carry_out(plan, task)
     if isinstance(plan, Idle) or (plan.role.role_id, plan.found_hash) != (question.detail["role_id"], question.detail["policy_hash"]):
-        return _move(gone, f"Another trust policy stands than the one that was shown. {result.because}", task)
+        return _end(question, State.WITHDRAWN, f"Another trust policy stands than the one that was shown. {result.because}", task)
     if plan.decision.action is not Action.PASS:
-        return _move(gone, f"It breaks a guardrail. {result.because}", task)
+        return _end(question, State.WITHDRAWN, f"It breaks a guardrail. {result.because}", task)
     tools = task.tools
     standing = Standing(plan.role, plan.found_hash, task.began, task.change, None, tools.clock.now())
     because = question.because or "People said yes to it."
     accept_of_people(standing, question.detail["by"], because, tools.ledger, tools.organization)
-    return _move(
-        question._replace(state=State.DONE, version=question.version + 1), "This trust policy is what is put back from now on.", task
-    )
+    return _end(question, State.DONE, "This trust policy is what is put back from now on.", task)
+
+
+def _end(question: Question, state: State, because: str, task: Task) -> Result:
+    return _move(question._replace(state=state, version=question.version + 1), because, task)
 
 
 def _move(question: Question, because: str, task: Task) -> Result:

@@ -75,10 +75,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What people said yes to: the hash of the policy that they were shown, and who they are, by name."""
+    """What people said yes to: the hash of the policy that they were shown, and their names, as they are told."""
 
     policy_hash: str
-    by: tuple[str, ...]
+    by: str
 
 
 class ChangedMeanwhile(Exception):  # noqa: N818 - never leaves the reaction
