@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -364,9 +364,12 @@ def doctor_command(
     return DONE if diagnosis.is_healthy else REPORTED
 
 
+_ROLE_ARGUMENT = Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the role, or ACCOUNT/NAME.")]
+
+
 @app.command("history")
 def history_command(
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the role, or ACCOUNT/NAME.")],
+    role: _ROLE_ARGUMENT,
     stack: _STACK_OPTION = "doorward",
     format_: _FORMAT_OPTION = "table",
 ) -> int:
@@ -384,7 +387,7 @@ def history_command(
 
 @app.command("plan")
 def plan_command(
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the role, or ACCOUNT/NAME.")],
+    role: _ROLE_ARGUMENT,
     by: Annotated[str | None, typer.Option("--by", metavar="ARN", help="Who is taken to have changed it; else nobody known.")] = None,
     stack: _STACK_OPTION = "doorward",
     format_: _FORMAT_OPTION = "table",
@@ -402,7 +405,8 @@ def plan_command(
 
 
 _API_OPTION = Annotated[str | None, typer.Option("--api", metavar="URL", envvar="DOORWARD_API_URL", help="Doorward's API.")]
-_ROLE_ARGUMENT = Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the role, or ACCOUNT/NAME.")]
+_NO_OPTION = Annotated[bool, typer.Option("--no", help="Say no, for good.")]
+_YES_OPTION = Annotated[bool, typer.Option("--yes", help="Do not ask once more.")]
 _FINDING_ARGUMENT = Annotated[str, typer.Argument(metavar="FINDING", help="Its id, dw-…")]
 
 
@@ -440,8 +444,8 @@ def findings_show_command(finding: _FINDING_ARGUMENT, api: _API_OPTION = None, f
 def findings_apply_command(
     finding: _FINDING_ARGUMENT,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the audit.")] = "",
-    no: Annotated[bool, typer.Option("--no", help="Say no, for good.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask once more.")] = False,
+    no: _NO_OPTION = False,
+    yes: _YES_OPTION = False,
     api: _API_OPTION = None,
 ) -> int:
     """Say yes, or no, to the proposed remedy. Exit status: 0 said, 1 not said after all, 2 wrong usage or not for you, 3 the API failed."""
@@ -451,15 +455,12 @@ def findings_apply_command(
     client = Api(api)
     found = _answered(lambda: deciding.one_finding(client, finding))
     deciding.print_finding(found)
-    if not yes and not typer.confirm(f"Say {'no' if no else 'yes'} to this?", err=True):
-        return REPORTED
-    deciding.print_answer(_answered(lambda: deciding.say(client, found, "apply", yes=not no, reason=reason)))
-    return DONE
+    return _say_to_this(lambda: deciding.say(client, found, "apply", yes=not no, reason=reason), no=no, is_sure=yes)
 
 
 @app.command("hold")
 def hold_command(
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the role, or ACCOUNT/NAME.")],
+    role: _ROLE_ARGUMENT,
     until: Annotated[str, typer.Option("--until", metavar="TIME", help="When it ends, within four hours, with a time zone.")],
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why: everybody is told.")],
     api: _API_OPTION = None,
@@ -495,8 +496,8 @@ def baseline_show_command(role: _ROLE_ARGUMENT, api: _API_OPTION = None, format_
 def baseline_accept_command(
     role: _ROLE_ARGUMENT,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is told with it.")] = "",
-    no: Annotated[bool, typer.Option("--no", help="Say no, for good.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask once more.")] = False,
+    no: _NO_OPTION = False,
+    yes: _YES_OPTION = False,
     api: _API_OPTION = None,
 ) -> int:
     """Say yes, or no, to accepting what stands. Exit status: 0 said, 1 not said after all, 2 not for you, 3 the API failed."""
@@ -506,9 +507,16 @@ def baseline_accept_command(
     client, role_ref = Api(api), history.role_ref_of(role)
     shown = _answered(lambda: deciding.shown_baseline(client, role_ref))
     deciding.print_baseline(shown)
-    if not yes and not typer.confirm(f"Say {'no' if no else 'yes'} to this?", err=True):
+    return _say_to_this(lambda: deciding.accept(client, shown, yes=not no, reason=reason), no=no, is_sure=yes)
+
+
+def _say_to_this(say: Callable[[], dict[str, Any]], *, no: bool, is_sure: bool) -> int:
+    """Says it, once whoever reads what was just printed is sure."""
+    from doorward_cli import deciding
+
+    if not is_sure and not typer.confirm(f"Say {'no' if no else 'yes'} to this?", err=True):
         return REPORTED
-    deciding.print_answer(_answered(lambda: deciding.accept(client, shown, yes=not no, reason=reason)))
+    deciding.print_answer(_answered(say))
     return DONE
 
 
