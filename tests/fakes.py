@@ -831,18 +831,18 @@ class FakeDirectory:
 
 @dataclass
 class FakeSuspensions:
-    """The last of each account; `ended` are the changes whose suspension a person has ended."""
+    """The last of each scope; `ended` are the changes whose suspension a person has ended."""
 
     last: dict[str, Suspension] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
 
     def suspend(self, suspension: Suspension) -> bool:
-        last = self.last.get(suspension.account_id)
-        if last is not None and last.change >= suspension.change:
+        last = self.last.get(suspension.scope)
+        if last is not None and (last.change == suspension.change or last.change.split()[0] > suspension.change.split()[0]):
             return False
-        self.last[suspension.account_id] = suspension
+        self.last[suspension.scope] = suspension
         return True
 
-    def of(self, account_id: str) -> Suspension | None:
-        last = self.last.get(account_id)
+    def of(self, scope: str) -> Suspension | None:
+        last = self.last.get(scope)
         return None if last is None or last.change in self.ended else last

@@ -17,6 +17,7 @@ from doorward.errors import Misconfigured, Unavailable
 from doorward.ports.announcing import Bus, Channel, DeadLetters, Message
 from doorward.ports.ledger import Announcement
 from doorward.slack.channel import SlackChannel
+from doorward.slack.web import SlackWeb
 from local.slack_sink import SlackSink
 from tests.fakes import START, FakeBus, FakeChannel, FakeDeadLetters
 
@@ -113,7 +114,9 @@ def line(request: pytest.FixtureRequest) -> Iterator[ChannelOnTrial]:
         )
     else:
         with SlackSink() as sink:
-            yield ChannelOnTrial(SlackChannel(sink.url, "C0123456789", lambda: "xoxb-token"), lambda: [each.text for each in sink.messages])
+            yield ChannelOnTrial(
+                SlackChannel(SlackWeb(sink.url, lambda: "xoxb-token"), "C0123456789"), lambda: [each.text for each in sink.messages]
+            )
 
 
 def test_a_message_arrives_once_with_its_subject(line: ChannelOnTrial) -> None:
@@ -136,20 +139,20 @@ def test_a_topic_that_is_not_there_is_for_the_operator(aws: None) -> None:
 
 def test_slack_failing_is_worth_another_try_and_refusing_is_not() -> None:
     with SlackSink() as sink:
-        channel = SlackChannel(sink.url, "C0123456789", lambda: "xoxb-token")
+        channel = SlackChannel(SlackWeb(sink.url, lambda: "xoxb-token"), "C0123456789")
         sink.fail_next(1)
         with pytest.raises(Unavailable):
             channel.send(MESSAGE)
         channel.send(MESSAGE)
         with pytest.raises(Misconfigured, match="not_authed"):
-            SlackChannel(sink.url, "C0123456789", lambda: "").send(MESSAGE)
+            SlackChannel(SlackWeb(sink.url, lambda: ""), "C0123456789").send(MESSAGE)
     with pytest.raises(Unavailable):
         channel.send(MESSAGE)  # nobody listens any more
 
 
 def test_the_slack_token_is_in_no_error() -> None:
     with pytest.raises(Unavailable) as caught:
-        SlackChannel("http://127.0.0.1:9", "C0123456789", lambda: "xoxb-secret-token").send(MESSAGE)
+        SlackChannel(SlackWeb("http://127.0.0.1:9", lambda: "xoxb-secret-token"), "C0123456789").send(MESSAGE)
     assert "xoxb" not in str(caught.value)
     assert caught.value.__cause__ is None
 

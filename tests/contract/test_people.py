@@ -216,7 +216,7 @@ def suspensions(request: pytest.FixtureRequest) -> Iterator[tuple[Suspensions, C
             """As docs/runbooks/identity-suspended.md has it."""
             client.update_item(
                 TableName="ledger",
-                Key={"pk": {"S": SUSPENDED}, "sk": {"S": suspension.account_id}},
+                Key={"pk": {"S": SUSPENDED}, "sk": {"S": suspension.scope}},
                 UpdateExpression="SET ended_by = :me",
                 ConditionExpression="#change = :seen",
                 ExpressionAttributeNames={"#change": "change"},
@@ -247,12 +247,24 @@ def test_the_same_or_an_older_change_suspends_nothing_again_and_a_later_one_does
     second = suspended("2026-11-24T09:00:00 e-2")
     assert store.suspend(second) is True
     end(second)
-    for late in (second, suspended("2026-11-24T08:00:00 e-9"), suspended("2026-11-24T09:00:00 e-1")):
+    for late in (second, suspended("2026-11-24T08:00:00 e-9")):
         assert store.suspend(late) is False
         assert store.of(ACCOUNT) is None
     third = suspended("2026-11-24T09:00:01 e-0")
     assert store.suspend(third) is True
     assert store.of(ACCOUNT) == third
+
+
+@pytest.mark.parametrize("event_id", ["e-1", "e-3"])
+def test_of_two_changes_in_one_second_each_suspends_whatever_its_id(
+    event_id: str, suspensions: tuple[Suspensions, Callable[[Suspension], None]]
+) -> None:
+    store, end = suspensions
+    first, second = suspended("2026-11-24T09:00:00 e-2"), suspended(f"2026-11-24T09:00:00 {event_id}")
+    store.suspend(first)
+    end(first)
+    assert store.suspend(second) is True
+    assert store.of(ACCOUNT) == second
 
 
 def test_what_was_written_by_hand_and_cannot_be_read_suspends() -> None:

@@ -24,7 +24,7 @@ def end(dynamodb: Any, table: str, suspension: Suspension) -> None:
     """As the runbook says."""
     dynamodb.update_item(
         TableName=table,
-        Key={"pk": {"S": SUSPENDED}, "sk": {"S": suspension.account_id}},
+        Key={"pk": {"S": SUSPENDED}, "sk": {"S": suspension.scope}},
         UpdateExpression="SET ended_by = :me",
         ConditionExpression="#change = :seen",
         ExpressionAttributeNames={"#change": "change"},

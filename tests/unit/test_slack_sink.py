@@ -10,6 +10,7 @@ import pytest
 
 from doorward.errors import Misconfigured, Unavailable
 from doorward.slack.channel import SlackChannel
+from doorward.slack.web import SlackWeb
 from doorward.usecases.compose_message import compose_message
 from local.slack_sink import SlackSink
 from tests.browser.samples import envelope, harmless, record
@@ -50,7 +51,7 @@ def test_messages_are_kept_as_posted_in_order(sink: SlackSink) -> None:
 
 
 def test_the_products_own_channel_is_taken_at_its_word(sink: SlackSink) -> None:
-    SlackChannel(sink.url, "C0123456789", lambda: TOKEN).send(MESSAGE)
+    SlackChannel(SlackWeb(sink.url, lambda: TOKEN), "C0123456789").send(MESSAGE)
     (message,) = sink.messages
     assert message.text == MESSAGE.subject
     assert message.blocks[0]["text"]["type"] == "mrkdwn"
@@ -91,7 +92,7 @@ def test_requests_that_are_none_are_refused(sink: SlackSink) -> None:
 
 
 def test_a_server_error_is_for_later_and_then_over(sink: SlackSink) -> None:
-    channel = SlackChannel(sink.url, "C0123456789", lambda: TOKEN)
+    channel = SlackChannel(SlackWeb(sink.url, lambda: TOKEN), "C0123456789")
     sink.fail_next(2)
     for _ in range(2):
         with pytest.raises(Unavailable, match="500"):
@@ -106,7 +107,7 @@ def test_a_server_error_is_for_later_and_then_over(sink: SlackSink) -> None:
 def test_a_refusal_says_whether_to_come_again(sink: SlackSink, error: str, expected: type[Exception]) -> None:
     sink.fail_next(error=error)
     with pytest.raises(expected):
-        SlackChannel(sink.url, "C0123456789", lambda: TOKEN).send(MESSAGE)
+        SlackChannel(SlackWeb(sink.url, lambda: TOKEN), "C0123456789").send(MESSAGE)
 
 
 def test_a_rate_limit_says_when_to_come_again(sink: SlackSink) -> None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from doorward.ports.reporting import Reporter
     from doorward.ports.suspensions import Suspensions
     from doorward.ports.sweeps import Sweeps
+    from doorward.slack.web import SlackWeb
     from doorward.usecases import (
         check_installation,
         decide,
@@ -553,14 +554,16 @@ def _reach(contact: "Contact") -> "Channel":
 def _slack(channel: str, name: str = "") -> "Channel":
     from doorward.slack.channel import SlackChannel
 
-    return SlackChannel(_setting("SLACK_API_URL").rstrip("/"), channel, _slack_token(), name)
+    return SlackChannel(_slack_web(), channel, name)
 
 
 @cache
-def _slack_token() -> Callable[[], str]:
+def _slack_web() -> "SlackWeb":
     from doorward.aws.secrets import secret_reader
+    from doorward.slack.web import SlackWeb
 
-    return secret_reader(lambda: client("secretsmanager"), _setting("SLACK_TOKEN_SECRET"))
+    token = secret_reader(lambda: client("secretsmanager"), _setting("SLACK_TOKEN_SECRET"))
+    return SlackWeb(_setting("SLACK_API_URL").rstrip("/"), token)
 
 
 @cache

@@ -1,10 +1,11 @@
-"""Accounts from which identity is suspended.
+"""Accounts from which identity is suspended, and decisions by Slack where they are.
 
 Ledger table, `pk` / `sk`:
 
-    SUSPENDED                 <account id>   change, by, because, at; `ended_by` once a person has ended it
+    SUSPENDED                 <account id> or slack   change, by, because, at; `ended_by` once a person has ended it
 
 The item stays when it is ended, so that the same change, delivered once more, or an older one that comes late, suspends nothing again.
+Another of the same second does: it may be the later one.
 """
 
 from collections.abc import Mapping
@@ -30,30 +31,33 @@ class DynamoSuspensions:
     def suspend(self, suspension: Suspension) -> bool:
         texts = {"change": suspension.change, "by": suspension.by, "because": suspension.because, "at": suspension.at.isoformat()}
         return condition_held(
-            f"suspending identity from account {suspension.account_id}",
+            f"suspending {suspension.scope}",
             lambda: self._dynamodb.put_item(
                 TableName=self._table,
-                Item={**_key(suspension.account_id), **{name: {"S": text} for name, text in texts.items()}},
-                ConditionExpression="attribute_not_exists(pk) OR #change < :change",
+                Item={**_key(suspension.scope), **{name: {"S": text} for name, text in texts.items()}},
+                ConditionExpression="attribute_not_exists(pk) OR (#change < :after_that_second AND #change <> :change)",
                 ExpressionAttributeNames={"#change": "change"},
-                ExpressionAttributeValues={":change": {"S": suspension.change}},
+                ExpressionAttributeValues={
+                    ":change": {"S": suspension.change},
+                    ":after_that_second": {"S": f"{suspension.change.partition(' ')[0]}!"},  # the first text after a space
+                },
             ),
         )
 
-    def of(self, account_id: str) -> Suspension | None:
-        with translated(f"reading whether identity from account {account_id} is suspended"):
-            item = self._dynamodb.get_item(TableName=self._table, Key=_key(account_id), ConsistentRead=True).get("Item")
-        return None if item is None or item.get("ended_by", {}).get("S") else _suspension(account_id, item)
+    def of(self, scope: str) -> Suspension | None:
+        with translated(f"reading whether {scope} is suspended"):
+            item = self._dynamodb.get_item(TableName=self._table, Key=_key(scope), ConsistentRead=True).get("Item")
+        return None if item is None or item.get("ended_by", {}).get("S") else _suspension(scope, item)
 
 
-def _key(account_id: str) -> dict[str, Any]:
-    return {"pk": {"S": SUSPENDED}, "sk": {"S": account_id}}
+def _key(scope: str) -> dict[str, Any]:
+    return {"pk": {"S": SUSPENDED}, "sk": {"S": scope}}
 
 
-def _suspension(account_id: str, item: Mapping[str, Any]) -> Suspension:
+def _suspension(scope: str, item: Mapping[str, Any]) -> Suspension:
     """Somebody may have written it by hand: what cannot be read suspends, and says so."""
     try:
-        return Suspension(account_id, item["change"]["S"], item["by"]["S"], item["because"]["S"], datetime.fromisoformat(item["at"]["S"]))
+        return Suspension(scope, item["change"]["S"], item["by"]["S"], item["because"]["S"], datetime.fromisoformat(item["at"]["S"]))
     except (KeyError, ValueError):
         because = "the suspension was written in a form that cannot be read; write it anew"
-        return Suspension(account_id, "", "somebody", because, datetime.now(UTC))
+        return Suspension(scope, "", "somebody", because, datetime.now(UTC))

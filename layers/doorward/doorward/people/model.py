@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from doorward.organization.model import Group
 from doorward.values import NamedTuple
@@ -49,13 +50,18 @@ class Refusal(NamedTuple):
     cure: str
 
 
-class Suspension(NamedTuple):
-    """Nobody is recognized by Identity Center's roles of this account, until a person has looked.
+BY_SLACK: Final = "slack"
+"""The scope of a suspension of decisions by Slack."""
 
-    `change` orders suspensions of one account: the time of the call that is the reason, and its event's id.
+
+class Suspension(NamedTuple):
+    """Until a person has looked, nobody is recognized by Identity Center's roles of an account, or decisions by Slack do not count.
+
+    `scope`: the account's id, or `slack`. `change` orders suspensions of one scope: the time of the call that is the reason, a space, and
+    its event's id. CloudTrail's times are whole seconds: of two calls in one second neither is known to be the later one.
     """
 
-    account_id: str
+    scope: str
     change: str
     by: str
     because: str

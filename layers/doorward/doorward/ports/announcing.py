@@ -5,6 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from doorward.ports.ledger import Announcement
+from doorward.values import NamedTuple
+
+
+class Choice(NamedTuple):
+    """What people can decide about what they are told of. `about`: the id of the finding; `shown` stands for all that they are shown."""
+
+    what: str
+    about: str
+    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +21,8 @@ class Message:
     """What people read. All but `text` is raw: a channel escapes it, and cuts it as it must. `detail` is the event that it tells of.
 
     `letter`: paragraphs of lines, where it is written to one person in place of what `detail` says to everybody. `notes`: who else was
-    told, and who could not be. `runbook`: the page that says what to do.
+    told, and who could not be. `runbook`: the page that says what to do. `choices`: what people can decide, where a channel has buttons;
+    `outcome`: what came of them, in their place.
     """
 
     announcement_id: str
@@ -24,6 +34,8 @@ class Message:
     runbook: str = ""
     letter: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    outcome: str = ""
 
 
 class Bus(Protocol):

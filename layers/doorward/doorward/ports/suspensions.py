@@ -1,4 +1,4 @@
-"""From which accounts nobody is recognized for now: doorward/people/model.py, Suspension."""
+"""From where nobody is recognized for now, or which way does not count: doorward/people/model.py, Suspension."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ class Suspensions(Protocol):
     """Every method may raise Unavailable."""
 
     def suspend(self, suspension: Suspension) -> bool:
-        """False where this change, or a later one of the account, suspended it before, whether that has been ended or not."""
+        """False where this very change, or one of a later second, suspended it before, whether that has been ended or not."""
 
-    def of(self, account_id: str) -> Suspension | None:
+    def of(self, scope: str) -> Suspension | None:
         """As it stands now; None where there is none, or a person has ended it."""
