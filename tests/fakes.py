@@ -833,16 +833,20 @@ class FakeDirectory:
 class FakeSuspensions:
     """The last of each scope; `ended` are the changes whose suspension a person has ended."""
 
-    last: dict[str, Suspension] = field(default_factory=dict)
+    kept: dict[str, Suspension] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
 
     def suspend(self, suspension: Suspension) -> bool:
-        last = self.last.get(suspension.scope)
+        last = self.kept.get(suspension.scope)
         if last is not None and (last.change == suspension.change or last.change.split()[0] > suspension.change.split()[0]):
             return False
-        self.last[suspension.scope] = suspension
+        self.kept[suspension.scope] = suspension
         return True
 
+    def last(self, scope: str) -> Suspension | None:
+        kept = self.kept.get(scope)
+        return kept._replace(ended_by="jane") if kept is not None and kept.change in self.ended else kept
+
     def of(self, scope: str) -> Suspension | None:
-        last = self.last.get(scope)
-        return None if last is None or last.change in self.ended else last
+        last = self.last(scope)
+        return last if last is not None and last.stands else None

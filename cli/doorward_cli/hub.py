@@ -30,6 +30,31 @@ def resource_of(session: Any, stack: str, logical_id: str) -> str:
     return str(answer["StackResourceDetail"]["PhysicalResourceId"])
 
 
+class LedgerTable:
+    """The hub's ledger, for commands that administrators run with the hub's own credentials. Raises as resource_of does."""
+
+    def __init__(self, stack: str) -> None:
+        import boto3
+
+        self._session = boto3.Session()
+        self.name = resource_of(self._session, stack, "LedgerTable")
+        self.dynamodb: Any = self._session.client("dynamodb")
+
+    def caller(self) -> str:
+        """His ARN."""
+        return str(self._session.client("sts").get_caller_identity()["Arn"])
+
+    def partition(self, key: str) -> list[dict[str, str]]:
+        """Its items, texts alone."""
+        pages = self.dynamodb.get_paginator("query").paginate(
+            TableName=self.name,
+            KeyConditionExpression="pk = :key",
+            ExpressionAttributeValues={":key": {"S": key}},
+            ConsistentRead=True,
+        )
+        return [{name: value["S"] for name, value in item.items() if "S" in value} for page in pages for item in page["Items"]]
+
+
 @contextmanager
 def failing_clearly(doing: str, needs: str) -> Iterator[None]:
     """What AWS, the network or an answer that is no JSON lets fail becomes one sentence. Raises Unavailable. `needs`: which permissions."""

@@ -62,6 +62,8 @@ app.add_typer(baseline_app, name="baseline")
 audit_app = typer.Typer(help="What happened to each thing that people decide on.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(audit_app, name="audit")
 
+suspensions_app = typer.Typer(help="What does not count until a person has looked.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(suspensions_app, name="suspensions")
 
 _FORMAT_OPTION = Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")]
 _STACK_OPTION = Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack.")]
@@ -583,6 +585,35 @@ def kill_switch_list_command(stack: _STACK_OPTION = "doorward") -> int:
     stops = stopping.stopped_now(stack)
     stopping.print_table(stops)
     return REPORTED if stops else DONE
+
+
+@suspensions_app.command("list")
+def suspensions_list_command(stack: _STACK_OPTION = "doorward") -> int:
+    """Show which suspensions are in force. Exit status: 0 none, 1 some, 2 wrong usage, 3 AWS failed."""
+    from doorward_cli import suspending
+
+    suspensions = suspending.standing(stack)
+    suspending.print_table(suspensions)
+    return REPORTED if suspensions else DONE
+
+
+@suspensions_app.command("end")
+def suspensions_end_command(
+    scope: Annotated[str, typer.Argument(metavar="ACCOUNT|slack", help="The account's id, or slack.")],
+    yes: _YES_OPTION = False,
+    stack: _STACK_OPTION = "doorward",
+) -> int:
+    """End a suspension, once you have looked (its runbook says at what). Exit status: 0 done, 1 not done, 2 wrong usage, 3 AWS failed."""
+    from doorward_cli import suspending
+
+    suspension = next((each for each in suspending.standing(stack) if each.scope == scope), None)
+    if suspension is None:
+        return _say(f"Nothing is suspended for {scope}.", REPORTED)
+    suspending.print_table((suspension,))
+    if not yes and not typer.confirm("End this?", err=True):
+        return _say("It stands.", REPORTED)
+    suspending.end(suspension, stack)
+    return _say(f"The suspension for {scope} is over; everybody is told.", DONE)
 
 
 def _time(option: str, text: str | None) -> datetime | None:

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.text import Text
 
 from doorward.errors import MalformedInput
 from doorward.findings.escaping import for_terminal
 from doorward.guardrails.rules import ALL_RULES
-from doorward_cli.hub import failing_clearly, resource_of
+from doorward_cli.hub import LedgerTable, failing_clearly
 from doorward_cli.tables import print_lines
 
 _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
@@ -87,35 +86,16 @@ def _table(stack: str) -> Iterator["_Table"]:
         yield table
 
 
-class _Table:
-    """The hub's ledger table."""
-
-    def __init__(self, stack: str) -> None:
-        import boto3
-
-        self._session = boto3.Session()
-        self.name = resource_of(self._session, stack, "LedgerTable")
-        self._dynamodb: Any = self._session.client("dynamodb")
-
-    def caller(self) -> str:
-        return str(self._session.client("sts").get_caller_identity()["Arn"])
-
+class _Table(LedgerTable):
     def put(self, stopped: Stopped) -> None:
         item = {"by": stopped.by, "because": stopped.because, "at": stopped.at, **({"until": stopped.until} if stopped.until else {})}
-        self._dynamodb.put_item(TableName=self.name, Item={**_key(stopped.scope), **{name: {"S": text} for name, text in item.items()}})
+        self.dynamodb.put_item(TableName=self.name, Item={**_key(stopped.scope), **{name: {"S": text} for name, text in item.items()}})
 
     def delete(self, scope: str) -> bool:
-        return "Attributes" in self._dynamodb.delete_item(TableName=self.name, Key=_key(scope), ReturnValues="ALL_OLD")
+        return "Attributes" in self.dynamodb.delete_item(TableName=self.name, Key=_key(scope), ReturnValues="ALL_OLD")
 
     def all(self) -> tuple[Stopped, ...]:
-        answer = self._dynamodb.query(
-            TableName=self.name,
-            KeyConditionExpression="pk = :stop",
-            ExpressionAttributeValues={":stop": {"S": "STOP"}},
-            ConsistentRead=True,
-        )
-        plain = ({name: value["S"] for name, value in item.items()} for item in answer["Items"])
-        return tuple(Stopped(each["sk"], each["by"], each["because"], each["at"], each.get("until", "")) for each in plain)
+        return tuple(Stopped(each["sk"], each["by"], each["because"], each["at"], each.get("until", "")) for each in self.partition("STOP"))
 
 
 def _key(scope: str) -> dict[str, dict[str, str]]:

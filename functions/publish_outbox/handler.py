@@ -1,4 +1,4 @@
-"""The ledger's stream: new outbox items to `publish_outbox`, and the kill switch's changes to `tell_stop`.
+"""The ledger's stream: new outbox items to `publish_outbox`, the kill switch's turns and the ends of suspensions to those who tell of them.
 
 Partial batch response: the stream goes on from the first failure.
 """
@@ -22,6 +22,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
             if key == "STOP":
                 told = bootstrap.tell_stop(sort_key, record["eventID"])
                 logger.info("Told of the kill switch", scope=sort_key, told=told)
+            elif key == "SUSPENDED":
+                told = bootstrap.tell_suspension_ended(sort_key, record["eventID"])
+                logger.info("Told of a suspension", scope=sort_key, told=told)
             else:
                 announcement_id = key.removeprefix("OUTBOX#")
                 published = publish_outbox(announcement_id, bootstrap.ledger(), bootstrap.bus())

@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from doorward.aws.brakes import DynamoBrakes
-from doorward_cli import main, stopping
+from doorward_cli import hub, main
 from tests.contract.tables import create_table
 from tests.fakes import START, FakeClock
 
@@ -20,7 +20,7 @@ REF = "777788889999/payments"
 @pytest.fixture
 def table() -> Iterator[Any]:
     environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
-    with patch.dict(os.environ, environment), mock_aws(), patch.object(stopping, "resource_of", lambda *_: "ledger"):
+    with patch.dict(os.environ, environment), mock_aws(), patch.object(hub, "resource_of", lambda *_: "ledger"):
         client = boto3.client("dynamodb")
         create_table(client, "ledger", "LedgerTable")
         yield client

@@ -238,6 +238,7 @@ def test_an_account_is_suspended_until_a_person_ends_it(suspensions: tuple[Suspe
     assert (store.of(ACCOUNT), store.of("222233334444")) == (first, None)
     end(first)
     assert store.of(ACCOUNT) is None
+    assert store.last(ACCOUNT) == first._replace(ended_by="jane")
 
 
 def test_the_same_or_an_older_change_suspends_nothing_again_and_a_later_one_does(

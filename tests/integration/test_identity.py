@@ -1,7 +1,5 @@
 """Who somebody is, on the local stack: nobody, once Identity Center's SAML provider was changed in the hub, until a person has looked."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +9,11 @@ from doorward.people.model import Suspension
 from local.installation import Installation
 from local.world import HUB, STAGING
 from tests.integration.emulated import unique
-from tests.template.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
 METADATA = "<EntityDescriptor/>" + " " * 1000
 """No shorter one is taken."""
-RUNBOOK = Path(REPOSITORY) / "docs/runbooks/identity-suspended.md"
 
 
 def end(dynamodb: Any, table: str, suspension: Suspension) -> None:
@@ -49,16 +45,13 @@ def test_a_change_of_identity_centers_provider_in_the_hub_suspends_identity_unti
     assert suspensions.of(STAGING.id) is None  # no identity account
     end(dynamodb, table, created)
     assert suspensions.of(HUB.id) is None
+    told = doorward.stack.until(
+        lambda: [each for each in doorward.alerts("identity-suspended") if each.detail["title"] == "a suspension is over"], "its end"
+    )
+    assert [each.detail["principal"] for each in told] == ["jane"]
     iam.delete_saml_provider(SAMLProviderArn=arn)
     deleted = doorward.stack.until(lambda: suspensions.of(HUB.id), "the suspension by what was done later")
     assert deleted is not None
     assert "DeleteSAMLProvider" in deleted.because
     end(dynamodb, table, deleted)
     assert suspensions.of(HUB.id) is None
-
-
-def test_the_runbook_ends_it_in_the_very_same_way() -> None:
-    text = RUNBOOK.read_text("utf-8")
-    command = next(line for line in text.splitlines() if line.startswith("$ aws dynamodb update-item"))
-    assert json.dumps({"pk": {"S": SUSPENDED}, "sk": {"S": "ACCOUNT"}}, separators=(",", ":")) in command
-    assert "'SET ended_by = :me' --condition-expression '#change = :seen'" in command

@@ -307,7 +307,7 @@ def test_outbox_functions_touch_outbox_items_alone(hub: Template) -> None:
         for statement in statements_of(hub["Resources"][role]):
             if any(action in {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"} for action in as_list(statement["Action"])):
                 (keys,) = [each for operator, each in statement["Condition"].items() if operator.startswith("ForAllValues:")]
-                assert keys == {"dynamodb:LeadingKeys": "STOP" if statement["Sid"] == "ReadTheKillSwitch" else "OUTBOX#*"}
+                assert keys == {"dynamodb:LeadingKeys": ["STOP", "SUSPENDED"] if statement["Sid"] == "ReadWhatPeopleTurn" else "OUTBOX#*"}
                 assert statement["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}  # ForAllValues is true on none
 
 

@@ -84,7 +84,7 @@ def test_no_pipeline_has_business_there() -> None:
 )
 def test_what_bears_on_nobodys_identity_suspends_nothing(world: World, name: str, provider: str | None, account: str, by: str) -> None:
     react_to_hidden(world, changed(name, provider, account, by))
-    assert world.suspensions.last == {}
+    assert world.suspensions.kept == {}
     assert told(world) == []
 
 

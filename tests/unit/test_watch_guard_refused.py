@@ -7,7 +7,7 @@ import pytest
 from doorward.guard.ours import Ours
 from doorward.organization.model import Account, Organization
 from doorward.usecases.watch_guard import Tools, watch_guard
-from tests.fakes import FakeClock, FakeLedger
+from tests.fakes import FakeClock, FakeLedger, FakeSuspensions
 
 HUB, PROD = "111122223333", "777788889999"
 
@@ -38,6 +38,6 @@ def test_a_refused_call_is_told_if_it_was_about_what_is_ours(event_name: str, ro
     }
     clock = FakeClock()
     organization = Organization(id="o-a1b2c3d4e5", accounts=(Account(PROD, "prod"), Account(HUB, "hub")))
-    (found,) = watch_guard(json.dumps(envelope), Tools(FakeLedger(clock), clock, organization, Ours(HUB, "doorward")))
+    (found,) = watch_guard(json.dumps(envelope), Tools(FakeLedger(clock), clock, organization, Ours(HUB, "doorward"), FakeSuspensions()))
     assert found.outcome == outcome
     assert ("refused" in found.because) is (outcome == "alerted")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from doorward.aws.members import Members
     from doorward.aws.sessions import DynamoSessions
     from doorward.events.model import Change
+    from doorward.guard.signing_secret import SigningSecret
     from doorward.guardrails.model import Guardrails, Role
     from doorward.organization.model import Contact, Identity, Organization
     from doorward.people.model import Caller, Person, Refusal
@@ -229,6 +230,13 @@ def tell_stop(scope: str, change_id: str) -> bool:
     return tell_stop(scope, change_id, _brakes(), ledger(), SystemClock(), _setting("HUB_ACCOUNT"))
 
 
+def tell_suspension_ended(scope: str, change_id: str) -> bool:
+    """For publish_outbox, which sees the ledger's stream."""
+    from doorward.usecases.tell_suspension_ended import tell_suspension_ended
+
+    return tell_suspension_ended(scope, change_id, suspensions(), ledger(), SystemClock(), _setting("HUB_ACCOUNT"))
+
+
 @cache
 def _brakes() -> "BrakesStore":
     from doorward.aws.brakes import DynamoBrakes
@@ -429,7 +437,16 @@ def _guard_tools() -> "watch_guard.Tools":
         clock=SystemClock(),
         organization=configured_organization(),
         ours=Ours(_setting("HUB_ACCOUNT"), _setting("HUB_STACK"), identifiers),
+        suspensions=suspensions(),
+        secret=_signing_secret(),
     )
+
+
+def _signing_secret() -> "SigningSecret | None":
+    from doorward.guard.signing_secret import SigningSecret
+
+    arn = os.environ.get("SLACK_SIGNING_SECRET", "")
+    return SigningSecret(arn, _setting("SLACK_READER_ROLE"), _setting("SLACK_READER")) if arn else None
 
 
 def session_tools() -> "watch_session.Tools":

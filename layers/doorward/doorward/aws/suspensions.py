@@ -44,10 +44,14 @@ class DynamoSuspensions:
             ),
         )
 
-    def of(self, scope: str) -> Suspension | None:
+    def last(self, scope: str) -> Suspension | None:
         with translated(f"reading whether {scope} is suspended"):
             item = self._dynamodb.get_item(TableName=self._table, Key=_key(scope), ConsistentRead=True).get("Item")
-        return None if item is None or item.get("ended_by", {}).get("S") else _suspension(scope, item)
+        return None if item is None else _suspension(scope, item)
+
+    def of(self, scope: str) -> Suspension | None:
+        last = self.last(scope)
+        return last if last is not None and last.stands else None
 
 
 def _key(scope: str) -> dict[str, Any]:
@@ -56,8 +60,10 @@ def _key(scope: str) -> dict[str, Any]:
 
 def _suspension(scope: str, item: Mapping[str, Any]) -> Suspension:
     """Somebody may have written it by hand: what cannot be read suspends, and says so."""
+    ended_by = item.get("ended_by", {}).get("S", "")
     try:
-        return Suspension(scope, item["change"]["S"], item["by"]["S"], item["because"]["S"], datetime.fromisoformat(item["at"]["S"]))
+        at = datetime.fromisoformat(item["at"]["S"])
+        return Suspension(scope, item["change"]["S"], item["by"]["S"], item["because"]["S"], at, ended_by)
     except (KeyError, ValueError):
         because = "the suspension was written in a form that cannot be read; write it anew"
-        return Suspension(scope, "", "somebody", because, datetime.now(UTC))
+        return Suspension(scope, "", "somebody", because, datetime.now(UTC), ended_by)

@@ -116,6 +116,7 @@ GUARD_NAMES: Final[Mapping[str, frozenset[str]]] = {
             "DeleteSecret",
             "PutResourcePolicy",
             "PutSecretValue",
+            "ReplicateSecretToRegions",
             "RotateSecret",
             "UpdateSecret",
             "UpdateSecretVersionStage",
@@ -144,6 +145,8 @@ GUARD_NAMES: Final[Mapping[str, frozenset[str]]] = {
     ),
     "states.amazonaws.com": frozenset({"CreateStateMachine", "DeleteStateMachine", "UpdateStateMachine"}),
 }
+SECRET_READS: Final[Mapping[str, frozenset[str]]] = {"secretsmanager.amazonaws.com": frozenset({"GetSecretValue"})}
+"""Of one secret alone anything follows from who reads it: doorward/guard/signing_secret.py."""
 _NAMING: Final = re.compile(r"(?!external).*(?:names?|arns?|ids?|url|uuid|roles?|rules?|bus|target|resources?)", re.IGNORECASE)
 """Parameters that name a thing. Others hold values and documents, which are nobody's business, and so is an external ID."""
 _THING: Final = re.compile(r"[!-~]{1,1024}")

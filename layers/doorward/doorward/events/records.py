@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from doorward.errors import MalformedInput
 from doorward.events.changes import HANDLING, read_change
-from doorward.events.guard import GUARD_NAMES, LAMBDA, read_guard_event
+from doorward.events.guard import GUARD_NAMES, LAMBDA, SECRET_READS, read_guard_event
 from doorward.events.model import Event, Part, Skipped, SkipReason
 from doorward.events.organization import ORGANIZATION_NAMES, read_organization_event
 from doorward.events.reading import (
@@ -167,6 +167,7 @@ def _interpret(record: JsonObject, account_id: str, whose: str, region: str, rep
         (SESSION_EVENTS, read_session),
         (ORGANIZATION_EVENTS, read_organization_event),
         (GUARD_EVENTS, read_guard_event),
+        (SECRET_READS, read_guard_event),
     ):
         if event_name in names.get(event_source, ()):
             return read(call)

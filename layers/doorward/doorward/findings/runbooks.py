@@ -28,6 +28,7 @@ PAGES: Final = {
     "hidden-change": ("omitted-parameters",),
     "provider-changed": ("provider-changed",),
     "identity-suspended": ("identity-suspended",),
+    "slack-suspended": ("slack-suspended",),
     "role-recreated": ("role-recreated",),
     "guard-tampered": ("guard-tampered",),
     "silent-account": ("heartbeat-missed", "account-unreadable", "TrustChangeUnread"),

@@ -58,7 +58,8 @@ class Suspension(NamedTuple):
     """Until a person has looked, nobody is recognized by Identity Center's roles of an account, or decisions by Slack do not count.
 
     `scope`: the account's id, or `slack`. `change` orders suspensions of one scope: the time of the call that is the reason, a space, and
-    its event's id. CloudTrail's times are whole seconds: of two calls in one second neither is known to be the later one.
+    its event's id. CloudTrail's times are whole seconds: of two calls in one second neither is known to be the later one. `ended_by`: the
+    person who has looked, "" while nobody has.
     """
 
     scope: str
@@ -66,6 +67,11 @@ class Suspension(NamedTuple):
     by: str
     because: str
     at: datetime
+    ended_by: str = ""
+
+    @property
+    def stands(self) -> bool:
+        return not self.ended_by
 
 
 def groups_of(person: Person, configured: tuple[Group, ...], in_identity_center: frozenset[str]) -> frozenset[str]:

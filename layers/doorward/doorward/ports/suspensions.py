@@ -11,5 +11,8 @@ class Suspensions(Protocol):
     def suspend(self, suspension: Suspension) -> bool:
         """False where this very change, or one of a later second, suspended it before, whether that has been ended or not."""
 
+    def last(self, scope: str) -> Suspension | None:
+        """Whether it stands or a person has ended it; None where there is none."""
+
     def of(self, scope: str) -> Suspension | None:
-        """As it stands now; None where there is none, or a person has ended it."""
+        """The last one, if it stands."""
