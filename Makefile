@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Cold imports without .pyc are three to four times slower, in tests, the demo and the layers alike.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test check peers bench oracle converge build lint types clean
+.PHONY: help setup demo demo-all test check peers bench oracle converge build lint types clean
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -43,8 +43,11 @@ setup: .venv/.synced ## make .venv with everything (downloads Python 3.13 by uv 
 build: setup ## sam build, then byte-compile the layers
 	@python -m local.build
 
-demo: build ## the whole product on this machine: five accounts, an attack, what Doorward did (KEEP=1 to look around)
-	@python -m local.demo $(if $(KEEP),--keep)
+demo: build ## the whole product on this machine: five accounts, an attack, what Doorward did (KEEP=1 to look around, CHAPTER=name for another)
+	@python -m local.demo $(if $(KEEP),--keep) $(if $(CHAPTER),--chapter '$(CHAPTER)')
+
+demo-all: build ## every chapter of the demo, in about three minutes
+	@python -m local.demo --all $(if $(KEEP),--keep)
 
 test: setup ## every test: unit, contract, handlers, template, local stack
 	@python -m local.build

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -20,7 +20,7 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from doorward.findings.escaping import for_terminal
-from local.chapters import tell
+from local.chapters import ALL, SHORT, tell, with_what_it_needs
 from local.chapters.doors import ROLE
 from local.chapters.stage import Screen, Stage
 from local.cloud.not_emulated import lines as not_emulated_lines
@@ -53,6 +53,7 @@ def summarize(screen: Screen, stage: Stage, page_url: str | None) -> None:
     screen.say("template.yaml, accounts/*.yaml   what was deployed, unchanged, for AWS too")
     if page_url is None:
         screen.say("make demo KEEP=1   keeps all of this running, with a page of the timeline, findings and messages")
+        screen.say(f"make demo-all, make demo CHAPTER=…   {len(ALL)} chapters: {', '.join(ALL)}")
 
 
 def told_alike(messages: Iterable[SlackMessage]) -> dict[tuple[str, str], int]:
@@ -106,12 +107,17 @@ def _ended_by_signals() -> Iterator[None]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="stay up afterwards, with a page, until Ctrl-C")
-    keep = parser.parse_args().keep
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--chapter", choices=tuple(ALL), metavar="NAME", help=f"this chapter alone: {', '.join(ALL)}")
+    which.add_argument("--all", action="store_true", help="every chapter")
+    given = parser.parse_args()
+    keep = given.keep
+    names = tuple(ALL) if given.all else with_what_it_needs(given.chapter) if given.chapter else SHORT
     screen = Screen()
     shutil.rmtree(FOLDER, ignore_errors=True)
     try:
         with _ended_by_signals(), Stack(progress=screen.progress, folder=FOLDER) as stack, SlackSink() as slack:
-            _play(screen, stack, slack, keep=keep)
+            _play(screen, stack, slack, names, keep=keep)
     except (StackError, ClientError) as error:
         print(f"demo: {error}\ndemo: the logs are in {FOLDER.relative_to(ROOT)}/", file=sys.stderr)
         return 1
@@ -121,7 +127,7 @@ def main() -> int:
     return 0
 
 
-def _play(screen: Screen, stack: Stack, slack: SlackSink, *, keep: bool) -> None:
+def _play(screen: Screen, stack: Stack, slack: SlackSink, names: Sequence[str], *, keep: bool) -> None:
     print("Doorward on this machine: an organization of five accounts, no AWS. What the local cloud lacks:")
     for line in not_emulated_lines():
         screen.say(line)
@@ -132,7 +138,7 @@ def _play(screen: Screen, stack: Stack, slack: SlackSink, *, keep: bool) -> None
     doorward.invoke("SendHeartbeatsFunction")  # the first turn of its schedule, which also has the organization read
     screen.progress("five accounts are guarded: " + ", ".join(f"{account.name} {account.id}" for account in ORGANIZATION))
     stage = Stage(screen, doorward, people)
-    tell(stage)
+    tell(stage, names)
 
     def snapshot() -> Snapshot:
         return take_snapshot(

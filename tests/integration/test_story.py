@@ -1,4 +1,4 @@
-"""The later chapters of `make demo` on the local stack. CI runs all of them, by `make demo` itself.
+"""Some of the demo's chapters on the local stack. CI runs all of them, by `make demo-all`.
 
 Not here: the account that joins, which waits for a minute; tests/integration/test_organization.py has the same.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from local.chapters import doors, watch
+from local.chapters import ALL, SHORT, doors, reaction, watch, with_what_it_needs
 from local.chapters.stage import Screen, Stage
 from local.installation import Installation, People
 from local.stack import StackError, rules_off
@@ -27,6 +27,16 @@ def deaf(doorward: Installation) -> Iterator[None]:
     rules = doorward.stack.client("events", PROD.id)
     with rules_off(rules, "doorward-guard"):
         yield
+
+
+def test_each_chapter_has_a_name_and_plays_after_those_whose_role_it_goes_on_with() -> None:
+    assert with_what_it_needs("repeated-and-late") == ("legitimate-change", "attack", "repeated-and-late")
+    assert with_what_it_needs("storm") == ("storm",)
+    played: list[str] = []
+    for each in SHORT:
+        assert set(with_what_it_needs(each)) <= {*played, each}
+        played.append(each)
+    assert len(ALL) == len({*doors.CHAPTERS, *watch.CHAPTERS, *reaction.CHAPTERS})
 
 
 @pytest.mark.usefixtures("deaf")
