@@ -20,7 +20,7 @@ from typing import Any, Final
 from bench.runner import Extent, Row, say
 from doorward.guardrails.brakes import BUDGET, MOST_WRITES
 from local.installation import Installation, People, found_delivery_pipeline, install, new_user, trusting
-from local.slack_sink import SlackSink
+from local.slack import SlackSink
 from local.stack import Stack
 from local.world import HUB, PROD, SHARED_SERVICES, STRANGER
 

@@ -27,7 +27,7 @@ from local.cloud.not_emulated import lines as not_emulated_lines
 from local.installation import Installation, People, found_delivery_pipeline, install, trusting
 from local.page import serve
 from local.page.files import summary_markdown
-from local.slack_sink import SlackMessage, SlackSink
+from local.slack import SlackMessage, SlackSink
 from local.snapshot import Snapshot, take_snapshot
 from local.stack import ROOT, Stack, StackError
 from local.world import HUB, ORGANIZATION, PROD, SLACK_PLACES, STAGING, STRANGER

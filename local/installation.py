@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from doorward.organization.installation import CONTAINED_POLICY
 from doorward.usecases.notify_people import FOR_PROGRAMS
 from local import identity_center
-from local.slack_sink import SlackSink
+from local.slack import SlackSink
 from local.stack import HUB_STACK, ROOT, Stack, StackError
 from local.world import (
     HUB,

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from doorward.findings.wording import witness_in_words
-from local.slack_sink import SlackMessage, SlackSink
-from local.world import ORGANIZATION, OUTSIDE, SLACK_PLACES
+from local.slack import SlackMessage, SlackSink
+from local.world import ORGANIZATION, OUTSIDE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -95,24 +95,6 @@ class ShownAlert:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownBlock:
-    """A block of a Slack message. `mrkdwn` text is Slack's, still escaped; `plain` text is shown as it stands."""
-
-    kind: Literal["mrkdwn", "plain", "divider"]
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShownMessage:
-    """`channel` by the name that people know it by, where there is one."""
-
-    at: datetime
-    channel: str
-    text: str
-    blocks: tuple[ShownBlock, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ShownLetter:
     """A message that could not be handled. `body` is its beginning."""
 
@@ -131,7 +113,7 @@ class Snapshot:
     events: tuple[ShownEvent, ...] = ()
     cases: tuple[ShownCase, ...] = ()
     alerts: tuple[ShownAlert, ...] = ()
-    messages: tuple[ShownMessage, ...] = ()
+    messages: tuple[SlackMessage, ...] = ()
     dead_letters: tuple[ShownLetter, ...] = ()
     more_letters: int = 0
 
@@ -182,15 +164,10 @@ def take_snapshot(
         events=tuple(sorted(events, key=lambda event: event.time)),
         cases=tuple(sorted(cases, key=lambda case: case.opened_at)),
         alerts=tuple(sorted(alerts, key=lambda alert: alert.at)),
-        messages=tuple(shown_message(each) for each in (slack.messages if slack is not None else ())),
+        messages=slack.messages if slack is not None else (),
         dead_letters=tuple(sorted(letters, key=lambda letter: letter.at)),
         more_letters=more,
     )
-
-
-def shown_message(message: SlackMessage) -> ShownMessage:
-    blocks = tuple(_block(each) for each in message.blocks) or (ShownBlock("mrkdwn", message.text),)
-    return ShownMessage(message.at, SLACK_PLACES.get(message.channel, message.channel), message.text, blocks)
 
 
 # The ledger: doorward/aws/ledger.py says what stands where
@@ -266,21 +243,6 @@ def _alert(item: _Item, detail: Mapping[str, Any]) -> ShownAlert:
 def _detail(item: _Item) -> Mapping[str, Any]:
     detail: Mapping[str, Any] = json.loads(item["detail"])
     return detail
-
-
-# Slack
-
-
-def _block(block: Mapping[str, Any]) -> ShownBlock:
-    """What we know how to show; any other block as its JSON, so that nothing is left out in silence."""
-    match block:
-        case {"type": "divider"}:
-            return ShownBlock("divider", "")
-        case {"type": "section" | "header", "text": {"type": "mrkdwn", "text": str(text)}}:
-            return ShownBlock("mrkdwn", text)
-        case {"type": "section" | "header", "text": {"type": "plain_text", "text": str(text)}}:
-            return ShownBlock("plain", text)
-    return ShownBlock("plain", json.dumps(block, ensure_ascii=False))
 
 
 # Dead letters

@@ -58,13 +58,45 @@ JANE: Final = Person("jane@acme.example", "Jane")
 PEOPLE: Final = (ANN, JOE, JANE)
 
 SLACK_CHANNEL: Final = "C0123456789"
-SLACK_PLACES: Final = {
-    SLACK_CHANNEL: "#security, everybody",
-    "C0PAYMENTS1": "#payments, the owner of prod",
-    "C0PLATFORM1": "#platform, the pipeline's owner",
-    "U0JANEDOE1": "Jane, the author",
-}
+"""The parameter SlackChannel."""
+
+
+class SlackPlace(NamedTuple):
+    """A channel of the workspace, or a person's conversation with the app."""
+
+    id: str
+    name: str
+    whose: str
+
+
+SLACK_CHANNELS: Final = (
+    SlackPlace(SLACK_CHANNEL, "security", "everybody"),
+    SlackPlace("C0PAYMENTS1", "payments", "the owner of prod"),
+    SlackPlace("C0PLATFORM1", "platform", "the pipeline's owner"),
+)
+SLACK_PLACES: Final = {each.id: f"#{each.name}, {each.whose}" for each in SLACK_CHANNELS} | {"U0JANEDOE1": "Jane, the author"}
 """Slack ids of the parameter SlackChannel and of config/organization.yaml, as people know them."""
+
+
+class SlackUser(NamedTuple):
+    """Somebody in the workspace. Nothing there says who he is in Identity Center."""
+
+    id: str
+    name: str
+    real_name: str
+
+
+SLACK_TEAM: Final = "T0DOORWARD1"
+SLACK_DOMAIN: Final = "acme"
+SLACK_APP: Final = "A0DOORWARD1"
+SLACK_BOT: Final = SlackUser("U0DOORWARD1", "doorward", "Doorward")
+SLACK_ANN: Final = SlackUser("U0ANNACME01", "ann", "Ann")
+SLACK_JOE: Final = SlackUser("U0JOEACME01", "joe", "Joe")
+SLACK_JANE: Final = SlackUser("U0JANEDOE1", "jane", "Jane")
+SLACK_JANES_SECOND: Final = SlackUser("U0JANEALT1", "jane.contractor", "Jane, by a second account")
+SLACK_MAX: Final = SlackUser("U0MAXGUEST1", "max", "Max, a guest")
+"""Nobody in Identity Center."""
+SLACK_USERS: Final = (SLACK_ANN, SLACK_JOE, SLACK_JANE, SLACK_JANES_SECOND, SLACK_MAX)
 
 
 def regions_of(account_id: str) -> tuple[str, ...]:

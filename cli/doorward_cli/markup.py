@@ -2,7 +2,7 @@
 
 from doorward.findings.escaping import for_html
 
-_VOID = frozenset({"br", "hr", "link", "meta"})
+_VOID = frozenset({"br", "hr", "input", "link", "meta"})
 
 
 class Html(str):

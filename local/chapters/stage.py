@@ -17,7 +17,7 @@ from doorward.findings.wording import witness_in_words
 from doorward_cli.main import DONE, REPORTED, WRONG_INPUT
 from local import identity_center
 from local.installation import Installation, People, Told
-from local.slack_sink import SlackMessage
+from local.slack import SlackMessage
 from local.stack import StackError
 from local.world import HUB, REGION, Account, Person
 

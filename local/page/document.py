@@ -3,18 +3,17 @@
 Whatever comes from the snapshot goes through `markup.tag`, which escapes it.
 """
 
-import base64
-import hashlib
 from collections.abc import Iterable
-from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 from doorward_cli.markup import Html, join, tag
-from local.page import mrkdwn
-from local.page.words import at_text, clock_text, counted, duration, remedy_words, status_words
-from local.snapshot import ShownAlert, ShownBlock, ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot
+from local.page.words import at_text, counted, duration, remedy_words, status_words
+from local.slack import rendering
+from local.snapshot import ShownAlert, ShownCase, ShownEvent, ShownLetter, ShownRule, Snapshot
+from local.web import frame
+from local.web.frame import time_tag
+from local.world import SLACK_PLACES
 
 TITLE: Final = "Doorward on the local stack"
 _WHO_IS_TOLD: Final = "What people were told, as Slack shows it: the author of a change first, then the account's owner, then everybody."
@@ -29,29 +28,19 @@ _OUTCOMES: Final = {
 }
 
 
-@cache
 def style() -> Html:
-    """The style sheet. It stands in the page, so that a saved page looks the same."""
-    return Html((Path(__file__).parent / "style.css").read_text(encoding="utf-8"))
+    return frame.style_sheet(rendering.STYLE, Path(__file__).parent / "style.css")
 
 
 def content_security_policy() -> str:
-    """Nothing but our own style sheet, by its hash: no script, image, frame or form, whatever the page would say."""
-    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    """No form either."""
+    return frame.content_security_policy(style())
 
 
 def render_page(snapshot: Snapshot) -> str:
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", TITLE),
-        tag("style", style()),
-    )
-    body = tag(
-        "body",
+    return frame.document(
+        TITLE,
+        style(),
         tag("a", "To the findings", class_="skip", href="#findings"),
         _header(snapshot),
         tag(
@@ -59,17 +48,11 @@ def render_page(snapshot: Snapshot) -> str:
             _section("findings", "Findings", "Trust policies that broke a guardrail, and what became of them.", _cases(snapshot)),
             _section("alerts", "Alerts", "Who came in, who hides, what became of accounts and of Doorward itself.", _alerts(snapshot)),
             _section("events", "Events", "Every CloudTrail event that reached Doorward, and what came of it.", _events(snapshot)),
-            _section(
-                "messages",
-                "Slack",
-                _WHO_IS_TOLD,
-                _messages(snapshot),
-            ),
+            _section("messages", "Slack", _WHO_IS_TOLD, _messages(snapshot)),
             _section("letters", "Dead letters", "Messages that could not be handled, kept for a person.", _letters(snapshot)),
         ),
         tag("footer", tag("p", "Everything on this page happened on an emulated AWS on this machine. Times are UTC.")),
     )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _header(snapshot: Snapshot) -> Html:
@@ -97,7 +80,7 @@ def _header(snapshot: Snapshot) -> Html:
         tag(
             "p",
             "As of ",
-            _time(snapshot.taken_at, at_text(snapshot.taken_at)),
+            time_tag(snapshot.taken_at, at_text(snapshot.taken_at)),
             " UTC. Reload the page for what happened since. To take along: ",
             tag("a", "findings.csv", href="findings.csv"),
             ", ",
@@ -120,10 +103,6 @@ def _section(anchor: str, heading: str, says: str, content: Html) -> Html:
 
 def _empty(*what_to_do: Html | str) -> Html:
     return tag("p", *what_to_do, class_="empty")
-
-
-def _time(time: datetime, shown: str) -> Html:
-    return tag("time", shown, datetime=time.isoformat(timespec="milliseconds"))
 
 
 # Findings
@@ -162,8 +141,8 @@ def _case(case: ShownCase) -> Html:
             tag(
                 "dl",
                 _fact("Changed by", tag("code", case.actor), f" with {case.event_name}" if case.event_name else None),
-                _fact("Found", _time(case.opened_at, clock_text(case.opened_at))),
-                _fact("Closed", _time(case.closed_at, clock_text(case.closed_at))) if case.closed_at is not None else None,
+                _fact("Found", time_tag(case.opened_at)),
+                _fact("Closed", time_tag(case.closed_at)) if case.closed_at is not None else None,
                 _fact("Written", remedy_words(case.remedy_kind) if case.diff and case.remedy_kind else "nothing"),
                 _fact("Why so", case.failed_because or case.because),
                 _fact("Finding", tag("code", case.finding_id)),
@@ -225,7 +204,7 @@ def _alert(alert: ShownAlert) -> Html:
             _severity(alert.severity),
             tag("h3", alert.detection),
             tag("span", alert.about, class_="account"),
-            tag("span", _time(alert.at, clock_text(alert.at)), class_="status quiet"),
+            tag("span", time_tag(alert.at), class_="status quiet"),
             class_="head",
         ),
         tag("p", alert.because),
@@ -255,7 +234,7 @@ def _event(event: ShownEvent) -> Html:
     role_name = event.role_ref.partition("/")[2]
     return tag(
         "tr",
-        _cell("Time", _time(event.time, clock_text(event.time))),
+        _cell("Time", time_tag(event.time)),
         _cell("Account", event.account_name or event.account_id),
         _cell("Event", tag("span", event.event_name, class_="mono")),
         _cell("Role", tag("span", role_name, class_="mono") if role_name else tag("span", "none", class_="none")),
@@ -274,39 +253,8 @@ def _cell(label: str, *inside: Html | str) -> Html:
 def _messages(snapshot: Snapshot) -> Html:
     if not snapshot.messages:
         return _empty("No message yet. People are told of each finding whose mode is not ", tag("code", "observe"), ".")
-    return tag("ol", *(_message(each) for each in snapshot.messages), class_="messages")
-
-
-def _message(message: ShownMessage) -> Html:
-    return tag(
-        "li",
-        tag("span", "D", class_="avatar", aria_hidden="true"),
-        tag(
-            "div",
-            tag(
-                "p",
-                tag("b", "Doorward"),
-                " ",
-                tag("span", "APP", class_="app"),
-                " ",
-                _time(message.at, clock_text(message.at)),
-                " to ",
-                message.channel,
-                class_="from",
-            ),
-            *(_block(each) for each in message.blocks),
-        ),
-    )
-
-
-def _block(block: ShownBlock) -> Html:
-    match block.kind:
-        case "divider":
-            return tag("hr")
-        case "plain":
-            return tag("div", block.text, class_="block")
-        case "mrkdwn":
-            return tag("div", mrkdwn.to_html(block.text), class_="block")
+    shown = (rendering.message_item(each, f" to {SLACK_PLACES.get(each.channel, each.channel)}") for each in snapshot.messages)
+    return tag("ol", *shown, class_="messages")
 
 
 # Dead letters
@@ -322,7 +270,7 @@ def _letters(snapshot: Snapshot) -> Html:
 def _letter(letter: ShownLetter) -> Html:
     return tag(
         "li",
-        tag("p", _time(letter.at, clock_text(letter.at)), " in ", tag("code", letter.queue), class_="from"),
+        tag("p", time_tag(letter.at), " in ", tag("code", letter.queue), class_="from"),
         tag("p", letter.reason, class_="reason"),
         tag("pre", letter.body, " …" if letter.is_cut else None, tabindex="0", role="group", aria_label="Beginning of the message"),
     )

@@ -53,9 +53,5 @@ def at_text(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%d %b %Y, %H:%M:%S")
 
 
-def clock_text(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%d %b, %H:%M:%S")
-
-
 def counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"

@@ -15,8 +15,8 @@ from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.organization.model import Account, Organization
 from doorward.slack.cards import render_card
 from doorward.usecases.compose_message import compose_message
-from local.slack_sink import SlackMessage
-from local.snapshot import ShownAlert, ShownCase, ShownEvent, ShownLetter, ShownMessage, ShownRule, Snapshot, shown_message
+from local.slack import SlackMessage
+from local.snapshot import ShownAlert, ShownCase, ShownEvent, ShownLetter, ShownRule, Snapshot
 
 START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
 
@@ -299,6 +299,6 @@ def _announced(case: ShownCase) -> tuple[str, dict[str, Any]]:
     return kind, detail
 
 
-def _posted(detail: dict[str, Any], at: datetime, kind: str = "TrustPolicyReverted") -> ShownMessage:
+def _posted(detail: dict[str, Any], at: datetime, kind: str = "TrustPolicyReverted") -> SlackMessage:
     posted = card(detail, kind)
-    return shown_message(SlackMessage(at, "C0123456789", f"{at.timestamp():.6f}", posted["text"], tuple(posted["blocks"])))
+    return SlackMessage(at, "C0123456789", f"{at.timestamp():.6f}", posted["text"], tuple(posted["blocks"]))

@@ -18,7 +18,7 @@ from doorward.ports.announcing import Bus, Channel, DeadLetters, Message
 from doorward.ports.ledger import Announcement
 from doorward.slack.channel import SlackChannel
 from doorward.slack.web import SlackWeb
-from local.slack_sink import SlackSink
+from local.slack import SlackSink
 from tests.fakes import START, FakeBus, FakeChannel, FakeDeadLetters
 
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}

@@ -32,8 +32,9 @@ from doorward_cli.checking import Checked, Proposed, Report
 from doorward_cli.inputs import Subject, Unreadable
 from doorward_cli.patch_hints import PatchHint
 from doorward_cli.tables import print_report
-from local.page import files, mrkdwn, serve
+from local.page import files, serve
 from local.page.document import render_page
+from local.slack import mrkdwn
 from tests.browser.outline import outline
 from tests.browser.outline import text as text_of
 from tests.browser.samples import ALL_AT_ONCE, HARMLESS, PAYLOADS, card, envelope, harmless, hostile, record, snapshot_of

@@ -6,7 +6,7 @@ import pytest
 
 from local.build import build
 from local.installation import AUDITORS, Installation, People, found_delivery_pipeline, install
-from local.slack_sink import SlackSink
+from local.slack import SlackSink
 from local.stack import Stack
 from local.world import HUB, PROD, STAGING
 from tests.integration.emulated import allowing, role, root_of, trusting

@@ -21,7 +21,7 @@ from doorward.findings.model import Severity
 from doorward.ports.ledger import Announcement
 from local.demo import door_opener
 from local.installation import GITHUB, Installation, People, trusting, trusting_github
-from local.slack_sink import SlackMessage
+from local.slack import SlackMessage
 from local.world import HUB, MANAGEMENT, PROD, SHARED_SERVICES, SLACK_CHANNEL, STAGING, STRANGER, VENDOR, Account
 from tests.integration.emulated import allowing, unique
 from tests.template.conftest import REPOSITORY

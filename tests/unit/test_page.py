@@ -14,7 +14,7 @@ from doorward_cli.markup import join, tag
 from local.page import serve
 from local.page.document import TITLE, content_security_policy, render_page, style
 from local.page.files import COLUMNS, findings_csv, summary_markdown
-from local.page.mrkdwn import Piece, parse, to_html
+from local.slack.mrkdwn import Piece, parse, to_html
 from local.snapshot import Snapshot
 from tests.browser.samples import START, ordinary
 

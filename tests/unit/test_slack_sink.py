@@ -12,7 +12,7 @@ from doorward.errors import Misconfigured, Unavailable
 from doorward.slack.channel import SlackChannel
 from doorward.slack.web import SlackWeb
 from doorward.usecases.compose_message import compose_message
-from local.slack_sink import SlackSink
+from local.slack import SlackSink
 from tests.browser.samples import envelope, harmless, record
 
 TOKEN = "xoxb-never-kept"
@@ -84,7 +84,7 @@ def test_what_slack_would_refuse_is_refused(sink: SlackSink, body: object, error
 def test_requests_that_are_none_are_refused(sink: SlackSink) -> None:
     assert post(sink, token=None)["error"] == "not_authed"
     assert post(sink, token="")["error"] == "not_authed"
-    assert post(sink, method="chat.update")["error"] == "unknown_method"
+    assert post(sink, method="chat.delete")["error"] == "unknown_method"
     assert post(sink, content_type="text/html")["error"] == "invalid_post_type"
     for raw in (b"{", b"\xff", b"[" * 100_000):
         assert post(sink, raw=raw)["error"] == "invalid_json"

@@ -113,13 +113,18 @@ def _html(piece: Piece) -> Html:
         case "code":
             return tag("code", _visible(piece.text))
         case "pre":
-            return tag("pre", join(*(join(_visible(line), Html("\n")) for line in piece.text.split("\n"))))
+            return tag("pre", verbatim(f"{piece.text}\n"))
         case "mention" | "link":  # never a real link: nobody's text takes a reader of this page elsewhere
             return tag("span", _visible(piece.text), class_=piece.kind)
         case "emoji" if piece.text in _DOTS:
             return tag("span", role="img", class_=f"dot {piece.text}", aria_label=piece.text.replace("_", " "))
         case "emoji":
             return tag("span", f":{piece.text}:", class_="emoji")
+
+
+def verbatim(text: str) -> Html:
+    """Text of several lines as it stands, for a place that keeps them."""
+    return Html("\n".join(_visible(line) for line in text.split("\n")))
 
 
 def _visible(text: str) -> Html:
