@@ -52,7 +52,7 @@ def summarize(screen: Screen, stage: Stage, page_url: str | None) -> None:
     screen.say("config/guardrails.yaml   why prod was put back and staging's other findings would only alert")
     screen.say("template.yaml, accounts/*.yaml   what was deployed, unchanged, for AWS too")
     if page_url is None:
-        screen.say("make demo KEEP=1   keeps all of this running, with a page of the timeline, findings and messages")
+        screen.say("make demo KEEP=1   keeps all of this running, with a page of the timeline, findings and messages, and one for Slack")
         screen.say(f"make demo-all, make demo CHAPTER=…   {len(ALL)} chapters: {', '.join(ALL)}")
 
 
@@ -70,6 +70,7 @@ def look_around(screen: Screen, doorward: Installation, page_url: str) -> None:
     """What a visitor can do while the stack stays up."""
     screen.heading("It stays up; Ctrl-C ends it")
     screen.say(f"Timeline, findings, messages: {page_url}")
+    screen.say(f"Slack, as each of its people: {doorward.slack.page_url}")
     screen.say(f"AWS: {doorward.stack.url} (account root: access key = the 12 digits of the account, secret: test)")
     screen.say()
     screen.say("Open the door yourself, from another terminal in this folder, and watch it close:")

@@ -4,6 +4,7 @@ The integration tests and the demo start from the same installation.
 """
 
 import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -176,8 +177,10 @@ class Installation:
 
 def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = lambda _line: None) -> Installation:
     """Deploy the hub, then the stacks of every account; raises StackError."""
-    secrets = stack.client("secretsmanager", HUB.id)
-    token = secrets.create_secret(Name="slack-bot-token", SecretString="xoxb-local")["ARN"]
+    token = _new_secret(stack, "slack-bot-token", "xoxb-local")
+    signing_secret = secrets.token_hex(16)
+    # Before the hub: what touches it afterwards is told of. Slack's stand-in knows it from here, and reads it nowhere.
+    _new_secret(stack, "slack-signing-secret", signing_secret)
     for account in ORGANIZATION:
         _log_everything(stack, account)
     identity_center.found(stack)
@@ -196,12 +199,22 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
             "ContainAuthors": "true",
         }
     )
-    external_id = secrets.get_secret_value(SecretId=outputs["ExternalIdSecretArn"])["SecretString"]
-    installation = Installation(stack, slack, outputs, external_id)
+    kept = stack.client("secretsmanager", HUB.id).get_secret_value(SecretId=outputs["ExternalIdSecretArn"])
+    installation = Installation(stack, slack, outputs, kept["SecretString"])
+    slack.app(
+        interactions_url=f"{installation.api_url}/slack/interactions",
+        commands_url=f"{installation.api_url}/slack/commands",
+        signing_secret=signing_secret,
+    )
     progress(f"accounts/management.yaml, member.yaml and member-region.yaml into {len(ORGANIZATION)} accounts")
     with ThreadPoolExecutor(len(ORGANIZATION)) as pool:
         list(pool.map(installation.deploy_account, ORGANIZATION))
     return installation
+
+
+def _new_secret(stack: Stack, name: str, value: str) -> str:
+    """The ARN of a new secret of the hub account."""
+    return str(stack.client("secretsmanager", HUB.id).create_secret(Name=name, SecretString=value)["ARN"])
 
 
 def _log_everything(stack: Stack, account: Account) -> None:

@@ -7,6 +7,7 @@ import hmac
 import json
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,17 @@ class SlackApp:
     taken: list[tuple[str, Form, dict[str, Any]]] = field(default_factory=list)
     """Path, form and payload of each request that was in order."""
     refused: list[str] = field(default_factory=list)
+    interactions_url: str = ""
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def refuses(self, url: str, body: Mapping[str, Any]) -> int:
+        """The HTTP status of a post that has to be refused."""
+        try:
+            answered = self.post(url, body)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        raise AssertionError(f"not refused: {answered}")
 
     def call(self, method: str, **body: Any) -> dict[str, Any]:
         return self.post(f"{self.sink.url}/{method}", body)
@@ -88,7 +100,9 @@ def installed(sink: SlackSink) -> Iterator[SlackApp]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
-        sink.app(interactions_url=f"{url}/interactions", commands_url=f"{url}/commands", signing_secret=SECRET)
+        app.interactions_url = f"{url}/interactions"
+        sink.app(interactions_url=app.interactions_url, commands_url=f"{url}/commands", signing_secret=SECRET)
         yield app
+        app.stopped.set()
         server.shutdown()
         thread.join()

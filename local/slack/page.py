@@ -4,6 +4,7 @@ It runs no script: each button is a form, and each dialog is a part of the page 
 I am, where I look) stands in the address, so that a reload shows the same, only newer.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from local.web.frame import content_security_policy, document, style_sheet
 from local.world import SLACK_BOT, SLACK_CHANNEL, SLACK_CHANNELS, SLACK_DOMAIN, SLACK_USERS, SlackUser
 
 TITLE: Final = "Slack on the local stack"
+_TS: Final = re.compile(r"[0-9]{1,12}\.[0-9]{6}", re.ASCII)
 _OWN_STYLE: Final = Path(__file__).parent / "page.css"
 
 
@@ -53,8 +55,9 @@ def look_of(fields: Mapping[str, str]) -> Look:
     user = next((each for each in SLACK_USERS if each.id == fields.get("as")), SLACK_USERS[0])
     channel = fields.get("in", "")
     own = _conversation(user)
-    known = channel == own or (channel[:1] in {"C", "G"} and channel.isalnum())
-    return Look(user, channel if known else SLACK_CHANNEL, fields.get("thread") or None, fields.get("ask", ""))
+    known = channel == own or (channel[:1] in {"C", "G"} and channel.isascii() and channel.isalnum())
+    thread = fields.get("thread", "")
+    return Look(user, channel if known else SLACK_CHANNEL, thread if _TS.fullmatch(thread) else None, fields.get("ask", ""))
 
 
 def policy() -> str:

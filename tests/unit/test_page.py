@@ -112,7 +112,7 @@ class Outline(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in {"meta", "br", "hr", "link"}:
+        if tag not in {"meta", "br", "hr", "link", "input"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -221,9 +221,10 @@ PAIRS = [
     *((tone, f"{tone}-paper") for tone in ("good", "bad", "open", "quiet", "mention")),
     *(("on-severity", severity) for severity in ("critical", "high", "medium", "low", "quiet")),
     ("bad", "sunken"),
-    ("card", "link"),
+    *(("card", fill) for fill in ("link", "quiet", "good", "bad")),
 ]
 AA = 4.5  # WCAG 2.2, success criterion 1.4.3
+AA_NOT_TEXT = 3.0  # success criterion 1.4.11
 
 
 def colours(scheme: str) -> dict[str, str]:
@@ -239,12 +240,22 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+def contrast(scheme: str, ink: str, paper: str) -> float:
+    palette = colours(scheme)
+    dark, light = sorted((luminance(palette[ink]), luminance(palette[paper])))
+    return (light + 0.05) / (dark + 0.05)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("ink", "paper"), PAIRS)
 def test_text_stands_out_from_its_background(scheme: str, ink: str, paper: str) -> None:
-    palette = colours(scheme)
-    dark, light = sorted((luminance(palette[ink]), luminance(palette[paper])))
-    assert (light + 0.05) / (dark + 0.05) >= AA
+    assert contrast(scheme, ink, paper) >= AA
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("paper", ["paper", "card", "sunken"])
+def test_the_edge_of_a_control_can_be_seen(scheme: str, paper: str) -> None:
+    assert contrast(scheme, "edge", paper) >= AA_NOT_TEXT
 
 
 # Markup and mrkdwn
