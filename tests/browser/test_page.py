@@ -4,16 +4,11 @@ Not checked here: how it sounds in a screen reader, other engines than Chromium'
 """
 
 import json
-import os
-import shutil
 import struct
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,71 +16,11 @@ import pytest
 from local.page import serve
 from local.page.document import TITLE, content_security_policy, render_page
 from local.snapshot import Snapshot
+from tests.browser.chromium import DARK, Browser
 from tests.browser.outline import outline, text, title
 from tests.browser.samples import hostile, ordinary, snapshot_of
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-WITHOUT_CHROMIUM = "no Chromium on PATH"
-LOOK_SECONDS = 30
-DARK = "--blink-settings=preferredColorScheme=0"
 OWNED = "<!doctype html><title>fine</title><body><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
-
-
-@dataclass(frozen=True)
-class Look:
-    """`dom` is the document after everything on it ran; `console` has what the browser complained of."""
-
-    dom: str
-    console: str
-
-
-class Browser:
-    def __init__(self, program: str, folder: Path) -> None:
-        self._program = program
-        self._folder = folder
-        self._looks = 0
-
-    def look(self, url: str, *flags: str) -> Look:
-        self._looks += 1
-        profile = self._folder / f"profile-{self._looks}"  # of its own: several may run at once
-        done = subprocess.run(
-            [
-                self._program,
-                "--headless=new",
-                "--no-sandbox",  # a container runs it as root
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--disable-background-networking",
-                "--no-first-run",
-                "--enable-logging=stderr",
-                f"--user-data-dir={profile}",
-                *(flags or ("--dump-dom",)),
-                url,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=LOOK_SECONDS,
-            check=True,
-            env={**os.environ, "HOME": str(self._folder)},
-        )
-        console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line or "Content Security Policy" in line)
-        return Look(done.stdout, console)
-
-    def picture(self, url: str, *flags: str) -> bytes:
-        """A PNG of the page's beginning, 1280 by 1600."""
-        path = self._folder / f"picture-{self._looks}.png"
-        self.look(url, f"--screenshot={path}", "--window-size=1280,1600", "--hide-scrollbars", *flags)
-        return path.read_bytes()
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Browser:
-    program = next((found for name in NAMES if (found := shutil.which(name)) is not None), None)
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{WITHOUT_CHROMIUM}, and CI must not skip this: install chromium")
-        pytest.skip(WITHOUT_CHROMIUM)
-    return Browser(program, tmp_path)
 
 
 @contextmanager
