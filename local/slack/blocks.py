@@ -182,6 +182,7 @@ def _button(element: Json, at: str) -> Problems:
     yield from _text(element.get("text"), f"{at}/text", _LONGEST_BUTTON, _PLAIN)
     yield from _string(element, "value", at, _LONGEST_VALUE)
     yield from _string(element, "url", at, _LONGEST_URL)
+    yield from _string(element, "accessibility_label", at, _LONGEST_BUTTON)
     yield from _style(element, at)
 
 

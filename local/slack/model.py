@@ -30,6 +30,11 @@ class SlackMessage:
     def conversation(self) -> str:
         return conversation(self.channel)
 
+    def is_seen_by(self, user_id: str) -> bool:
+        """All of the workspace are in all channels; a conversation with the app is one user's."""
+        is_his = not self.conversation.startswith("D") or self.conversation == conversation(user_id)
+        return is_his and self.only_for in {None, user_id}
+
 
 def conversation(channel: str) -> str:
     """Slack's id of where it stands: a user's conversation with the app has one of its own."""

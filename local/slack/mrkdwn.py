@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from doorward.findings.escaping import for_html
 from doorward_cli.markup import Html, join, tag
+from local.world import SLACK_CHANNELS, SLACK_USERS
 
 type Kind = Literal["text", "bold", "italic", "strike", "code", "pre", "quote", "mention", "link", "emoji", "break"]
 
@@ -24,6 +25,7 @@ _TOKEN: Final = re.compile(
     re.ASCII,
 )
 _DOTS: Final = frozenset({"red_circle", "large_orange_circle", "large_yellow_circle", "white_circle"})
+_NAMES: Final = {f"@{each.id}": f"@{each.real_name}" for each in SLACK_USERS} | {f"#{each.id}": f"#{each.name}" for each in SLACK_CHANNELS}
 _FENCE: Final = "```"
 _QUOTE: Final = "&gt;"
 
@@ -82,7 +84,7 @@ def _piece(found: re.Match[str]) -> Piece:
     if (special := found["special"]) is not None:
         target, _, label = special.partition("|")
         kind: Kind = "mention" if target.startswith(("@", "!", "#")) else "link"
-        return Piece(kind, _decode(label or (f"@{target[1:]}" if target.startswith("!") else target)))
+        return Piece(kind, _decode(label or _NAMES.get(target) or (f"@{target[1:]}" if target.startswith("!") else target)))
     if (code := found["code"]) is not None:
         return Piece("code", _decode(code))
     if (emoji := found["emoji"]) is not None:

@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 
 from doorward_cli.markup import Html, tag
 from local.slack.blocks import interactive
-from local.slack.model import Json, Modal, SlackMessage
+from local.slack.model import Json, Modal, SlackMessage, conversation
 from local.slack.mrkdwn import verbatim
 from local.slack.rendering import STYLE, block_html, button_class, message_item, text_html
-from local.slack.requests import initial_values
+from local.slack.requests import initial_values, unix_seconds
 from local.slack.workspace import Workspace
 from local.web.frame import content_security_policy, document, style_sheet
 from local.world import SLACK_BOT, SLACK_CHANNEL, SLACK_CHANNELS, SLACK_DOMAIN, SLACK_USERS, SlackUser
@@ -54,7 +54,7 @@ def look_of(fields: Mapping[str, str]) -> Look:
     """What an address or a form says; whatever it says wrongly is as if it said nothing."""
     user = next((each for each in SLACK_USERS if each.id == fields.get("as")), SLACK_USERS[0])
     channel = fields.get("in", "")
-    own = _conversation(user)
+    own = conversation(user.id)
     known = channel == own or (channel[:1] in {"C", "G"} and channel.isascii() and channel.isalnum())
     thread = fields.get("thread", "")
     return Look(user, channel if known else SLACK_CHANNEL, thread if _TS.fullmatch(thread) else None, fields.get("ask", ""))
@@ -70,7 +70,7 @@ def _style() -> Html:
 
 
 def render_page(workspace: Workspace, look: Look, notice: Notice | None) -> str:
-    seen = [each for each in workspace.messages() if each.only_for in {None, look.user.id}]
+    seen = [each for each in workspace.messages() if each.is_seen_by(look.user.id)]
     here = [each for each in seen if each.conversation == look.channel]
     dialog = _dialog(workspace, look, here, notice)
     inert = "" if dialog is not None else None
@@ -111,7 +111,7 @@ def _sidebar(look: Look, seen: list[SlackMessage]) -> Html:
             tag("h2", "Channels"),
             tag("ul", *(_place(look, seen, each, f"# {name}") for each, name in channels)),
             tag("h2", "Direct messages"),
-            tag("ul", _place(look, seen, _conversation(look.user), SLACK_BOT.real_name)),
+            tag("ul", _place(look, seen, conversation(look.user.id), SLACK_BOT.real_name)),
             aria_label="Conversations",
         ),
     )
@@ -124,16 +124,12 @@ def _place(look: Look, seen: list[SlackMessage], channel: str, name: str) -> Htm
     return tag("li", tag("a", name, " ", number, href=f"{look.address(in_=channel, thread=None)}#latest", aria_current=current))
 
 
-def _conversation(user: SlackUser) -> str:
-    return f"D{user.id[1:]}"
-
-
 # What is there
 
 
 def _conversation_part(look: Look, here: list[SlackMessage], notice: Notice | None) -> Html:
     known = next((each for each in SLACK_CHANNELS if each.id == look.channel), None)
-    heading = f"# {known.name}" if known else SLACK_BOT.real_name if look.channel == _conversation(look.user) else look.channel
+    heading = f"# {known.name}" if known else SLACK_BOT.real_name if look.channel == conversation(look.user.id) else look.channel
     whose = known.whose.capitalize() if known else "Only you and the app see this" if look.channel[0] == "D" else None
     firsts = [each for each in here if each.thread_ts is None]
     listed = tag("ol", *(_message(look, each, here) for each in firsts), class_="messages")
@@ -312,7 +308,8 @@ def _input(block: Json, value: str, error: str | None, anchor: str, *, focus: st
         case "datepicker":
             control = tag("input", type="date", value=value, id=anchor, **given)
         case "datetimepicker":
-            moment = datetime.fromtimestamp(int(value), UTC).strftime("%Y-%m-%dT%H:%M") if value.isdecimal() else value
+            seconds = unix_seconds(value)
+            moment = value if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M")
             control = tag("input", type="datetime-local", value=moment, id=anchor, **given)
             label = f"{label} (UTC)"
         case _:

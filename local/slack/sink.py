@@ -14,9 +14,10 @@ from local.slack import requests
 from local.slack.blocks import inputs, interactive, view_problems
 from local.slack.model import Json, Modal, SlackMessage
 from local.slack.requests import App, Reply
+from local.slack.server import handler_of
 from local.slack.workspace import Workspace
 from local.web.server import listening
-from local.world import SLACK_CHANNEL, SLACK_USERS, SlackUser
+from local.world import SLACK_CHANNEL, SlackUser
 
 _NOT_UNDERSTOOD: Final = "Slack does not understand what the app answered"
 
@@ -37,8 +38,6 @@ class SlackSink:
         self._port: int | None = None
 
     def __enter__(self) -> Self:
-        from local.slack.server import handler_of
-
         self._port = self._running.enter_context(listening(handler_of(self)))
         return self
 
@@ -110,7 +109,7 @@ class SlackSink:
     def click_payload(self, user: SlackUser, message: SlackMessage, action_id: str, *, block_id: str | None = None) -> dict[str, Any]:
         """What a click sends, with a trigger and a response_url that work."""
         now = self.workspace.message(message.channel, message.ts)
-        if now is None or now.only_for not in {None, user.id}:
+        if now is None or not now.is_seen_by(user.id):
             raise LookupError(f"{user.name} sees no message {message.ts} in {message.channel}")
         buttons = [(block["block_id"], each) for block in now.blocks for each in interactive(block) if each.get("action_id") == action_id]
         found = [(at, each) for at, each in buttons if each["type"] == "button" and block_id in {None, at}]
@@ -201,10 +200,6 @@ class SlackSink:
             case _:
                 return f"{_NOT_UNDERSTOOD}: it is no JSON object"
         return ""
-
-
-def user_by_id(user_id: str) -> SlackUser | None:
-    return next((each for each in SLACK_USERS if each.id == user_id), None)
 
 
 def _message_of(body: str) -> Json:

@@ -19,6 +19,8 @@ from local.world import SLACK_APP, SLACK_BOT, SLACK_TEAM, SLACK_USERS
 type Answer = dict[str, Any]
 
 BOT_ID: Final = "B0DOORWARD1"
+_LONGEST_TEXT: Final = 40_000  # https://docs.slack.dev/changelog/2018-truncating-really-long-messages
+_LONGEST_UPDATE: Final = 4_000
 _CHANNEL: Final = re.compile(r"[CDGUW][A-Z0-9]{2,20}", re.ASCII)
 _TRIGGER_SECONDS: Final = 3.0
 _HOOK_SECONDS: Final = 30 * 60.0
@@ -75,7 +77,7 @@ class Workspace:
         return {"ok": True, "message_ts": self._add(body, only_for=body["user"]).ts}
 
     def update(self, body: Json) -> Answer:
-        """chat.update: a user's id is no channel here; blocks that are not given stay."""
+        """chat.update: a user's id is no channel here; blocks that are not given stay; a text has to be shorter than that of a new one."""
         refused = self._refuses_channel(body, users=False)
         if refused:
             return refused
@@ -89,6 +91,8 @@ class Workspace:
             refused = self._refuses_content(content)
             if refused:
                 return refused
+            if len(body.get("text", "")) > _LONGEST_UPDATE:
+                return refusal("msg_too_long")
             self._replace(found, content)
         return {"ok": True, "channel": found.conversation, "ts": found.ts, "text": content.get("text", "")}
 
@@ -200,7 +204,8 @@ class Workspace:
             ts = self.ts()
             at = datetime.fromtimestamp(float(ts), UTC)
             blocks = completed(body.get("blocks") or ())
-            message = SlackMessage(at, body["channel"], ts, body.get("text", ""), blocks, body.get("thread_ts"), only_for, author)
+            text = body.get("text", "")[:_LONGEST_TEXT]
+            message = SlackMessage(at, body["channel"], ts, text, blocks, body.get("thread_ts"), only_for, author)
             self._messages.append(message)
         return message
 

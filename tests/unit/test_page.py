@@ -277,7 +277,7 @@ def test_whatever_is_not_our_own_markup_is_escaped() -> None:
         (":red_circle: x", [Piece("emoji", "red_circle"), Piece("text", " x")]),
         ("arn:aws:iam::777788889999:role/x at 09:00:00", [Piece("text", "arn:aws:iam::777788889999:role/x at 09:00:00")]),
         ("<!channel>", [Piece("mention", "@channel")]),
-        ("<@U1>", [Piece("mention", "@U1")]),
+        ("<@U1> <@U0JANEDOE1> <#C0123456789>", ["mention", "text", Piece("mention", "@Jane"), "text", Piece("mention", "#security")]),
         ("<https://evil.example|x>", [Piece("link", "x")]),
         ("a\n&gt; b", [Piece("text", "a"), Piece("break"), Piece("quote", inside=(Piece("text", " b"),))]),
         ("`a` ~b~ _c_", ["code", "text", "strike", "text", "italic"]),

@@ -298,6 +298,16 @@ def test_what_is_typed_is_a_message_or_a_command(sink: SlackSink, app: SlackApp)
     assert "1 reply" in page(sink)
 
 
+def test_a_moment_that_is_none_is_asked_for_again(sink: SlackSink, app: SlackApp) -> None:
+    open_modal(sink, modal({**text_input("until"), "element": {"type": "datetimepicker"}}))
+    view = sink.modal(SLACK_ANN)
+    assert view is not None
+    for wrong in ("9" * 30, "2026-02-30T10:00", "soon"):
+        send(sink, "/submit", view=view.id, **{"v:until": wrong})
+        assert "Give a day and a time" in page(sink)
+    assert app.taken == []
+
+
 def test_a_dialog_can_be_closed(sink: SlackSink, app: SlackApp) -> None:
     open_modal(sink, modal(text_input()))
     assert "<dialog" in page(sink)

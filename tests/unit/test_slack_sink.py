@@ -193,6 +193,7 @@ def test_what_slack_takes_is_taken(block: dict[str, Any]) -> None:
         (actions(button(text=plain("x" * 76))), "/blocks/0/elements/0/text/text"),
         (actions(button("x" * 256)), "/blocks/0/elements/0/action_id"),
         (actions(button(value="x" * 2001)), "/blocks/0/elements/0/value"),
+        (actions(button(accessibility_label=7)), "/blocks/0/elements/0/accessibility_label"),
         (actions(button(style="default")), "/blocks/0/elements/0/style"),
         (actions(button(style=["danger"])), "/blocks/0/elements/0/style"),
         (actions(button(confirm={**CONFIRM, "deny": plain("x" * 31)})), "/blocks/0/elements/0/confirm/deny/text"),
@@ -284,8 +285,14 @@ def test_an_update_is_refused_for_what_is_not_there_or_not_the_apps(sink: SlackS
         ("", first.ts, "channel_not_found"),
     ):
         assert post(sink, {"channel": channel, "ts": ts, "text": "x"}, method="chat.update")["error"] == error
-    assert post(sink, {"channel": SLACK_CHANNEL, "ts": first.ts}, method="chat.update")["error"] == "no_text"
+    named = {"channel": SLACK_CHANNEL, "ts": first.ts}
+    assert post(sink, named, method="chat.update")["error"] == "no_text"
+    assert post(sink, {**named, "text": "x" * 4001}, method="chat.update")["error"] == "msg_too_long"
     assert sink.messages == (first,)
+
+
+def test_a_new_text_is_cut_where_slack_cuts_it(sink: SlackSink) -> None:
+    assert len(posted(sink, text="x" * 40_001).text) == 40_000
 
 
 def test_a_users_conversation_has_an_id_of_its_own_and_is_updated_by_it_alone(sink: SlackSink) -> None:
@@ -379,7 +386,13 @@ def test_nobody_clicks_what_he_does_not_see(sink: SlackSink, app: SlackApp) -> N
     assert "message" not in payload
     gone = posted(sink)
     post(sink, {"channel": SLACK_CHANNEL, "ts": gone.ts, "text": "decided", "blocks": []}, method="chat.update")
-    for user, message, action_id in ((SLACK_JOE, private, "apply"), (SLACK_ANN, private, "other"), (SLACK_ANN, gone, "apply")):
+    letter = posted(sink, channel=SLACK_JANE.id)
+    for user, message, action_id in (
+        (SLACK_JOE, private, "apply"),
+        (SLACK_JOE, letter, "apply"),
+        (SLACK_ANN, private, "other"),
+        (SLACK_ANN, gone, "apply"),
+    ):
         with pytest.raises(LookupError):
             sink.click(user, message, action_id)
     assert len(app.taken) == 1
