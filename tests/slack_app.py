@@ -91,6 +91,7 @@ def installed(sink: SlackSink) -> Iterator[SlackApp]:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(text.encode())))
+            self.send_header("Location", "/elsewhere")  # for whoever follows
             self.end_headers()
             self.wfile.write(text.encode())
 

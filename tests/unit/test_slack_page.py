@@ -209,10 +209,11 @@ def test_each_sees_what_is_for_him(sink: SlackSink) -> None:
 
 def test_an_address_that_says_nonsense_shows_the_first_channel(sink: SlackSink) -> None:
     card(sink)
-    for address in ({"as": "U0NOBODY01"}, {"in": "<script>"}, {"in": ""}, {"ask": "x/y/z"}, {"ask": "////"}):
+    for address in ({"as": "U0NOBODY01"}, {"in": "<script>"}, {"in": ""}, {"ask": "x/y/z"}, {"ask": "////"}, {"thread": "x"}):
         text = Answer(sink.page_url, "/?" + urlencode(address)).text
         assert '<h1 id="heading"># security</h1>' in text
         assert "<dialog" not in text
+        assert "<aside" not in text
 
 
 def test_the_secret_is_on_no_page(sink: SlackSink, app: SlackApp) -> None:

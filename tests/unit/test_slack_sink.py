@@ -200,6 +200,7 @@ def test_what_slack_takes_is_taken(block: dict[str, Any]) -> None:
         (actions(button(confirm={"title": plain("x")})), "/blocks/0/elements/0/confirm/text"),
         (actions(choice(count=101)), "/blocks/0/elements/0/options"),
         (actions(choice(initial_option={"value": "7"})), "/blocks/0/elements/0/initial_option"),
+        (actions({"type": "static_select", "options": 7, "initial_option": {}}), "/blocks/0/elements/0/options"),
         (actions({"type": "datepicker", "initial_date": "26.11.2026"}), "/blocks/0/elements/0/initial_date"),
         ({"type": "context", "elements": [FIELD] * 11}, "/blocks/0/elements"),
         ({"type": "context", "elements": [button()]}, "/blocks/0/elements/0"),
@@ -428,7 +429,7 @@ def test_an_app_that_is_late_fails_or_is_gone_is_told_of_in_words(sink: SlackSin
     app.status = 500
     assert sink.click(SLACK_ANN, message, "apply").problem.startswith("The app answered HTTP 500")
     app.status = 302
-    assert sink.click(SLACK_ANN, message, "apply").status == 302
+    assert sink.click(SLACK_ANN, message, "apply").status == 302, "Slack follows nobody"
     app.status = 200
     monkeypatch.setattr(requests, "WAITS_SECONDS", 0.05)
     app.answer = lambda *_: str(app.stopped.wait(0.2))
