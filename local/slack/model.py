@@ -14,6 +14,7 @@ class SlackMessage:
 
     `channel` is the address that the app gave; the id of a user stands for the app's conversation with him. `only_for`: an ephemeral
     message, which this user alone sees. `author` None: the app. `blocks` have the ids that Slack gives where the app gave none.
+    `is_broadcast`: of a thread, and shown in the channel too.
     """
 
     at: datetime
@@ -25,6 +26,7 @@ class SlackMessage:
     only_for: str | None = None
     author: str | None = None
     edited_ts: str | None = None
+    is_broadcast: bool = False
 
     @property
     def conversation(self) -> str:

@@ -131,7 +131,7 @@ def _conversation_part(look: Look, here: list[SlackMessage], notice: Notice | No
     known = next((each for each in SLACK_CHANNELS if each.id == look.channel), None)
     heading = f"# {known.name}" if known else SLACK_BOT.real_name if look.channel == conversation(look.user.id) else look.channel
     whose = known.whose.capitalize() if known else "Only you and the app see this" if look.channel[0] == "D" else None
-    firsts = [each for each in here if each.thread_ts is None]
+    firsts = [each for each in here if each.thread_ts is None or each.is_broadcast]
     listed = tag("ol", *(_message(look, each, here) for each in firsts), class_="messages")
     return tag(
         "section",
@@ -169,6 +169,8 @@ def _message(look: Look, message: SlackMessage, here: list[SlackMessage] | None)
     if replies:
         words = "1 reply" if replies == 1 else f"{replies} replies"
         after = tag("p", tag("a", words, href=look.address(thread=message.ts)), class_="replies")
+    elif here is not None and message.thread_ts is not None:
+        after = tag("p", tag("a", "Of a thread", href=look.address(thread=message.thread_ts)), class_="replies")
     elif here is not None and message.only_for is None:
         after = tag("p", tag("a", "Reply in a thread", href=look.address(thread=message.ts)), class_="replies quiet-link")
     only = tag("span", "Only visible to you", class_="only") if message.only_for else None

@@ -205,7 +205,18 @@ class Workspace:
             at = datetime.fromtimestamp(float(ts), UTC)
             blocks = completed(body.get("blocks") or ())
             text = body.get("text", "")[:_LONGEST_TEXT]
-            message = SlackMessage(at, body["channel"], ts, text, blocks, body.get("thread_ts"), only_for, author)
+            thread_ts = body.get("thread_ts")
+            message = SlackMessage(
+                at,
+                body["channel"],
+                ts,
+                text,
+                blocks,
+                thread_ts=thread_ts,
+                only_for=only_for,
+                author=author,
+                is_broadcast=thread_ts is not None and body.get("reply_broadcast") is True,
+            )
             self._messages.append(message)
         return message
 

@@ -123,7 +123,7 @@ def states(sink: SlackSink, text: str = "a finding") -> Iterator[str]:
     """The page in each of its forms, with this text wherever an app or a person can put one; escaped for Slack where Slack reads marks."""
     escaped = for_slack(text)
     ts = card(sink, text)
-    card(sink, text, thread_ts=ts)
+    card(sink, text, thread_ts=ts, reply_broadcast=True)
     sink.say(SLACK_JOE, SLACK_CHANNEL, escaped)
     sink.workspace.post_ephemeral({"channel": SLACK_CHANNEL, "user": SLACK_ANN.id, "text": escaped})
     odd = {"type": "section", "fields": [plain(text)], "accessory": {"type": "overflow", "action_id": text[:255]}}
@@ -205,6 +205,16 @@ def test_each_sees_what_is_for_him(sink: SlackSink) -> None:
     assert "for Ann alone" not in page(sink, SLACK_JOE)
     assert "a letter to Jane" in page(sink, SLACK_JANE, **{"in": "D0JANEDOE1"})
     assert "a letter to Jane" not in page(sink, SLACK_JOE, **{"in": "D0JANEDOE1"})
+
+
+def test_a_reply_stands_in_its_thread_and_in_the_channel_only_if_it_is_told_aloud(sink: SlackSink) -> None:
+    ts = card(sink)
+    card(sink, "in the thread", thread_ts=ts)
+    card(sink, "said aloud", thread_ts=ts, reply_broadcast=True)
+    channel, thread = page(sink), page(sink, thread=ts)
+    assert ("in the thread" in channel, "said aloud" in channel) == (False, True)
+    assert "2 replies" in channel
+    assert ("in the thread" in thread, ">Of a thread</a>" in channel) == (True, True)
 
 
 def test_an_address_that_says_nonsense_shows_the_first_channel(sink: SlackSink) -> None:
