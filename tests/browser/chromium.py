@@ -99,7 +99,7 @@ class Tab:
         self._calls = 0
         self._session = ""
         self.complaints: list[str] = []
-        """What the browser wrote to its console."""
+        """What the browser warned of: what the policy stopped, for one. That somebody typed before the page had its focus is no warning."""
         self._loads = 0
 
     def start(self) -> Self:
@@ -186,8 +186,8 @@ class Tab:
         message: dict[str, Any] = json.loads(one)
         if message.get("method") == "Page.loadEventFired":
             self._loads += 1
-        if message.get("method") == "Log.entryAdded":
-            self.complaints.append(message["params"]["entry"]["text"])
+        if message.get("method") == "Log.entryAdded" and (entry := message["params"]["entry"])["level"] in {"warning", "error"}:
+            self.complaints.append(entry["text"])
         return message
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from local.slack import SlackSink
+from local.slack.page import policy
 from local.world import SLACK_ANN, SLACK_CHANNEL, SLACK_JOE
 from tests.browser.chromium import DARK, LOOK_SECONDS, Browser, Tab
 from tests.browser.outline import title
-from tests.browser.test_page import served
+from tests.browser.test_page import OWNED, served
 from tests.slack_app import Form, SlackApp, installed
 from tests.unit.test_slack_page import DANGER, states
 from tests.unit.test_slack_sink import actions, button, modal, plain, text_input
@@ -96,6 +97,13 @@ def test_what_lies_behind_a_dialog_cannot_be_clicked(app: SlackApp, tab: Tab) ->
     tab.click(".button.danger")
     with pytest.raises(AssertionError, match="is covered"):
         tab.click(".actions .button.danger")
+
+
+def test_what_the_policy_stops_would_be_complained_of(tab: Tab) -> None:
+    with served({"/": OWNED}, {"Content-Security-Policy": policy()}) as url:
+        tab.open(url)
+        assert tab.text("title") == "fine"
+    assert any("Content Security Policy" in each for each in tab.complaints)
 
 
 MEASURE = """<script>
