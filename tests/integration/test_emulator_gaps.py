@@ -1411,6 +1411,25 @@ def test_a_function_is_told_who_called_its_rest_api(cloud: Stack, bare: Stack, e
     assert {name for name, value in nobody.items() if value is not None} == {"sourceIp", "userAgent"}
 
 
+def test_a_rest_api_refuses_in_the_words_of_its_body_with_what_the_authorizer_said(cloud: Stack, bare: Stack, echo: EchoApi) -> None:
+    def probe(stack: Stack) -> bool:
+        api = echo_api(stack, HUB.id, invoking("Allow"))
+        status, answer = api.call("/token", headers={"Authorization": "wrong"})
+        return (status, answer.get("because")) == (403, "it is wrong")
+
+    closed_only_by_us(probe, cloud, bare, "rest_refusals")
+    echo.govern(invoking("Deny"))
+    refused = echo.call("/token", headers={"Authorization": "wrong"})
+    assert (refused[0], refused[1]["because"]) == (403, "")  # the policy denied, so that nobody asked the authorizer
+
+
+def test_an_authorizer_is_asked_again_for_each_call_where_nothing_is_cached(echo: EchoApi) -> None:
+    echo.govern()
+    told = [echo.call("/token", headers={"Authorization": "right"})[1]["event"]["requestContext"]["authorizer"] for _ in range(2)]
+    assert {each["because"] for each in told} == {"it is right"}
+    assert len({each["asked"] for each in told}) == 2
+
+
 # -- control, observations -------------------------------------------------------------------------
 
 
