@@ -1,100 +1,30 @@
 """An issuer's keys over https, from an issuer that answers well, badly, slowly, or elsewhere."""
 
-import json
-import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from doorward.errors import Unavailable
 from doorward.organization.model import TokenIssuer
 from doorward.web import signing_keys
 from doorward.web.signing_keys import KEPT_FOR, LOOK_AGAIN, HttpsSigningKeys
 from tests.fakes import FakeClock
+from tests.https_issuer import KEYS, Answer, Issuer, answering, certificate_in, issuing
 from tests.unit.test_authorize_token import jwk, private, public
-
-type Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-@dataclass
-class Issuer:
-    port: int
-    context: ssl.SSLContext
-    answer: list[Answer] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-    def named(self, path: str = "/keys") -> TokenIssuer:
-        return TokenIssuer("https://login.acme.example", f"https://localhost:{self.port}{path}", "doorward")
-
-
-def answering(body: Any, status: int = 200, **headers: str) -> Answer:
-    def send(request: BaseHTTPRequestHandler) -> None:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name, value)
-        request.send_header("Content-Length", str(len(raw)))
-        request.end_headers()
-        request.wfile.write(raw)
-
-    return send
-
-
-KEYS = answering({"keys": [jwk(private())]})
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    key = generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    begins = datetime.now(UTC) - timedelta(hours=1)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), begins, begins + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
-        .sign(key, SHA256())
-    )
-    file = tmp_path_factory.mktemp("issuer") / "both.pem"
-    private_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(private_pem + made.public_bytes(Encoding.PEM))
-    return file
+    return certificate_in(tmp_path_factory.mktemp("issuer"))
 
 
 @pytest.fixture
 def issuer(certificate: Path) -> Iterator[Issuer]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            acme.asked.append(self.path)
-            (acme.answer.pop(0) if acme.answer else KEYS)(self)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("localhost", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    acme = Issuer(server.server_port, ssl.create_default_context(cafile=str(certificate)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield acme
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with issuing(certificate) as acme:
+        yield acme
 
 
 @pytest.fixture
