@@ -30,6 +30,7 @@ from doorward.ports.evidence import Told
 from doorward.ports.facts import Page, Partial
 from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
 from doorward.ports.organization import Kept
+from doorward.ports.repeats import AskedOtherwise, Given, InProgress
 from doorward.ports.roles import Refused
 from doorward.sessions.model import Edge, TrustVersion, chained_from, every_role_of, found_by, names_more
 
@@ -850,3 +851,27 @@ class FakeSuspensions:
     def of(self, scope: str) -> Suspension | None:
         last = self.last(scope)
         return last if last is not None and last.stands else None
+
+
+@dataclass
+class FakeRepeats:
+    """Answers by caller and key, with what was asked; None: it is being answered."""
+
+    kept: dict[tuple[str, str], tuple[str, Given | None]] = field(default_factory=dict)
+
+    def once(self, who: str, key: str, asked: str, answer: Callable[[], Given]) -> Given:
+        if (who, key) in self.kept:
+            before, kept = self.kept[who, key]
+            if before != asked:
+                raise AskedOtherwise
+            if kept is None:
+                raise InProgress
+            return kept
+        self.kept[who, key] = (asked, None)
+        try:
+            given = answer()
+        except Exception:
+            del self.kept[who, key]
+            raise
+        self.kept[who, key] = (asked, given)
+        return given

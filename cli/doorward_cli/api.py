@@ -3,7 +3,9 @@
 import json
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
@@ -26,6 +28,7 @@ class Api:
             raise MalformedInput(f"--api {url}: must be an https address")
         self._url = url.rstrip("/")
         self._session = session
+        self._run = uuid.uuid4().hex
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The decoded answer. Raises Refused, Unavailable, Misconfigured."""
@@ -45,7 +48,9 @@ class Api:
         from botocore.exceptions import BotoCoreError
 
         session = self._session or boto3.Session()
-        headers = {} if body is None else {"Content-Type": "application/json"}
+        # A new run is a new call; within one, whoever sends the same again is answered as before.
+        key = f"{self._run}-{sha256(url.encode() + (body or b'')).hexdigest()[:16]}"
+        headers = {} if body is None else {"Content-Type": "application/json", "Idempotency-Key": f'"{key}"'}
         signed = AWSRequest(method, url, data=body, headers=headers)
         try:
             credentials = session.get_credentials()
@@ -66,7 +71,7 @@ def _refusal(error: urllib.error.HTTPError) -> Exception:
         said = {}
     if error.code in {500, 502, 503, 504}:
         return Unavailable(f"the API answered {error.code}: {said.get('detail', 'try again in a minute')}")
-    if "detail" in said:
+    if said.get("detail"):
         return Refused(f"{said['detail']} {said.get('cure', '')}".strip())
     return Refused(
         f"the API answered {error.code}: {said.get('message') or said.get('Message') or 'no reason'}. Sign in by Identity Center, with a"

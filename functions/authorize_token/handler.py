@@ -21,7 +21,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     claims = authorize_token(token if scheme.lower() == "bearer" else None, *bootstrap.token_tools())
     if isinstance(claims, Refusal):
         logger.info("Refused a token", reason=claims.because)
-        return _answer("Deny", "nobody", event, claims._asdict())
+        # The gateway's response puts them between quotation marks, and escapes nothing.
+        return _answer("Deny", "nobody", event, {name: json.dumps(text)[1:-1] for name, text in claims._asdict().items()})
     logger.info("Let a token through", issuer=claims["iss"], subject=claims["sub"])
     return _answer("Allow", f"{claims['iss']} {claims['sub']}", event, {"claims": json.dumps(dict(claims))})
 

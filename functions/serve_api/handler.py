@@ -3,16 +3,34 @@
 No body is logged or traced: neither what is asked nor what is answered.
 """
 
-from typing import Any
+import re
+import traceback
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from doorward import bootstrap
-from doorward.aws.api import Denied, accept_in, answered, hold_in, problem, refused, role_ref_of, said_in, text_of
+from doorward.aws.api import (
+    Denied,
+    accept_in,
+    after_in,
+    answered,
+    answered_before,
+    hold_in,
+    kept_of,
+    key_of,
+    problem,
+    refused,
+    role_ref_of,
+    said_in,
+    text_of,
+)
 from doorward.decisions.telling import question_as_json
 from doorward.errors import DoorwardError
-from doorward.people.model import Caller, Refusal
+from doorward.people.model import Caller, Refusal, id_of
+from doorward.ports.repeats import AskedOtherwise, InProgress
 from doorward.usecases.accept_baseline import accept_baseline, show_baseline
 from doorward.usecases.decide_finding import decide_finding
 from doorward.usecases.hold_role import hold_role
@@ -21,7 +39,33 @@ from doorward.usecases.serve_api import TooOften
 from doorward.usecases.tell_who import tell_who
 
 logger = Logger()
-app = APIGatewayRestResolver()
+app = APIGatewayRestResolver(strip_prefixes=["/token"])
+
+_NEVER_KEPT: Final = re.compile(r"(?:/token)?(?:/slack/.*|/.*/(?:credentials|console))")
+"""Routes whose answers are stored nowhere: they mint credentials, or Slack calls them and has nonces of its own."""
+
+
+def once(app: APIGatewayRestResolver, proceed: Callable[[APIGatewayRestResolver], Response[str]]) -> Response[str]:
+    """Answers a call that is sent again under its `Idempotency-Key` as it was answered. A failure is no answer: nothing is kept of it."""
+    event = app.current_event
+    if event.http_method != "POST" or _NEVER_KEPT.fullmatch(event.path):
+        return proceed(app)
+    caller = _caller()
+    key = key_of(event.headers)
+    if key is None:
+        return proceed(app)
+    who, asked = f"{caller.via} {id_of(caller.who)}", f"{event.path}\n{event.body or ''}"
+    try:
+        return answered_before(bootstrap.repeats().once(who, key, asked, lambda: kept_of(proceed(app))))
+    except InProgress:
+        return problem(409, "The first call with this Idempotency-Key is not answered yet.", "Send it again in a few seconds, as it was.")
+    except AskedOtherwise:
+        return problem(
+            422, "This Idempotency-Key came with another call before.", "Send a new call with a new key, a repeated one as it was."
+        )
+
+
+app.use(middlewares=[once])
 
 
 @app.get("/me")
@@ -32,7 +76,7 @@ def me() -> Response[str]:
 @app.get("/findings")
 def findings() -> Response[str]:
     _caller()
-    return answered(200, list_findings(text_of(app.current_event.query_string_parameters, "after"), bootstrap.finding_tools()))
+    return answered(200, list_findings(after_in(app.current_event.query_string_parameters), bootstrap.finding_tools()))
 
 
 @app.get("/findings/<finding_id>")
@@ -90,14 +134,26 @@ def failed(error: DoorwardError) -> Response[str]:
     return problem(503, "Doorward cannot answer this now.", "Try again in a minute; if it stays so, `doorward doctor` says what is wrong.")
 
 
+@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
+def met_a_bug(error: Exception) -> NoReturn:
+    """The invocation fails, so that the alarm hears of it. What the error says is not logged: it may hold what somebody sent."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error("a call met a bug", error_type=type(error).__name__, where=f"{where.filename}:{where.lineno}")
+    raise RuntimeError("a bug: the line of the log before says where") from None
+
+
 def _caller() -> Caller:
-    """Whoever it is that calls; raises Denied where nobody can be made out, or calls too often."""
+    """Whoever it is that calls; raises Denied where nobody can be made out, or calls too often. Made out once a call."""
+    known: Caller | None = app.context.get("caller")
+    if known is not None:
+        return known
     try:
         caller = bootstrap.admit(app.current_event.raw_event.get("requestContext"))
     except TooOften:
         raise Denied(429, Refusal("You call more often than sixty times a minute.", "Wait a minute.")) from None
     if isinstance(caller, Refusal):
         raise Denied(403, caller)
+    app.context["caller"] = caller
     return caller
 
 

@@ -2,12 +2,14 @@
 
 import json
 import re
+import traceback
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import yaml
+from aws_lambda_powertools.event_handler import Response
 from jsonschema import Draft202012Validator
 
 from doorward import bootstrap
@@ -16,7 +18,8 @@ from doorward.errors import Misconfigured, Unavailable
 from doorward.people.model import Caller, Machine, Refusal, Via
 from doorward.usecases import list_findings
 from doorward.usecases.decide_finding import APPLY, shown_hash
-from doorward.usecases.serve_api import TooOften
+from doorward.usecases.serve_api import GUARDED, TooOften
+from tests.fakes import FakeRepeats
 from tests.handlers.test_handlers import load
 from tests.template.conftest import REPOSITORY, parsed, resources_of
 from tests.unit.test_decide_finding import ANN, EVE, Office
@@ -32,31 +35,36 @@ class Called:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.office = Office()
         self.caller: Caller | Refusal | Exception = Caller(ANN, Via.SIGV4)
+        self.repeats = FakeRepeats()
         tools = list_findings.Tools(self.office.world.ledger, self.office.world.questions, ORGANIZATION)
         monkeypatch.setattr(bootstrap, "admit", lambda _context: self._admitted())
+        monkeypatch.setattr(bootstrap, "repeats", lambda: self.repeats)
         monkeypatch.setattr(bootstrap, "groups_now", lambda: lambda _person: frozenset({"security"}))
         monkeypatch.setattr(bootstrap, "finding_tools", lambda: tools)
         monkeypatch.setattr(bootstrap, "decision_tools", lambda: self.office.tools)
         monkeypatch.setattr(bootstrap, "role_by_ref", lambda: self.office.world.roles.roles.get)
-        self._handler = load("serve_api").handler
+        self.module = load("serve_api")
 
     def _admitted(self) -> Caller | Refusal:
         if isinstance(self.caller, Exception):
             raise self.caller
         return self.caller
 
-    def __call__(self, method: str, path: str, body: object = None, query: dict[str, str] | None = None) -> tuple[int, Any]:
+    def raw(self, method: str, path: str, body: object = None, query: dict[str, str] | None = None, **headers: str) -> dict[str, Any]:
         event = {
             "resource": "/{proxy+}",
             "path": path,
             "httpMethod": method,
-            "headers": {},
+            "headers": {name.replace("_", "-"): value for name, value in headers.items()},
             "queryStringParameters": query,
             "requestContext": {"stage": "v1", "identity": {}, "requestId": "r-1"},
             "body": body if body is None or isinstance(body, str) else json.dumps(body),
             "isBase64Encoded": False,
         }
-        answer = self._handler(event, None)
+        return dict(self.module.handler(event, None))
+
+    def __call__(self, method: str, path: str, body: object = None, query: dict[str, str] | None = None, **headers: str) -> tuple[int, Any]:
+        answer = self.raw(method, path, body, query, **headers)
         assert answer["multiValueHeaders"]["Cache-Control"] == ["no-store"]
         said = json.loads(answer["body"])
         assert_as_documented(method, path, answer["statusCode"], answer["multiValueHeaders"]["Content-Type"][0], said)
@@ -82,9 +90,9 @@ class Called:
 
 def assert_as_documented(method: str, path: str, status: int, content_type: str, said: Any) -> None:
     for documented, operations in OPENAPI["paths"].items():
-        if method.lower() in operations and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", documented), path):
+        if method.lower() in operations and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", documented), path.removeprefix("/token")):
             responses = operations[method.lower()]["responses"]
-            response = responses.get(str(status)) or responses["default"]
+            response = responses[str(status)]
             if "$ref" in response:
                 response = OPENAPI["components"]["responses"][response["$ref"].rpartition("/")[2]]
             schema = {**response["content"][content_type]["schema"], "components": OPENAPI["components"]}
@@ -109,7 +117,8 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Called:
 def routes() -> Iterator[tuple[str, str]]:
     events = resources_of(parsed("template.yaml"), "AWS::Serverless::Function")["ServeApiFunction"]["Properties"]["Events"]
     for each in events.values():
-        yield each["Properties"]["Method"], each["Properties"]["Path"]
+        if each["Properties"]["Path"] != GUARDED:
+            yield each["Properties"]["Method"], each["Properties"]["Path"]
 
 
 def test_the_contract_the_template_and_the_function_have_the_same_routes(called: Called) -> None:
@@ -118,6 +127,26 @@ def test_the_contract_the_template_and_the_function_have_the_same_routes(called:
     for method, path in documented:
         filled = path.replace("{finding_id}", called.finding)
         assert called(method.upper(), filled, called.body(path), called.query(path))[0] != 404
+
+
+def test_every_status_is_documented_by_its_number() -> None:
+    """`default` would document whatever is answered."""
+    for path, operations in OPENAPI["paths"].items():
+        for method, operation in operations.items():
+            if method in {"get", "post"}:
+                codes = set(operation["responses"])
+                assert {"401", "403", "429", "503"} <= codes, path
+                assert all(re.fullmatch("[0-9]{3}", each) for each in codes), path
+                assert method == "get" or codes >= {"400", "422"}, path
+
+
+def test_each_route_is_there_under_token_too(called: Called) -> None:
+    called.caller = Caller(ANN, Via.JWT)
+    for method, path in routes():
+        filled = path.replace("{finding_id}", called.finding)
+        assert called(method.upper(), f"/token{filled}", called.body(path), called.query(path))[0] != 404
+    assert called("GET", "/token/token/me")[0] == 404
+    assert called("GET", "/token/me")[1]["via"] == "jwt"
 
 
 def test_a_finding_is_shown_decided_and_shown_as_decided(called: Called) -> None:
@@ -146,6 +175,9 @@ def test_pages_follow_one_another(called: Called) -> None:
     _, first = called("GET", "/findings")
     _, second = called("GET", "/findings", query={"after": first["next"]})
     assert (len(first["findings"]), len(second["findings"]), second["next"]) == (list_findings.MOST, 1, None)
+    assert called("GET", "/findings", query={"after": ""})[1] == first
+    for no_page in ("x", "777788889999/", f"{first['next']}\n", "7" * 101):
+        assert called("GET", "/findings", query={"after": no_page})[0] == 400
     assert not {each["finding_id"] for each in first["findings"]} & {each["finding_id"] for each in second["findings"]}
 
 
@@ -246,6 +278,99 @@ def test_what_is_not_there(called: Called) -> None:
     assert called("POST", "/findings/dw-00000000000000000000/apply", called.answer())[0] == 409
     assert called("GET", "/nothing")[0] == 404
     assert called("DELETE", f"/findings/{called.finding}")[0] == 404
+
+
+def asking(called: Called, key: str, **changed: str) -> tuple[int, Any]:
+    body = {"answer": "yes", "shown": "0" * 64, **changed}
+    return called("POST", f"/findings/{called.finding}/apply", body, Idempotency_Key=key)
+
+
+def test_a_repeated_call_is_answered_as_it_was_whatever_has_changed_meanwhile(called: Called) -> None:
+    path, body = f"/findings/{called.finding}/apply", called.answer()
+    for key in ("8e03978e", '"8e03978e"', "8e03978e"):  # a string of RFC 9651, or its bare text
+        status, said = called("POST", path, body, Idempotency_Key=key)
+        assert (status, said["state"]) == (200, "approved")
+    assert called("POST", path, body)[0] == 409  # anew, it is too late
+    refused = called("POST", path, body, Idempotency_Key="another")
+    called.office.world.ledger.cases = {}
+    assert called("POST", path, body) != refused
+    assert called("POST", path, body, Idempotency_Key="another") == refused
+
+
+def test_every_route_that_changes_something_takes_a_key(called: Called) -> None:
+    for number, path in enumerate(path for method, path in routes() if method == "post"):
+        called("POST", path.replace("{finding_id}", called.finding), called.body(path), Idempotency_Key=f"k-{number}")
+        assert len(called.repeats.kept) == number + 1
+
+
+def test_a_key_with_another_call_is_refused_and_two_people_have_two(called: Called) -> None:
+    first = asking(called, "k")
+    assert asking(called, "k", answer="no")[0] == 422
+    assert called("POST", "/roles/hold", called.body("/roles/hold"), Idempotency_Key="k")[0] == 422
+    same_body, elsewhere = {"answer": "yes", "shown": "0" * 64}, f"/findings/dw-{'0' * 20}/apply"
+    assert called("POST", elsewhere, same_body, Idempotency_Key="k")[0] == 422
+    assert asking(called, "k") == first
+    for other in (Caller(EVE, Via.SIGV4), Caller(ANN, Via.JWT)):
+        called.caller = other
+        assert asking(called, "k", answer="no")[0] == 409
+    assert len(called.repeats.kept) == 3
+
+
+def test_while_a_call_is_being_answered_it_is_not_begun_again(called: Called) -> None:
+    asking(called, "k")
+    [(whose, (asked, _answer))] = called.repeats.kept.items()
+    called.repeats.kept[whose] = (asked, None)
+    status, said = asking(called, "k")
+    assert (status, bool(said["cure"])) == (409, True)
+    assert asking(called, "k", answer="no")[0] == 422
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", '"', '""', '"a', 'a"', "a\\b", "ü", "x" * 101, "a\n", "a\t"])
+def test_what_is_no_key_is_refused_and_decides_nothing(called: Called, key: str) -> None:
+    status, said = called("POST", f"/findings/{called.finding}/apply", called.answer(), Idempotency_Key=key)
+    assert (status, "Idempotency-Key" in said["detail"]) == (400, True)
+    assert called.office.world.questions.kept == {}
+
+
+def test_neither_a_failure_nor_what_is_no_call_is_kept(called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, body = f"/findings/{called.finding}/apply", called.answer()
+    assert called("POST", path, "{", Idempotency_Key="k")[0] == 400
+    for caller, status in ((Unavailable("later"), 503), (TooOften(), 429), (Refusal("Nobody.", "Sign in."), 403)):
+        called.caller = caller
+        assert called("POST", path, body, Idempotency_Key="k")[0] == status
+    called.caller = Caller(ANN, Via.SIGV4)
+    with monkeypatch.context() as later:
+        later.setattr(bootstrap, "decision_tools", lambda: (_ for _ in ()).throw(Unavailable("DynamoDB does not answer")))
+        assert called("POST", path, body, Idempotency_Key="k")[0] == 503
+    assert called.repeats.kept == {}
+    assert called("POST", path, body, Idempotency_Key="k")[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/grants/g-1/credentials", "/grants/g-1/console", "/slack/interactions", "/slack/commands"])
+def test_what_mints_credentials_or_comes_from_slack_is_stored_nowhere(called: Called, path: str) -> None:
+    minted: list[str] = []
+
+    def mint() -> Response[str]:
+        minted.append(SECRET)
+        return Response(200, "application/json", json.dumps({"secret": SECRET}), {"Cache-Control": "no-store"})
+
+    called.module.app.post(re.sub("g-1", "<grant_id>", path))(lambda grant_id="": mint())
+    for prefix in ("", "/token"):
+        for _ in range(2):
+            called.raw("POST", prefix + path, {}, Idempotency_Key="k")
+    assert minted == [SECRET] * 4
+    assert called.repeats.kept == {}
+
+
+def test_a_bug_fails_the_invocation_and_does_not_tell_what_was_sent(
+    called: Called, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bootstrap, "decision_tools", lambda: dict[str, str]()[SECRET])
+    with pytest.raises(RuntimeError) as raised:
+        called("POST", f"/findings/{called.finding}/apply", called.answer())
+    told = "\n".join([*(str(vars(each)) for each in caplog.records), *capsys.readouterr(), *traceback.format_exception(raised.value)])
+    assert "KeyError" in told
+    assert SECRET not in told
 
 
 def test_no_body_and_no_reason_is_ever_logged(called: Called, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:

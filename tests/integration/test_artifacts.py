@@ -41,7 +41,8 @@ STARTED_DIRECTLY = {
     "check_installation": "bootstrap.installation_tools()",
     "plan_sweep": "assert handler.handler({}, None)['accounts']",
     "sweep_account": "bootstrap.sweep_tools()",
-    "serve_api": "bootstrap.identify_tools(), bootstrap.finding_tools(), bootstrap.decision_tools()",
+    "serve_api": "bootstrap.identify_tools(), bootstrap.finding_tools(), bootstrap.repeats(); "
+    "assert 'jwt' not in bootstrap.decision_tools().ways()",  # no issuer is configured
     "authorize_token": "assert handler.handler({'methodArn': 'arn', 'authorizationToken': 'x'}, None)['principalId'] == 'nobody'",
 }
 """By a schedule, a state machine, API Gateway or a person, and what each can do without AWS; the others take batches of a queue."""

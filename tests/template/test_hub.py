@@ -44,6 +44,7 @@ PERMISSIONS = {
         "dynamodb:Query": {"LedgerTable"},
         "dynamodb:PutItem": {"LedgerTable", "AuditTable"},
         "dynamodb:UpdateItem": {"LedgerTable"},
+        "dynamodb:DeleteItem": {"LedgerTable"},
         "sqs:SendMessage": {"HintQueue"},
         "logs:CreateLogStream": {"ServeApiLogs"},
         "logs:PutLogEvents": {"ServeApiLogs"},

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from doorward.ports.organization import OrganizationStore, Refreshes
     from doorward.ports.people import SigningKeys
     from doorward.ports.questions import Questions
+    from doorward.ports.repeats import Repeats
     from doorward.ports.reporting import Reporter
     from doorward.ports.suspensions import Suspensions
     from doorward.ports.sweeps import Sweeps
@@ -141,6 +142,14 @@ def admit(context: object) -> "Caller | Refusal":
     return admit_caller(context, identify_tools(), DynamoRates(client("dynamodb"), _setting("LEDGER_TABLE"), clock()))
 
 
+@cache
+def repeats() -> "Repeats":
+    """For serve_api."""
+    from doorward.aws.repeats import DynamoRepeats
+
+    return DynamoRepeats(client("dynamodb"), _setting("LEDGER_TABLE"))
+
+
 def groups_now() -> "Callable[[Person], frozenset[str] | None]":
     """For serve_api: the groups that somebody is in at this moment."""
     from doorward.usecases.identify_caller import groups_now
@@ -190,7 +199,7 @@ def decision_tools() -> "decide.Tools":
         guardrails=_guardrails(),
         standing=standing,
         behind=lambda actor: who_is_behind(actor, people.organization, people.directory),
-        ways=lambda: frozenset({Via.SIGV4}),
+        ways=lambda: frozenset({Via.SIGV4, Via.JWT} if people.organization.identity.tokens else {Via.SIGV4}),
     )
 
 

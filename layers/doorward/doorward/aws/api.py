@@ -19,6 +19,7 @@ from doorward.people.model import Refusal
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _SHOWN: Final = re.compile(r"[0-9a-f]{64}")
 _ROLE_REF: Final = re.compile(r"[0-9]{12}/[\w+=,.@-]{1,64}", re.ASCII)
+_KEY: Final = re.compile(r'[!#-\[\]-~]{1,100}|"[!#-\[\]-~]{1,100}"')
 LONGEST_REASON: Final = 1000
 LONGEST_BODY: Final = 10_000
 
@@ -50,6 +51,25 @@ def text_of(parameters: Mapping[str, str] | None, name: str) -> str:
     return (parameters or {}).get(name) or ""
 
 
+def key_of(headers: Mapping[str, str]) -> str | None:
+    """What `Idempotency-Key` says, its quotation marks left away; None where there is none. Raises Denied.
+
+    https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
+    """
+    key = headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise _malformed("Idempotency-Key: must be 1 to 100 visible ASCII characters, such as a UUID, in quotation marks or without")
+    return None if key is None else key.strip('"')
+
+
+def kept_of(response: Response[str]) -> Mapping[str, str]:
+    return {"status": str(response.status_code), "type": response.content_type or "", "body": response.body or ""}
+
+
+def answered_before(kept: Mapping[str, str]) -> Response[str]:
+    return Response(int(kept["status"]), kept["type"], kept["body"], _HEADERS)
+
+
 def said_in(body: str | None, what: str) -> Answer:
     """`{"answer": "yes" or "no", "shown": …, "reason": …}`. Raises Denied."""
     return _answer(_object(body, {"answer", "shown", "reason"}), what)
@@ -75,6 +95,14 @@ def role_ref_of(text: object) -> str:
     if not isinstance(text, str) or not _ROLE_REF.fullmatch(text):
         raise _malformed("role: must be ACCOUNT/NAME, without the role's path")
     return text
+
+
+def after_in(parameters: Mapping[str, str] | None) -> str:
+    """`next` of the page before, "" for the first. Raises Denied."""
+    after = text_of(parameters, "after")
+    if after and not _ROLE_REF.fullmatch(after):
+        raise _malformed("after: must be `next` of the page before")
+    return after
 
 
 def hold_in(body: str | None) -> Hold:

@@ -43,6 +43,10 @@ class Caller(NamedTuple):
     via: Via
 
 
+def id_of(who: Person | Machine) -> str:
+    return who.user_id if isinstance(who, Person) else who.id
+
+
 class Refusal(NamedTuple):
     """Why something is not done for somebody, a sentence, and what he can do about it."""
 
