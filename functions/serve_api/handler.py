@@ -41,8 +41,8 @@ from doorward.usecases.tell_who import tell_who
 logger = Logger()
 app = APIGatewayRestResolver(strip_prefixes=["/token"])
 
-_NEVER_KEPT: Final = re.compile(r"(?:/token)?(?:/slack/.*|/.*/(?:credentials|console))")
-"""Routes whose answers are stored nowhere: they mint credentials, or Slack calls them and has nonces of its own."""
+_NEVER_KEPT: Final = re.compile(r"(?:/token)?(?:/slack/.*|/me/slack|/.*/(?:credentials|console))")
+"""Routes whose answers are stored nowhere: they mint credentials or codes, or Slack calls them and has nonces of its own."""
 
 
 def once(app: APIGatewayRestResolver, proceed: Callable[[APIGatewayRestResolver], Response[str]]) -> Response[str]:

@@ -42,7 +42,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 type Operation = APIOperation[Any, Any, Any, Any]
 
 CONTRACT: dict[str, Any] = yaml.safe_load((REPOSITORY / "docs/openapi.yaml").read_text("utf-8"))
-OPERATIONS = [f"{method.upper()} {path}" for path, each in CONTRACT["paths"].items() for method in each if method in {"get", "post"}]
+METHODS = {"get", "post", "put", "delete"}
+OPERATIONS = [f"{method.upper()} {path}" for path, each in CONTRACT["paths"].items() for method in each if method in METHODS]
 CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,
