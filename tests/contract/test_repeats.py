@@ -1,5 +1,6 @@
 """What every keeper of answers owes, the fake and DynamoDB alike."""
 
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from moto import mock_aws
 
 from doorward.aws.repeats import KEPT_FOR, LONGEST_CALL, DynamoRepeats
@@ -128,6 +131,41 @@ def test_whoever_died_over_a_call_keeps_its_key_no_longer_than_a_call_can_take(d
     repeats.once("ann", "k", "a", dying)
     timeout = parsed("template.yaml")["Resources"]["ServeApiFunction"]["Properties"]["Timeout"]
     assert timedelta(seconds=timeout) <= LONGEST_CALL
+
+
+CALLS = st.lists(st.tuples(st.sampled_from("aj"), st.sampled_from("kl"), st.sampled_from("xy"), st.booleans()), max_size=12)
+
+
+def test_whatever_is_called_in_whatever_order_each_is_told_what_the_first_was(dynamodb: Any) -> None:
+    """By a model: under a caller's key stands what was asked first and did not fail, with its answer."""
+    both, worlds = (FakeRepeats(), DynamoRepeats(dynamodb, "ledger")), itertools.count()
+
+    @settings(max_examples=30, deadline=None)
+    @given(CALLS)
+    def told_alike(calls: list[tuple[str, str, str, bool]]) -> None:
+        world = next(worlds)
+        model: dict[tuple[str, str], tuple[str, str]] = {}
+        for number, (who, key, asked, fails) in enumerate(calls):
+
+            def answer(fails: bool = fails, number: int = number) -> Given:
+                if fails:
+                    raise Conflict("again")
+                return {"number": str(number)}
+
+            stands = model.get((who, key))
+            expected: object = Conflict if fails else str(number)
+            if stands is not None:
+                expected = stands[1] if stands[0] == asked else AskedOtherwise
+            elif not fails:
+                model[who, key] = asked, str(number)
+            for repeats in both:
+                try:
+                    told: object = repeats.once(f"{world} {who}", key, asked, answer)["number"]
+                except (Conflict, AskedOtherwise) as error:
+                    told = type(error)
+                assert told == expected
+
+    told_alike()
 
 
 def test_what_aws_refuses_is_a_failure_of_ours(dynamodb: Any) -> None:

@@ -10,12 +10,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import requests
+from requests.auth import AuthBase
 
 from local import artifact, identity_center
 from local.installation import Installation, People, trusting
 from local.world import ANN, HUB, JANE, PROD, STRANGER
 from tests.https_issuer import Issuer, answering, certificate_in, issuing
 from tests.integration.emulated import EchoApi, allowing, unique, user
+from tests.integration.test_openapi import OPERATIONS, drawing, is_open, operation_named
 from tests.unit.test_authorize_token import private, token
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
@@ -28,6 +31,15 @@ Answer = tuple[int, Any]
 
 def claims(**changes: Any) -> dict[str, Any]:
     return {"iss": ISSUER, "aud": "doorward", "sub": "00u1ann", "exp": datetime.now(UTC).timestamp() + 600, **changes}
+
+
+class Bearing(AuthBase):
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._text}"
+        return request
 
 
 def call(doorward: Installation, path: str, authorization: str | None, body: object = None) -> Answer:
@@ -124,6 +136,14 @@ def test_any_other_token_is_refused_and_says_what_to_do(doorward: Installation, 
 def test_who_has_gone_from_identity_center_is_refused_by_the_function_itself(doorward: Installation, issuer: Issuer) -> None:
     status, said = call(doorward, "/token/me", f"Bearer {token(claims(sub='00u1gone'))}")
     assert (status, "exactly this user name" in said["detail"]) == (403, True)
+
+
+@pytest.mark.parametrize("label", [each for each in OPERATIONS if each.startswith(("GET", "POST")) and not is_open(each)])
+def test_the_same_paths_answer_as_documented_under_token(doorward: Installation, issuer: Issuer, label: str) -> None:
+    with requests.Session() as jane:
+        jane.auth = Bearing(token(claims(sub="00u1jane")))
+        answers = drawing(f"{doorward.api_url}/token", jane, operation_named(label), calls=3)
+    assert not {401, 403, 429} & answers.keys()
 
 
 def test_without_a_token_there_is_nothing_under_token(doorward: Installation, issuer: Issuer) -> None:
