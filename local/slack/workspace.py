@@ -141,6 +141,11 @@ class Workspace:
 
     # What people bring about
 
+    def delete(self, message: SlackMessage) -> None:
+        """Somebody who may takes it away; what was said beneath it stays."""
+        with self._lock:
+            self._messages = [each for each in self._messages if each.ts != message.ts]
+
     def say(self, user_id: str, channel: str, text: str, thread_ts: str | None = None) -> SlackMessage:
         """A message by a user, whose text is escaped as Slack escapes what people type."""
         escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
