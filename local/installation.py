@@ -118,7 +118,10 @@ class Installation:
         return policy_id, json.loads(content), [each["TargetId"] for each in targets]
 
     def untold(self) -> int:
-        """Announcements that people have not been told of yet; what is only observed, accepted or verified is told to nobody."""
+        """Announcements that people have not been told of yet, and that are not kept to be told with others.
+
+        What is only observed, accepted or verified is told to nobody.
+        """
         items = self.ledger()
         told = {item["pk"] for item in items if item["sk"] == "SENT#slack"}
         waiting = [item for item in items if item["sk"] == "ANNOUNCEMENT" and item["pk"] not in told]

@@ -22,6 +22,9 @@ from doorward.guardrails.brakes import Brakes, Stop, hour_of, scopes_of
 from doorward.guardrails.cuts import Cut
 from doorward.guardrails.inventory import Swept
 from doorward.guardrails.model import Permissions, Role
+from doorward.notices.gathered import Kept as Notified
+from doorward.notices.gathered import Why
+from doorward.notices.telling import Group, Place
 from doorward.organization.facts import OrganizationFacts
 from doorward.people.model import Person, Suspension, User
 from doorward.ports.announcing import Message
@@ -29,6 +32,7 @@ from doorward.ports.audit import LastRoot
 from doorward.ports.evidence import Told
 from doorward.ports.facts import Page, Partial
 from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
+from doorward.ports.notices import Card
 from doorward.ports.organization import Kept
 from doorward.ports.repeats import AskedOtherwise, Given, InProgress
 from doorward.ports.roles import Refused
@@ -36,6 +40,7 @@ from doorward.sessions.model import Edge, TrustVersion, chained_from, every_role
 
 START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
+TO_OPEN = timedelta(seconds=30)
 
 
 class FakeClock:
@@ -282,6 +287,9 @@ class FakeLedger:
     def pending(self, announcement_id: str) -> Announcement | None:
         return None if announcement_id in self._published else self.outbox.get(announcement_id)
 
+    def announcement(self, announcement_id: str) -> Announcement | None:
+        return self.outbox.get(announcement_id)
+
     def published(self, announcement_id: str) -> None:
         self._published.add(announcement_id)
 
@@ -409,24 +417,123 @@ class FakeBus:
         self.published.append(announcement)
 
 
+@dataclass(frozen=True)
+class Sent:
+    """One message as a channel showed it. `thread`: the id of the message that it stands beneath."""
+
+    id: str
+    message: Message
+    thread: str = ""
+    aloud: bool = False
+
+
 @dataclass
 class FakeChannel:
-    """`order` is shared by channels whose order of being told matters."""
+    """`order` is shared by channels whose order of being told matters. None in `fail_next` lets one call pass."""
 
     name: str
-    messages: list[Message] = field(default_factory=list)
-    fail_next: list[DoorwardError] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
+    fail_next: list[DoorwardError | None] = field(default_factory=list)
     address: str = ""
     order: list[str] = field(default_factory=list)
+    has_threads: bool = False
 
     def __post_init__(self) -> None:
         self.address = self.address or self.name
 
-    def send(self, message: Message) -> None:
-        if self.fail_next:
-            raise self.fail_next.pop(0)
+    @property
+    def messages(self) -> list[Message]:
+        return [each.message for each in self.sent]
+
+    def send(self, message: Message, thread: str = "", *, aloud: bool = False) -> str:
+        self._fail()
         self.order.append(self.name)
-        self.messages.append(message)
+        message_id = f"{self.name}/{len(self.sent)}" if self.has_threads else ""
+        self.sent.append(Sent(message_id, message, thread if self.has_threads else "", aloud=aloud))
+        return message_id
+
+    def change(self, message_id: str, message: Message) -> None:
+        self._fail()
+        place = next((place for place, each in enumerate(self.sent) if each.id == message_id), None)
+        if place is None:
+            raise Misconfigured(f"{message_id} is no message")
+        self.sent[place] = replace(self.sent[place], message=message)
+
+    def _fail(self) -> None:
+        failure = self.fail_next.pop(0) if self.fail_next else None
+        if failure is not None:
+            raise failure
+
+
+class FakeNotices:
+    """The Notices port, in memory."""
+
+    def __init__(self) -> None:
+        self.places: dict[tuple[str, str], Place] = {}
+        self._groups: dict[tuple[str, str], tuple[Group, datetime, datetime, set[str]]] = {}
+        self._minutes: dict[tuple[str, int], int] = {}
+        self.kept: dict[tuple[Why, str, str], Notified] = {}
+        self._cards: dict[tuple[str, str, str, str], Card] = {}
+
+    def place(self, channel: str, object_id: str) -> Place | None:
+        return self.places.get((channel, object_id))
+
+    def keep_place(self, channel: str, object_id: str, place: Place) -> None:
+        self.places.setdefault((channel, object_id), place)
+
+    def join(self, channel: str, key: str, object_id: str, announcement_id: str, now: datetime, window: timedelta) -> Group:  # noqa: PLR0917
+        group, until, opens_until, members = self._groups.get((channel, key), (None, now, now, set()))
+        if group is None or until <= now:
+            group, until, opens_until, members = Group(now, announcement_id, 1), now + window, now + TO_OPEN, set()
+        elif not group.is_open and opens_until <= now:
+            group, opens_until = group._replace(opens=announcement_id), now + TO_OPEN
+        members.add(object_id)
+        group = group._replace(size=len(members))
+        self._groups[channel, key] = group, until, opens_until, members
+        return group
+
+    def opened(self, channel: str, key: str, announcement_id: str, thread: str, severity: int) -> None:
+        found = self._groups.get((channel, key))
+        if found is not None and found[0].opens == announcement_id and not found[0].is_open:
+            self._groups[channel, key] = (found[0]._replace(is_open=True, thread=thread, told_severity=severity), *found[1:])
+
+    def raised(self, channel: str, key: str, size: int, severity: int) -> None:
+        group, until, opens_until, members = self._groups[channel, key]
+        told = group._replace(told_size=max(size, group.told_size), told_severity=max(severity, group.told_severity))
+        self._groups[channel, key] = told, until, opens_until, members
+
+    def released(self, channel: str, key: str, announcement_id: str) -> None:
+        found = self._groups.get((channel, key))
+        if found is not None and found[0].opens == announcement_id and not found[0].is_open:
+            del self._groups[channel, key]
+
+    def spend(self, channel: str, now: datetime) -> int:
+        minute = channel, int(now.timestamp() // 60)
+        self._minutes[minute] = self._minutes.get(minute, 0) + 1
+        return self._minutes[minute]
+
+    def gather(self, why: Why, kept: Notified) -> None:
+        self.kept.setdefault((why, kept.channel, kept.announcement_id), kept)
+
+    def gathered(self, why: Why) -> Sequence[Notified]:
+        return [each for (its_why, *_), each in self.kept.items() if its_why is why]
+
+    def forget(self, why: Why, kept: Sequence[Notified]) -> None:
+        for each in kept:
+            self.kept.pop((why, each.channel, each.announcement_id), None)
+
+    def keep_card(self, channel: str, object_id: str, card: Card) -> None:
+        self._cards.setdefault((channel, object_id, card.announcement_id, card.message_id), card)
+
+    def cards(self, channel: str, object_id: str) -> Sequence[Card]:
+        return [each for (its_channel, its_object, *_), each in self._cards.items() if (its_channel, its_object) == (channel, object_id)]
+
+    def settle(self, channel: str, object_id: str, card: Card) -> Card:
+        key = channel, object_id, card.announcement_id, card.message_id
+        kept = self._cards.get(key, card)
+        if kept.at < card.at:
+            kept = self._cards[key] = kept._replace(at=card.at, outcome=card.outcome)
+        return kept
 
 
 @dataclass

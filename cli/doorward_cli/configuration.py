@@ -110,6 +110,8 @@ def _organization_source(path: Path) -> _Source:
         _check_pipelines_are_spelled_out(source)
         _check_people_can_be_reached(source)
         _check_identity(source)
+        _check_matches_name_accounts(source, source)
+        _check_matches_reach_accounts(source, source)
     return _complete(source, organization_from)
 
 
@@ -447,38 +449,37 @@ def _check_scope_names(source: _Source) -> None:
     _refuse_repeated(source, dict(_each(source.data, ("scopes",), "name")), "a scope's name stands in findings and must be its own")
 
 
-def _matching(guardrails: _Source) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Parts that say for which roles they count, each with its place."""
-    for part in ("scopes", "boundaries", "deciders"):
-        for position, each in enumerate(_listed(guardrails.data, (part,))):
-            yield (part, position), each
+def _matching(source: _Source) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Parts that say for which roles or accounts they count, each with its place."""
+    for part in (("scopes",), ("boundaries",), ("deciders",), ("notifications", "routes")):
+        for position, each in enumerate(_listed(source.data, part)):
+            yield (*part, position), each
 
 
-def _check_matches_name_accounts(organization: _Source, guardrails: _Source) -> None:
+def _check_matches_name_accounts(organization: _Source, source: _Source) -> None:
     known = _account_ids(organization)
-    for place, scope in _matching(guardrails):
+    for place, scope in _matching(source):
         for index, account_id in enumerate(_listed(scope, ("match", "accounts"))):
             if account_id not in known:
-                guardrails.refuse(
+                source.refuse(
                     (*place, "match", "accounts", index),
                     f"{account_id} is no account of {organization.file.name}; add it there, or remove it here",
                 )
 
 
-def _check_matches_reach_accounts(organization: _Source, guardrails: _Source) -> None:
-    """A scope for nobody is a typing error that switches a mode off, or asks nobody for a boundary."""
+def _check_matches_reach_accounts(organization: _Source, source: _Source) -> None:
+    """A scope for nobody is a typing error that switches a mode off, asks nobody for a boundary, or tells nobody."""
     accounts = [each for each in _listed(organization.data, ("accounts",)) if isinstance(each, dict)]
     units = sorted({str(each.get("ou")) for each in accounts if each.get("ou")})
-    for place, scope in _matching(guardrails):
+    for place, scope in _matching(source):
         unit = _at(scope, ("match", "ou"))
         if isinstance(unit, str) and not any(each == unit or each.startswith(unit.rstrip("/") + "/") for each in units):
             cure = _did_you_mean(unit, units)
-            guardrails.refuse((*place, "match", "ou"), f"no account of {organization.file.name} lies in {_short(unit)}{cure}")
-        for key, value in (_at(scope, ("match", "tags")) or {}).items():
+            source.refuse((*place, "match", "ou"), f"no account of {organization.file.name} lies in {_short(unit)}{cure}")
+        tags = _at(scope, ("match", "tags"))
+        for key, value in (tags if isinstance(tags, dict) else {}).items():
             if not any((each.get("tags") or {}).get(key) == value for each in accounts):
-                guardrails.refuse(
-                    (*place, "match", "tags", key), f"no account of {organization.file.name} has the tag {_short(str(value))}"
-                )
+                source.refuse((*place, "match", "tags", key), f"no account of {organization.file.name} has the tag {_short(str(value))}")
 
 
 def _check_deciders_are_groups(organization: _Source, guardrails: _Source) -> None:

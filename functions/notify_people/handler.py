@@ -1,4 +1,4 @@
-"""SQS messages, each one of our own bus events, to `notify_people`. Partial batch response."""
+"""SQS messages, each one of our own bus events, to `notify_people`, or a schedule's turn, to `send_gathered`. Partial batch response."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from aws_lambda_powertools import Logger
 from doorward import bootstrap
 from doorward.errors import DoorwardError
 from doorward.usecases.notify_people import notify_people
+from doorward.usecases.send_gathered import send_gathered, turn_of
 
 logger = Logger()
 
@@ -16,7 +17,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     failed: list[str] = []
     for record in event["Records"]:
         try:
-            sent = notify_people(record["body"], bootstrap.notify_tools())
+            why = turn_of(record["body"])
+            tools = bootstrap.notify_tools()
+            sent = notify_people(record["body"], tools) if why is None else send_gathered(why, tools)
         except DoorwardError as error:
             logger.warning("Left a message for later", message_id=record["messageId"], reason=str(error))
             failed.append(record["messageId"])

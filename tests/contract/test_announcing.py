@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
@@ -10,6 +10,7 @@ from unittest.mock import patch
 import boto3
 import pytest
 from botocore.stub import Stubber
+from jsonschema import Draft202012Validator
 from moto import mock_aws
 
 from doorward.aws.announcing import EventBridgeBus, SnsTopic, SqsDeadLetters
@@ -20,6 +21,7 @@ from doorward.slack.channel import SlackChannel
 from doorward.slack.web import SlackWeb
 from local.slack import SlackSink
 from tests.fakes import START, FakeBus, FakeChannel, FakeDeadLetters
+from tests.template.conftest import REPOSITORY
 
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
 HUB = "123456789012"  # moto's account
@@ -148,6 +150,152 @@ def test_slack_failing_is_worth_another_try_and_refusing_is_not() -> None:
             SlackChannel(SlackWeb(sink.url, lambda: ""), "C0123456789").send(MESSAGE)
     with pytest.raises(Unavailable):
         channel.send(MESSAGE)  # nobody listens any more
+
+
+def slack(sink: SlackSink, channel: str = "C0123456789") -> SlackChannel:
+    return SlackChannel(SlackWeb(sink.url, lambda: "xoxb-token"), channel)
+
+
+def test_a_reply_stands_beneath_its_message_and_aloud_in_the_channel_too() -> None:
+    with SlackSink() as sink:
+        channel = slack(sink)
+        first = channel.send(MESSAGE)
+        channel.send(replace(MESSAGE, subject="quiet"), first)
+        channel.send(replace(MESSAGE, subject="aloud"), first, aloud=True)
+        root, quiet, aloud = sink.messages
+        assert root.thread_ts is None
+        assert (quiet.text, quiet.thread_ts, quiet.is_broadcast) == ("quiet", root.ts, False)
+        assert (aloud.text, aloud.thread_ts, aloud.is_broadcast) == ("aloud", root.ts, True)
+
+
+def test_a_reply_to_a_thread_that_somebody_deleted_is_a_message() -> None:
+    with SlackSink() as sink:
+        channel = slack(sink)
+        first = channel.send(MESSAGE)
+        sink.workspace.delete(sink.messages[0])
+        assert channel.send(MESSAGE, first) != first
+        assert [each.thread_ts for each in sink.messages] == [None]
+        sink.fail_next(error="is_archived")
+        sink.fail_next(error="is_archived")
+        with pytest.raises(Misconfigured, match="is_archived"):
+            channel.send(MESSAGE, first)
+
+
+def test_a_message_is_changed_where_it_stands_and_one_that_is_gone_is_for_nobody() -> None:
+    with SlackSink() as sink:
+        channel = slack(sink)
+        first, second = channel.send(MESSAGE), channel.send(MESSAGE)
+        channel.change(first, replace(MESSAGE, subject="another"))
+        assert [(each.text, each.edited_ts is None) for each in sink.messages] == [("another", False), ("a subject", True)]
+        sink.workspace.delete(sink.messages[1])
+        with pytest.raises(Misconfigured, match="message_not_found"):
+            channel.change(second, MESSAGE)
+
+
+def test_a_message_to_a_user_is_changed_in_his_conversation() -> None:
+    """chat.update takes no id of a user; chat.postMessage answers with the conversation's."""
+    said: list[tuple[str, str]] = []
+
+    class Web(SlackWeb):
+        def call(self, method: str, body: Mapping[str, Any], about: str) -> dict[str, Any]:
+            said.append((method, str(body["channel"])))
+            return {"ok": True, "channel": "D0JANEDOE1", "ts": "1.5"}
+
+    channel = SlackChannel(Web("", str), "U0JANEDOE1")
+    channel.change(channel.send(MESSAGE), MESSAGE)
+    assert said == [("chat.postMessage", "U0JANEDOE1"), ("chat.update", "D0JANEDOE1")]
+
+
+def test_who_is_told_to_wait_does_not_ask_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("doorward.slack.web.time.monotonic", lambda: now[0])
+    with SlackSink() as sink:
+        web = SlackWeb(sink.url, lambda: "xoxb-token")
+        sink.fail_next(error="ratelimited")
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                SlackChannel(web, "C0123456789").send(MESSAGE)
+        assert sink.messages == ()
+        now[0] += 1.1  # Retry-After was a second
+        SlackChannel(web, "C0123456789").send(MESSAGE)
+        assert len(sink.messages) == 1
+
+
+# What subscribers of a topic get
+
+DETAIL = {
+    "format": "doorward.guardrails/1",
+    "severity": "high",
+    "account": {"id": "777788889999", "name": "prod"},
+    "findings": [{"rule": "external-account"}, {"rule": "world-assumable"}, {"rule": "external-account"}],
+    "because": "\u00e9 \u202e",
+}
+
+
+def published(message: Message) -> dict[str, Any]:
+    """The call, as SNS gets it."""
+    with patch.dict(os.environ, ENVIRONMENT):
+        sns = boto3.client("sns")
+    calls: list[dict[str, Any]] = []
+    with patch.object(sns, "publish", lambda **call: calls.append(call)):
+        SnsTopic(sns, f"arn:aws:sns:us-east-1:{HUB}:topic").send(message)
+    (call,) = calls
+    return call
+
+
+def test_people_get_text_and_programs_the_detail(aws: None) -> None:
+    topic_arn = boto3.client("sns").create_topic(Name="topic")["TopicArn"]
+    queue_url = boto3.client("sqs").create_queue(QueueName="program")["QueueUrl"]
+    boto3.client("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:us-east-1:{HUB}:program")
+    message = replace(MESSAGE, detail=DETAIL)
+    SnsTopic(boto3.client("sns"), topic_arn).send(message)
+    (received_message,) = received(queue_url)
+    body = json.loads(received_message["Body"])
+    assert json.loads(body["Message"]) == {"announcement_id": "dw-1-found", **DETAIL}
+    call = published(message)
+    texts = json.loads(call["Message"])
+    assert (call["MessageStructure"], texts["default"], texts["sms"]) == ("json", "text", "a subject")
+    assert "email" not in texts, "mail gets the default"
+    for each in ("sqs", "lambda", "http", "https", "firehose"):
+        assert json.loads(texts[each]) == {"announcement_id": "dw-1-found", **DETAIL}
+
+
+def test_a_subscription_can_choose_by_severity_account_rule_and_type(aws: None) -> None:
+    sns, sqs = boto3.client("sns"), boto3.client("sqs")
+    topic_arn = sns.create_topic(Name="topic")["TopicArn"]
+    policies = {
+        "yes": {
+            "severity": ["critical", "high"],
+            "account": ["777788889999"],
+            "rules": ["world-assumable"],
+            "detail_type": [{"prefix": "Trust"}],
+        },
+        "no": {"rules": ["long-session"]},
+    }
+    for name, policy in policies.items():
+        sqs.create_queue(QueueName=name)
+        attributes = {"FilterPolicy": json.dumps(policy)}
+        endpoint = f"arn:aws:sqs:us-east-1:{HUB}:{name}"
+        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=endpoint, Attributes=attributes)
+    SnsTopic(sns, topic_arn).send(replace(MESSAGE, detail=DETAIL))
+    assert [len(received(sqs.get_queue_url(QueueName=name)["QueueUrl"])) for name in policies] == [1, 0]
+    attributes = published(replace(MESSAGE, detail={"detection": "external-caller"}))["MessageAttributes"]
+    assert set(attributes) == {"detection", "detail_type"}, "an empty one would be refused"
+
+
+@pytest.mark.parametrize("length", [40_000, 300_000])
+def test_what_is_too_long_for_sns_is_cut_and_says_so(length: int) -> None:
+    """256 KB are for all texts together: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
+    long = "\u00e9" * length
+    call = published(replace(MESSAGE, text=long, detail={**DETAIL, "finding_id": "dw-00000000000000000001", "diff": [long]}))
+    assert len(call["Message"].encode()) + 2000 <= 256 * 1024
+    texts = json.loads(call["Message"])
+    assert texts["default"]
+    detail = json.loads(texts["sqs"])
+    assert detail["finding_id"] == "dw-00000000000000000001"
+    assert detail["format"] == "doorward.cut/1"
+    schema = json.loads((REPOSITORY / "docs/schemas/doorward.cut.1.json").read_text("utf-8"))
+    Draft202012Validator(schema).validate(detail)
 
 
 def test_the_slack_token_is_in_no_error() -> None:

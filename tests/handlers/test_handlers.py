@@ -10,12 +10,14 @@ import pytest
 
 from doorward import bootstrap
 from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Unavailable
+from doorward.findings.model import Severity
 from doorward.guard.heartbeats import Spot
+from doorward.notices.gathered import Kept, Why
 from doorward.organization.model import Organization
 from doorward.ports.ledger import Announcement, EventOutcome
 from doorward.usecases.notify_people import Tools
 from doorward.usecases.send_heartbeats import Round
-from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeDeadLetters, FakeEvidence, FakeLedger, FakeReporter
+from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeDeadLetters, FakeEvidence, FakeLedger, FakeNotices, FakeReporter
 from tests.template.conftest import REPOSITORY
 from tests.unit.test_authorize_token import CLAIMS, IDENTITY, FakeKeys, token
 
@@ -191,7 +193,7 @@ class TestNotifyPeople:
     def test_a_message_that_nobody_could_be_told_of_comes_again_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ledger = FakeLedger(FakeClock())
         channel = FakeChannel("sns", fail_next=[Unavailable("no")])
-        tools = Tools((channel,), lambda _contact: channel, Organization(), ledger)
+        tools = Tools((channel,), lambda _contact: channel, Organization(), ledger, FakeNotices(), FakeClock())
         monkeypatch.setattr(bootstrap, "notify_tools", lambda: tools)
         bodies = [
             json.dumps({"source": "doorward.guardrails", "detail-type": "TrustViolationFound", "detail": {"announcement_id": each}})
@@ -200,6 +202,16 @@ class TestNotifyPeople:
         module = load("notify_people")
         assert failures(module.handler(batch(*bodies, "not ours"), None)) == ["m-0", "m-2"]
         assert [each.announcement_id for each in channel.messages] == ["b"]
+
+    def test_a_schedules_turn_sends_what_was_kept_and_comes_again_where_that_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        channel = FakeChannel("sns", fail_next=[Unavailable("no")])
+        tools = Tools((channel,), lambda _contact: channel, Organization(), FakeLedger(FakeClock()), FakeNotices(), FakeClock())
+        tools.notices.gather(Why.DIGEST, Kept("sns", "a", Severity.LOW, "long-session", "777788889999/x", START))
+        monkeypatch.setattr(bootstrap, "notify_tools", lambda: tools)
+        module, turn = load("notify_people"), '{"format": "doorward.turn/1", "send": "digest"}'
+        assert failures(module.handler(batch(turn), None)) == ["m-0"]
+        assert failures(module.handler(batch(turn, turn), None)) == []
+        assert len(channel.messages) == 1
 
 
 class TestWhatIsKeptAndReported:

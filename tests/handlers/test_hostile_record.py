@@ -20,13 +20,18 @@ from markdown_it.token import Token
 
 from doorward.aws import announcing
 from doorward.findings.escaping import for_terminal
-from doorward.findings.model import Judgement, Verdict
+from doorward.findings.model import Judgement, Severity, Verdict
 from doorward.guardrails.announcements import diff_documents
+from doorward.notices.gathered import Kept, Why
+from doorward.organization.model import Organization
+from doorward.ports.announcing import Message
 from doorward.slack import cards
 from doorward.slack.cards import render_card
 from doorward.usecases import compose_message as composing
 from doorward.usecases.address_author import address_author
 from doorward.usecases.compose_message import compose_message
+from doorward.usecases.notify_people import Tools
+from doorward.usecases.send_gathered import send_gathered
 from doorward_cli import html_page, markdown, markup, sarif
 from doorward_cli.checking import Checked, Proposed, Report
 from doorward_cli.inputs import Subject, Unreadable
@@ -38,6 +43,7 @@ from local.slack import mrkdwn
 from tests.browser.outline import outline
 from tests.browser.outline import text as text_of
 from tests.browser.samples import ALL_AT_ONCE, HARMLESS, PAYLOADS, card, envelope, harmless, hostile, record, snapshot_of
+from tests.fakes import START, FakeChannel, FakeClock, FakeLedger, FakeNotices
 from tests.unit.test_page import Answer
 
 EACH = pytest.mark.parametrize("payload", [*PAYLOADS, ALL_AT_ONCE])
@@ -357,15 +363,40 @@ def test_a_letter_to_the_author_is_as_harmless_as_what_everybody_reads(payload: 
 
 
 def mail(payload: str) -> tuple[str, str]:
-    """Subject and text, as SNS is handed them."""
-    sent: list[dict[str, str]] = []
+    """Subject and text, as SNS is handed them for people."""
+    return mailed(compose_message(envelope(detail_of(payload))))
+
+
+def mailed(message: Message) -> tuple[str, str]:
+    sent: list[dict[str, Any]] = []
 
     class Sns:
-        def publish(self, **request: str) -> None:
+        def publish(self, **request: Any) -> None:
             sent.append(request)
 
-    announcing.SnsTopic(Sns(), "arn").send(compose_message(envelope(detail_of(payload))))  # type: ignore[arg-type]
-    return sent[0]["Subject"], sent[0]["Message"]
+    announcing.SnsTopic(Sns(), "arn").send(message)  # type: ignore[arg-type]
+    return sent[0]["Subject"], json.loads(sent[0]["Message"])["default"]
+
+
+@EACH
+@pytest.mark.parametrize("why", list(Why))
+def test_what_is_told_together_is_as_harmless_as_what_is_told_alone(payload: str, why: Why) -> None:
+    channel = FakeChannel("everybody")
+    tools = Tools((channel,), lambda _: channel, Organization(), FakeLedger(FakeClock()), FakeNotices(), FakeClock())
+    for what in (payload, HARMLESS):
+        tools.notices.gather(why, Kept("everybody", "dw-1-found", Severity.LOW, what, what, START))
+        send_gathered(why, tools)
+    message, harmless = channel.messages
+    subject, text = mailed(message)
+    assert subject.isascii()
+    assert subject.isprintable()
+    check_visible(text)
+    check_without_links(text)
+    assert text.count("\n") == harmless.text.count("\n")
+    blocks, expected = (render_card(each)["blocks"] for each in (message, harmless))
+    for block, twin in zip(blocks, expected, strict=True):
+        check_visible(block["text"]["text"])
+        assert block["text"]["text"].count("\n") == twin["text"]["text"].count("\n")
 
 
 @EACH

@@ -12,7 +12,8 @@ from doorward_cli.api import Api, Refused
 from doorward_cli.deciding import accept, every_finding, hold, one_finding, say, shown_baseline
 from local import identity_center
 from local.installation import Installation, People, trusting
-from local.world import ANN, JANE, JOE, PROD, REGION, STRANGER, Person
+from local.slack import SlackMessage
+from local.world import ANN, JANE, JOE, PROD, REGION, SLACK_CHANNEL, STRANGER, Person
 from tests.integration.emulated import allowing, unique, user
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
@@ -42,6 +43,12 @@ def finding(doorward: Installation, people: dict[str, People]) -> tuple[str, str
     return json.loads(cases[0]["detail"])["finding_id"], name
 
 
+def of_slack(doorward: Installation, role_name: str, saying: str = "") -> list[SlackMessage]:
+    """What everybody reads of a role, once one of it says this."""
+    messages = [each for each in doorward.slack.messages if each.channel == SLACK_CHANNEL and role_name in str(each)]
+    return messages if any(saying in each.text for each in messages) else []
+
+
 def closed(doorward: Installation, name: str) -> bool:
     return bool(doorward.trust_policy(PROD, name) != EVERYBODY)
 
@@ -64,6 +71,10 @@ def test_an_approver_sees_the_proof_says_yes_and_the_door_is_closed(doorward: In
         say(api, shown, "apply", yes=True, reason="")
     (case,) = doorward.cases(f"{PROD.id}/{name}")
     assert json.loads(case["detail"])["approver"] == ANN.user_name
+    # The message that asked says what came of it, once that is done; what else is told of it stands beneath.
+    asked, *told = doorward.stack.until(lambda: of_slack(doorward, name, "people said yes to is done"), "Slack to say so")
+    doorward.stack.until(lambda: of_slack(doorward, name)[0].edited_ts, "the message that asked to be changed")
+    assert {each.thread_ts for each in told} == {asked.ts}
 
 
 def test_a_no_of_somebody_who_may_leaves_it_open_for_good(doorward: Installation, finding: tuple[str, str]) -> None:

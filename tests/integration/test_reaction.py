@@ -324,13 +324,14 @@ def test_people_are_told_by_sns_and_slack_what_was_done(scene: Scene) -> None:
     )
     scene.create(PROD, "told", trusting(BATCH))
     scene.update(PROD, "told", trusting(BATCH, STRANGERS))
-    texts: list[str] = []
+    details: list[dict[str, Any]] = []
 
     def both_told() -> bool | None:
+        """A program gets the detail of the event."""
         answer = stack.client("sqs", HUB.id).receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
-        texts.extend(each["Body"] for each in answer.get("Messages", []))
-        mine = [text for text in texts if f"{PROD.id}/told" in text]
-        return (any("breaks a guardrail" in text for text in mine) and any("was put back" in text for text in mine)) or None
+        details.extend(json.loads(each["Body"]) for each in answer.get("Messages", []))
+        mine = [each["remedy"] for each in details if each.get("role_ref") == f"{PROD.id}/told"]
+        return (None in mine and {"kind": "restore", "proved": True} in mine) or None
 
     scene.until(both_told, "both messages by SNS")
 

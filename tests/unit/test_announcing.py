@@ -19,7 +19,7 @@ from doorward.slack.cards import render_card
 from doorward.usecases.compose_message import compose_message
 from doorward.usecases.notify_people import Tools, notify_people
 from doorward.usecases.publish_outbox import publish_outbox
-from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeLedger
+from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeLedger, FakeNotices
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DETAIL: dict[str, Any] = {
@@ -54,7 +54,7 @@ def telling(ledger: FakeLedger, *channels: FakeChannel) -> Tools:
     def nobody(contact: Contact) -> Channel:
         raise AssertionError(contact)
 
-    return Tools(channels, nobody, Organization(), ledger)
+    return Tools(channels, nobody, Organization(), ledger, FakeNotices(), FakeClock())
 
 
 def test_an_announcement_is_published_once_however_often_it_is_delivered(ledger: FakeLedger) -> None:

@@ -21,7 +21,7 @@ from doorward.usecases.address_author import address_author
 from doorward.usecases.compose_message import compose_message
 from doorward.usecases.notify_people import Tools, notify_people
 from tests.browser.samples import harmless, record
-from tests.fakes import FakeChannel, FakeClock, FakeLedger
+from tests.fakes import FakeChannel, FakeClock, FakeLedger, FakeNotices
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROD, STRANGER = "777788889999", "999988887777"
@@ -112,7 +112,7 @@ class People:
         self.of: dict[Contact, FakeChannel] = {
             each: FakeChannel(name, order=self.order) for each, name in ((JANE, "jane"), (PAYMENTS, "payments"), (PLATFORM, "platform"))
         }
-        self.tools = Tools((self.sns, self.slack), self.reach, ACME, self.ledger)
+        self.tools = Tools((self.sns, self.slack), self.reach, ACME, self.ledger, FakeNotices(), FakeClock())
 
     def reach(self, contact: Contact) -> Channel:
         return self.of[contact]

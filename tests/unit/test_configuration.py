@@ -1,6 +1,7 @@
 """The policy files: what is right becomes the same values on a laptop and in Lambda, what is wrong is named with its line."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,18 @@ from doorward.errors import Misconfigured
 from doorward.findings.model import Severity
 from doorward.guardrails.model import Guardrails, Mode, Role
 from doorward.guardrails.parsing import RULES, guardrails_from
-from doorward.organization.model import Account, Author, Contact, Group, Identity, Organization, Owner, TokenIssuer
+from doorward.organization.model import (
+    Account,
+    Author,
+    Contact,
+    Group,
+    Identity,
+    Notifications,
+    Organization,
+    Owner,
+    Route,
+    TokenIssuer,
+)
 from doorward.organization.parsing import organization_from
 from doorward_cli.configuration import (
     InvalidConfiguration,
@@ -54,6 +66,13 @@ identity:                       # who may speak to Doorward, and decide
   machines: ["arn:aws:iam::444455556666:role/ci/deployer"]   # roles and IAM users; none of Identity Center's; they never approve
   groups: {security: {identity_center: true}, payments: {users: [jane@acme.example]}}
   tokens: [{issuer: https://login.acme.example, keys: https://login.acme.example/keys, audience: doorward, people: {00u1jane: jane@acme.example}, machines: [0oa1bot]}]
+notifications:                  # how much people are told, and where; all of it may be left out
+  digest_below: medium          # what is less severe is told once a day; info: no digest
+  group_minutes: 15             # for so long what is found alike goes into the thread of the first
+  most_per_minute: 60           # messages to one channel; what asks people to act always passes
+  routes:                       # all that fit are told, in the place of everybody unless one names them
+    - {match: {ou: /workloads, tags: {environment: prod}}, severity_from: high, channels: [C0PRODTEAM1, everybody]}
+    - {match: {accounts: ["777788889999"]}, channels: ["arn:aws:sns:us-east-1:111122223333:doorward-people-payments"]}
 """  # noqa: E501 - to the letter
 
 
@@ -113,6 +132,37 @@ def test_json_is_read_as_well_as_yaml_with_and_without_libyaml(tmp_path: Path, n
     file = tmp_path / "org.json"
     file.write_text('{\n\t"organization":\t"o-a1",\n\t"accounts": [{"id": "777788889999"}]\n}', encoding="utf-8")
     assert load_organization(file).account("777788889999") is not None
+
+
+def test_where_people_are_told_is_read_to_the_letter(tmp_path: Path) -> None:
+    file = tmp_path / "org.yaml"
+    file.write_text(CONTRACT, encoding="utf-8")
+    topic = "arn:aws:sns:us-east-1:111122223333:doorward-people-payments"
+    prod = Route(("C0PRODTEAM1", "everybody"), ou="/workloads", tags={"environment": "prod"}, severity_from="high")
+    routes = (prod, Route((topic,), accounts=("777788889999",)))
+    assert load_organization(file).notifications == Notifications(routes, "medium", 15, 60)
+    assert Organization().notifications == Notifications((), "medium", 15, 60)
+
+
+@pytest.mark.parametrize(
+    ("notifications", "says"),
+    [
+        ({"routes": [{}]}, "notifications.routes[0].channels"),
+        ({"routes": [{"channels": ["#general"]}]}, "notifications.routes[0].channels"),
+        ({"routes": [{"channels": ["everybody"], "match": {}}]}, "notifications.routes[0].match"),
+        ({"routes": [{"channels": ["everybody"], "match": {"accounts": []}}]}, "notifications.routes[0].match.accounts"),
+        ({"routes": [{"channels": ["everybody"], "match": {"ou": "x"}}]}, "notifications.routes[0].match.ou"),
+        ({"routes": [{"channels": ["everybody"], "match": {"role": "x"}}]}, "notifications.routes[0].match.role"),
+        ({"routes": [{"channels": ["everybody"], "severity_from": "x"}]}, "notifications.routes[0].severity_from"),
+        ({"digest_below": "critical"}, "notifications.digest_below"),
+        ({"group_minutes": 1441}, "notifications.group_minutes"),
+        ({"most_per_minute": 0}, "notifications.most_per_minute"),
+        ({"digest": "low"}, "notifications.digest"),
+    ],
+)
+def test_lambda_refuses_what_the_schema_refuses_of_notifications(notifications: dict[str, Any], says: str) -> None:
+    with pytest.raises(Misconfigured, match=re.escape(f"{says}: ")):
+        organization_from({"notifications": notifications})
 
 
 def test_who_may_speak_to_doorward_is_read_to_the_letter(tmp_path: Path) -> None:
@@ -299,6 +349,31 @@ def test_an_account_id_without_quotes_is_told_to_be_quoted_as_it_stands(tmp_path
             "identity: {tokens: [{issuer: https://a.example, keys: https://a.example/k, audience: a, people: {x: jane}, machines: [x]}]}",
             "identity.tokens[0].machines[0]: x is a person, too",
         ),
+        ("notifications: {routes: [{severity_from: high}]}", "notifications.routes[0].channels: missing"),
+        ("notifications: {routes: [{channels: []}]}", "notifications.routes[0].channels: must be a list of at least one Slack id"),
+        ("notifications: {routes: [{channels: ['#general']}]}", "notifications.routes[0].channels[0]: must be a Slack id"),
+        (
+            "notifications: {routes: [{channels: ['arn:aws:sns:us-east-1:111122223333:alerts']}]}",
+            "named doorward-people-…, or everybody, not",
+        ),
+        ("notifications: {routes: [{channels: [everybody], severity_from: hihg}]}", "severity_from: must be one of critical, high"),
+        ("notifications: {routes: [{channels: [everybody], match: {}}]}", "at least one of accounts, ou, tags"),
+        ("notifications: {routes: [{channels: [everybody], match: {role_path: /a}}]}", "routes[0].match.role_path: unknown"),
+        (
+            'accounts: [{id: "777788889999"}]\nnotifications: {routes: [{channels: [everybody], match: {accounts: ["222233334444"]}}]}',
+            "no account of",
+        ),
+        (
+            'accounts: [{id: "777788889999", ou: /workloads}]\nnotifications: {routes: [{channels: [everybody], match: {ou: /wrkloads}}]}',
+            "lies in /wrkloads; did you mean /workloads?",
+        ),
+        (
+            'accounts: [{id: "777788889999"}]\nnotifications: {routes: [{channels: [everybody], match: {tags: {a: b}}}]}',
+            "has the tag b",
+        ),
+        ("notifications: {digest_below: critical}", "notifications.digest_below: must be one of high, medium, low, info"),
+        ("notifications: {most_per_minute: 0}", "notifications.most_per_minute: must be a whole number of messages"),
+        ("notifications: {group_minutes: 1441}", "notifications.group_minutes: must be a whole number of minutes, from 1 to 1440"),
     ],
 )
 def test_a_faulty_org_file_is_refused_and_told_why(tmp_path: Path, text: str, says: str) -> None:

@@ -555,16 +555,30 @@ def bus() -> "EventBridgeBus":
     return EventBridgeBus(client("events"), _setting("BUS_NAME"))
 
 
-@cache
 def notify_tools() -> "notify_people.Tools":
-    """For notify_people. Everybody is told by SNS always, and by Slack where a channel and the secret with its token are set."""
+    """For notify_people, with the organization as it is known now.
+
+    Everybody is told by SNS always, and by Slack where a channel and the secret with its token are set.
+    """
+    return replace(_notify_tools(), organization=known_organization().organization())
+
+
+@cache
+def _notify_tools() -> "notify_people.Tools":
     from doorward.aws.announcing import SnsTopic
+    from doorward.aws.notices import DynamoNotices
     from doorward.usecases.notify_people import Tools
 
     slack_channel = os.environ.get("SLACK_CHANNEL", "")
     topic = SnsTopic(client("sns"), _setting("TOPIC_ARN"), "sns")
-    # The file alone: owners and authors stand nowhere else.
-    return Tools((topic, _slack(slack_channel, "slack")) if slack_channel else (topic,), _reach, configured_organization(), ledger())
+    return Tools(
+        channels=(topic, _slack(slack_channel, "slack")) if slack_channel else (topic,),
+        reach=_reach,
+        organization=configured_organization(),
+        outbox=ledger(),
+        notices=DynamoNotices(client("dynamodb"), _setting("LEDGER_TABLE"), clock()),
+        clock=clock(),
+    )
 
 
 def _reach(contact: "Contact") -> "Channel":

@@ -11,7 +11,8 @@ Ledger table, `pk` / `sk`:
     FINDING#<case id>       FINDING           the ref of the role that it is about
     EVENT#<account>#<id>    ROLE#<ref> or -   what came of an event
     OUTBOX#<id>             ANNOUNCEMENT      waiting for, or gone to, the bus; its stream starts publish_outbox
-    OUTBOX#<id>             SENT#<channel>    told to people
+    OUTBOX#<id>             SENT#<channel>    told to people, or kept to be told with others
+    NOTICES#…               …                 what channels were told: doorward/aws/notices.py
 Baselines table:
     ROLE#<account>/<name>   ACCEPTED#<role_id>         the accepted one
     ROLE#<account>/<name>   VERSION#<role_id>#<hash>   every compliant version seen; replaced_at: when a violation took its place
@@ -307,9 +308,11 @@ class DynamoLedger:
 
     def pending(self, announcement_id: str) -> Announcement | None:
         item = self._get(self._table, _outbox_key(announcement_id, "ANNOUNCEMENT"))
-        if item is None or "published_at" in item:
-            return None
-        return Announcement(announcement_id, item["detail_type"], json.loads(item["detail"]), datetime.fromisoformat(item["at"]))
+        return None if item is None or "published_at" in item else _announcement(announcement_id, item)
+
+    def announcement(self, announcement_id: str) -> Announcement | None:
+        item = self._get(self._table, _outbox_key(announcement_id, "ANNOUNCEMENT"))
+        return None if item is None else _announcement(announcement_id, item)
 
     def published(self, announcement_id: str) -> None:
         with translated(f"marking announcement {announcement_id} as published"):
@@ -403,6 +406,10 @@ class DynamoLedger:
 
 def _plain(item: Mapping[str, Any]) -> dict[str, str]:
     return {name: next(iter(value.values())) for name, value in item.items()}
+
+
+def _announcement(announcement_id: str, item: Mapping[str, str]) -> Announcement:
+    return Announcement(announcement_id, item["detail_type"], json.loads(item["detail"]), datetime.fromisoformat(item["at"]))
 
 
 def _head(item: Mapping[str, str]) -> Head:

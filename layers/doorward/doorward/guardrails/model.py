@@ -14,7 +14,7 @@ from doorward.findings.model import Severity, Waived
 from doorward.guardrails.rules import ALL_RULES
 from doorward.iam.documents import Condition, Principal
 from doorward.iam.matching import matches_glob
-from doorward.organization.model import Account
+from doorward.organization.model import Account, covers_account
 from doorward.values import NamedTuple
 
 
@@ -102,12 +102,8 @@ class Match(NamedTuple):
 
     def covers(self, role: Role, account: Account | None) -> bool:
         """`account` None: nobody described it, so nothing of it fits."""
-        if (self.ou is not None or self.tags) and account is None:
-            return False
         return (
-            (not self.accounts or role.account_id in self.accounts)
-            and (self.ou is None or account is None or account.ou == self.ou or account.ou.startswith(self.ou.rstrip("/") + "/"))
-            and all(account is not None and account.tags.get(key) == value for key, value in self.tags.items())
+            covers_account(role.account_id, account, self.accounts, self.ou, self.tags)
             and (self.role_path is None or role.path.startswith(self.role_path))
             and (self.role_name is None or matches_glob(self.role_name, role.name))
             and all(role.tags.get(key) == value for key, value in self.role_tags.items())

@@ -12,7 +12,7 @@ from doorward.guardrails.model import Boundary, CustomRule, Deciders, Guardrails
 from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED
 from doorward.iam.arns import is_account_id
 from doorward.iam.documents import Condition, Principal, parse_conditions
-from doorward.organization.parsing import Fields
+from doorward.organization.parsing import Fields, account_criteria
 
 RULES: Mapping[str, Severity] = {each.id: each.severity for each in ALL_RULES.values()}
 """Every guardrail there is, with the severity it has where the configuration says none."""
@@ -118,21 +118,20 @@ def _scope(fields: Fields, known: Mapping[str, Severity]) -> Scope:
 
 
 def _match(fields: Fields) -> Match:
+    accounts, ou, tags = account_criteria(fields)
     match = Match(
-        accounts=fields.accounts("accounts"),
-        ou=fields.text_or_none("ou"),
-        tags=fields.mapping("tags", Fields.text),
+        accounts,
+        ou,
+        tags,
         role_path=fields.text_or_none("role_path"),
         role_name=fields.text_or_none("role_name"),
         role_tags=fields.mapping("role_tags", Fields.text),
     )
     fields.refuse_others()
-    for name, value in (("accounts", match.accounts), ("tags", match.tags), ("role_tags", match.role_tags)):
-        if name in fields.names and not value:
-            fields.refuse(name, "is empty, so it would cover every role; leave it out or fill it")
-    for name, path in (("ou", match.ou), ("role_path", match.role_path)):
-        if path is not None and not path.startswith("/"):
-            fields.refuse(name, "must begin with a slash")
+    if "role_tags" in fields.names and not match.role_tags:
+        fields.refuse("role_tags", "is empty, so it would cover everything; leave it out or fill it")
+    if match.role_path is not None and not match.role_path.startswith("/"):
+        fields.refuse("role_path", "must begin with a slash")
     return match
 
 

@@ -6,6 +6,7 @@ see docs/performance.md.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 from doorward.iam.matching import matches_glob
 from doorward.values import NamedTuple
@@ -53,6 +54,17 @@ class Account(NamedTuple):
     tags: Mapping[str, str] = MappingProxyType({})
     listed: bool = True
     owner: Owner | None = None
+
+
+def covers_account(account_id: str, account: Account | None, accounts: tuple[str, ...], ou: str | None, tags: Mapping[str, str]) -> bool:
+    """Whether an account fits every criterion that is given. `account` None: nobody described it, so nothing of it fits."""
+    if accounts and account_id not in accounts:
+        return False
+    if account is None:
+        return ou is None and not tags
+    return (ou is None or account.ou == ou or account.ou.startswith(ou.rstrip("/") + "/")) and all(
+        account.tags.get(key) == value for key, value in tags.items()
+    )
 
 
 class TrustedAccount(NamedTuple):
@@ -133,6 +145,35 @@ class Identity(NamedTuple):
         return next((each for each in self.tokens if each.issuer == issuer), None)
 
 
+EVERYBODY: Final = "everybody"
+"""Among the channels of a route: the topic and the channel of the installation."""
+
+
+class Route(NamedTuple):
+    """Who is told of what is found in some accounts, from a severity on. `channels`: Slack ids, ARNs of topics, and EVERYBODY.
+
+    Every given criterion must hold; an `ou` includes those below it; `tags` are the account's. None given: of every account.
+    """
+
+    channels: tuple[str, ...]
+    accounts: tuple[str, ...] = ()
+    ou: str | None = None
+    tags: Mapping[str, str] = MappingProxyType({})
+    severity_from: str = "info"
+
+
+class Notifications(NamedTuple):
+    """How much people are told. What is less severe than `digest_below` is told once a day.
+
+    `group_minutes`: for how long what is found alike goes into the thread of the first. `most_per_minute`: messages to one channel.
+    """
+
+    routes: tuple[Route, ...] = ()
+    digest_below: str = "medium"
+    group_minutes: int = 15
+    most_per_minute: int = 60
+
+
 class Organization(NamedTuple):
     """`id` is None in one-account mode: then only `accounts` are ours.
 
@@ -155,6 +196,7 @@ class Organization(NamedTuple):
     networks: Networks = Networks()
     break_glass: tuple[str, ...] = ()
     identity: Identity = Identity()
+    notifications: Notifications = Notifications()
 
     def account(self, account_id: str) -> Account | None:
         return next((each for each in self.accounts if each.id == account_id), None)

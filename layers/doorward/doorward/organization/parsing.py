@@ -11,15 +11,18 @@ from typing import Any, NoReturn
 from doorward.errors import Misconfigured
 from doorward.iam.arns import is_account_id
 from doorward.organization.model import (
+    EVERYBODY,
     Account,
     Author,
     Contact,
     Group,
     Identity,
     Networks,
+    Notifications,
     Organization,
     Owner,
     Pipeline,
+    Route,
     TokenIssuer,
     TrustedAccount,
     TrustedIssuer,
@@ -42,6 +45,9 @@ _MACHINE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(?:user|role)/(?!.*AWSRese
 _STORE = re.compile(r"d-[0-9a-f]{10}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]")
 _HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
+_SEVERITIES = ("critical", "high", "medium", "low", "info")
+_DIGESTED_BELOW = ("high", "medium", "low", "info")
+_MOST_GROUP_MINUTES = 24 * 60
 _OF_AN_AUTHOR = ("owner", "principal", "permission_set")
 _PARTITIONS = frozenset({"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"})
 
@@ -71,6 +77,7 @@ def organization_from(data: object) -> Organization:
         networks=Networks(networks.texts("cidrs"), networks.texts("vpcs"), networks.texts("vpce")),
         break_glass=fields.texts("break_glass"),
         identity=_identity(fields.object("identity")),
+        notifications=_notifications(fields.object("notifications")),
     )
     for each in (networks, trusted, fields):
         each.refuse_others()
@@ -185,6 +192,44 @@ def _token_issuer(fields: "Fields") -> TokenIssuer:
     return issuer
 
 
+def _notifications(fields: "Fields") -> Notifications:
+    usual = Notifications()
+    notifications = Notifications(
+        fields.objects("routes", _route),
+        fields.one_of("digest_below", _DIGESTED_BELOW, usual.digest_below),
+        fields.whole_number("group_minutes", usual.group_minutes),
+        fields.whole_number("most_per_minute", usual.most_per_minute),
+    )
+    fields.refuse_others()
+    if notifications.group_minutes > _MOST_GROUP_MINUTES:
+        fields.refuse("group_minutes", f"must be at most {_MOST_GROUP_MINUTES}, a day")
+    return notifications
+
+
+def _route(fields: "Fields") -> Route:
+    match = fields.object("match")
+    accounts, ou, tags = account_criteria(match)
+    match.refuse_others()
+    if "match" in fields.names and not match.names:
+        fields.refuse("match", "says nothing; leave it out where every account is meant")
+    channels = fields.texts("channels")
+    if not channels or not all(each == EVERYBODY or _SLACK.fullmatch(each) or _TOPIC.fullmatch(each) for each in channels):
+        what = f"Slack ids, ARNs of topics of the hub account named doorward-people-…, or {EVERYBODY}"
+        fields.refuse("channels", f"must be a list of at least one of: {what}")
+    return Route(channels, accounts, ou, tags, fields.one_of("severity_from", _SEVERITIES, "info"))
+
+
+def account_criteria(fields: "Fields") -> tuple[tuple[str, ...], str | None, Mapping[str, str]]:
+    """`accounts`, `ou` and `tags` of a `match`, for `covers_account`. What is there says something."""
+    accounts, ou, tags = fields.accounts("accounts"), fields.text_or_none("ou"), fields.mapping("tags", Fields.text)
+    for name, value in (("accounts", accounts), ("tags", tags)):
+        if name in fields.names and not value:
+            fields.refuse(name, "is empty, so it would cover everything; leave it out or fill it")
+    if ou is not None and not ou.startswith("/"):
+        fields.refuse("ou", "must begin with a slash")
+    return accounts, ou, tags
+
+
 def _consistent(organization: Organization) -> Organization:
     for where, ids in (
         ("accounts", [each.id for each in organization.accounts]),
@@ -277,6 +322,12 @@ class Fields:
         value = self._get(name, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             self.refuse(name, "must be a whole number from 1")
+        return value
+
+    def one_of(self, name: str, words: tuple[str, ...], default: str) -> str:
+        value = self.text(name, default)
+        if value not in words:
+            self.refuse(name, f"must be one of {', '.join(words)}")
         return value
 
     def value(self, name: str) -> Any:

@@ -52,8 +52,17 @@ class Channel(Protocol):
     def address(self) -> str:
         """Two channels of one address are one place."""
 
-    def send(self, message: Message) -> None:
-        """Raises Unavailable, Misconfigured."""
+    @property
+    def has_threads(self) -> bool: ...
+
+    def send(self, message: Message, thread: str = "", *, aloud: bool = False) -> str:
+        """The id of the message, "" where there are no threads. Raises Unavailable, Misconfigured.
+
+        `thread`: the id of the message that it goes beneath; where that is gone, it is a message by itself. `aloud`: into the channel too.
+        """
+
+    def change(self, message_id: str, message: Message) -> None:
+        """Show this in the place of what was sent; only where there are threads. Raises Unavailable, Misconfigured."""
 
 
 class DeadLetters(Protocol):

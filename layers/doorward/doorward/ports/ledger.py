@@ -244,6 +244,9 @@ class Outbox(Protocol):
     def pending(self, announcement_id: str) -> Announcement | None:
         """None where it was published already."""
 
+    def announcement(self, announcement_id: str) -> Announcement | None:
+        """Published or not; None where it is kept no more."""
+
     def published(self, announcement_id: str) -> None: ...
 
     def was_sent(self, announcement_id: str, channel: str) -> bool: ...

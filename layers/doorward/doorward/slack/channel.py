@@ -1,14 +1,24 @@
 """Messages to a Slack channel, or a person, by `chat.postMessage`; the id of a user is a channel too: the app's own conversation with him.
 
 https://docs.slack.dev/reference/methods/chat.postMessage
+https://docs.slack.dev/reference/methods/chat.update
 """
 
+from typing import Any, Final
+
+from doorward.errors import Misconfigured
 from doorward.ports.announcing import Message
 from doorward.slack.cards import render_card
 from doorward.slack.web import SlackWeb
 
+_BETWEEN: Final = "/"
+
 
 class SlackChannel:
+    """A message's id is `<channel>/<ts>`: a message is changed where it is, and that is not the id of the user it was sent to."""
+
+    has_threads: Final = True
+
     def __init__(self, web: SlackWeb, channel: str, name: str = "") -> None:
         """`name` "": its address."""
         self.address = f"slack:{channel}"
@@ -16,7 +26,21 @@ class SlackChannel:
         self._web = web
         self._channel = channel
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, thread: str = "", *, aloud: bool = False) -> str:
         """Raises Unavailable where Slack may take it later, Misconfigured where it never will (token, channel, scope)."""
         body = {"channel": self._channel, "unfurl_links": False, "unfurl_media": False, **render_card(message)}
-        self._web.call("chat.postMessage", body, f"channel {self._channel}")
+        if not thread:
+            return self._post(body)
+        try:
+            return self._post({**body, "thread_ts": thread.rpartition(_BETWEEN)[2], "reply_broadcast": aloud})
+        except Misconfigured:  # somebody has deleted or locked the thread; what is wrong with the channel itself is said once more
+            return self._post(body)
+
+    def change(self, message_id: str, message: Message) -> None:
+        """Raises as `send`; Misconfigured also where the message is gone."""
+        channel, _, ts = message_id.rpartition(_BETWEEN)
+        self._web.call("chat.update", {"channel": channel, "ts": ts, **render_card(message)}, f"channel {self._channel}")
+
+    def _post(self, body: dict[str, Any]) -> str:
+        answer = self._web.call("chat.postMessage", body, f"channel {self._channel}")
+        return f"{answer.get('channel', self._channel)}{_BETWEEN}{answer.get('ts', '')}"

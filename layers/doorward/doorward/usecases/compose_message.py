@@ -22,10 +22,14 @@ _HEADLINES = {
 def compose_message(envelope: str) -> Message:
     """What everybody reads of one of our own bus events (EventBridge envelope, JSON text). Raises MalformedInput for what is none."""
     event = parse_own_event(envelope)
-    detail = event.detail
+    return compose_announced(event.announcement_id, event.detail_type, event.detail)
+
+
+def compose_announced(announcement_id: str, detail_type: str, detail: Mapping[str, Any]) -> Message:
+    """The same of an announcement as the outbox has it."""
     is_alert = "title" in detail  # of a session, of Doorward itself, of what people decide
-    headline = str(detail.get("title")) if is_alert else _HEADLINES.get(event.detail_type, "something happened")
-    if event.detail_type == "TrustPolicyReverted":
+    headline = str(detail.get("title")) if is_alert else _HEADLINES.get(detail_type, "something happened")
+    if detail_type == "TrustPolicyReverted":
         headline = f"a trust policy was {closed_by(str((detail.get('remedy') or {}).get('kind')))}"
     if detail.get("door_open"):
         headline = f"DOOR OPEN: {headline}"
@@ -33,10 +37,10 @@ def compose_message(envelope: str) -> Message:
     where = where or f"account {detail.get('account', {}).get('id')}"
     severity = str(detail.get("severity", ""))
     lines = (_alert_lines if is_alert else _lines)(headline, where, detail)
-    runbook = runbook_of(event.detail_type, detail)
+    runbook = runbook_of(detail_type, detail)
     return Message(
-        announcement_id=event.announcement_id,
-        detail_type=event.detail_type,
+        announcement_id=announcement_id,
+        detail_type=detail_type,
         detail=detail,
         headline=headline,
         subject=f"Doorward [{severity}] {headline}: {where}",

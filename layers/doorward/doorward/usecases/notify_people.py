@@ -1,26 +1,32 @@
-"""An event of ours is on the bus: the author of the change hears first, then the account's owner, then everybody; each once.
+"""An event of ours is on the bus: the author of the change hears first, then the account's owner, then whom it is for; each once.
 
-| who        | is told                                      | where that fails                                             |
-|------------|----------------------------------------------|--------------------------------------------------------------|
-| the author | in a letter of his own (findings/authors.py) | the next hear of it; again only where it may go well later   |
-| the owner  | what everybody is told                       | the same                                                     |
-| everybody  | by SNS and Slack, and how the others fared   | the message comes again, and ends in the dead-letter queue   |
+| who         | is told                                      | where that fails                                             |
+|-------------|----------------------------------------------|--------------------------------------------------------------|
+| the author  | in a letter of his own (findings/authors.py) | the next hear of it; again only where it may go well later   |
+| the owner   | what everybody is told                       | the same                                                     |
+| of a route  | what everybody is told                       | everybody hears of it too; again where it may go well later  |
+| everybody   | by SNS and Slack, and how the others fared   | the message comes again, and ends in the dead-letter queue   |
 
-Who fails keeps nobody after him from being told. Where two of them are one address, it is told once: as everybody, else as the author.
+Who fails keeps nobody after him from being told. Where two of them are one address, it is told once. Which routes there are, and when
+everybody is told beside them: notices/routing.py. All but the author hear what goes together together: usecases/tell_channel.py.
 """
 
 from collections.abc import Callable, Sequence
-from copy import replace
 from dataclasses import dataclass
 from typing import Final
 
 from doorward.errors import DoorwardError, Misconfigured
 from doorward.findings.authors import who_wrote
+from doorward.notices.routing import Addressed, addressed
+from doorward.notices.telling import Way, notice_of
 from doorward.organization.model import Contact, Organization
 from doorward.ports.announcing import Channel, Message
+from doorward.ports.clock import Clock
 from doorward.ports.ledger import Outbox
+from doorward.ports.notices import Notices
 from doorward.usecases.address_author import address_author
-from doorward.usecases.compose_message import as_text, compose_message
+from doorward.usecases.compose_message import compose_message
+from doorward.usecases.tell_channel import Desk, tell_channel, with_notes
 
 FOR_PROGRAMS: Final = frozenset({"TrustRemedyVerified"})
 """Nobody is woken to hear that all is as it was told before."""
@@ -34,6 +40,8 @@ class Tools:
     reach: Callable[[Contact], Channel]
     organization: Organization
     outbox: Outbox
+    notices: Notices
+    clock: Clock
 
 
 def notify_people(envelope: str, tools: Tools) -> tuple[str, ...]:
@@ -51,10 +59,19 @@ def notify_people(envelope: str, tools: Tools) -> tuple[str, ...]:
     telling = _Telling(message, tools)
     telling.tell_author()
     telling.tell_owner()
+    telling.tell_routes()
     telling.tell_everybody()
     if telling.failures:
         raise telling.failures[0]
     return tuple(telling.sent)
+
+
+_HOW: Final = {
+    Way.DIGEST: "reads of it in the digest",
+    Way.HELD: "has had too much to be told of it at once",
+    Way.COUNTED: "is told how many",
+}
+"""Of somebody; else he was told first."""
 
 
 class _Telling:
@@ -63,7 +80,12 @@ class _Telling:
     def __init__(self, message: Message, tools: Tools) -> None:
         self._message = message
         self._tools = tools
-        self._everybody = {each.address for each in tools.channels}
+        self._desk = Desk(tools.outbox, tools.notices, tools.clock, tools.organization.notifications)
+        self._account_id = str((message.detail.get("account") or {}).get("id"))
+        notice = notice_of(message.announcement_id, message.detail_type, message.detail)
+        self._addressed: Addressed = addressed(self._account_id, message.detail_type, notice, tools.organization)
+        self._everybody = {each.address for each in tools.channels} if self._addressed.everybody else set()
+        self._route_failed = False
         self._told: set[str] = set()
         self._notes: list[str] = []
         self.sent: list[str] = []
@@ -79,29 +101,42 @@ class _Telling:
         if author.contact is None:
             self._notes.append(f"{who} could not be reached: {author.because}.")
             return
-        self._tell_one(author.contact, lambda: address_author(self._message, author.name), who)
+        self._tell_one(author.contact, lambda channel: self._send_letter(channel, address_author(self._message, author.name)), who)
 
     def tell_owner(self) -> None:
-        account = self._tools.organization.account(str((self._message.detail.get("account") or {}).get("id")))
+        account = self._tools.organization.account(self._account_id)
         if account is not None and account.owner is not None:
-            self._tell_one(account.owner.contact, self._with_notes, f"The account's owner ({account.owner.name})")
+            self._tell_one(account.owner.contact, self._tell, f"The account's owner ({account.owner.name})")
 
-    def tell_everybody(self) -> None:
-        message = self._with_notes()
-        for channel in self._tools.channels:
+    def tell_routes(self) -> None:
+        for each in self._addressed.channels:
             try:
-                self._send(channel, message)
+                channel = self._tools.reach(Contact(topic=each) if each.startswith("arn:") else Contact(slack=each))
+                if channel.address not in self._everybody:
+                    self._tell(channel)
+            except Misconfigured as error:
+                self._route_failed = True
+                self._notes.append(f"A route leads to {each}, which could not be reached: {error}.")
             except DoorwardError as error:
                 self.failures.append(error)
 
-    def _tell_one(self, contact: Contact, compose: Callable[[], Message], who: str) -> None:
+    def tell_everybody(self) -> None:
+        if not (self._addressed.everybody or self._route_failed):
+            return
+        for channel in self._tools.channels:
+            try:
+                self._tell(channel)
+            except DoorwardError as error:
+                self.failures.append(error)
+
+    def _tell_one(self, contact: Contact, tell: Callable[[Channel], Way | None], who: str) -> None:
         """What never can go well is said to those who come after, and is nothing to try again for."""
         try:
             channel = self._tools.reach(contact)
             if channel.address in self._everybody:
                 self._notes.append(f"{who} reads this here.")
                 return
-            self._send(channel, compose())
+            way = tell(channel)
         except Misconfigured as error:
             self._notes.append(f"{who} could not be reached: {error}.")
         except Exception as error:  # noqa: BLE001 - not even a bug of ours in one's message keeps the others from being told
@@ -109,18 +144,24 @@ class _Telling:
             self._notes.append(f"{who} could not be reached yet, and is tried again: {reason}.")
             self.failures.append(error)
         else:
-            self._notes.append(f"{who} was told first.")
+            told = "was told first" if way is None else _HOW.get(way, "was told first")
+            self._notes.append(f"{who} {told}.")
 
-    def _send(self, channel: Channel, message: Message) -> None:
-        if channel.address in self._told:
-            return
+    def _send_letter(self, channel: Channel, letter: Message) -> Way | None:
+        """Whatever is told of him, he hears of each."""
         self._told.add(channel.address)
-        if self._tools.outbox.was_sent(message.announcement_id, channel.name):
-            return
-        channel.send(message)
-        self._tools.outbox.sent(message.announcement_id, channel.name)
+        if self._tools.outbox.was_sent(letter.announcement_id, channel.name):
+            return None
+        channel.send(letter)
+        self._tools.outbox.sent(letter.announcement_id, channel.name)
         self.sent.append(channel.name)
+        return Way.ALONE
 
-    def _with_notes(self) -> Message:
-        notes = tuple(self._notes)
-        return replace(self._message, notes=notes, text="\n".join((self._message.text, as_text(notes)))) if notes else self._message
+    def _tell(self, channel: Channel) -> Way | None:
+        if channel.address in self._told:
+            return None
+        self._told.add(channel.address)
+        way = tell_channel(channel, with_notes(self._message, tuple(self._notes)), self._desk)
+        if way not in {None, Way.COUNTED, Way.DIGEST, Way.HELD}:
+            self.sent.append(channel.name)
+        return way
