@@ -31,7 +31,6 @@ _KEYS: Final = (
     "aws:ResourceOrgID",
     "aws:SecureTransport",
     "aws:SourceIdentity",
-    "sts:SourceIdentity",
 )
 """What the emulator knows of every request; what it knows of this one stands in its `service_context`."""
 

@@ -5,7 +5,6 @@
 * `aws:PrincipalOrgPaths` of the one organization.
 * `aws:ResourceOrgID`: the organization of the account that a resource's ARN names.
 * `aws:SecureTransport`: the local cloud speaks plain HTTP on the loopback interface; policies that ask for TLS take it for that.
-* `sts:SourceIdentity` in a trust policy, `aws:SourceIdentity` afterwards: see `source_identity`.
 """
 
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from ministack.core import iam_evaluator
 
 from doorward.iam.arns import parse_arn
-from local.cloud import iam_entities, organization, source_identity
+from local.cloud import iam_entities, organization
 
 READ_AGAINST = {"ministack.core.iam_evaluator:_resolve_condition_key": "15e26964cd38"}
 
@@ -34,8 +33,6 @@ def install() -> None:
                 arn = parse_arn(context.resource_arn)
                 path = organization.path_of(arn.account_id) if arn is not None else None
                 return path.split("/")[0] if path else None
-            case "sts:sourceidentity":
-                return source_identity.requested()
             case _:
                 return inner(key, context)
 

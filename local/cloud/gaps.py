@@ -25,6 +25,7 @@ from local.cloud import (
     rule_references,
     saml_sessions,
     service_targets,
+    session_limits,
     source_identity,
     stack_buckets,
     stack_mappings,
@@ -52,6 +53,7 @@ GAPS: Final[tuple[Gap, ...]] = (
     calls,  # before whoever completes what a policy is asked with
     organization,
     source_identity,
+    session_limits,
     saml_sessions,
     condition_keys,
     role_paths,

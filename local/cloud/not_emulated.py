@@ -29,11 +29,8 @@ NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
     ("IAM", "no service or resource control policies, no quotas, no eventual consistency; a trusted principal need not exist"),
     ("IAM", "ArnLike crosses colons; unknown calls: AddClientIDToOpenIDConnectProvider, UpdateOpenIDConnectProviderThumbprint"),
     ("IAM", "GetAccountAuthorizationDetails ignores MaxItems; RoleLastUsed is never set"),
-    (
-        "STS",
-        "root may assume roles; a chained session may last longer than an hour; no packed policy size; no AssumeRoot",
-    ),
-    ("STS", "sts:SetSourceIdentity is asked of the trust policy only, not of the caller"),
+    ("STS", "root may assume roles; what policies and tags are packed into is only like AWS's; no AssumeRoot"),
+    ("STS", "sts:TransitiveTagKeys: no session tag is handed on through a chain"),
     ("API Gateway", "a changed policy counts before it is deployed; a REST API's function needs no lambda:Permission; no WAF, no caching"),
     ("STS", "whoever asserts by SAML is believed: no signature is checked, and no tags are taken"),
     ("Lambda", "functions run on this Python and see its packages, whatever Runtime, Architectures and MemorySize say"),

@@ -8,6 +8,8 @@
   of several entries has all of their values.
 * `iam:PolicyARN` of the calls that attach a managed policy or detach it
   (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html).
+* `iam:PermissionsBoundary` of the calls that give a user or a role one; not of others about who has one.
+* `sts:ExternalId`, `sts:RoleSessionName`, `sts:SourceIdentity` of an AssumeRole, for the caller's own policies too.
 """
 
 import json
@@ -16,6 +18,8 @@ from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.services import dynamodb
+
+from local.cloud import sts_requests
 
 READ_AGAINST = {
     "ministack.core.iam_actions:dynamodb_service_context": "0f0021bdc8a3",
@@ -46,6 +50,10 @@ def install() -> None:
         context: dict[str, Any] = tag_context(service, action, body, params)
         if action.startswith(("iam:Attach", "iam:Detach")) and params.get("PolicyArn"):
             context = {**context, "iam:PolicyARN": params["PolicyArn"][0]}
+        if action.startswith(("iam:Create", "iam:Put")) and params.get("PermissionsBoundary"):
+            context = {**context, "iam:PermissionsBoundary": params["PermissionsBoundary"][0]}
+        if action == "sts:AssumeRole":
+            context = {**context, **sts_requests.condition_keys(sts_requests.parameters(body, params))}
         return {**context, **_entries(body)} if action == "events:PutEvents" else context
 
     def with_an_item_each(iam_action: str, body: bytes, region: str, account_id: str) -> list[tuple[str, str]]:

@@ -190,7 +190,7 @@ def _outcome(operation: OperationModel, call: Call) -> dict[str, Any]:
         }
     response = None
     if not _is_read(operation.name) or operation.name.startswith("AssumeRole"):
-        response = _as_logged(api_shapes.response_elements(operation, call.status, call.answer_headers, call.answer), request)
+        response = _as_logged(api_shapes.response_elements(operation, call.status, call.answer_headers, call.answer))
     outcome: dict[str, Any] = {
         "requestParameters": _at_most(request, "requestParameters"),
         "responseElements": _at_most(response, "responseElements"),
@@ -216,7 +216,7 @@ def _naming_the_rule(message: str, request: dict[str, Any], call: Call) -> str:
     return _ACTION_IN_MESSAGE.sub(lambda found: f"{found[1]} on resource: {resource}", message, count=1) if name else message
 
 
-def _as_logged(response: dict[str, Any] | None, request: dict[str, Any] | None) -> dict[str, Any] | None:
+def _as_logged(response: dict[str, Any] | None) -> dict[str, Any] | None:
     if response is None:
         return None
     role = response.get("role")
@@ -227,8 +227,6 @@ def _as_logged(response: dict[str, Any] | None, request: dict[str, Any] | None) 
             boundary["permissionsBoundaryType"] = "Policy"
     if not response.get("packedPolicySize"):
         response.pop("packedPolicySize", None)
-    if "assumedRoleUser" in response and (identity := (request or {}).get("sourceIdentity")):
-        response["sourceIdentity"] = identity
     return response or None
 
 

@@ -7,18 +7,37 @@ import urllib.error
 import urllib.request
 import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
 from local.stack import Stack
 from local.world import REGION
 
 ALL_MANAGEMENT_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+
+
+type Probe = Callable[[Stack], bool]
+"""Whether a stack does what a gap module of `local/cloud` is for."""
+
+
+def closed_only_by_us(probe: Probe, cloud: Stack, bare: Stack, module: str) -> None:
+    assert probe(cloud), f"local/cloud/{module}.py does not do what it says"
+    assert not probe(bare), f"the emulator does this itself now: delete local/cloud/{module}.py"
+
+
+def refusal(call: Callable[[], Any]) -> str | None:
+    """The error code of a refused call, None when it was accepted."""
+    try:
+        call()
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return None
 
 
 def unique(name: str) -> str:

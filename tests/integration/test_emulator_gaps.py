@@ -5,7 +5,6 @@ A test that fails on its second half says that the emulator has learned it: dele
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from tests.integration.emulated import (
     EchoApi,
     allowing,
     bus_arn,
+    closed_only_by_us,
     document,
     echo_api,
     function,
@@ -44,6 +44,7 @@ from tests.integration.emulated import (
     listen,
     queue,
     records,
+    refusal,
     role,
     root_keys,
     root_of,
@@ -54,8 +55,6 @@ from tests.integration.emulated import (
 from tests.shapes import differences_from_all, shape_of
 
 REPOSITORY = Path(gaps.__file__).parents[2]
-
-type Probe = Callable[[Stack], bool]
 
 ABSENCE_SECONDS = 0.6
 """How long the bare emulator gets to do what it is said not to do; ours takes some 20 ms."""
@@ -69,20 +68,6 @@ READ_AGAINST = [(gap.__name__, target, known) for gap in gaps.GAPS for target, k
 @pytest.mark.parametrize(("module", "target", "known"), READ_AGAINST, ids=[f"{m.rpartition('.')[2]}-{t}" for m, t, _ in READ_AGAINST])
 def test_the_emulators_source_is_what_a_gap_was_written_against(module: str, target: str, known: str) -> None:
     assert reading.digest(target) == known, f"{target} has changed: read it again, then adapt or delete {module}"
-
-
-def closed_only_by_us(probe: Probe, cloud: Stack, bare: Stack, module: str) -> None:
-    assert probe(cloud), f"local/cloud/{module}.py does not do what it says"
-    assert not probe(bare), f"the emulator does this itself now: delete local/cloud/{module}.py"
-
-
-def refusal(call: Callable[[], Any]) -> str | None:
-    """The error code of a refused call, None when it was accepted."""
-    try:
-        call()
-    except ClientError as error:
-        return str(error.response["Error"]["Code"])
-    return None
 
 
 # -- trail -----------------------------------------------------------------------------------------
@@ -802,36 +787,6 @@ def test_a_statement_names_a_role_with_its_path(cloud: Stack, bare: Stack) -> No
     closed_only_by_us(probe, cloud, bare, "role_paths")
 
 
-# -- source_identity -------------------------------------------------------------------------------
-
-
-def test_setting_a_source_identity_must_be_allowed_by_the_trust_policy(cloud: Stack, bare: Stack) -> None:
-    def probe(stack: Stack) -> bool:
-        without, allowed = (role(stack, PROD.id, trusting(root_of(HUB.id), actions)) for actions in (["sts:AssumeRole"], ["sts:*"]))
-        codes = [refusal(lambda arn=arn: stack.assume(HUB.id, arn, SourceIdentity="finding-1")) for arn in (without, allowed)]  # type: ignore[misc]
-        return codes == ["AccessDenied", None]
-
-    closed_only_by_us(probe, cloud, bare, "source_identity")
-
-
-def test_a_trust_policy_may_ask_for_a_source_identity(cloud: Stack, bare: Stack) -> None:
-    def probe(stack: Stack) -> bool:
-        arn = role(stack, PROD.id, trusting(root_of(HUB.id), "sts:*", StringLike={"sts:SourceIdentity": "finding-*"}))
-        codes = [refusal(lambda given=given: stack.assume(HUB.id, arn, **given)) for given in ({"SourceIdentity": "finding-1"}, {})]  # type: ignore[misc]
-        return codes == [None, "AccessDenied"]
-
-    closed_only_by_us(probe, cloud, bare, "source_identity")
-
-
-def test_a_source_identity_stays_with_the_session_and_its_records(cloud: Stack) -> None:
-    arn = role(cloud, PROD.id, trusting(root_of(HUB.id), "sts:*"), allowing("iam:*", "*"))
-    session = cloud.assume(HUB.id, arn, SourceIdentity="finding-7")
-    inbox = records(cloud, PROD.id, "TagRole")
-    cloud.client("iam", PROD.id, **session).tag_role(RoleName=arn.rpartition("/")[2], Tags=[{"Key": "a", "Value": "b"}])
-    (event,) = inbox.wait()
-    assert event["detail"]["userIdentity"]["sessionContext"]["sourceIdentity"] == "finding-7"
-
-
 # -- trust_documents -------------------------------------------------------------------------------
 
 ROOT_STATEMENT = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"}
@@ -917,9 +872,12 @@ def test_a_stacks_roles_are_logged_and_keep_their_boundary(cloud: Stack, bare: S
         }
 
     def probe(stack: Stack) -> bool:
-        name = unique("role")
+        name, iam = unique("role"), stack.client("iam", SHARED_SERVICES.id)
         deploy(stack, SHARED_SERVICES.id, resources(name, HUB.id))
-        return "PermissionsBoundary" in stack.client("iam", SHARED_SERVICES.id).get_role(RoleName=name)["Role"]
+        iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=allowing("*", "*"))
+        session = stack.assume(HUB.id, f"arn:aws:iam::{SHARED_SERVICES.id}:role/{name}")
+        beyond = refusal(stack.client("iam", SHARED_SERVICES.id, **session).list_users)
+        return "PermissionsBoundary" in iam.get_role(RoleName=name)["Role"] and beyond == "AccessDenied"
 
     closed_only_by_us(probe, cloud, bare, "stack_roles")
     inbox, name = records(cloud, SHARED_SERVICES.id, "CreateRole", "UpdateAssumeRolePolicy", "DeleteRole"), unique("role")
