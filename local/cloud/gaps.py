@@ -11,6 +11,10 @@ from local.cloud import (
     control,
     event_buses,
     event_rules,
+    execution_branches,
+    execution_logs,
+    execution_names,
+    executions,
     failures,
     identity_store,
     lambda_errors,
@@ -33,8 +37,10 @@ from local.cloud import (
     stack_roles,
     stack_secrets,
     stack_sets,
+    task_tokens,
     trail,
     trust_documents,
+    wait_states,
 )
 
 
@@ -71,6 +77,12 @@ GAPS: Final[tuple[Gap, ...]] = (
     batch_actions,
     identity_store,
     lambda_errors,
+    executions,
+    execution_branches,
+    task_tokens,
+    wait_states,
+    execution_names,
+    execution_logs,
     accepted_types,
     trail,
     failures,  # CloudTrail tells of what was done, whatever its caller hears
