@@ -228,6 +228,11 @@ class Stack:
         """Where a stage of a REST API answers; AWS's host name leads nowhere here."""
         return f"{self.url}/_aws/execute-api/{api_id}/{stage_name}"
 
+    @property
+    def federation_url(self) -> str:
+        """In the place of https://signin.aws.amazon.com/federation: `local.cloud.signin`."""
+        return f"{self.url}/federation"
+
     # -- the additions to the emulator -----------------------------------------
 
     def state(self) -> dict[str, Any]:

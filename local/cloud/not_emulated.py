@@ -33,6 +33,12 @@ NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
     ("STS", "sts:TransitiveTagKeys: no session tag is handed on through a chain"),
     ("API Gateway", "a changed policy counts before it is deployed; a REST API's function needs no lambda:Permission; no WAF, no caching"),
     ("STS", "whoever asserts by SAML is believed: no signature is checked, and no tags are taken"),
+    ("STS", "what is said of a source identity that a chain would change; SourceIdentity of a SAML assertion"),
+    (
+        "StepFunctions",
+        "an execution's role is not asked; a call that is under way is not broken off; JSONPath has no Assign; definitions are not checked",
+    ),
+    ("Sign-in", "/federation gives sign-in tokens for the console and says who signs in; there is no console"),
     ("Lambda", "functions run on this Python and see its packages, whatever Runtime, Architectures and MemorySize say"),
     ("S3", "whoever asks to bypass a governance lock may, with or without s3:BypassGovernanceRetention"),
     ("SecurityHub", "there is none"),

@@ -78,12 +78,22 @@ def install() -> None:
         """Of whoever may assume the role: the limits are no news for others."""
         asked = _asked.get()
         if asked is not None:
+            session |= {"IsChained": session["SourceAccessKeyId"] in sts._sessions, "HasDuration": "DurationSeconds" in asked.given}
             _require_duration(asked.given, session)
             asked.packed.append(_packed(session))
         register(access_key, session)
 
     sts.handle_request = handle_request
     sts.register_session = register_session
+
+
+def is_chained(session: Mapping[str, Any]) -> bool:
+    """Return whether the session was opened with the credentials of another one."""
+    return bool(session.get("IsChained"))
+
+
+def has_asked_for_duration(session: Mapping[str, Any]) -> bool:
+    return bool(session.get("HasDuration"))
 
 
 def _require_well_formed(given: Mapping[str, str]) -> None:
@@ -100,7 +110,7 @@ def _require_duration(given: Mapping[str, str], session: Mapping[str, Any]) -> N
     seconds = int(given.get("DurationSeconds") or _LONGEST_CHAIN_SECONDS)
     if seconds < _SHORTEST_SECONDS:
         raise _RefusalError("ValidationError", f"1 validation error detected: 'durationSeconds' must be at least {_SHORTEST_SECONDS}")
-    if session["SourceAccessKeyId"] in sts._sessions and seconds > _LONGEST_CHAIN_SECONDS:
+    if session["IsChained"] and seconds > _LONGEST_CHAIN_SECONDS:
         raise _RefusalError("ValidationError", _TOO_LONG_CHAIN)
     role = iam_entities.role(session["AccountId"], session["Arn"].split("/")[1])
     if role is not None and seconds > int(role.get("MaxSessionDuration") or _LONGEST_CHAIN_SECONDS):

@@ -1,9 +1,11 @@
 """Role sessions on the emulator: what `local/cloud` adds, each shown to be missing on the bare one, and what is relied on."""
 
 import base64
+import json
 import random
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -226,6 +228,75 @@ def test_an_answer_says_how_much_of_the_packed_size_is_used(cloud: Stack, bare: 
         return bool(0 < small["PackedPolicySize"] < larger["PackedPolicySize"] <= 100)
 
     closed_only_by_us(probe, cloud, bare, "session_limits")
+
+
+# -- signin ----------------------------------------------------------------------------------------
+
+
+def federate(stack: Stack, credentials: Mapping[str, str], *, method: str = "GET", **more: str) -> tuple[int, str]:
+    """The status, and the sign-in token or why there is none."""
+    names = {"sessionId": "aws_access_key_id", "sessionKey": "aws_secret_access_key", "sessionToken": "aws_session_token"}
+    session = json.dumps({name: credentials.get(key, "") for name, key in names.items()})
+    return asked(stack, method, Action="getSigninToken", Session=session, **more)
+
+
+def asked(stack: Stack, method: str, **parameters: str) -> tuple[int, str]:
+    form = urllib.parse.urlencode(parameters)
+    address, body = (f"{stack.federation_url}?{form}", None) if method == "GET" else (stack.federation_url, form.encode())
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, data=body, method=method)) as answer:
+            return answer.status, next(iter(json.load(answer).values()))
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_session_is_signed_in_to_the_console(cloud: Stack, bare: Stack, method: str) -> None:
+    def probe(stack: Stack) -> bool:
+        arn = open_role(stack)
+        broker = stack.assume(HUB.id, arn)
+        session = stack.assume(PROD.id, arn, credentials=broker, RoleSessionName="ann")
+        status, token = federate(stack, session, method=method)
+        if status != 200:
+            return False
+        signed_in = asked(stack, "GET", Action="login", SigninToken=token, Destination="https://console.aws.amazon.com/")
+        log = stack.log_path.read_text()
+        assert token not in log
+        assert not any(secret in log for name, secret in session.items() if name != "aws_access_key_id")
+        return signed_in == (200, f"arn:aws:sts::{PROD.id}:assumed-role/{arn.rpartition('/')[2]}/ann")
+
+    closed_only_by_us(probe, cloud, bare, "signin")
+
+
+def test_a_broker_that_is_a_role_asks_for_no_duration(cloud: Stack) -> None:
+    """Neither of the console's session nor of the credentials."""
+    arn = open_role(cloud)
+    broker = cloud.assume(HUB.id, arn)
+    plain, lasting = (cloud.assume(PROD.id, arn, credentials=broker, **given) for given in ({}, {"DurationSeconds": 900}))
+    assert [federate(cloud, plain)[0], federate(cloud, plain, SessionDuration="900")[0], federate(cloud, lasting)[0]] == [200, 400, 400]
+
+
+@pytest.mark.parametrize(("seconds", "status"), [("899", 400), ("900", 200), ("43200", 200), ("43201", 400), ("1h", 400), ("", 400)])
+def test_a_user_may_ask_for_a_duration(cloud: Stack, seconds: str, status: int) -> None:
+    session = cloud.assume(HUB.id, open_role(cloud), credentials=user(cloud, HUB.id, document(MAY_SET)), DurationSeconds=900)
+    assert federate(cloud, session, SessionDuration=seconds)[0] == status
+
+
+@pytest.mark.parametrize("wrong", ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"])
+def test_wrong_credentials_are_not_signed_in(cloud: Stack, wrong: str) -> None:
+    session = cloud.assume(HUB.id, open_role(cloud))
+    assert federate(cloud, session | {wrong: "wrong"})[0] == 400
+
+
+def test_no_user_and_no_made_up_token_is_signed_in(cloud: Stack) -> None:
+    person = user(cloud, HUB.id)
+    assert federate(cloud, person)[0] == 400
+    of_user = cloud.client("sts", HUB.id, **person).get_session_token()["Credentials"]
+    keys = {"aws_access_key_id": "AccessKeyId", "aws_secret_access_key": "SecretAccessKey", "aws_session_token": "SessionToken"}
+    assert federate(cloud, {name: of_user[key] for name, key in keys.items()})[0] == 400
+    assert asked(cloud, "GET", Action="login", SigninToken="made up")[0] == 400
+    assert asked(cloud, "GET", Action="getSigninToken", Session="[]")[0] == 400
+    assert asked(cloud, "GET", Action="logout")[0] == 400
 
 
 # -- relied on: session policies, boundaries -------------------------------------------------------
