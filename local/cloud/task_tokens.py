@@ -94,11 +94,9 @@ class _Wait:
         """Wait for the answer and return or raise it; raises the timeouts too."""
         while self.answered is None:
             now, beat_at = time.monotonic(), self._beat_at
-            if now >= ends_at:
-                raise sfn._ExecutionError("States.Timeout", "")
-            if now >= beat_at + heartbeat_seconds:
-                raise sfn._ExecutionError("States.HeartbeatTimeout", "")
             until = min(ends_at, beat_at + heartbeat_seconds)
+            if now >= until and self.end():
+                raise sfn._ExecutionError("States.Timeout" if now >= ends_at else "States.HeartbeatTimeout", "")
             self._scope.wait(lambda heard=beat_at: self.answered is not None or self._beat_at != heard, until - now)  # type: ignore[misc]
         result, error = self.answered
         if error is not None:
@@ -109,9 +107,11 @@ class _Wait:
     def _is_open(self) -> bool:
         return not self._is_over and self.answered is None and not self._scope.is_over
 
-    def end(self) -> None:
+    def end(self) -> bool:
+        """Take no answer any more; return False if there was one."""
         with self._scope.changed:
             self._is_over = True
+            return self.answered is None
 
 
 _task: ContextVar[_Task] = ContextVar("task_of_execution")
