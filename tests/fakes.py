@@ -26,7 +26,7 @@ from doorward.notices.gathered import Kept as Notified
 from doorward.notices.gathered import Why
 from doorward.notices.telling import Group, Place
 from doorward.organization.facts import OrganizationFacts
-from doorward.people.model import Person, Suspension, User
+from doorward.people.model import Person, SlackUser, Suspension, User
 from doorward.ports.announcing import Message
 from doorward.ports.audit import LastRoot
 from doorward.ports.evidence import Told
@@ -36,6 +36,7 @@ from doorward.ports.notices import Card
 from doorward.ports.organization import Kept
 from doorward.ports.repeats import AskedOtherwise, Given, InProgress
 from doorward.ports.roles import Refused
+from doorward.ports.slack import Interaction, Link, Offer
 from doorward.sessions.model import Edge, TrustVersion, chained_from, every_role_of, found_by, names_more
 
 START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
@@ -938,6 +939,27 @@ class FakeDirectory:
 
 
 @dataclass
+class FakeNonces:
+    seen: set[str] = field(default_factory=set)
+
+    def is_new(self, nonce: str, now: datetime) -> bool:
+        known = nonce in self.seen
+        self.seen.add(nonce)
+        return not known
+
+
+@dataclass
+class FakeInteractions:
+    put_in: list[tuple[Interaction, str]] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def put(self, interaction: Interaction, nonce: str) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        self.put_in.append((interaction, nonce))
+
+
+@dataclass
 class FakeSuspensions:
     """The last of each scope; `ended` are the changes whose suspension a person has ended."""
 
@@ -982,3 +1004,69 @@ class FakeRepeats:
             raise
         self.kept[who, key] = (asked, given)
         return given
+
+
+class FakeLinks:
+    """`audit` has what was done, to whom, by whom; `announced` what was announced with it."""
+
+    def __init__(self) -> None:
+        self.links: dict[SlackUser, Link] = {}
+        self.offers: dict[str, Offer] = {}
+        self.last: dict[str, str] = {}
+        self.audit: list[tuple[str, str, str]] = []
+        self.announced: list[Announcement] = []
+
+    def of(self, user: SlackUser) -> str | None:
+        return self.links[user].person_id if user in self.links else None
+
+    def links_of(self, person_id: str) -> tuple[Link, ...]:
+        return tuple(sorted(each for each in self.links.values() if each.person_id == person_id))
+
+    def offer(self, offer: Offer, code_hash: str) -> None:
+        self.offers[code_hash] = offer
+        self.last[offer.person_id] = code_hash
+
+    def offered(self, person_id: str) -> Offer | None:
+        return self.offers.get(self.last.get(person_id, ""))
+
+    def take(self, code_hash: str, user: SlackUser, name: str, now: datetime) -> Offer | None:
+        offer = self.offers.get(code_hash)
+        if offer is None or now >= offer.until or offer.taken_by not in {None, user}:
+            return None
+        self.offers[code_hash] = offer._replace(taken_by=user, name=name)
+        return self.offers[code_hash]
+
+    def bind(self, link: Link, announcement: Announcement, *, over: str | None = None) -> None:
+        code_hash = self.last.get(link.person_id, "")
+        offer = self.offers.get(code_hash)
+        if offer is None or offer.taken_by != link.user or self.of(link.user) not in {None, link.person_id, over}:
+            raise Conflict("somebody else was there first")
+        del self.offers[code_hash]
+        self.links[link.user] = link
+        self.audit.append(("linked", link.user.ref, link.person_id))
+        self.announced.append(announcement)
+
+    def unbind(self, link: Link, now: datetime) -> None:
+        if self.of(link.user) != link.person_id:
+            raise Conflict("he is not this person's")
+        del self.links[link.user]
+        self.audit.append(("unlinked", link.user.ref, link.person_id))
+
+
+@dataclass
+class FakeDesk:
+    """`too_late`: no form opens any more."""
+
+    told: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    forms: list[Interaction] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+    too_late: bool = False
+
+    def tell(self, answer_to: str, lines: Sequence[str]) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        self.told.append((answer_to, tuple(lines)))
+
+    def open_form(self, interaction: Interaction) -> bool:
+        self.forms.append(interaction)
+        return not self.too_late

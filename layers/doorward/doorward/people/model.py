@@ -25,6 +25,17 @@ class Person(NamedTuple):
     email: str | None = None
 
 
+class SlackUser(NamedTuple):
+    """An account of Slack's: ids of its workspace (or its Enterprise organization) and of its user. Whose it is, only a link says."""
+
+    team_id: str
+    user_id: str
+
+    @property
+    def ref(self) -> str:
+        return f"{self.team_id}/{self.user_id}"
+
+
 class User(NamedTuple):
     """A person as Identity Center has him; `enabled` False: he was switched off."""
 
