@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from copy import replace
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from doorward.guard.signing_secret import SigningSecret
     from doorward.guardrails.model import Guardrails, Role
     from doorward.organization.model import Contact, Identity, Organization
-    from doorward.people.model import Caller, Person, Refusal
+    from doorward.people.model import Caller, Person, Refusal, Via
     from doorward.ports.announcing import Channel, DeadLetters
     from doorward.ports.audit import Seals
     from doorward.ports.beats import Beats
@@ -45,11 +45,14 @@ if TYPE_CHECKING:
     from doorward.ports.sweeps import Sweeps
     from doorward.slack.web import SlackWeb
     from doorward.usecases import (
+        answer_slack,
         check_installation,
         decide,
         identify_caller,
+        link_slack,
         list_findings,
         notify_people,
+        receive_slack,
         refresh_organization,
         send_heartbeats,
         sweep_account,
@@ -177,8 +180,7 @@ def role_by_ref() -> "Callable[[str], Role | None]":
 
 
 def decision_tools() -> "decide.Tools":
-    """For serve_api. People are looked up anew for each decision."""
-    from doorward.people.model import Via
+    """For serve_api and answer_slack. People are looked up anew for each decision."""
     from doorward.usecases.decide import Standing, Tools
     from doorward.usecases.identify_caller import groups_now
     from doorward.usecases.who_is_behind import who_is_behind
@@ -199,8 +201,73 @@ def decision_tools() -> "decide.Tools":
         guardrails=_guardrails(),
         standing=standing,
         behind=lambda actor: who_is_behind(actor, people.organization, people.directory),
-        ways=lambda: frozenset({Via.SIGV4, Via.JWT} if people.organization.identity.tokens else {Via.SIGV4}),
+        ways=lambda: _ways(people.organization),
     )
+
+
+def _ways(organization: "Organization") -> "frozenset[Via]":
+    """By which answers count now: by Slack where its calls can be verified, and as long as nobody else may have signed them."""
+    from doorward.people.model import BY_SLACK, Via
+
+    ways = {Via.SIGV4}
+    if organization.identity.tokens:
+        ways.add(Via.JWT)
+    if os.environ.get("DECIDE_BY_SLACK") == "true" and suspensions().of(BY_SLACK) is None:
+        ways.add(Via.SLACK)
+    return frozenset(ways)
+
+
+def link_tools() -> "link_slack.Tools":
+    """For serve_api and answer_slack."""
+    import secrets
+
+    from doorward.aws.slack_links import DynamoSlackLinks
+    from doorward.people.model import Via
+    from doorward.usecases.link_slack import Tools
+
+    people = identify_tools()
+    return Tools(
+        links=DynamoSlackLinks(client("dynamodb"), _setting("LEDGER_TABLE"), ledger(), audit()),
+        person=people.directory.user,
+        new_code=lambda: secrets.token_hex(16),
+        counts=lambda: Via.SLACK in _ways(people.organization),
+        clock=clock(),
+        hub_account=_setting("HUB_ACCOUNT"),
+    )
+
+
+def answer_tools() -> "answer_slack.Tools":
+    """For answer_slack."""
+    from doorward.slack.desk import SlackDesk
+    from doorward.usecases.answer_slack import Tools
+
+    return Tools(link_tools(), decision_tools(), role_by_ref(), SlackDesk(_slack_web()))
+
+
+def receive_tools() -> "receive_slack.Tools":
+    """For receive_slack."""
+    from doorward.aws.slack import DynamoNonces, SqsInteractions
+    from doorward.slack.interactions import interaction_as_text, parse_call
+    from doorward.usecases.receive_slack import Tools
+
+    five_minutes = int(clock().now().timestamp()) // 300
+    return Tools(
+        secret=lambda: _read_signing_secret(five_minutes),
+        teams=tuple(each for each in os.environ.get("SLACK_TEAMS", "").split(",") if each),
+        parse=parse_call,
+        nonces=DynamoNonces(client("dynamodb"), _setting("LEDGER_TABLE")),
+        interactions=SqsInteractions(client("sqs"), _setting("SLACK_QUEUE_URL"), interaction_as_text),
+        clock=clock(),
+    )
+
+
+@lru_cache(maxsize=1)
+def _read_signing_secret(_five_minutes: int) -> str:
+    """Read anew every five minutes, so that one that was made anew in Slack soon counts. "" where this installation has none."""
+    from doorward.aws.secrets import secret_reader
+
+    secret_id = os.environ.get("SLACK_SIGNING_SECRET", "")
+    return secret_reader(lambda: client("secretsmanager"), secret_id)() if secret_id else ""
 
 
 @cache
@@ -594,7 +661,7 @@ def _reach(contact: "Contact") -> "Channel":
 def _slack(channel: str, name: str = "") -> "Channel":
     from doorward.slack.channel import SlackChannel
 
-    return SlackChannel(_slack_web(), channel, name)
+    return SlackChannel(_slack_web(), channel, name, decides=os.environ.get("DECIDE_BY_SLACK") == "true")
 
 
 @cache

@@ -29,6 +29,7 @@ PAGES: Final = {
     "provider-changed": ("provider-changed",),
     "identity-suspended": ("identity-suspended",),
     "slack-suspended": ("slack-suspended",),
+    "slack-linked": ("slack-linked",),
     "role-recreated": ("role-recreated",),
     "guard-tampered": ("guard-tampered",),
     "silent-account": ("heartbeat-missed", "account-unreadable", "TrustChangeUnread"),

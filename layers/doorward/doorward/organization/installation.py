@@ -37,10 +37,11 @@ SWEEP_ACCOUNT: Final = "doorward-sweep-account"
 REFRESH_ORGANIZATION: Final = "doorward-refresh-organization"
 SEND_HEARTBEATS: Final = "doorward-send-heartbeats"
 SERVE_API: Final = "doorward-serve-api"
+ANSWER_SLACK: Final = "doorward-answer-slack"
 
 ASSUMED_BY: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        READ_ROLE: frozenset({CHECK_INSTALLATION, REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION, SERVE_API}),
+        READ_ROLE: frozenset({CHECK_INSTALLATION, REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION, SERVE_API, ANSWER_SLACK}),
         REMEDY_ROLE: frozenset({REACT_TO_CHANGE}),
         CUT_ROLE: frozenset({REACT_TO_CHANGE}),
         CONTAIN_ROLE: frozenset({REACT_TO_CHANGE}),
@@ -57,6 +58,7 @@ HUB_ROLES: Final = frozenset(
         REFRESH_ORGANIZATION,
         SEND_HEARTBEATS,
         SERVE_API,
+        ANSWER_SLACK,
         "doorward-authorize-token",
         "doorward-finish-started",
         "doorward-keep-evidence",
@@ -65,6 +67,7 @@ HUB_ROLES: Final = frozenset(
         "doorward-start-sweep",
         "doorward-sweep",
         "doorward-publish-outbox",
+        "doorward-receive-slack",
         "doorward-report-findings",
         "doorward-seal-audit",
         "doorward-watch-guard",

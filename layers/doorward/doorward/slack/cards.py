@@ -4,16 +4,26 @@ Block Kit: https://docs.slack.dev/reference/block-kit/blocks
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from doorward.findings.escaping import for_slack
+from doorward.decisions.actions import ACTIONS, actions_about
+from doorward.findings.escaping import for_slack, for_terminal
 from doorward.findings.wording import closed_by, how_to_decide, witness_in_words
-from doorward.ports.announcing import Message
+from doorward.ports.announcing import Choice, Message
 
 # https://docs.slack.dev/reference/block-kit/blocks/section-block
 _LONGEST_SECTION = 3000
 _MOST_FINDINGS = 5
 _SIGNS = {"critical": ":red_circle:", "high": ":large_orange_circle:", "medium": ":large_yellow_circle:"}
+LABELS: Final[Mapping[str, str]] = {
+    "apply": "Apply the remedy",
+    "refuse": "Refuse",
+    "dismiss": "Dismiss",
+    "undo": "Undo the remedy",
+    "hold": "Hold the role",
+}
+"""What is written on the button of each action, and on the one that submits its form."""
+_STYLES: Final = {"apply": "primary", "refuse": "danger"}
 
 
 def render_card(message: Message) -> dict[str, Any]:
@@ -44,7 +54,31 @@ def render_card(message: Message) -> dict[str, Any]:
     if detail.get("proposal"):
         proposed = [for_slack(line) for line in detail["proposal"]["diff"] if not line.startswith("@@")]
         blocks.append(_section([for_slack(how_to_decide(detail)), *proposed]))
-    return {"text": for_slack(message.subject), "blocks": [*blocks, *_last_section(message)]}
+    return {"text": for_slack(message.subject), "blocks": [*blocks, *_last_section(message), *_what_people_do(message)]}
+
+
+def _what_people_do(message: Message) -> list[dict[str, Any]]:
+    """Buttons, or what came of them. Of a button nothing is believed but which object it is about, and what was shown of it."""
+    if message.outcome:
+        return [_section([for_slack(message.outcome)])]
+    buttons = [_button(name, choice) for choice in message.choices for name in actions_about(choice.what)]
+    return [{"type": "actions", "elements": buttons}] if buttons else []
+
+
+def _button(name: str, choice: Choice) -> dict[str, Any]:
+    """https://docs.slack.dev/reference/block-kit/block-elements/button-element."""
+    button = {"type": "button", "action_id": name, "text": plain(LABELS[name]), "value": f"{choice.about}/{choice.shown}"}
+    if name in _STYLES:
+        button["style"] = _STYLES[name]
+    if not ACTIONS[name].asks:  # a form asks by itself
+        text = "You say yes to exactly what is shown here. It is written at once, if what stands is still the same."
+        button["confirm"] = {"title": plain(LABELS[name]), "text": plain(text), "confirm": plain("Yes"), "deny": plain("Cancel")}
+    return button
+
+
+def plain(text: str) -> dict[str, Any]:
+    """A text that Slack shows as it is: https://docs.slack.dev/reference/block-kit/composition-objects/text-object."""
+    return {"type": "plain_text", "text": for_terminal(text), "emoji": False}
 
 
 def _alert_card(message: Message) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from doorward.findings.escaping import for_plain_text
 from doorward.findings.runbooks import runbook_of
 from doorward.findings.wording import closed_by, how_to_decide, witness_in_words
 from doorward.ports.announcing import Message
+from doorward.usecases.decide_finding import choices_of
 from doorward.usecases.own_events import parse_own_event
 
 _HEADLINES = {
@@ -46,6 +47,7 @@ def compose_announced(announcement_id: str, detail_type: str, detail: Mapping[st
         subject=f"Doorward [{severity}] {headline}: {where}",
         text=as_text([*lines, f"Runbook: {runbook}"]),
         runbook=runbook,
+        choices=choices_of(detail_type, detail),
     )
 
 

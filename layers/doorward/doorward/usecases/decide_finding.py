@@ -1,14 +1,18 @@
 """People decide about a finding: whether the remedy that they are shown is written."""
 
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from doorward.decisions.model import Answer, Question
 from doorward.findings.model import Severity
+from doorward.guardrails.decide import Action
 from doorward.guardrails.model import Role
 from doorward.people.model import Caller, Refusal
+from doorward.ports.announcing import Choice
 from doorward.ports.ledger import Case
 from doorward.usecases.decide import Subject, Tools, decide
+from doorward.usecases.hold_role import HOLD
 
 APPLY: Final = "apply"
 DECISIONS: Final = (APPLY,)
@@ -38,10 +42,23 @@ def decide_finding(finding_id: str, caller: Caller, said: Answer, tools: Tools) 
 
 def shown_hash(case: Case, what: str) -> str | None:
     """Stands for all that is to be decided; None where this cannot be decided about the case. Another policy, or remedy, is another."""
-    proposal = case.detail.get("proposal")
+    return _shown(what, case.id, case.found_hash, case.detail.get("proposal"))
+
+
+def choices_of(detail_type: str, detail: Mapping[str, Any]) -> tuple[Choice, ...]:
+    """What people can decide about what they are told of: nothing, but where a finding asks them."""
+    if detail_type not in {"TrustViolationFound", "TrustPolicyUndecidable"} or detail.get("action") != Action.ASK:
+        return ()
+    finding_id, role_ref = str(detail.get("finding_id")), str(detail.get("role_ref"))
+    shown = {what: _shown(what, finding_id, str(detail.get("policy_hash")), detail.get("proposal")) for what in DECISIONS}
+    choices = (Choice(what, finding_id, each) for what, each in shown.items() if each is not None)
+    return (*choices, Choice(HOLD, role_ref, ""))
+
+
+def _shown(what: str, finding_id: str, found_hash: str, proposal: Mapping[str, Any] | None) -> str | None:
     if what != APPLY or proposal is None:
         return None
-    return sha256(f"{what}/{case.id}/{case.found_hash}/{proposal['hash']}".encode()).hexdigest()
+    return sha256(f"{what}/{finding_id}/{found_hash}/{proposal['hash']}".encode()).hexdigest()
 
 
 def role_of(case: Case) -> Role:

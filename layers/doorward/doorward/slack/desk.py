@@ -1,0 +1,72 @@
+"""One Slack user alone is answered: in a message that nobody else sees, or by a form.
+
+https://docs.slack.dev/reference/methods/views.open
+https://docs.slack.dev/reference/block-kit/blocks/input-block
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from doorward.decisions.actions import ACTIONS, HOURS, LONGEST_REASON, MOST_HOURS, REASON
+from doorward.errors import MalformedInput
+from doorward.findings.escaping import for_slack
+from doorward.ports.slack import Interaction
+from doorward.slack.cards import LABELS, plain
+from doorward.slack.web import SlackRefused, SlackWeb
+
+_TOO_LATE: Final = frozenset({"expired_trigger_id", "exchanged_trigger_id", "trigger_expired", "trigger_exchanged", "invalid_trigger_id"})
+_LONGEST_METADATA: Final = 3000
+
+
+class SlackDesk:
+    """The Desk port."""
+
+    def __init__(self, web: SlackWeb) -> None:
+        self._web = web
+
+    def tell(self, answer_to: str, lines: Sequence[str]) -> None:
+        text = "\n".join(map(for_slack, lines))
+        self._web.respond(answer_to, {"response_type": "ephemeral", "replace_original": False, "text": text})
+
+    def open_form(self, interaction: Interaction) -> bool:
+        try:
+            self._web.call("views.open", {"trigger_id": interaction.trigger, "view": form_for(interaction)}, "a form")
+        except SlackRefused as error:
+            if error.word in _TOO_LATE:
+                return False
+            raise
+        return True
+
+
+def form_for(interaction: Interaction) -> dict[str, Any]:
+    """It brings along what the button was for, and where whoever pressed it is answered: Slack keeps that until it is submitted."""
+    metadata = f"{interaction.value}\n{interaction.answer_to}"
+    if len(metadata) > _LONGEST_METADATA:
+        raise MalformedInput("what a form would bring along is longer than Slack keeps")
+    label = plain(LABELS[interaction.what])
+    about = {"type": "section", "text": plain(interaction.value.rpartition("/")[0])}
+    return {
+        "type": "modal",
+        "callback_id": interaction.what,
+        "private_metadata": metadata,
+        "title": plain("Doorward"),
+        "submit": label,
+        "close": plain("Cancel"),
+        "blocks": [about, *(_INPUTS[each]() for each in ACTIONS[interaction.what].asks)],
+    }
+
+
+def _input(name: str, label: str, element: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "input", "block_id": name, "label": plain(label), "element": {**element, "action_id": name}}
+
+
+def _reason() -> dict[str, Any]:
+    return _input(REASON, "Why", {"type": "plain_text_input", "multiline": True, "max_length": LONGEST_REASON})
+
+
+def _hours() -> dict[str, Any]:
+    options = [{"text": plain(f"{each} h"), "value": str(each)} for each in range(1, MOST_HOURS + 1)]
+    return _input(HOURS, "For how long", {"type": "static_select", "options": options, "initial_option": options[0]})
+
+
+_INPUTS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {REASON: _reason, HOURS: _hours}

@@ -1,0 +1,139 @@
+"""What somebody did in Slack is done by the same use cases as on the API, and he alone is told what came of it.
+
+| what he did                       | who he is                  | what comes of it                                        |
+|-----------------------------------|----------------------------|---------------------------------------------------------|
+| anything, half an hour ago        | whoever                    | nothing: Slack takes no answer to it any more           |
+| command `link CODE`               | anybody of our workspaces  | the code is taken (usecases/link_slack.py)              |
+| any other command                 | anybody of our workspaces  | what there is, and as whom he decides                   |
+| a button or form that none is     | whoever                    | told so                                                 |
+| a button or form                  | not linked                 | told how to be                                          |
+| a button or form                  | linked to one who is gone  | refused                                                 |
+| a button that asks for more       | a person                   | a form, or told that he waited too long                 |
+| another button, or a form         | a person                   | decided as by any other way, or refused, with the cure  |
+
+Of a button only its value counts: what it is about, and what was shown of it. The card is not touched here: it is changed by what is told
+of the decision, after the commit. Whoever dies between deciding and answering decides again, which changes nothing. An answer that Slack
+does not take is not given again: what was decided stands, and everybody is told of it anyway.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from doorward.decisions.actions import ACTIONS, HOURS, LONGEST_REASON, MOST_HOURS, REASON, Action
+from doorward.decisions.model import Answer, Hold, Question
+from doorward.decisions.telling import question_as_json
+from doorward.errors import MalformedInput, Misconfigured, Unavailable
+from doorward.guardrails.model import Role
+from doorward.people.model import Caller, Person, Refusal, Via
+from doorward.ports.slack import Desk, Interaction, Kind
+from doorward.usecases import decide, link_slack
+from doorward.usecases.decide_finding import decide_finding
+from doorward.usecases.hold_role import HOLD, hold_role
+
+_FINDING: Final = re.compile(r"dw-[0-9a-f]{20}", re.ASCII)
+_SHOWN: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_ROLE_REF: Final = re.compile(r"[0-9]{12}/[\w+=,.@-]{1,64}", re.ASCII)
+COUNTS_FOR: Final = timedelta(minutes=30)
+"""As long as Slack lets it be answered. https://docs.slack.dev/interactivity/handling-user-interaction#message_responses"""
+_HELP: Final = (
+    "Buttons under a finding say yes or no to what is shown there. For that your Slack user has to be linked to you:",
+    "run `doorward grants link`, signed in by Identity Center, and give its code here: /doorward link CODE",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """`deciding`, `role` as on the API; `role`: as it stands, by its ref."""
+
+    linking: link_slack.Tools
+    deciding: decide.Tools
+    role: Callable[[str], Role | None]
+    desk: Desk
+
+
+def answer_slack(interaction: Interaction, tools: Tools) -> str:
+    """What came of it, a word for the log. Raises Unavailable, Misconfigured: nothing was decided, and it comes again."""
+    if interaction.at < tools.deciding.clock.now().timestamp() - COUNTS_FOR.total_seconds():
+        return "too old"
+    if interaction.kind is Kind.COMMANDED:
+        return _tell(interaction, *_commanded(interaction, tools), tools)
+    action = ACTIONS.get(interaction.what)
+    if action is None or not _is_ours(action, interaction.value):
+        return _tell(interaction, "unknown", ("This Doorward knows no such button. Look at the finding again.",), tools)
+    person = _who(interaction, tools)
+    if isinstance(person, Refusal):
+        return _tell(interaction, "nobody", person, tools)
+    if interaction.kind is Kind.PRESSED and action.asks:
+        return _ask(interaction, tools)
+    decided = _decide(action, interaction, Caller(person, Via.SLACK), tools)
+    if isinstance(decided, Refusal):
+        return _tell(interaction, "refused", decided, tools)
+    told = question_as_json(decided, "")
+    lines = (f"{decided.what} {decided.about}: {told['title']}.", *([told["what_to_do"]] if decided.state.is_open else []))
+    return _tell(interaction, str(decided.state), lines, tools)
+
+
+def _commanded(interaction: Interaction, tools: Tools) -> tuple[str, Sequence[str]]:
+    if interaction.what == "link" and interaction.value:
+        owner = link_slack.take_code(interaction.value, interaction.user, interaction.name, tools.linking)
+        if isinstance(owner, Refusal):
+            return "no code", owner
+        name = owner.user_name
+        return "code taken", (
+            f"Nothing is linked yet: {name} is asked now, where the command was run, whether you are the one.",
+            f"Once he says yes, what you press here is {name}'s word. If you are not {name}, tell your security team.",
+        )
+    person = _who(interaction, tools)
+    return "help", (person.because if isinstance(person, Refusal) else f"You decide as {person.user_name}.", *_HELP)
+
+
+def _who(interaction: Interaction, tools: Tools) -> Person | Refusal:
+    person_id = tools.linking.links.of(interaction.user)
+    if person_id is None:
+        return Refusal("Your Slack user is linked to nobody.", "Run `doorward grants link`, signed in by Identity Center.")
+    person = tools.linking.person(person_id)
+    if person is None:
+        return Refusal("Whom your Slack user is linked to is not (any more) an enabled user of Identity Center.", "Ask its administrator.")
+    return person
+
+
+def _ask(interaction: Interaction, tools: Tools) -> str:
+    if tools.desk.open_form(interaction):
+        return "asked"
+    return _tell(interaction, "too late", ("That took too long: Slack lets no form be opened any more. Press the button again.",), tools)
+
+
+def _decide(action: Action, interaction: Interaction, caller: Caller, tools: Tools) -> Question | Refusal:
+    about, _, shown = interaction.value.rpartition("/")  # as a button of ours has them
+    reason = interaction.fields.get(REASON, "").strip()
+    if len(reason) > LONGEST_REASON or (REASON in action.asks and not reason):
+        return Refusal(f"A reason is needed, of at most {LONGEST_REASON} characters.", "Press the button again.")
+    if action.what == HOLD:
+        hours = interaction.fields.get(HOURS, "")
+        if hours not in map(str, range(1, MOST_HOURS + 1)):
+            return Refusal(f"A role is held for one to {MOST_HOURS} hours.", "Press the button again.")
+        until = tools.deciding.clock.now() + timedelta(hours=int(hours))
+        return hold_role(Hold(about, until, reason), caller, tools.role, tools.deciding)
+    return decide_finding(about, caller, Answer(action.what, action.yes, shown, reason), tools.deciding)
+
+
+def _is_ours(action: Action, value: str) -> bool:
+    """Whether it is what a button of this action holds (slack/cards.py): the object, a slash, and what stands for all that was shown."""
+    about, _, shown = value.rpartition("/")
+    if action.what == HOLD:
+        return _ROLE_REF.fullmatch(about) is not None and not shown
+    return _FINDING.fullmatch(about) is not None and _SHOWN.fullmatch(shown) is not None
+
+
+def _tell(interaction: Interaction, outcome: str, lines: Sequence[str], tools: Tools) -> str:
+    """A refusal is two lines."""
+    if not interaction.answer_to:
+        return f"{outcome}, not answered"
+    try:
+        tools.desk.tell(interaction.answer_to, tuple(lines))
+    except (Unavailable, Misconfigured, MalformedInput):
+        return f"{outcome}, not answered"
+    return outcome
