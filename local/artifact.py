@@ -47,6 +47,7 @@ def command(function: str, code: str, folder: Path) -> tuple[list[str], dict[str
         "BUS_NAME": "doorward",
         "HINT_QUEUE_URL": "http://127.0.0.1/hints",
         "SESSIONS_TABLE": "sessions",
+        "SLACK_QUEUE_URL": "http://127.0.0.1/slack",
         "ORGANIZATION_QUEUE_URL": "http://127.0.0.1/organization",
         "HUB_ACCOUNT": "111122223333",
         "ENTERING_ROLES": "doorward-react-to-change=AROAREACTION",

@@ -27,6 +27,7 @@ from local.world import (
     PROD,
     SHARED_SERVICES,
     SLACK_CHANNEL,
+    SLACK_TEAM,
     STAGING,
     Account,
 )
@@ -183,7 +184,7 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
     token = _new_secret(stack, "slack-bot-token", "xoxb-local")
     signing_secret = secrets.token_hex(16)
     # Before the hub: what touches it afterwards is told of. Slack's stand-in knows it from here, and reads it nowhere.
-    _new_secret(stack, "slack-signing-secret", signing_secret)
+    signing = _new_secret(stack, "slack-signing-secret", signing_secret)
     for account in ORGANIZATION:
         _log_everything(stack, account)
     identity_center.found(stack)
@@ -194,6 +195,8 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
             "SlackChannel": SLACK_CHANNEL,
             "SlackTokenSecretArn": token,
             "SlackApiUrl": slack.url,
+            "SlackSigningSecretArn": signing,
+            "SlackTeamIds": SLACK_TEAM,
             "ReactionConcurrency": "2",  # ten functions that start at once take ten seconds on two cores
             "ReadDelaysSeconds": _READ_DELAYS_SECONDS,
             "EventsTakeSeconds": "2",

@@ -59,6 +59,8 @@ findings_app = typer.Typer(help="What stands, and what people say to it.", no_ar
 app.add_typer(findings_app, name="findings")
 baseline_app = typer.Typer(help="The trust policy that is put back.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(baseline_app, name="baseline")
+grants_app = typer.Typer(help="Elevated access, and who you are where you ask for it.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(grants_app, name="grants")
 audit_app = typer.Typer(help="What happened to each thing that people decide on.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(audit_app, name="audit")
 
@@ -510,6 +512,36 @@ def baseline_accept_command(
     shown = _answered(lambda: deciding.shown_baseline(client, role_ref))
     deciding.print_baseline(shown)
     return _say_to_this(lambda: deciding.accept(client, shown, yes=not no, reason=reason), no=no, is_sure=yes)
+
+
+@grants_app.command("link")
+def grants_link_command(
+    slack_user: Annotated[
+        str | None, typer.Option("--slack-user", metavar="TEAM/USER", help="Do not ask: link this Slack user, and no other.")
+    ] = None,
+    remove: Annotated[str | None, typer.Option("--remove", metavar="TEAM/USER", help="Take the link to this Slack user back.")] = None,
+    api: _API_OPTION = None,
+) -> int:
+    """Link your Slack user to you: what you press there then counts. Exit status: 0 linked, 1 not after all, 2 not for you, 3 the API."""
+    from doorward_cli import linking
+    from doorward_cli.api import Api
+
+    if slack_user is not None:
+        linking.slack_user_of(slack_user)
+    client = Api(api)
+    if remove is not None:
+        linking.print_links(_answered(lambda: linking.remove(client, remove)))
+        return DONE
+    linking.print_offer(_answered(lambda: linking.offer(client)))
+    taken = _answered(lambda: linking.wait(client))
+    if taken is None:
+        raise UsageFault("nobody gave the code in time: run it again")
+    if slack_user is not None and taken.ref != slack_user:
+        raise UsageFault(f"{taken.ref} gave the code, and not {slack_user}: nothing is linked. Whoever that is has seen your code")
+    if slack_user is None and not typer.confirm(linking.question(taken), err=True):
+        return REPORTED
+    linking.print_links(_answered(lambda: linking.bind(client, taken.ref)))
+    return DONE
 
 
 def _say_to_this(say: Callable[[], dict[str, Any]], *, no: bool, is_sure: bool) -> int:

@@ -25,6 +25,8 @@ from doorward.aws.api import (
     refused,
     role_ref_of,
     said_in,
+    slack_user_in,
+    slack_user_of,
     text_of,
 )
 from doorward.decisions.telling import question_as_json
@@ -34,6 +36,7 @@ from doorward.ports.repeats import AskedOtherwise, InProgress
 from doorward.usecases.accept_baseline import accept_baseline, show_baseline
 from doorward.usecases.decide_finding import decide_finding
 from doorward.usecases.hold_role import hold_role
+from doorward.usecases.link_slack import bind_link, offer_link, show_links, unbind_link
 from doorward.usecases.list_findings import list_findings, show_finding
 from doorward.usecases.serve_api import TooOften
 from doorward.usecases.tell_who import tell_who
@@ -71,6 +74,32 @@ app.use(middlewares=[once])
 @app.get("/me")
 def me() -> Response[str]:
     return answered(200, tell_who(_caller(), bootstrap.groups_now()))
+
+
+@app.post("/me/slack")
+def offer() -> Response[str]:
+    return _linked(offer_link(_caller(), bootstrap.link_tools()))
+
+
+@app.get("/me/slack")
+def links() -> Response[str]:
+    return _linked(show_links(_caller(), bootstrap.link_tools()))
+
+
+@app.put("/me/slack")
+def bind() -> Response[str]:
+    caller = _caller()
+    return _linked(bind_link(caller, slack_user_in(app.current_event.body), bootstrap.link_tools()))
+
+
+@app.delete("/me/slack")
+def unbind() -> Response[str]:
+    caller, query = _caller(), app.current_event.query_string_parameters
+    return _linked(unbind_link(caller, slack_user_of(text_of(query, "team_id"), text_of(query, "user_id")), bootstrap.link_tools()))
+
+
+def _linked(said: dict[str, Any] | Refusal) -> Response[str]:
+    return refused(409, said) if isinstance(said, Refusal) else answered(200, said)
 
 
 @app.get("/findings")

@@ -22,7 +22,8 @@ from doorward.usecases.serve_api import GUARDED, TooOften
 from tests.fakes import FakeRepeats
 from tests.handlers.test_handlers import load
 from tests.template.conftest import REPOSITORY, parsed, resources_of
-from tests.unit.test_decide_finding import ANN, EVE, Office
+from tests.unit.test_answer_slack import NEW, SlackOffice
+from tests.unit.test_decide_finding import ANN, EVE
 from tests.unit.test_react_to_change import GOOD, ORGANIZATION, role
 
 OPENAPI: dict[str, Any] = yaml.safe_load((REPOSITORY / "docs/openapi.yaml").read_text("utf-8"))
@@ -34,7 +35,7 @@ class Called:
     """An office behind the function. `caller` is who calls, or why nobody."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.office = Office()
+        self.office = SlackOffice()
         self.caller: Caller | Refusal | Exception = Caller(ANN, Via.SIGV4)
         self.repeats = FakeRepeats()
         tools = list_findings.Tools(self.office.world.ledger, self.office.world.questions, ORGANIZATION)
@@ -43,6 +44,7 @@ class Called:
         monkeypatch.setattr(bootstrap, "groups_now", lambda: lambda _person: frozenset({"security"}))
         monkeypatch.setattr(bootstrap, "finding_tools", lambda: tools)
         monkeypatch.setattr(bootstrap, "decision_tools", lambda: self.office.tools)
+        monkeypatch.setattr(bootstrap, "link_tools", lambda: self.office.linking)
         monkeypatch.setattr(bootstrap, "role_by_ref", lambda: self.office.world.roles.roles.get)
         self.module = load("serve_api")
 
@@ -80,10 +82,13 @@ class Called:
         until = (self.office.world.clock.now() + timedelta(hours=1)).isoformat()
         hold = {"role": self.office.case.role_ref, "until": until, "reason": SECRET}
         accept = {"role": self.office.case.role_ref, **self.answer()}
-        return {"/findings/{finding_id}/apply": self.answer(), "/roles/hold": hold, "/roles/baseline": accept}.get(path)
+        slack = {"team_id": "T0ACME", "user_id": "U0NEW"}
+        bodies = {"/findings/{finding_id}/apply": self.answer(), "/roles/hold": hold, "/roles/baseline": accept, "/me/slack": slack}
+        return bodies.get(path)
 
     def query(self, path: str) -> dict[str, str] | None:
-        return {"role": self.office.case.role_ref} if path == "/roles/baseline" else None
+        queries = {"/roles/baseline": {"role": self.office.case.role_ref}, "/me/slack": {"team_id": "T0ACME", "user_id": "U0NEW"}}
+        return queries.get(path)
 
     def answer(self, *, yes: bool = True) -> dict[str, str]:
         return {"answer": "yes" if yes else "no", "shown": shown_hash(self.office.case, APPLY) or "", "reason": SECRET}
@@ -116,6 +121,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Called:
 
 
 def routes() -> Iterator[tuple[str, str]]:
+    """Those that people call; receive_slack has Slack's."""
     events = resources_of(parsed("template.yaml"), "AWS::Serverless::Function")["ServeApiFunction"]["Properties"]["Events"]
     for each in events.values():
         if each["Properties"]["Path"] != GUARDED:
@@ -124,8 +130,8 @@ def routes() -> Iterator[tuple[str, str]]:
 
 def test_the_contract_the_template_and_the_function_have_the_same_routes(called: Called) -> None:
     documented = {(method, path) for path, each in OPENAPI["paths"].items() for method in each if method in METHODS}
-    assert set(routes()) == documented
-    for method, path in documented:
+    assert set(routes()) == {each for each in documented if not each[1].startswith("/slack/")}
+    for method, path in routes():
         filled = path.replace("{finding_id}", called.finding)
         assert called(method.upper(), filled, called.body(path), called.query(path))[0] != 404
 
@@ -273,6 +279,26 @@ def test_a_baseline_is_shown_and_accepted_by_whoever_may(called: Called) -> None
         assert called("GET", "/roles/baseline", query=wrong)[0] == 400
 
 
+def test_a_person_is_linked_to_the_slack_user_who_gave_his_code(called: Called) -> None:
+    _, offered = called("POST", "/me/slack")
+    assert called("GET", "/me/slack")[1]["waiting"] is True
+    assert called("PUT", "/me/slack", NEW._asdict())[0] == 409  # nobody gave it
+    assert called.office.commands(NEW, "link", offered["code"], "ann")[0] == "code taken"
+    assert called("GET", "/me/slack")[1]["taken_by"] == {**NEW._asdict(), "name": "ann"}
+    status, said = called("PUT", "/me/slack", NEW._asdict())
+    assert (status, NEW.user_id in [each["user_id"] for each in said["linked"]]) == (200, True)
+    assert called("DELETE", "/me/slack", query=NEW._asdict())[0] == 200
+    assert called("DELETE", "/me/slack", query=NEW._asdict())[0] == 409
+
+
+@pytest.mark.parametrize(
+    "body", [None, "{}", '{"team_id": "T0ACME"}', '{"team_id": "T0ACME", "user_id": 7}', '{"team_id": "t0acme", "user_id": "U0NEW"}']
+)
+def test_what_names_no_slack_user_is_refused(called: Called, body: str | None) -> None:
+    assert called("PUT", "/me/slack", body)[0] == 400
+    assert called("DELETE", "/me/slack", query={"team_id": "T0ACME"})[0] == 400
+
+
 def test_what_is_not_there(called: Called) -> None:
     assert called("GET", "/findings/dw-00000000000000000000")[0] == 404
     assert called("POST", "/findings/dw-00000000000000000000/apply", called.answer())[0] == 409
@@ -298,7 +324,7 @@ def test_a_repeated_call_is_answered_as_it_was_whatever_has_changed_meanwhile(ca
 
 
 def test_every_route_that_changes_something_takes_a_key(called: Called) -> None:
-    for number, path in enumerate(path for method, path in routes() if method == "post"):
+    for number, path in enumerate(path for method, path in routes() if method == "post" and path != "/me/slack"):
         called("POST", path.replace("{finding_id}", called.finding), called.body(path), Idempotency_Key=f"k-{number}")
         assert len(called.repeats.kept) == number + 1
 
@@ -346,7 +372,7 @@ def test_neither_a_failure_nor_what_is_no_call_is_kept(called: Called, monkeypat
     assert called("POST", path, body, Idempotency_Key="k")[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/grants/g-1/credentials", "/grants/g-1/console", "/me/slack", "/slack/interactions", "/slack/commands"])
+@pytest.mark.parametrize("path", ["/grants/g-1/credentials", "/grants/g-1/console", "/slack/interactions", "/slack/commands"])
 def test_what_mints_credentials_or_comes_from_slack_is_stored_nowhere(called: Called, path: str) -> None:
     minted: list[str] = []
 
@@ -360,6 +386,11 @@ def test_what_mints_credentials_or_comes_from_slack_is_stored_nowhere(called: Ca
             called.raw("POST", prefix + path, {}, Idempotency_Key="k")
     assert minted == [SECRET] * 4
     assert called.repeats.kept == {}
+
+
+def test_a_code_for_slack_is_minted_anew_under_the_same_key_and_kept_by_none(called: Called) -> None:
+    codes = {called("POST", "/me/slack", Idempotency_Key="k")[1]["code"] for _ in range(2)}
+    assert (len(codes), called.repeats.kept) == (2, {})
 
 
 def test_a_bug_fails_the_invocation_and_does_not_tell_what_was_sent(

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from doorward.aws.ledger import LEASE
+from doorward.organization.installation import ASSUMED_BY
 from doorward.ports.organization import REFRESH
 from tests.template.conftest import REPOSITORY, TEMPLATES, as_list, events_of, parsed, resources_of, source, statements_of
 
@@ -48,6 +49,25 @@ PERMISSIONS = {
         "sqs:SendMessage": {"HintQueue"},
         "logs:CreateLogStream": {"ServeApiLogs"},
         "logs:PutLogEvents": {"ServeApiLogs"},
+    },
+    "ReceiveSlackRole": {
+        "dynamodb:PutItem": {"LedgerTable"},
+        "sqs:SendMessage": {"SlackQueue"},
+        "logs:CreateLogStream": {"ReceiveSlackLogs"},
+        "logs:PutLogEvents": {"ReceiveSlackLogs"},
+    },
+    "AnswerSlackRole": {
+        "sqs:ReceiveMessage": {"SlackQueue"},
+        "sqs:DeleteMessage": {"SlackQueue"},
+        "sqs:GetQueueAttributes": {"SlackQueue"},
+        "sts:AssumeRole": {"doorward-read"},
+        "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
+        "dynamodb:GetItem": {"LedgerTable", "FactsTable", "AuditTable"},
+        "dynamodb:PutItem": {"LedgerTable", "AuditTable"},
+        "dynamodb:UpdateItem": {"LedgerTable"},
+        "sqs:SendMessage": {"HintQueue"},
+        "logs:CreateLogStream": {"AnswerSlackLogs"},
+        "logs:PutLogEvents": {"AnswerSlackLogs"},
     },
     "FinishStartedRole": {
         "dynamodb:Query": {"LedgerTable"},
@@ -218,6 +238,7 @@ PERMISSIONS = {
             "NotifyQueue",
             "EvidenceQueue",
             "ReportQueue",
+            "SlackQueue",
             "ChangeDeadLetters",
             "SessionDeadLetters",
             "OrganizationDeadLetters",
@@ -225,6 +246,7 @@ PERMISSIONS = {
             "NotifyDeadLetters",
             "EvidenceDeadLetters",
             "ReportDeadLetters",
+            "SlackDeadLetters",
             "OutboxDeadLetters",
             "RuleDeadLetters",
         },
@@ -256,6 +278,67 @@ PERMISSIONS = {
         "logs:PutLogEvents": {"WatchGuardLogs"},
     },
 }
+
+
+def test_whoever_enters_other_accounts_is_known_to_whoever_watches_sessions(hub_source: Template) -> None:
+    """By name and unique id: else Doorward's own sessions are told of as somebody else's."""
+    setting = hub_source["Resources"]["WatchSessionFunction"]["Properties"]["Environment"]["Variables"]["ENTERING_ROLES"]
+    known = {each["Fn::Sub"].partition("=")[0] for each in setting["Fn::Join"][1]}
+    assert known == frozenset().union(*ASSUMED_BY.values())
+
+
+def test_nobody_but_the_function_that_checks_signatures_reads_slacks_signing_secret(hub: Template) -> None:
+    of_secret = {
+        name: [statement["Sid"] for statement in statements if "SlackSigningSecretArn" in json.dumps(statement)]
+        for name, resource in hub["Resources"].items()
+        if resource["Type"] in {"AWS::IAM::Role", "AWS::IAM::ManagedPolicy"}
+        for statements in [resource["Properties"].get("PolicyDocument", {}).get("Statement") or statements_of(resource)]
+    }
+    assert {name: sids for name, sids in of_secret.items() if sids} == {"ReceiveSlackSigningSecret": ["ReadSigningSecret"]}
+    assert hub["Resources"]["ReceiveSlackSigningSecret"]["Properties"]["Roles"] == [{"Ref": "ReceiveSlackRole"}]
+    may_read_any = [
+        name
+        for name, role in resources_of(hub, "AWS::IAM::Role").items()
+        for statement in statements_of(role)
+        if statement["Action"] == "secretsmanager:GetSecretValue" and statement["Resource"] != EXTERNAL_ID_SECRET
+    ]
+    assert may_read_any == []
+    told = {
+        name
+        for name, function in resources_of(hub, "AWS::Lambda::Function").items()
+        if "SlackSigningSecretArn" in json.dumps(function["Properties"]["Environment"])
+    }
+    assert "ReceiveSlackFunction" in told
+
+
+def test_the_api_is_open_for_slacks_two_calls_alone(hub_source: Template, hub: Template) -> None:
+    statements = hub_source["Resources"]["Api"]["Properties"]["Auth"]["ResourcePolicy"]["CustomStatements"]
+    unconditional = [each for each in statements if "Condition" not in each]
+    assert [each["Resource"] for each in unconditional] == [
+        ["execute-api:/v1/POST/slack/interactions", "execute-api:/v1/POST/slack/commands"]
+    ]
+    api = hub["Resources"]["Api"]["Properties"]["Body"]
+    unsigned = {
+        (method, path)
+        for path, methods in api["paths"].items()
+        for method, each in methods.items()
+        if each.get("security") in (None, [{"NONE": []}]) or each["security"] == []
+    }
+    assert unsigned == {("post", "/slack/interactions"), ("post", "/slack/commands")}
+
+
+def test_without_its_parameters_nothing_comes_from_slack_and_nothing_is_decided_by_it(hub_source: Template) -> None:
+    functions = resources_of(hub_source, "AWS::Serverless::Function")
+    assert hub_source["Parameters"]["SlackSigningSecretArn"]["Default"] == hub_source["Parameters"]["SlackTeamIds"]["Default"] == ""
+    deciding = {
+        name: each["Properties"]["Environment"]["Variables"].get("DECIDE_BY_SLACK")
+        for name, each in functions.items()
+        if "DECIDE_BY_SLACK" in each["Properties"]["Environment"]["Variables"]
+    }
+    assert set(deciding) == {"ServeApiFunction", "AnswerSlackFunction", "NotifyPeopleFunction"}
+    assert all(each == {"Fn::If": ["DecidesBySlack", "true", "false"]} for each in deciding.values())
+    needed = hub_source["Rules"]["SlackDecidesForKnownTeams"]["Assertions"]
+    assert [each["Assert"]["Fn::Not"][0]["Fn::Equals"] for each in needed] == [[{"Ref": "SlackTeamIds"}, ""], [{"Ref": "SlackChannel"}, ""]]
 
 
 def test_each_function_has_one_role_of_its_own_and_no_other_role_exists(hub: Template) -> None:

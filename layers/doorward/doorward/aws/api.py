@@ -13,14 +13,15 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 
+from doorward.decisions.actions import LONGEST_REASON
 from doorward.decisions.model import Answer, Hold
-from doorward.people.model import Refusal
+from doorward.people import slack
+from doorward.people.model import Refusal, SlackUser
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _SHOWN: Final = re.compile(r"[0-9a-f]{64}")
 _ROLE_REF: Final = re.compile(r"[0-9]{12}/[\w+=,.@-]{1,64}", re.ASCII)
 _KEY: Final = re.compile(r'[!#-\[\]-~]{1,100}|"[!#-\[\]-~]{1,100}"')
-LONGEST_REASON: Final = 1000
 LONGEST_BODY: Final = 10_000
 
 
@@ -118,6 +119,20 @@ def hold_in(body: str | None) -> Hold:
     if not reason:
         raise _malformed("reason: is missing; everybody is told it")
     return Hold(role_ref, time, reason)
+
+
+def slack_user_in(body: str | None) -> SlackUser:
+    """`{"team_id": …, "user_id": …}`. Raises Denied."""
+    said = _object(body, {"team_id", "user_id"})
+    return slack_user_of(said.get("team_id"), said.get("user_id"))
+
+
+def slack_user_of(team_id: object, user_id: object) -> SlackUser:
+    """Raises Denied."""
+    user = slack.slack_user_of(team_id, user_id)
+    if user is None:
+        raise _malformed("team_id and user_id: must be ids of Slack's, T… and U…")
+    return user
 
 
 def _object(body: str | None, fields: Collection[str]) -> dict[str, Any]:
