@@ -13,6 +13,7 @@ from bench.runner import FULL, QUICK, Row, on_one_core
 
 ROWS: Final = (
     "cold_start",
+    "receiving",
     "importing",
     "judging",
     "evaluating",

@@ -43,6 +43,7 @@ STARTED_DIRECTLY = {
     "sweep_account": "bootstrap.sweep_tools()",
     "serve_api": "bootstrap.identify_tools(), bootstrap.finding_tools(), bootstrap.repeats(); "
     "assert 'jwt' not in bootstrap.decision_tools().ways()",  # no issuer is configured
+    "receive_slack": "assert handler.handler({'resource': '/slack/commands'}, None)['statusCode'] == 401",
     "authorize_token": "assert handler.handler({'methodArn': 'arn', 'authorizationToken': 'x'}, None)['principalId'] == 'nobody'",
 }
 """By a schedule, a state machine, API Gateway or a person, and what each can do without AWS; the others take batches of a queue."""
