@@ -18,7 +18,7 @@ from botocore.parsers import create_parser
 SECRETS: Final = frozenset(
     {
         "secretAccessKey", "sessionToken", "password", "oldPassword", "newPassword", "tokenCode", "webIdentityToken", "sAMLAssertion",
-        "authenticationCode1", "authenticationCode2", "base32StringSeed", "qRCodePNG",
+        "authenticationCode1", "authenticationCode2", "base32StringSeed", "qRCodePNG", "secretString", "secretBinary",
     }
 )  # fmt: skip
 

@@ -24,7 +24,7 @@ NOT_EMULATED: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         "CloudTrail",
-        "calls to IAM, STS, Organizations, EventBridge, CloudTrail only, in order, once, after a fixed delay; of stacks only their roles",
+        "calls to IAM, STS, Organizations, EventBridge, CloudTrail, Secrets Manager, in order, once, delayed; of stacks only their roles",
     ),
     ("IAM", "no service or resource control policies, no quotas, no eventual consistency; a trusted principal need not exist"),
     ("IAM", "ArnLike crosses colons; unknown calls: AddClientIDToOpenIDConnectProvider, UpdateOpenIDConnectProviderThumbprint"),

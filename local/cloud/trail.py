@@ -29,7 +29,7 @@ READ_AGAINST = {
     "ministack.services.eventbridge:_put_events": "ebcda0f38061",
 }
 
-LOGGED_SERVICES: Final = ("iam", "sts", "organizations", "events", "cloudtrail")
+LOGGED_SERVICES: Final = ("iam", "sts", "organizations", "events", "cloudtrail", "secretsmanager")
 DEFAULT_DELAY_SECONDS: Final = 0.2
 
 _log = logging.getLogger("local.cloud")

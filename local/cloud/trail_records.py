@@ -1,4 +1,4 @@
-"""CloudTrail records of calls to IAM, STS, Organizations, EventBridge and CloudTrail, in the shapes of real ones."""
+"""CloudTrail records of calls to IAM, STS, Organizations, EventBridge, CloudTrail and Secrets Manager, in the shapes of real ones."""
 
 import json
 import re

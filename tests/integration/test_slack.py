@@ -8,6 +8,8 @@ import urllib.request
 
 import pytest
 
+from doorward.aws.suspensions import DynamoSuspensions
+from doorward.people.model import BY_SLACK
 from doorward_cli.api import Refused
 from doorward_cli.deciding import one_finding
 from doorward_cli.linking import bind, offer, remove, wait
@@ -32,6 +34,7 @@ from local.world import (
 )
 from tests.integration.emulated import unique
 from tests.integration.test_decide import EVERYBODY, SOON_SECONDS, closed, signed_in
+from tests.integration.test_identity import end
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
@@ -212,3 +215,28 @@ def test_a_critical_finding_is_not_slacks_alone(doorward: Installation, linked: 
     told(doorward, SLACK_ANN, "signed with AWS credentials")
     assert one_finding(signed_in(doorward, JOE), finding_id)["decisions"]["apply"]["state"] == "open"
     assert not closed(doorward, name)
+
+
+def test_once_anybody_else_has_read_the_signing_secret_slack_decides_nothing_until_a_person_ends_that(
+    doorward: Installation, linked: None, asked: tuple[str, SlackMessage, str]
+) -> None:
+    """The function that checks signatures has read it before, and nobody minded."""
+    finding_id, message, name = asked
+    dynamodb, table = doorward.stack.client("dynamodb", HUB.id), doorward.outputs["LedgerTableName"]
+    suspensions = DynamoSuspensions(dynamodb, table)
+    assert doorward.alerts("slack-suspended") == []
+    doorward.stack.client("secretsmanager", HUB.id).get_secret_value(SecretId="slack-signing-secret")
+    suspension = doorward.stack.until(lambda: suspensions.of(BY_SLACK), "decisions by Slack to be suspended")
+    assert suspension is not None
+    try:
+        (alert,) = doorward.stack.until(lambda: doorward.alerts("slack-suspended"), "the alert")
+        assert (alert.detail["severity"], alert.detail["account"]["id"]) == ("critical", HUB.id)
+        assert doorward.slack.click(SLACK_ANN, message, "apply").status == 200
+        told(doorward, SLACK_ANN, "Decisions by slack do not count at present")
+        assert one_finding(signed_in(doorward, JOE), finding_id)["decisions"]["apply"]["state"] == "not asked"
+        assert not is_closed(doorward, name)
+    finally:
+        end(dynamodb, table, suspension)
+    assert doorward.slack.click(SLACK_ANN, message, "apply").status == 200
+    doorward.stack.until(lambda: is_closed(doorward, name), "the approved remedy to be written")
+    assert [each.detail["severity"] for each in doorward.alerts("slack-suspended")] in (["critical"], ["critical", "high"])  # its end

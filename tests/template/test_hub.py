@@ -216,6 +216,7 @@ PERMISSIONS = {
             "GuardRule",
             "OwnRoleRule",
             "OwnServicesRule",
+            "SigningSecretRule",
             "NotifyRule",
             "DigestRule",
             "HeldBackRule",
@@ -452,7 +453,7 @@ def test_every_rule_on_cloudtrail_events_sees_all_management_events_and_pins_sou
     rules = {name: rule["Properties"] for name, rule in resources_of(hub, "AWS::Events::Rule").items()}
     ours = {"NotifyRule", "CaseRule"}
     on_cloudtrail = {name: rule for name, rule in rules.items() if name not in ours and "ScheduleExpression" not in rule}
-    assert len(on_cloudtrail) == 10
+    assert len(on_cloudtrail) == 11
     for name, rule in on_cloudtrail.items():
         assert rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", name
         assert set(rule["EventPattern"]["detail-type"]) <= CLOUDTRAIL, name
@@ -558,8 +559,9 @@ def _may_send(policies: Template, rule_name: str, queue: str) -> bool:
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
             assert statement["Principal"] == {"Service": "events.amazonaws.com"}
             sources = as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+            condition = {"SigningSecretRule": "DecidesBySlack"}.get(rule_name, "TellsManagement")
             arn = {"Fn::GetAtt": [rule_name, "Arn"]}
-            if arn in sources or {"Fn::If": ["TellsManagement", arn, {"Ref": "AWS::NoValue"}]} in sources:
+            if arn in sources or {"Fn::If": [condition, arn, {"Ref": "AWS::NoValue"}]} in sources:
                 return True
     return False
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from doorward.events.guard import SECRET_READS
 from doorward.events.model import Change, GuardEvent, OrganizationEvent, SessionEvent, Skipped, SkipReason
 from doorward.events.records import CHANGE_EVENTS, GUARD_EVENTS, ORGANIZATION_EVENTS, SESSION_EVENTS, parse_envelope
 from tests.template.conftest import REPOSITORY, events_of, parsed, resources_of
@@ -97,6 +98,7 @@ OPENS_A_DOOR = {"iam.amazonaws.com": {"AcquireRole", "CreateRole", "UpdateAssume
         (("SessionRule",), {**SESSION_EVENTS, **OPENS_A_DOOR}),
         (("OrganizationRule", "IdentityCenterRule"), ORGANIZATION_EVENTS),
         (("GuardRule", "OwnServicesRule"), GUARD_EVENTS),
+        (("SigningSecretRule",), SECRET_READS),
     ],
     ids=lambda each: "-".join(each) if isinstance(each, tuple) else "",
 )
@@ -340,7 +342,13 @@ def test_the_hubs_default_bus_hands_what_touches_doorward_to_the_guard_and_to_th
     event: dict[str, Any], expected: set[str]
 ) -> None:
     on_the_default_bus = {each: rule for each, rule in rules_of("template.yaml").items() if "EventBusName" not in rule}
-    assert set(on_the_default_bus) == {"OwnServicesRule", "TellManagementRule", "TellManagementOfStoresRule", "RedriveRule"}
+    assert set(on_the_default_bus) == {
+        "OwnServicesRule",
+        "SigningSecretRule",
+        "TellManagementRule",
+        "TellManagementOfStoresRule",
+        "RedriveRule",
+    }
     assert matched(on_the_default_bus, event) == expected
 
 
