@@ -31,7 +31,7 @@ from doorward.ports.announcing import Message
 from doorward.ports.audit import LastRoot
 from doorward.ports.evidence import Told
 from doorward.ports.facts import Page, Partial
-from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
+from doorward.ports.ledger import ENDS_WAIVERS, PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
 from doorward.ports.notices import Card
 from doorward.ports.organization import Kept
 from doorward.ports.repeats import AskedOtherwise, Given, InProgress
@@ -242,6 +242,7 @@ class FakeLedger:
 
     def due(self, now: datetime, most: int) -> Sequence[Due]:
         cuts = [Due("CUT", due_at, ref) for ref, (_, due_at) in self.cuts.items()]
+        cuts += [Due(ENDS_WAIVERS, head.due_at, ref) for ref, head in self.heads.items() if head.due_at is not None]
         cases = [Due(each.id, each.due_at, each.role_ref) for each in self.cases.values() if each.due_at is not None]
         waiting = [Due(each.id, each.at + PUBLISHED_WITHIN) for each in self.outbox.values() if each.id not in self._published]
         every = (*cases, *cuts, *waiting)
@@ -249,7 +250,12 @@ class FakeLedger:
         return sorted((each for each in put_off if each.due_at <= now), key=lambda each: each.due_at)[:most]
 
     def put_off(self, due: Due, until: datetime) -> None:
-        if any(each == due for each in self.due(due.due_at, len(self.cases) + len(self.cuts) + len(self.outbox))):
+        if not any(each == due for each in self.due(due.due_at, len(self.cases) + len(self.cuts) + len(self.heads) + len(self.outbox))):
+            return
+        if due.id == ENDS_WAIVERS:
+            ref = due.role_ref or ""
+            self.heads[ref] = replace(self.heads[ref], due_at=until)
+        else:
             self._put_off[_key_of(due)] = until
 
     def announce(self, announcement: Announcement) -> bool:
@@ -345,6 +351,9 @@ class FakeQuestions:
 
     def question(self, role_ref: str, question_id: str) -> Question | None:
         return self.kept.get((role_ref, question_id))
+
+    def of_role(self, role_ref: str) -> Sequence[Question]:
+        return [each for (ref, _), each in self.kept.items() if ref == role_ref]
 
     def ask(self, question: Question, by: str, announcement: Announcement | None = None) -> bool:
         if (question.role_ref, question.id) in self.kept:

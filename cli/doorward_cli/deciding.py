@@ -16,12 +16,13 @@ from doorward_cli.tables import print_lines
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow"}
 
 
-def every_finding(api: Api) -> list[dict[str, Any]]:
+def every_finding(api: Api, *, with_dismissed: bool = False) -> list[dict[str, Any]]:
     """All pages. Raises Refused, Unavailable, Misconfigured."""
     found: list[dict[str, Any]] = []
     after = ""
     while True:
-        page = api.call("GET", f"/findings?after={quote(after, safe='')}" if after else "/findings")
+        asked = ([f"after={quote(after, safe='')}"] if after else []) + (["all=true"] if with_dismissed else [])
+        page = api.call("GET", f"/findings?{'&'.join(asked)}" if asked else "/findings")
         found += page["findings"]
         after = page["next"]
         if after is None:
@@ -34,10 +35,12 @@ def one_finding(api: Api, finding_id: str) -> dict[str, Any]:
     return found
 
 
-def say(api: Api, finding: Mapping[str, Any], what: str, *, yes: bool, reason: str) -> dict[str, Any]:
-    """About what was just shown. Raises Refused, Unavailable, Misconfigured."""
+def say(api: Api, finding: Mapping[str, Any], what: str, *, yes: bool, reason: str, until: datetime | None = None) -> dict[str, Any]:
+    """About what was just shown. `until`: of a waiver. Raises Refused, Unavailable, Misconfigured."""
     shown = (finding["decisions"].get(what) or {}).get("shown", "0" * 64)
     body = {"answer": "yes" if yes else "no", "shown": shown, "reason": reason}
+    if until is not None:
+        body["until"] = until.isoformat()
     said: dict[str, Any] = api.call("POST", f"/findings/{finding['finding_id']}/{what}", body)
     return said
 
@@ -69,8 +72,9 @@ def print_list(findings: list[dict[str, Any]]) -> None:
     print_lines(_list_lines(findings))
 
 
-def print_finding(finding: Mapping[str, Any]) -> None:
-    print_lines(_finding_lines(finding))
+def print_finding(finding: Mapping[str, Any], stream: IO[str] | None = None) -> None:
+    """`stream` None: standard output."""
+    print_lines(_finding_lines(finding), stream)
 
 
 def print_baseline(shown: Mapping[str, Any]) -> None:
@@ -85,7 +89,8 @@ def _list_lines(findings: list[dict[str, Any]]) -> Iterator[tuple[int, Text]]:
     for each in findings:
         style = _STYLES.get(each["severity"], "")
         yield 0, Text().append(f"{each['severity']:<9}", style=style).append(_safe(f"{each['finding_id']}  {each['role_ref']}"))
-        yield 2, Text(_safe(f"{each['action']}: {', '.join(each['rules'])}; since {each['opened_at'][:16]}"), style="dim")
+        hidden = "dismissed; " if each["dismissed"] else ""
+        yield 2, Text(_safe(f"{hidden}{each['action']}: {', '.join(each['rules'])}; since {each['opened_at'][:16]}"), style="dim")
     if not findings:
         yield 0, Text("No finding stands.", style="green")
 
@@ -99,16 +104,24 @@ def _finding_lines(finding: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
             yield 4, Text(_safe(f"proof  {witness_in_words(each['witness'])}"), style="dim")
     actor, event = finding.get("actor") or {}, finding.get("event") or {}
     yield 2, Text(_safe(f"changed by {actor.get('arn') or actor.get('kind')} ({event.get('name')} at {event.get('time')})"))
-    proposal = finding.get("proposal")
-    if proposal is None:
+    proposal, undo = finding.get("proposal"), finding.get("undo")
+    if undo is not None:
+        yield 2, Text(f"a remedy was written; undone for {undo['hours']} hours, this would be put back:", style="bold")
+        yield from _diff_lines(undo["diff"])
+    elif proposal is not None:
+        yield 2, Text(_safe(f"proposed: {proposal['kind']}"), style="bold")
+        yield from _diff_lines(proposal["diff"])
+    else:
         yield 2, Text("no remedy is proved: mend the policy by hand")
-        return
-    yield 2, Text(_safe(f"proposed: {proposal['kind']}"), style="bold")
-    for line in proposal["diff"]:
-        yield 4, Text(_safe(line), style={"+": "green", "-": "red"}.get(line[:1], "dim"))
     for what, decision in finding["decisions"].items():
+        until = f" until {decision['until']}" if decision.get("until") else ""
         missing = f"; it takes {decision['missing']}" if decision["missing"] else ""
-        yield 2, Text(_safe(f"{what}: {decision['state']}{missing}"))
+        yield 2, Text(_safe(f"{what}{until}: {decision['state']}{missing}"))
+
+
+def _diff_lines(diff: list[str]) -> Iterator[tuple[int, Text]]:
+    for line in diff:
+        yield 4, Text(_safe(line), style={"+": "green", "-": "red"}.get(line[:1], "dim"))
 
 
 def _baseline_lines(shown: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
@@ -121,8 +134,7 @@ def _baseline_lines(shown: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
         yield 2, Text("what stands is what is accepted", style="green")
         return
     yield 2, Text("what stands differs:", style="bold")
-    for line in shown["diff"]:
-        yield 4, Text(_safe(line), style={"+": "green", "-": "red"}.get(line[:1], "dim"))
+    yield from _diff_lines(shown["diff"])
     missing = f"; it takes {shown['missing']}" if shown["missing"] else ""
     yield 2, Text(_safe(f"accept: {shown['state']}{missing}"))
 

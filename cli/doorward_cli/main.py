@@ -414,14 +414,21 @@ _YES_OPTION = Annotated[bool, typer.Option("--yes", help="Do not ask once more."
 _FINDING_ARGUMENT = Annotated[str, typer.Argument(metavar="FINDING", help="Its id, dw-…")]
 
 
+_REASON_OPTION = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stays in the ledger.")]
+
+
 @findings_app.command("list")
-def findings_list_command(api: _API_OPTION = None, format_: _FORMAT_OPTION = "table") -> int:
+def findings_list_command(
+    every: Annotated[bool, typer.Option("--all", help="Those that people dismissed, too.")] = False,
+    api: _API_OPTION = None,
+    format_: _FORMAT_OPTION = "table",
+) -> int:
     """Show the findings that stand. Exit status: 0 none, 1 some, 2 wrong usage or not for you, 3 the API failed."""
     from doorward_cli import deciding
     from doorward_cli.api import Api
 
     _check_format(format_)
-    findings = _answered(lambda: deciding.every_finding(Api(api)))
+    findings = _answered(lambda: deciding.every_finding(Api(api), with_dismissed=every))
     if format_ == "json":
         deciding.write_json(findings, sys.stdout)
     else:
@@ -445,21 +452,72 @@ def findings_show_command(finding: _FINDING_ARGUMENT, api: _API_OPTION = None, f
 
 
 @findings_app.command("apply")
-def findings_apply_command(
+def findings_apply_command(  # noqa: PLR0917 - typer passes them by name
     finding: _FINDING_ARGUMENT,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the audit.")] = "",
+    reason: _REASON_OPTION = "",
     no: _NO_OPTION = False,
     yes: _YES_OPTION = False,
     api: _API_OPTION = None,
+    format_: _FORMAT_OPTION = "table",
 ) -> int:
     """Say yes, or no, to the proposed remedy. Exit status: 0 said, 1 not said after all, 2 wrong usage or not for you, 3 the API failed."""
+    return _decide(finding, "apply", reason, api, format_, no=no, is_sure=yes)
+
+
+@findings_app.command("waive")
+def findings_waive_command(  # noqa: PLR0917 - typer passes them by name
+    finding: _FINDING_ARGUMENT,
+    until: Annotated[str, typer.Option("--until", metavar="TIME", help="When it ends, within ninety days, with a time zone.")],
+    reason: _REASON_OPTION = "",
+    no: _NO_OPTION = False,
+    yes: _YES_OPTION = False,
+    api: _API_OPTION = None,
+    format_: _FORMAT_OPTION = "table",
+) -> int:
+    """Say yes, or no, to accepting what was found until a time; whatever else comes in is found. Exit status: as of apply."""
+    return _decide(finding, "waive", reason, api, format_, until=_time("--until", until), no=no, is_sure=yes)
+
+
+@findings_app.command("dismiss")
+def findings_dismiss_command(  # noqa: PLR0917 - typer passes them by name
+    finding: _FINDING_ARGUMENT,
+    reason: _REASON_OPTION = "",
+    no: _NO_OPTION = False,
+    yes: _YES_OPTION = False,
+    api: _API_OPTION = None,
+    format_: _FORMAT_OPTION = "table",
+) -> int:
+    """Say yes, or no, to hearing no more of it; it stands, and is back where something else is found. Exit status: as of apply."""
+    return _decide(finding, "dismiss", reason, api, format_, no=no, is_sure=yes)
+
+
+@app.command("undo")
+def undo_command(  # noqa: PLR0917 - typer passes them by name
+    finding: _FINDING_ARGUMENT,
+    reason: _REASON_OPTION = "",
+    no: _NO_OPTION = False,
+    yes: _YES_OPTION = False,
+    api: _API_OPTION = None,
+    format_: _FORMAT_OPTION = "table",
+) -> int:
+    """Say yes, or no, to putting back what a remedy replaced, for a day. Exit status: as of findings apply."""
+    return _decide(finding, "undo", reason, api, format_, no=no, is_sure=yes)
+
+
+def _decide(
+    finding: str, what: str, reason: str, api: str | None, format_: str, *, until: datetime | None = None, no: bool, is_sure: bool
+) -> int:
+    """Shows the finding, asks, and says it about what was shown."""
     from doorward_cli import deciding
     from doorward_cli.api import Api
 
+    _check_format(format_)
     client = Api(api)
     found = _answered(lambda: deciding.one_finding(client, finding))
-    deciding.print_finding(found)
-    return _say_to_this(lambda: deciding.say(client, found, "apply", yes=not no, reason=reason), no=no, is_sure=yes)
+    deciding.print_finding(found, sys.stderr if format_ == "json" else None)
+    return _say_to_this(
+        lambda: deciding.say(client, found, what, yes=not no, reason=reason, until=until), no=no, is_sure=is_sure, format_=format_
+    )
 
 
 @app.command("hold")
@@ -544,13 +602,17 @@ def grants_link_command(
     return DONE
 
 
-def _say_to_this(say: Callable[[], dict[str, Any]], *, no: bool, is_sure: bool) -> int:
+def _say_to_this(say: Callable[[], dict[str, Any]], *, no: bool, is_sure: bool, format_: str = "table") -> int:
     """Says it, once whoever reads what was just printed is sure."""
     from doorward_cli import deciding
 
     if not is_sure and not typer.confirm(f"Say {'no' if no else 'yes'} to this?", err=True):
         return REPORTED
-    deciding.print_answer(_answered(say))
+    said = _answered(say)
+    if format_ == "json":
+        deciding.write_json(said, sys.stdout)
+    else:
+        deciding.print_answer(said)
     return DONE
 
 

@@ -18,6 +18,7 @@ from doorward.aws.api import (
     after_in,
     answered,
     answered_before,
+    flag_of,
     hold_in,
     kept_of,
     key_of,
@@ -28,13 +29,15 @@ from doorward.aws.api import (
     slack_user_in,
     slack_user_of,
     text_of,
+    waive_in,
 )
+from doorward.decisions.model import Answer
 from doorward.decisions.telling import question_as_json
 from doorward.errors import DoorwardError
 from doorward.people.model import Caller, Refusal, id_of
 from doorward.ports.repeats import AskedOtherwise, InProgress
 from doorward.usecases.accept_baseline import accept_baseline, show_baseline
-from doorward.usecases.decide_finding import decide_finding
+from doorward.usecases.decide_finding import APPLY, DISMISS, UNDO, decide_finding
 from doorward.usecases.hold_role import hold_role
 from doorward.usecases.link_slack import bind_link, offer_link, show_links, unbind_link
 from doorward.usecases.list_findings import list_findings, show_finding
@@ -105,7 +108,9 @@ def _linked(said: dict[str, Any] | Refusal) -> Response[str]:
 @app.get("/findings")
 def findings() -> Response[str]:
     _caller()
-    return answered(200, list_findings(after_in(app.current_event.query_string_parameters), bootstrap.finding_tools()))
+    asked = app.current_event.query_string_parameters
+    with_dismissed = flag_of(asked, "all")
+    return answered(200, list_findings(after_in(asked), bootstrap.finding_tools(), with_dismissed=with_dismissed))
 
 
 @app.get("/findings/<finding_id>")
@@ -117,9 +122,27 @@ def finding(finding_id: str) -> Response[str]:
 
 @app.post("/findings/<finding_id>/apply")
 def apply(finding_id: str) -> Response[str]:
+    return _decided(finding_id, lambda body: said_in(body, APPLY))
+
+
+@app.post("/findings/<finding_id>/waive")
+def waive(finding_id: str) -> Response[str]:
+    return _decided(finding_id, waive_in)
+
+
+@app.post("/findings/<finding_id>/dismiss")
+def dismiss(finding_id: str) -> Response[str]:
+    return _decided(finding_id, lambda body: said_in(body, DISMISS))
+
+
+@app.post("/findings/<finding_id>/undo")
+def undo(finding_id: str) -> Response[str]:
+    return _decided(finding_id, lambda body: said_in(body, UNDO))
+
+
+def _decided(finding_id: str, said: Callable[[str | None], Answer]) -> Response[str]:
     caller = _caller()
-    said = said_in(app.current_event.body, "apply")
-    decided = decide_finding(finding_id, caller, said, bootstrap.decision_tools())
+    decided = decide_finding(finding_id, caller, said(app.current_event.body), bootstrap.decision_tools())
     return refused(409, decided) if isinstance(decided, Refusal) else answered(200, question_as_json(decided, ""))
 
 

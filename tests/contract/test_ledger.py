@@ -15,7 +15,9 @@ from doorward.errors import Conflict
 from doorward.events.redaction import LARGEST
 from doorward.guardrails.brakes import Write
 from doorward.guardrails.cuts import Cut, Window
-from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
+from doorward.guardrails.model import Waiver, Where
+from doorward.iam.documents import Condition, Principal
+from doorward.ports.ledger import ENDS_WAIVERS, PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
 from tests.contract.tables import create_table
 from tests.fakes import LEASE, START, FakeClock, FakeLedger
 
@@ -223,6 +225,24 @@ def test_what_was_begun_is_due_until_it_is_done(ledger: AnyLedger) -> None:
     ledger.published(announcement.id)
     ledger.close_case(lock, replace(intended, status=CaseStatus.ENDED, due_at=None), Head(1), ENDED)
     assert [each.id for each in ledger.due(later + timedelta(hours=1), 9)] == ["dw-1-ended"]
+
+
+def test_waivers_that_people_decided_are_kept_with_the_head_and_due_at_their_end(ledger: AnyLedger) -> None:
+    lock, end = ledger.lock(REF), START + timedelta(days=10)
+    narrow = Where((Principal("AWS", "999988887777"),), (Condition("StringEquals", "sts:ExternalId", ("a", "b")),))
+    waiver = Waiver("ann, joe", "q-1", START, end, REF, ("external-account",), "AROAX", narrow, decided="q-1")
+    undone = Waiver("ann", "q-2", START, end, REF, ("a", "b"), "AROAX", policy_hash="bad", decided="q-2", undoes="dw-1")
+    head = Head(generation=1, role_id="AROAX", waivers=(waiver, undone), due_at=end)
+    ledger.judged(lock, head)
+    assert (ledger.head(REF), ledger.heads_of([REF])) == (head, {REF: head})
+    assert list(ledger.due(end - timedelta(seconds=1), 9)) == []
+    due = Due(ENDS_WAIVERS, end, REF)
+    assert list(ledger.due(end, 9)) == [due]
+    ledger.put_off(due, end + timedelta(minutes=5))
+    assert list(ledger.due(end, 9)) == []
+    assert ledger.head(REF) == head._replace(due_at=end + timedelta(minutes=5))
+    ledger.judged(lock, head._replace(due_at=None))
+    assert list(ledger.due(end + timedelta(days=1), 9)) == []
 
 
 def test_which_sessions_are_to_end_is_kept_and_due_until_it_is_removed(ledger: AnyLedger) -> None:

@@ -61,6 +61,14 @@ def test_a_question_is_asked_once_and_read_back_as_it_was(questions: AnyQuestion
     assert questions.question("777788889999/other", "q-1") is None
 
 
+def test_what_was_asked_about_a_role_is_found_by_the_role(questions: AnyQuestions) -> None:
+    other = QUESTION._replace(id="q-3")
+    for each in (QUESTION, other, QUESTION._replace(id="q-4", role_ref=f"{REF}-other")):
+        questions.ask(each, "906-ann sigv4")
+    assert sorted(questions.of_role(REF)) == sorted([QUESTION, other])
+    assert questions.of_role("777788889999/other") == []
+
+
 def test_a_transition_counts_only_over_what_was_read(questions: AnyQuestions) -> None:
     questions.ask(QUESTION, "906-ann sigv4")
     questions.move(NEXT, "yes", "906-ann slack", LATER, TOLD)

@@ -4,7 +4,7 @@ import json
 import re
 import traceback
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,14 +17,14 @@ from doorward.aws.api import LONGEST_BODY
 from doorward.errors import Misconfigured, Unavailable
 from doorward.people.model import Caller, Machine, Refusal, Via
 from doorward.usecases import list_findings
-from doorward.usecases.decide_finding import APPLY, shown_hash
+from doorward.usecases.decide_finding import APPLY, DISMISS, UNDO, WAIVE, shown_hash
 from doorward.usecases.serve_api import GUARDED, TooOften
 from tests.fakes import FakeRepeats
 from tests.handlers.test_handlers import load
 from tests.template.conftest import REPOSITORY, parsed, resources_of
 from tests.unit.test_answer_slack import NEW, SlackOffice
-from tests.unit.test_decide_finding import ANN, EVE
-from tests.unit.test_react_to_change import GOOD, ORGANIZATION, role
+from tests.unit.test_decide_finding import ANN, EVE, JOE
+from tests.unit.test_react_to_change import GOOD, ORGANIZATION, STRANGER, role
 
 OPENAPI: dict[str, Any] = yaml.safe_load((REPOSITORY / "docs/openapi.yaml").read_text("utf-8"))
 METHODS = {"get", "post", "put", "delete"}
@@ -83,15 +83,24 @@ class Called:
         hold = {"role": self.office.case.role_ref, "until": until, "reason": SECRET}
         accept = {"role": self.office.case.role_ref, **self.answer()}
         slack = {"team_id": "T0ACME", "user_id": "U0NEW"}
-        bodies = {"/findings/{finding_id}/apply": self.answer(), "/roles/hold": hold, "/roles/baseline": accept, "/me/slack": slack}
+        days = (self.office.world.clock.now() + timedelta(days=9)).isoformat()
+        bodies = {
+            "/findings/{finding_id}/apply": self.answer(),
+            "/findings/{finding_id}/waive": {**self.answer(WAIVE), "until": days},
+            "/findings/{finding_id}/dismiss": self.answer(DISMISS),
+            "/findings/{finding_id}/undo": self.answer(),
+            "/roles/hold": hold,
+            "/roles/baseline": accept,
+            "/me/slack": slack,
+        }
         return bodies.get(path)
 
     def query(self, path: str) -> dict[str, str] | None:
         queries = {"/roles/baseline": {"role": self.office.case.role_ref}, "/me/slack": {"team_id": "T0ACME", "user_id": "U0NEW"}}
         return queries.get(path)
 
-    def answer(self, *, yes: bool = True) -> dict[str, str]:
-        return {"answer": "yes" if yes else "no", "shown": shown_hash(self.office.case, APPLY) or "", "reason": SECRET}
+    def answer(self, what: str = APPLY) -> dict[str, str]:
+        return {"answer": "yes", "shown": shown_hash(self.office.case, what) or "", "reason": SECRET}
 
 
 def assert_as_documented(method: str, path: str, status: int, content_type: str, said: Any) -> None:
@@ -244,6 +253,75 @@ def test_a_role_is_held_by_whoever_may(called: Called) -> None:
     assert (status, said["state"], said["what"]) == (200, "approved", "hold")
     assert called.office.carried_out() == ["done"]
     assert [each.scope for each in called.office.world.brakes.stops] == [f"role {called.office.case.role_ref}"]
+
+
+def test_a_finding_is_waived_by_two_who_are_shown_the_same(called: Called) -> None:
+    path = f"/findings/{called.finding}/waive"
+    body = called.body("/findings/{finding_id}/waive") or {}
+    status, said = called("POST", path, body)
+    until = datetime.fromisoformat(body["until"]).replace(microsecond=0)
+    assert (status, said["state"], said["until"]) == (200, "open", until.isoformat())
+    shown = called("GET", f"/findings/{called.finding}")[1]["decisions"]["waive"]
+    assert (shown["state"], shown["until"], bool(shown["missing"])) == ("open", said["until"], True)
+    called.caller = Caller(JOE, Via.SIGV4)
+    assert called("POST", path, {**body, "shown": shown["shown"], "until": shown["until"]})[1]["state"] == "approved"
+    assert called.office.carried_out() == ["done"]
+    assert called("GET", "/findings")[1]["findings"] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"until": None},
+        {"until": "tomorrow"},
+        {"until": "2027-01-31T18:00:00"},
+        {"until": 7},
+        {"until": "0001-01-01T00:00:00+23:59"},
+        {"by": "joe"},
+    ],
+)
+def test_what_is_no_waiver_is_refused_and_changes_nothing(called: Called, wrong: dict[str, Any]) -> None:
+    body = {**(called.body("/findings/{finding_id}/waive") or {}), **wrong}
+    assert called("POST", f"/findings/{called.finding}/waive", body)[0] == 400
+    assert called("POST", f"/findings/{called.finding}/waive", {**body, "until": "2099-01-31T18:00:00Z", "by": "x"})[0] == 400
+    assert called.office.world.questions.kept == {}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"until": "2099-01-31T18:00:00Z"}, {"until": "2020-01-31T18:00:00Z"}, {"reason": ""}, {"shown": "0" * 64}]
+)
+def test_a_waiver_that_must_not_be_is_refused_with_why(called: Called, wrong: dict[str, Any]) -> None:
+    body = {**(called.body("/findings/{finding_id}/waive") or {}), **wrong}
+    assert called("POST", f"/findings/{called.finding}/waive", body)[0] == 409
+    assert called.office.world.questions.kept == {}
+
+
+def test_a_dismissed_finding_is_listed_where_all_are_asked_for(called: Called) -> None:
+    finding = called.finding
+    assert called("POST", f"/findings/{finding}/dismiss", called.answer(DISMISS))[1]["state"] == "approved"
+    assert called.office.carried_out() == ["done"]
+    for query, listed in ((None, []), ({"all": "false"}, []), ({"all": "true"}, [(finding, True)])):
+        page = called("GET", "/findings", query=query)[1]["findings"]
+        assert [(each["finding_id"], each["dismissed"]) for each in page] == listed
+    for wrong in ("perhaps", "", "True"):
+        assert called("GET", "/findings", query={"all": wrong})[0] == 400
+    assert called("POST", f"/findings/{finding}/dismiss", called.answer())[0] == 409
+
+
+def test_what_was_written_is_shown_with_what_would_be_put_back_and_undone_by_two(called: Called) -> None:
+    finding = called.finding
+    called("POST", f"/findings/{finding}/apply", called.answer())
+    called.office.carried_out()
+    shown = called("GET", f"/findings/{finding}")[1]
+    assert (set(shown["decisions"]), shown["undo"]["hours"]) == ({UNDO}, 24)
+    assert any(STRANGER in line for line in shown["undo"]["diff"] if line.startswith("+"))
+    body = {"answer": "yes", "shown": shown["decisions"][UNDO]["shown"], "reason": SECRET}
+    assert called("POST", f"/findings/{finding}/undo", body)[1]["state"] == "open"
+    called.caller = Caller(JOE, Via.SIGV4)
+    assert called("POST", f"/findings/{finding}/undo", body)[1]["state"] == "approved"
+    assert called.office.carried_out() == ["done"]
+    assert called("GET", f"/findings/{finding}")[1]["undo"] is None
+    assert called("POST", f"/findings/{finding}/undo", body)[0] == 409
 
 
 @pytest.mark.parametrize(

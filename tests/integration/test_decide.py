@@ -13,7 +13,7 @@ from doorward_cli.deciding import accept, every_finding, hold, one_finding, say,
 from local import identity_center
 from local.installation import Installation, People, trusting
 from local.slack import SlackMessage
-from local.world import ANN, JANE, JOE, PROD, REGION, SLACK_CHANNEL, STRANGER, Person
+from local.world import ANN, HUB, JANE, JOE, PROD, REGION, SLACK_CHANNEL, STRANGER, Person
 from tests.integration.emulated import allowing, unique, user
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
@@ -85,6 +85,79 @@ def test_a_no_of_somebody_who_may_leaves_it_open_for_good(doorward: Installation
     with pytest.raises(Refused, match="decided already"):
         say(ann, one_finding(ann, finding_id), "apply", yes=True, reason="")
     assert not closed(doorward, name)
+
+
+def test_two_waive_a_finding_and_it_stays_open_until_the_waiver_ends(
+    doorward: Installation, finding: tuple[str, str], people: dict[str, People]
+) -> None:
+    finding_id, name = finding
+    ref, api = f"{PROD.id}/{name}", signed_in(doorward, ANN)
+    until = datetime.now(UTC) + timedelta(days=9)
+    assert say(api, one_finding(api, finding_id), "waive", yes=True, reason="CHANGE-7", until=until)["state"] == "open"
+    api = signed_in(doorward, JOE)
+    shown = one_finding(api, finding_id)
+    until = datetime.fromisoformat(shown["decisions"]["waive"]["until"])
+    assert say(api, shown, "waive", yes=True, reason="", until=until)["state"] == "approved"
+    doorward.stack.until(lambda: doorward.cases(ref)[0]["status"] == "ended", "the finding to be waived")
+    people[PROD.id].developer().update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(EVERYBODY))
+    doorward.stack.until(lambda: doorward.outcomes(ref, "UpdateAssumeRolePolicy"), "the next change to be judged")
+    assert doorward.outcomes(ref, "UpdateAssumeRolePolicy") == ["passed"]
+    assert (closed(doorward, name), len(doorward.cases(ref))) == (False, 1)
+    assert finding_id not in [each["finding_id"] for each in every_finding(api, with_dismissed=True)]
+    end_waivers(doorward, ref)
+    doorward.stack.until(lambda: len(doorward.cases(ref)) > 1, "what was waived to be found again")
+    last = json.loads(doorward.cases(ref)[-1]["detail"])
+    assert (last["action"], {each["rule"] for each in last["findings"]}) == ("ask", {"world-assumable", "waiver-expired"})
+    assert not closed(doorward, name)
+
+
+def end_waivers(doorward: Installation, ref: str) -> None:
+    """As if the days had gone by, and finish_started had come by at their end."""
+    table, key = doorward.outputs["LedgerTableName"], {"pk": {"S": f"ROLE#{ref}"}, "sk": {"S": "HEAD"}}
+    dynamodb = doorward.stack.client("dynamodb", HUB.id)
+    waivers = json.loads(dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]["waivers"]["S"])
+    over = datetime.now(UTC).isoformat()
+    dynamodb.update_item(
+        TableName=table,
+        Key=key,
+        UpdateExpression="SET waivers = :waivers, due_at = :over",
+        ExpressionAttributeValues={":waivers": {"S": json.dumps([{**each, "until": over} for each in waivers])}, ":over": {"S": over}},
+    )
+    doorward.invoke("FinishStartedFunction")
+
+
+def test_two_undo_a_remedy_and_it_is_written_again_at_the_end(doorward: Installation, people: dict[str, People]) -> None:
+    name, developer = unique("undone"), people[PROD.id].developer()
+    ref = f"{PROD.id}/{name}"
+    developer.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(STRANGERS))
+    doorward.stack.until(lambda: doorward.trust_policy(PROD, name) != STRANGERS, "the hole to be closed")
+    (case,) = doorward.stack.until(lambda: [each for each in doorward.cases(ref) if each["status"] == "remedied"], "its end") or []
+    finding_id, remedied = json.loads(case["detail"])["finding_id"], doorward.trust_policy(PROD, name)
+    for person, state in ((ANN, "open"), (JOE, "approved")):
+        api = signed_in(doorward, person)
+        shown = one_finding(api, finding_id)
+        assert shown["findings"][0]["witness"] is not None
+        assert say(api, shown, "undo", yes=True, reason="it broke the export")["state"] == state
+    doorward.stack.until(lambda: doorward.trust_policy(PROD, name) == STRANGERS, "what was replaced to be put back")
+    echoes = doorward.stack.until(lambda: doorward.outcomes(ref, "UpdateAssumeRolePolicy")[1:], "both writes of ours to come back")
+    assert set(echoes or []) == {"passed"}
+    assert doorward.trust_policy(PROD, name) == STRANGERS
+    end_waivers(doorward, ref)
+    doorward.stack.until(lambda: doorward.trust_policy(PROD, name) == remedied, "the same remedy to be written again")
+    (again,) = [each for each in doorward.cases(ref) if each["status"] == "remedied" and each["sk"] != case["sk"]]
+    assert json.loads(again["detail"])["approver"] == f"{ANN.user_name}, {JOE.user_name}"
+
+
+def test_one_dismisses_a_finding_and_it_is_listed_with_all(doorward: Installation, finding: tuple[str, str]) -> None:
+    api = signed_in(doorward, ANN)
+    assert say(api, one_finding(api, finding[0]), "dismiss", yes=True, reason="known")["state"] == "approved"
+
+    def listed(*, with_dismissed: bool) -> dict[str, bool]:
+        return {each["finding_id"]: each["dismissed"] for each in every_finding(api, with_dismissed=with_dismissed)}
+
+    doorward.stack.until(lambda: finding[0] not in listed(with_dismissed=False), "it to be hidden")
+    assert listed(with_dismissed=True)[finding[0]] is True
+    assert not closed(doorward, finding[1])
 
 
 def test_who_may_not_decide_sees_it_and_changes_nothing(doorward: Installation, finding: tuple[str, str]) -> None:

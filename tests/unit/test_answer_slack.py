@@ -7,11 +7,12 @@ import pytest
 from doorward.decisions.actions import ACTIONS
 from doorward.decisions.model import State
 from doorward.errors import Misconfigured, Throttled, Unavailable
+from doorward.findings.dismissal import is_dismissed
 from doorward.people.model import Caller, Machine, Refusal, SlackUser, Via
 from doorward.ports.slack import Interaction, Kind, Link
 from doorward.usecases import link_slack
 from doorward.usecases.answer_slack import Tools, answer_slack
-from doorward.usecases.decide_finding import APPLY, choices_of, shown_hash
+from doorward.usecases.decide_finding import APPLY, DISMISS, choices_of, shown_hash
 from doorward.usecases.link_slack import DETECTION, WITHIN, bind_link, hash_of_code, offer_link, show_links, unbind_link
 from tests.fakes import START, FakeDesk, FakeLinks
 from tests.unit.test_decide_finding import ANN, EVE, JOE, PAYMENTS, Office, replace_deciders
@@ -86,6 +87,14 @@ def test_a_double_click_and_a_message_that_comes_twice_are_done_once(office: Sla
     assert (outcome, "decided already" in told) == ("refused", True)
     assert office.carried_out() == ["reverted"]
     assert len(office.world.roles.writes) == 1
+
+
+def test_what_is_dismissed_by_its_button_is_hidden(office: SlackOffice) -> None:
+    told = next(each for each in office.world.ledger.outbox.values() if each.detail_type == "TrustViolationFound")
+    choice = next(each for each in choices_of(told.detail_type, told.detail) if each.what == DISMISS)
+    assert office.submits(OF_ANN, "dismiss", f"{choice.about}/{choice.shown}", reason="known")[0] == "approved"
+    assert office.carried_out() == ["done"]
+    assert is_dismissed(office.case.detail)
 
 
 @pytest.mark.parametrize("failure", [Unavailable("Slack does not answer"), Misconfigured("no_permission")])

@@ -48,7 +48,7 @@ def detail_types() -> set[str]:
     """Of events on the bus, as the use cases announce them."""
     modules = [*(ROOT / "layers/doorward/doorward/usecases").glob("*.py"), *(ROOT / "layers/doorward/doorward/decisions").glob("*.py")]
     source = "\n".join(each.read_text("utf-8") for each in modules)
-    ends = "Found|Ended|Changed|Failed|Reverted|Back|Verified|Unread|Undecidable|Accepted|Awaited|Made|CarriedOut|Withdrawn|Expired"
+    ends = "Found|Ended|Changed|Failed|Reverted|Undone|Back|Verified|Unread|Undecidable|Accepted|Awaited|Made|CarriedOut|Withdrawn|Expired"
     return set(re.findall(rf'"((?:Trust|Suspicious|Guard|Organization|Decision)[A-Za-z]*(?:{ends}))"', source))
 
 

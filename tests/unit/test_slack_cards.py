@@ -40,8 +40,8 @@ def buttons_of(card: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_a_finding_that_asks_has_a_button_for_each_answer() -> None:
     buttons = buttons_of(render_card(message()))
-    assert [each["action_id"] for each in buttons] == ["apply", "refuse", "hold"]
-    apply, refuse, hold = buttons
+    assert [each["action_id"] for each in buttons] == ["apply", "refuse", "dismiss", "hold"]
+    apply, refuse, _, hold = buttons
     assert apply["value"] == refuse["value"]
     assert re.fullmatch(r"dw-1/[0-9a-f]{64}", apply["value"])
     assert (apply["style"], "confirm" in apply, "confirm" in refuse) == ("primary", True, False)
@@ -59,7 +59,7 @@ def test_what_is_over_has_no_buttons(detail_type: str) -> None:
 
 
 def test_without_a_proved_remedy_there_is_nothing_to_say_yes_to() -> None:
-    assert [each.what for each in message(proposal=None).choices] == ["hold"]
+    assert "apply" not in [each.what for each in message(proposal=None).choices]
 
 
 def test_another_policy_or_remedy_is_another_button() -> None:

@@ -269,6 +269,18 @@ class TestWhatNobodyGotToIsAskedForAgain:
         days = [judged_under("", Guardrails(waivers=(waiver,)), START + timedelta(days=each)) for each in range(5)]
         assert [each == days[0] for each in days] == [True, True, False, True, True]
 
+    def test_a_role_is_looked_at_once_a_waiver_that_people_decided_for_it_has_begun_and_once_it_has_ended(self) -> None:
+        world = World(detail("x"), detail("y"))
+        world.sweep()
+        now, ref = world.clock.now(), f"{PROD}/x"
+        waiver = Waiver("ann", "q-1", now, now + timedelta(minutes=10), ref, ("external-account",), "AROAX", decided="q-1")
+        world.ledger.heads[ref] = replace(world.ledger.heads[ref], waivers=(waiver,))
+        assert world.sweep() == [("x", Cause.FACTS)]
+        assert world.sweep() == []
+        world.clock.sleep(600)
+        assert world.sweep() == [("x", Cause.FACTS)]
+        assert world.sweep() == []
+
     def test_whatever_is_known_each_role_is_looked_at_once_a_day_some_each_hour(self) -> None:
         world = World(*(detail(f"r{number}") for number in range(240)), size=300)
         world.sweep()
@@ -404,7 +416,7 @@ def looked_at(seen: Swept) -> dict[str, Judged]:
 
 
 def hints_of(seen: Swept, judged: dict[str, Judged], before: Swept | None = None) -> tuple[Hint, ...]:
-    return compare(PROD, before, seen, judged=judged, open_cases={}, under="", now=START)
+    return compare(PROD, before, seen, judged=judged, open_cases={}, under=lambda _name: "", now=START)
 
 
 ASKED = {"account_id": PROD, "sweep": "s1", "asked": START.isoformat()}

@@ -40,6 +40,9 @@ else:
         lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u: _new(
             cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u)
         ),
+        lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v: _new(
+            cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v)
+        ),
     )
     # What reads the field at a place is the same in every class.
     _Numbered = namedtuple("_Numbered", [f"field_{place}" for place in range(len(_CONSTRUCTORS))])  # noqa: PYI024 - no types to tell

@@ -7,7 +7,7 @@ https://www.rfc-editor.org/rfc/rfc9457
 import json
 import re
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -71,9 +71,23 @@ def answered_before(kept: Mapping[str, str]) -> Response[str]:
     return Response(int(kept["status"]), kept["type"], kept["body"], _HEADERS)
 
 
+def flag_of(parameters: Mapping[str, str] | None, name: str) -> bool:
+    """`true` or `false`; false where it is not there. Raises Denied."""
+    text = (parameters or {}).get(name)
+    if text not in {None, "true", "false"}:
+        raise _malformed(f"{name}: must be true or false")
+    return text == "true"
+
+
 def said_in(body: str | None, what: str) -> Answer:
     """`{"answer": "yes" or "no", "shown": …, "reason": …}`. Raises Denied."""
     return _answer(_object(body, {"answer", "shown", "reason"}), what)
+
+
+def waive_in(body: str | None) -> Answer:
+    """`{"answer": …, "shown": …, "until": …, "reason": …}`. Raises Denied."""
+    said = _object(body, {"answer", "shown", "until", "reason"})
+    return _answer(said, "waive")._replace(until=_time(said.get("until")))
 
 
 def _answer(said: Mapping[str, Any], what: str) -> Answer:
@@ -109,16 +123,20 @@ def after_in(parameters: Mapping[str, str] | None) -> str:
 def hold_in(body: str | None) -> Hold:
     """`{"role": …, "until": …, "reason": …}`. Raises Denied."""
     said = _object(body, {"role", "until", "reason"})
-    role_ref, until, reason = role_ref_of(said.get("role")), said.get("until"), _reason(said)
-    try:
-        time = datetime.fromisoformat(until) if isinstance(until, str) else None
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise _malformed("until: must be a time with its zone, such as 2027-01-31T18:00:00+00:00")
+    role_ref, until, reason = role_ref_of(said.get("role")), _time(said.get("until")), _reason(said)
     if not reason:
         raise _malformed("reason: is missing; everybody is told it")
-    return Hold(role_ref, time, reason)
+    return Hold(role_ref, until, reason)
+
+
+def _time(text: object) -> datetime:
+    try:
+        time = datetime.fromisoformat(text) if isinstance(text, str) else None
+        if time is not None and time.tzinfo is not None:
+            return time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise _malformed("until: must be a time with its zone, such as 2027-01-31T18:00:00+00:00")
 
 
 def slack_user_in(body: str | None) -> SlackUser:

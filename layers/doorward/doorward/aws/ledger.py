@@ -2,7 +2,7 @@
 
 Ledger table, `pk` / `sk`:
     ROLE#<account>/<name>   LOCK              owner, until (epoch seconds)
-    ROLE#<account>/<name>   HEAD              where the role stands
+    ROLE#<account>/<name>   HEAD              where the role stands, with the waivers that people decided
     ROLE#<account>/<name>   CASE#<id>         one bad policy, from found to closed
     ROLE#<account>/<name>   CUT               which sessions of the role are to be ended
     ROLE#<account>/<name>   QUESTION:<id>     what people decide about the role: doorward/aws/questions.py
@@ -18,7 +18,7 @@ Baselines table:
     ROLE#<account>/<name>   VERSION#<role_id>#<hash>   every compliant version seen; replaced_at: when a violation took its place
 
 Every value is text or a number; what has more shape is JSON text. `ttl` is epoch seconds. What is begun and not done has `agenda` ("due")
-and `due_at`, the keys of the index `agenda`: cases, and announcements that are not published.
+and `due_at`, the keys of the index `agenda`: cases, heads with waivers, and announcements that are not published.
 """
 
 import json
@@ -33,7 +33,7 @@ from doorward.errors import Conflict
 from doorward.findings.model import RemedyKind
 from doorward.guardrails.brakes import Write
 from doorward.ports.clock import Clock
-from doorward.ports.ledger import PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
+from doorward.ports.ledger import ENDS_WAIVERS, PUBLISHED_WITHIN, Announcement, Baseline, Case, CaseStatus, Due, EventOutcome, Head, Lock
 from doorward.ports.questions import FOLLOWS_QUESTION
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
     from doorward.guardrails.cuts import Cut
+    from doorward.guardrails.model import Waiver
 
 # Longer than a function may run (template.yaml, Timeout), so that a lock is lost only by the dead.
 LEASE = timedelta(seconds=90)
@@ -219,7 +220,7 @@ class DynamoLedger:
     def put_off(self, due: Due, until: datetime) -> None:
         key = _outbox_key(due.id, "ANNOUNCEMENT")
         if due.role_ref is not None:
-            is_case = due.id != "CUT" and not due.id.startswith(FOLLOWS_QUESTION)
+            is_case = due.id not in {"CUT", ENDS_WAIVERS} and not due.id.startswith(FOLLOWS_QUESTION)
             key = _role_key(due.role_ref, f"CASE#{due.id}" if is_case else due.id)
         condition_held(
             f"putting off {due.id}",
@@ -358,6 +359,8 @@ class DynamoLedger:
                 stands_hash=head.stands_hash or None,
                 stands_since=_text_of(head.stands_since),
                 writes=json.dumps([(_text_of(each.at), each.over_hash, each.author) for each in head.writes]) if head.writes else None,
+                waivers=_text_of_waivers(head),
+                **_on_agenda(head.due_at),
             )
         )
 
@@ -424,7 +427,25 @@ def _head(item: Mapping[str, str]) -> Head:
         stands_hash=item.get("stands_hash", ""),
         stands_since=_time(item.get("stands_since")),
         writes=tuple(Write(datetime.fromisoformat(at), over, author) for at, over, author in json.loads(item.get("writes", "[]"))),
+        waivers=_waivers(item.get("waivers")),
+        due_at=_time(item.get("due_at")),
     )
+
+
+def _text_of_waivers(head: Head) -> str | None:
+    if not head.waivers:
+        return None
+    from doorward.guardrails.decided import waivers_as_text  # of a thousand roles one has any
+
+    return waivers_as_text(head.waivers)
+
+
+def _waivers(text: str | None) -> "tuple[Waiver, ...]":
+    if text is None:
+        return ()
+    from doorward.guardrails.decided import waivers_from_text
+
+    return waivers_from_text(text)
 
 
 def _value(value: str | float | None) -> dict[str, Any]:

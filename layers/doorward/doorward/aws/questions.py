@@ -5,7 +5,7 @@ Ledger table, `pk` / `sk`:
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +40,16 @@ class DynamoQuestions:
         with translated(f"reading question {question_id}"):
             item = self._dynamodb.get_item(TableName=self._table, Key=_key(role_ref, question_id), ConsistentRead=True).get("Item")
         return None if item is None else _question(json.loads(item["document"]["S"]))
+
+    def of_role(self, role_ref: str) -> Sequence[Question]:
+        with translated(f"reading the questions of {role_ref}"):
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :question)",
+                ExpressionAttributeValues={":pk": {"S": f"ROLE#{role_ref}"}, ":question": {"S": FOLLOWS_QUESTION}},
+                ConsistentRead=True,
+            )
+            return [_question(json.loads(each["document"]["S"])) for page in pages for each in page["Items"]]
 
     def ask(self, question: Question, by: str, announcement: Announcement | None = None) -> bool:
         try:

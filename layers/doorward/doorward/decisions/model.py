@@ -50,12 +50,16 @@ class Vote(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """`what` somebody decides. `seen`: `shown_hash` of what he was shown. `reason` is in his words."""
+    """`what` somebody decides. `seen`: `shown_hash` of what he was shown. `reason` is in his words.
+
+    `until`: an aware time, of what ends by itself.
+    """
 
     what: str
     yes: bool
     seen: str
     reason: str = ""
+    until: datetime | None = None
 
 
 class Hold(NamedTuple):

@@ -44,6 +44,7 @@ def question_as_json(question: Question, because: str) -> dict[str, Any]:
         "what_to_do": _what_to_do(question),
         "asked_at": question.asked_at.isoformat(),
         "ends_at": question.ends_at.isoformat(),
+        "until": question.detail.get("until"),
     }
 
 
@@ -53,6 +54,10 @@ def _command(question: Question) -> str:
         return f"doorward hold {object_id} --until {question.detail['until']} --reason …"
     if question.what == "accept":
         return f"doorward baseline accept {object_id}"
+    if question.what == "waive":
+        return f"doorward findings waive {object_id} --until {question.detail['until']} --reason …"
+    if question.what == "undo":
+        return f"doorward undo {object_id}"
     return f"doorward findings {question.what} {object_id}"
 
 

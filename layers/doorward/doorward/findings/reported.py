@@ -24,6 +24,7 @@ _OVER: Final = frozenset({"TrustAccessGivenBack", "TrustPolicyReverted", "TrustR
 _HEADLINES: Final = {
     "TrustPolicyUndecidable": "A trust policy could not be judged",
     "TrustRemedyFailed": "A hole in a trust policy could not be closed",
+    "TrustRemedyUndone": "What closed a hole in a trust policy was undone for a while",
 }
 
 

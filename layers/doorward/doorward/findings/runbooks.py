@@ -21,7 +21,7 @@ PAGES: Final = {
         "unusable-action",
         "mixed-callers",
     ),
-    "waivers": ("waiver-expired", "waiver-unused"),
+    "waivers": ("waiver-expired", "waiver-unused", "TrustRemedyUndone"),
     "somebody-came-in": ("external-caller", "opened-door-used", "vendor-session-without-external-id"),
     "break-glass": ("break-glass-used",),
     "doorward-role-used": ("doorward-role-used",),

@@ -59,7 +59,7 @@ def give_back(role: Role, accepted: str, organization: Organization, guardrails:
     # Each request that both let in together is let in by an Allow of one of them, and kept out by no Deny of that one.
     both = stands._replace(statements=(*stands.statements, *added_to(stands.statements, back.document)))
     text = json.dumps(render_document(both))
-    if size(text) > longest_candidate(role) or not _breaks_nothing(role, text, organization, guardrails, now):
+    if size(text) > longest_candidate(role) or not breaks_nothing(role, text, organization, guardrails, now):
         return None
     if newly_allowed(stands, parse_document(text), role, organization, now=now).is_there is False:
         return None
@@ -84,7 +84,7 @@ def accepted_today(role: Role, accepted: str | None, organization: Organization,
         return None
     kept = without_the_gone(document)
     text = accepted if kept == document else json.dumps(render_document(kept))
-    if not _breaks_nothing(role, text, organization, guardrails, now):
+    if not breaks_nothing(role, text, organization, guardrails, now):
         return None
     return Accepted(text, kept, canonical_hash(document))
 
@@ -96,6 +96,13 @@ def without_the_gone(document: Document) -> Document:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     """
     return _without(document, is_unique_id)
+
+
+def text_without_the_gone(document: str) -> str:
+    """The same of a text, which stays as it is where it names none of them. Raises MalformedInput."""
+    policy = parse_document(document)
+    kept = without_the_gone(policy)
+    return document if kept == policy else json.dumps(render_document(kept))
 
 
 def without_other_roles(document: str, others: Collection[str]) -> str:
@@ -170,7 +177,8 @@ def _to_be_put_back(role: Role, accepted: str, organization: Organization, guard
     return None if protected_because(role, organization) is not None else accepted_today(role, accepted, organization, guardrails, now)
 
 
-def _breaks_nothing(role: Role, text: str, organization: Organization, guardrails: Guardrails, now: datetime) -> bool:
+def breaks_nothing(role: Role, text: str, organization: Organization, guardrails: Guardrails, now: datetime) -> bool:
+    """Whether the role could have this trust policy today, as far as guardrails are concerned."""
     # What the role may do is no matter of its trust policy.
     door = role._replace(trust_policy=text, permissions=None, permissions_boundary=None)
     judged = judge(door, organization, guardrails, now=now)

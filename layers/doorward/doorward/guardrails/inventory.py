@@ -5,7 +5,7 @@ Details: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 from zlib import crc32
@@ -118,7 +118,7 @@ def compare(
     *,
     judged: Mapping[str, Judged],
     open_cases: Mapping[str, str],
-    under: str,
+    under: Callable[[str], str],
     now: datetime,
 ) -> tuple[Hint, ...]:
     """One hint for each role that is not as it was looked at last. `before` None: the account was never swept.
@@ -126,13 +126,13 @@ def compare(
     Changes of trust come first; the others in another order each hour, so that no role waits for ever behind those of whoever makes many.
 
     `judged`: by name; what is not in it was never looked at. `open_cases`: ids by name, of roles that may be gone before any sweep saw
-    them.
+    them. `under`: what besides a role of this name a look goes by (`looks.judged_under`).
 
     Nothing is compared with the last sweep but which roles were there: that a hint was sent does not mean that anybody looked.
     """
     hints = [*_gone(account_id, before, after, open_cases, now)]
     for name, role in after.roles.items():
-        look = look_at(role, after.policies, under, now)
+        look = look_at(role, after.policies, under(name), now)
         is_new = before is not None and datetime.fromisoformat(role.created_at) >= before.since
         cause, because = _why(judged.get(name), look, is_new=is_new)
         if cause is not None:

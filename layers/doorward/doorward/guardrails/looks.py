@@ -45,7 +45,10 @@ def out_of_date(look: str) -> str:
 
 
 def judged_under(organization_hash: str, guardrails: Guardrails, now: datetime) -> str:
-    """What besides a role and its organization a look goes by: both files, and which waivers count today."""
+    """What besides a role and its organization a look goes by: both files, and which waivers count now.
+
+    Of a role for which people decided some, those are to be among the guardrails' (guardrails/decided.py).
+    """
     waivers = [each.has_begun(now) and not each.has_ended(now) for each in guardrails.waivers]
     return short_hash([organization_hash, guardrails.hash, waivers])
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from doorward.findings.model import Severity, Waived
 from doorward.guardrails.rules import ALL_RULES
-from doorward.iam.documents import Condition, Principal
+from doorward.iam.documents import Condition, Principal, hash_of_text
 from doorward.iam.matching import matches_glob
 from doorward.organization.model import Account, covers_account
 from doorward.values import NamedTuple
@@ -167,7 +167,11 @@ class CustomRule(NamedTuple):
 class Waiver(NamedTuple):
     """Requests that a person has accepted for one role, until a day. `role` is `ACCOUNT/NAME`; `role_id` binds it to the role's unique id.
 
-    It counts from `since`, and on `until` no more. `rules` are those that it waives.
+    It counts from `since`, and on `until` no more: days, or aware moments. `rules` are those that it waives. `policy_hash` binds it to one
+    trust policy.
+
+    `decided`: the question by which people decided it while Doorward ran (guardrails/decided.py), "" where it stands in the file;
+    `undoes`: the case whose remedy they had undone by it.
     """
 
     owner: str
@@ -178,15 +182,20 @@ class Waiver(NamedTuple):
     rules: tuple[str, ...]
     role_id: str | None = None
     where: Where = Where()
+    policy_hash: str | None = None
+    decided: str = ""
+    undoes: str = ""
 
     def is_for(self, role: Role) -> bool:
-        return self.role == role.ref and self.role_id in {None, role.role_id}
+        if self.role != role.ref or self.role_id not in {None, role.role_id}:
+            return False
+        return self.policy_hash is None or self.policy_hash == hash_of_text(role.trust_policy)
 
     def has_begun(self, now: datetime) -> bool:
-        return now.date() >= self.since
+        return _is_there(self.since, now)
 
     def has_ended(self, now: datetime) -> bool:
-        return now.date() >= self.until
+        return _is_there(self.until, now)
 
     @property
     def is_of_every_request(self) -> bool:
@@ -194,6 +203,11 @@ class Waiver(NamedTuple):
 
     def as_told(self) -> Waived:
         return Waived(self.owner, self.reason, self.until.isoformat())
+
+
+def _is_there(when: date, now: datetime) -> bool:
+    """A moment is a day, too, to Python: it is asked first."""
+    return now >= when if isinstance(when, datetime) else now.date() >= when
 
 
 class Deciders(NamedTuple):
@@ -216,7 +230,7 @@ class Guardrails(NamedTuple):
     `adopted`: the accounts in which more may follow than observing; None: every account that the organization's file describes.
 
     `quiet`: how long a trust policy must stand undisturbed before it can become the accepted one without anybody's word. Of `deciders`
-    the first that covers a role counts.
+    the first that covers a role counts. `longest_waiver`: how long one may last.
     """
 
     mode: Mode = Mode.ALERT
@@ -232,6 +246,7 @@ class Guardrails(NamedTuple):
     boundaries: tuple[Boundary, ...] = ()
     quiet: timedelta = timedelta(hours=24)
     deciders: tuple[Deciders, ...] = ()
+    longest_waiver: timedelta = timedelta(days=90)
 
     def _usual_cap(self, rule_id: str) -> Mode | None:
         """What is below high is told and not written, unless the configuration gives the rule a mode."""

@@ -75,6 +75,7 @@ def guardrails_from(data: object) -> Guardrails:
         boundaries,
         quiet,
         deciders,
+        timedelta(days=longest_days),
     )
 
 

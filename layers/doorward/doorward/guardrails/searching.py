@@ -60,8 +60,8 @@ class Searching:
             )
             said.append(self._about_waiver(WAIVER_EXPIRED, because))
         for each in self._waivers:
-            # What the role may do is looked at elsewhere, and not always known.
-            if each not in self._used and not OF_PERMISSIONS.intersection(each.rules):
+            # What the role may do is looked at elsewhere, and not always known; what people decided goes by itself.
+            if each not in self._used and not OF_PERMISSIONS.intersection(each.rules) and not each.decided:
                 because = f"The waiver of {each.owner} for {', '.join(each.rules)} meets no finding of this role any more; remove it."
                 said.append(self._about_waiver(WAIVER_UNUSED, because))
         return [each for each in said if each.rule in self._setting.rules_on]

@@ -127,7 +127,9 @@ class Gate:
         self._outside_of = outside_of
         self._inside_of = inside_of
         asked = (each.key for statement in document.statements for each in statement.conditions)
-        self.keys = tuple(dict.fromkeys((*asked, *(variables_of(document) if has_variables(document) else ()))))
+        # A request says, too, what keeps it outside of what is accepted.
+        accepted = (each.key for where in outside_of for each in where.conditions)
+        self.keys = tuple(dict.fromkeys((*asked, *(variables_of(document) if has_variables(document) else ()), *accepted)))
         self.also = _from_now_on(int(now.timestamp())) if any(each.lower() in TIME_KEYS for each in self.keys) else ()
 
     def asking_for(self, keys: Iterable[str]) -> "Gate":

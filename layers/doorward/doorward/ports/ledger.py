@@ -19,9 +19,12 @@ from doorward.values import NamedTuple
 
 if TYPE_CHECKING:
     from doorward.guardrails.cuts import Cut
+    from doorward.guardrails.model import Waiver
 
 PUBLISHED_WITHIN: Final = timedelta(seconds=60)
 """An announcement that is older and still in the outbox is taken up by finish_started."""
+ENDS_WAIVERS: Final = "HEAD"
+"""What a hint follows that is about waivers which have ended: they are kept with where the role stands. So it stands on the agenda, too."""
 
 
 class CaseStatus(StrEnum):
@@ -79,6 +82,8 @@ class Head(NamedTuple):
     `stands_hash` and `stands_since`: the compliant policy that was seen last, and since when no look saw another; None after a violation.
 
     `written_at` and `written_for` are the time of our last write and the id of the event that led to it; `writes` are the last ones.
+
+    `waivers` are those that people decided, `due_at` when the next of them ends; None where none does, or its end was dealt with.
     """
 
     generation: int = 0
@@ -91,6 +96,8 @@ class Head(NamedTuple):
     stands_hash: str = ""
     stands_since: datetime | None = None
     writes: tuple[Write, ...] = ()
+    waivers: "tuple[Waiver, ...]" = ()
+    due_at: datetime | None = None
 
 
 class Announcement(NamedTuple):
@@ -220,7 +227,7 @@ class Ledger(Protocol):
 class Due(NamedTuple):
     """Something that was begun and should be done by now: an announcement, or something of one role.
 
-    Of a role a case; as `CUT` the end of sessions; as `QUESTION:` and its id what people decide.
+    Of a role a case; as `CUT` the end of sessions; as `QUESTION:` and its id what people decide; as `HEAD` the end of waivers.
     """
 
     id: str

@@ -1,5 +1,6 @@
 """Questions that people decide, kept: doorward/decisions says what becomes of them."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -16,6 +17,9 @@ class Questions(Protocol):
     """Every method may raise Unavailable. Each write has its audit item and what is announced in the same transaction."""
 
     def question(self, role_ref: str, question_id: str) -> Question | None: ...
+
+    def of_role(self, role_ref: str) -> Sequence[Question]:
+        """All that were ever asked about it and are kept, in no order."""
 
     def ask(self, question: Question, by: str, announcement: Announcement | None = None) -> bool:
         """Keep a new one. False where it was asked before: it is then as it stands."""

@@ -111,7 +111,7 @@ def _finding_lines(finding: Mapping[str, Any]) -> list[str]:
 
 def _what_we_do(detail: Mapping[str, Any]) -> str:
     remedy = detail.get("remedy")
-    if remedy:
+    if remedy and not detail.get("undone"):
         kind = str(remedy.get("kind"))
         sessions = (detail.get("sessions") or {}).get("because")
         done = f"Done by Doorward: {closed_by(kind)} ({kind}), written {detail.get('seconds')} s after the event."

@@ -14,6 +14,7 @@ from typing import Any, Final
 from doorward.errors import Conflict, Misconfigured
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
+from doorward.findings.dismissal import is_dismissed, said
 from doorward.findings.model import Remedy, RemedyKind, Severity, Verdict
 from doorward.guardrails.announcements import describe_case, diff_documents, with_remedy
 from doorward.guardrails.baselines import Becomes
@@ -52,7 +53,8 @@ def carry_out(plan: Plan | Idle, task: Task) -> Result:
         tools.ledger.close_case(task.lock, *plan.closing)
     if isinstance(plan, Idle):
         return plan.result
-    task = replace(task, told_hash=plan.told_hash)
+    task = replace(task, told_hash=plan.told_hash, tools=replace(tools, guardrails=plan.guardrails))
+    tools = task.tools
     for alert in plan.alerts:
         from doorward.usecases.announce_alert import announce_alert
 
@@ -120,6 +122,9 @@ def _pass(plan: Plan, task: Task, head: Head) -> Result:
         head = closing.head
     if plan.unread is None:
         head = _looked(task, head, plan.role, found_hash)
+    if plan.is_waived_by_people:  # it is to be closed at the end of that, and never what is put back
+        tools.ledger.judged(task.lock, replace(head, stands_since=None))
+        return Result("passed", "What it breaks is waived by people.")
     if head.stands_hash != found_hash or head.stands_since is None:
         head = replace(head, stands_hash=found_hash, stands_since=now)
     standing = Standing(plan.role, found_hash, head.stands_since or now, task.change, task.told_hash, now)
@@ -166,16 +171,18 @@ def _told_anew(task: Task, case: Case, announcement: Announcement, before: Case)
     """
     ledger = task.tools.ledger
     announced = False
-    if before.detail["action"] == Action.OBSERVE != case.detail["action"]:
+    if is_dismissed(case.detail):
+        pass  # people want to hear no more of it
+    elif before.detail["action"] == Action.OBSERVE != case.detail["action"]:
         announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{case.detail['mode']}"))
     elif case.detail["action"] not in {before.detail["action"], *_PROMISED} and (
         before.detail["action"] in _PROMISED or case.detail["action"] == Action.ASK
     ):
         announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{case.detail['action']}"))
-    elif case.detail["action"] != Action.OBSERVE and _said(case) - _said(before):
+    elif case.detail["action"] != Action.OBSERVE and said(case.detail) - said(before.detail):
         announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{task.change.event_id}"))
     others = case.detail.get("proposal") != before.detail.get("proposal")  # what people are shown is what would be written now
-    if _said(case) != _said(before) or announced or others or (before.status, before.due_at) != (case.status, case.due_at):
+    if said(case.detail) != said(before.detail) or announced or others or (before.status, before.due_at) != (case.status, case.due_at):
         # Nothing is under way any more, whatever was intended before.
         ledger.intend(task.lock, replace(before, detail=case.detail, status=case.status, due_at=case.due_at))
     return announced
@@ -190,12 +197,6 @@ def _record(plan: Plan, task: Task) -> str:
     return record_case(task.tools.message, plan.role, task.tools.ledger)
 
 
-def _said(case: Case) -> set[tuple[str, str]]:
-    """What of a case depends on more than its trust policy."""
-    found = {(each["rule"], each["severity"]) for each in case.detail["findings"] if each["waiver"] is None}
-    return found | {(each["rule"], "undecidable") for each in case.detail["undecidable"]}
-
-
 def _case(plan: Plan, task: Task, head: Head) -> tuple[Case, Announcement]:
     tools, role, found_hash = task.tools, plan.role, plan.found_hash
     now = tools.clock.now()
@@ -206,6 +207,8 @@ def _case(plan: Plan, task: Task, head: Head) -> tuple[Case, Announcement]:
     is_told_of, before = task.is_told_of(head, found_hash), plan.case
     if before is not None and not is_told_of:
         detail |= {"actor": before.detail["actor"], "event": before.detail["event"]}  # who looks again is not who did it
+    if before is not None and "dismissed" in before.detail:
+        detail |= {"dismissed": before.detail["dismissed"]}
     case = Case(
         id=case_id,
         role_ref=role.ref,
@@ -357,7 +360,15 @@ def close_remedied(case: Case, head: Head, now: datetime, sessions: dict[str, An
     author = str(case.detail["actor"]["arn"] or "")
     writes = (*head.writes, Write(written_at, case.found_hash, author))[-MOST_WRITES:]
     after = Head(
-        case.generation + 1, case.role_id, case.planned_hash or "", written_at, case.event_id, stands_hash=head.stands_hash, writes=writes
+        case.generation + 1,
+        case.role_id,
+        case.planned_hash or "",
+        written_at,
+        case.event_id,
+        stands_hash=head.stands_hash,
+        writes=writes,
+        waivers=head.waivers,
+        due_at=head.due_at,
     )
     return Closing(closed, after, Announcement(f"{case.id}-reverted", "TrustPolicyReverted", detail, now))
 

@@ -16,6 +16,7 @@ _HEADLINES = {
     "TrustAccessGivenBack": "what a role had lost is given back",
     "TrustViolationEnded": "a violation is over",
     "TrustRemedyFailed": "a hole could NOT be closed",
+    "TrustRemedyUndone": "people had a remedy undone, for a while",
     "TrustChangeUnread": "a changed role could not be read",
 }
 

@@ -6,13 +6,15 @@ from typing import Final
 
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
+from doorward.guardrails.decided import with_waivers
 from doorward.guardrails.looks import Look, trust_hash_of
 from doorward.guardrails.model import Role
-from doorward.ports.ledger import Announcement, Case
+from doorward.ports.ledger import ENDS_WAIVERS, Announcement, Case
 from doorward.ports.questions import FOLLOWS_QUESTION
 from doorward.usecases.carry_out import VERIFIED_AFTER
 from doorward.usecases.contain_author import CONTAINS, contain_author
 from doorward.usecases.cut_sessions import FOLLOWS_CUT, end_window, follow_up_cut
+from doorward.usecases.end_waivers import end_waivers
 from doorward.usecases.follow_up_question import follow_up_question
 from doorward.usecases.give_back_lost import GIVES_BACK, give_back_lost
 from doorward.usecases.reaction import Result, Task, policy_hash
@@ -34,6 +36,8 @@ def follow_up(task: Task) -> Result | None:
         return follow_up_question(task)
     if task.change.follows.startswith(CONTAINS):
         return contain_author(task)
+    if task.change.follows == ENDS_WAIVERS:
+        return end_waivers(task)
     case = tools.ledger.case(task.ref, task.change.follows)
     if case is None or (not case.status.is_open and case.due_at is None):
         return Result("known", "Nothing is left to do for this case.")
@@ -52,6 +56,9 @@ def follow_up(task: Task) -> Result | None:
 def _verify(task: Task, case: Case, role: Role | None) -> Result:
     """Under a minute after a write, IAM may still show what stood before."""
     tools = task.tools
+    if case.detail.get("undone"):
+        tools.ledger.follow_up(task.lock, replace(case, due_at=None))
+        return Result("known", "What was written was undone by people meanwhile.")
     now = tools.clock.now()
     is_last = case.closed_at is None or now - case.closed_at >= _LAST - _GRAIN
     if role is None or role.role_id != case.role_id:
@@ -59,7 +66,8 @@ def _verify(task: Task, case: Case, role: Role | None) -> Result:
         return Result("no-such-role", "The role that was written does not exist any more.")
     found_hash = policy_hash(role)
     if case.detail.get(GIVES_BACK) and found_hash in {case.closed_hash, case.planned_hash}:
-        case = give_back_lost(task, case, role)
+        guardrails = with_waivers(tools.guardrails, tools.ledger.head(task.ref).waivers)
+        case = give_back_lost(replace(task, tools=replace(tools, guardrails=guardrails)), case, role)
         found_hash = case.planned_hash or found_hash
     if found_hash in {case.planned_hash, case.closed_hash}:
         count = sum(1 for each in case.steps if each.startswith("looked-at-"))

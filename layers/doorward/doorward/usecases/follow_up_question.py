@@ -10,16 +10,22 @@ from typing import Final
 from doorward.decisions.answering import ended, reminded, what_is_missing
 from doorward.decisions.model import Question, State
 from doorward.decisions.telling import DETAIL_TYPES, question_as_json
+from doorward.events.model import Cause
+from doorward.findings.dismissal import is_dismissed
 from doorward.guardrails.brakes import Stop
 from doorward.guardrails.decide import Action
 from doorward.ports.ledger import Announcement, CaseStatus
 from doorward.ports.questions import FOLLOWS_QUESTION
 from doorward.usecases.accept_baseline import ACCEPT
 from doorward.usecases.carry_out import carry_out
+from doorward.usecases.decide_finding import DISMISS, UNDO, WAIVE
+from doorward.usecases.dismiss_finding import dismiss_finding
 from doorward.usecases.hold_role import HOLD
 from doorward.usecases.keep_baseline import Standing, accept_of_people
 from doorward.usecases.plan_reaction import Idle, plan_reaction
 from doorward.usecases.reaction import Approval, Result, Task
+from doorward.usecases.undo_remedy import undo_remedy
+from doorward.usecases.waive_finding import waive_finding
 
 _BY_DOORWARD: Final = "doorward"
 
@@ -31,13 +37,16 @@ def follow_up_question(task: Task) -> Result:
     if question is None or question.state not in {State.OPEN, State.APPROVED}:
         return Result("known", "There is nothing (any more) that people have to decide, or said yes to.")
     if question.state is State.APPROVED:
-        return {HOLD: _hold, ACCEPT: _accept}.get(question.what, _apply)(question, task)
+        ways = {HOLD: _hold, ACCEPT: _accept, WAIVE: _waive, DISMISS: _dismiss, UNDO: _undo}
+        return ways.get(question.what, _apply)(question, task)
     over = ended(question, now)
     if over is not None:
         return _move(over, "Nobody has decided in time; nothing was done.", task)
     again = reminded(question, now)
     if again is not None:
-        return _move(again, f"It still takes {what_is_missing(question)}.", task)
+        case = task.tools.ledger.case(task.ref, question.about.partition(" ")[2])
+        is_hidden = case is not None and is_dismissed(case.detail)
+        return _move(again, f"It still takes {what_is_missing(question)}.", task, is_told=not is_hidden)
     return Result("waiting", "People have time to decide.")
 
 
@@ -75,7 +84,7 @@ def _accept(question: Question, task: Task) -> Result:
     result = carry_out(plan, task)
     if isinstance(plan, Idle) or (plan.role.role_id, plan.found_hash) != (question.detail["role_id"], question.detail["policy_hash"]):
         return _end(question, State.WITHDRAWN, f"Another trust policy stands than the one that was shown. {result.because}", task)
-    if plan.decision.action is not Action.PASS:
+    if plan.decision.action is not Action.PASS or plan.is_waived_by_people:
         return _end(question, State.WITHDRAWN, f"It breaks a guardrail. {result.because}", task)
     tools = task.tools
     standing = Standing(plan.role, plan.found_hash, task.began, task.change, None, tools.clock.now())
@@ -84,13 +93,30 @@ def _accept(question: Question, task: Task) -> Result:
     return _end(question, State.DONE, "This trust policy is what is put back from now on.", task)
 
 
+def _waive(question: Question, task: Task) -> Result:
+    """What is left is judged before that is kept as done; nobody changed anything, so nothing is written for it."""
+    state, because = waive_finding(question, task)
+    if state is State.DONE:
+        task = replace(task, change=replace(task.change, cause=Cause.FACTS))
+        carry_out(plan_reaction(task), task)
+    return _end(question, state, because, task)
+
+
+def _dismiss(question: Question, task: Task) -> Result:
+    return _end(question, *dismiss_finding(question, task), task)
+
+
+def _undo(question: Question, task: Task) -> Result:
+    return _end(question, *undo_remedy(question, task), task)
+
+
 def _end(question: Question, state: State, because: str, task: Task) -> Result:
     return _move(question._replace(state=state, version=question.version + 1), because, task)
 
 
-def _move(question: Question, because: str, task: Task) -> Result:
+def _move(question: Question, because: str, task: Task, *, is_told: bool = True) -> Result:
     now = task.tools.clock.now()
     detail = question_as_json(question, because)
     announcement = Announcement(f"{question.id}-{question.version}", DETAIL_TYPES[question.state], detail, now)
-    task.tools.questions().move(question, str(question.state), _BY_DOORWARD, now, announcement)
+    task.tools.questions().move(question, str(question.state), _BY_DOORWARD, now, announcement if is_told else None)
     return Result(str(question.state), because)

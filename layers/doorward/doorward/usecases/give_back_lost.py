@@ -38,7 +38,7 @@ def give_back_lost(task: Task, case: Case, role: Role) -> Case:
         try:
             return _written(task, case, role, remedy)
         except Refused:
-            document = _without_the_deleted(task, document)
+            document = without_the_deleted(task, document)
         except (Misconfigured, Conflict):
             break
     # The hole is closed all the same: that what was accepted is not back is what the difference says that was told.
@@ -62,7 +62,7 @@ def _remedy(task: Task, role: Role, accepted: str) -> Remedy | None:
     return give_back(role, accepted, tools.organization, tools.guardrails, now=tools.clock.now())
 
 
-def _without_the_deleted(task: Task, document: str) -> str | None:
+def without_the_deleted(task: Task, document: str) -> str | None:
     """IAM refuses a policy that names a role which does not exist. None where none of ours that it names is gone."""
     tools = task.tools
     named = {arn: arn.split(":")[4] for arn in roles_named_in(document)}

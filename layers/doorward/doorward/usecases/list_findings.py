@@ -6,11 +6,14 @@ from itertools import islice
 from typing import Any, Final
 
 from doorward.decisions.answering import what_is_missing
+from doorward.decisions.model import Question
+from doorward.findings.dismissal import is_dismissed
+from doorward.guardrails.announcements import diff_documents
 from doorward.organization.model import Organization
 from doorward.ports.ledger import Case, Ledger
 from doorward.ports.questions import Questions
 from doorward.usecases.decide import question_id
-from doorward.usecases.decide_finding import DECISIONS, shown_hash
+from doorward.usecases.decide_finding import UNDO, UNDONE_FOR, WAIVE, decisions_about
 
 FORMAT: Final = "doorward.findings/1"
 MOST: Final = 50
@@ -25,14 +28,21 @@ class Tools:
     organization: Organization
 
 
-def list_findings(after: str, tools: Tools) -> dict[str, Any]:
-    """A page of those that stand, by role. `after`: the role ref that the last page ended with, "" for the first. Raises Unavailable."""
+def list_findings(after: str, tools: Tools, *, with_dismissed: bool = False) -> dict[str, Any]:
+    """A page of those that stand, by role. `after`: the role ref that the last page ended with, "" for the first. Raises Unavailable.
+
+    Without dismissed ones a page may be shorter than others, or empty, and more may follow.
+    """
     refs = list(islice(_open_after(after, tools), MOST + 1))
     page, more = refs[:MOST], len(refs) > MOST
     cases = (tools.ledger.case(role_ref, case_id) for role_ref, case_id in page)
     return {
         "format": FORMAT,
-        "findings": [_summary(each) for each in cases if each is not None and each.status.is_open],
+        "findings": [
+            _summary(each)
+            for each in cases
+            if each is not None and each.status.is_open and (with_dismissed or not is_dismissed(each.detail))
+        ],
         "next": page[-1][0] if more else None,
     }
 
@@ -53,13 +63,21 @@ def show_finding(finding_id: str, tools: Tools) -> dict[str, Any] | None:
     case = None if role_ref is None else tools.ledger.case(role_ref, finding_id)
     if case is None:
         return None
+    decisions = decisions_about(case)
     return {
         "format": FORMAT,
         **_summary(case),
         **{each: case.detail.get(each) for each in _SHOWN},
         "proposal": case.detail.get("proposal"),
-        "decisions": {what: _decision(case, shown, tools) for what in DECISIONS if (shown := shown_hash(case, what)) is not None},
+        "undo": _undo(case) if UNDO in decisions else None,
+        "decisions": {what: _decision(case, what, shown, tools) for what, shown in decisions.items()},
     }
+
+
+def _undo(case: Case) -> dict[str, Any]:
+    """What would be put back, and for how long."""
+    hours = int(UNDONE_FOR.total_seconds()) // 3600
+    return {"hours": hours, "diff": diff_documents(case.planned_document or "", case.found_document)}
 
 
 def _summary(case: Case) -> dict[str, Any]:
@@ -71,14 +89,21 @@ def _summary(case: Case) -> dict[str, Any]:
         "severity": case.detail["severity"],
         "action": case.detail["action"],
         "rules": list(dict.fromkeys(rules)),
+        "dismissed": is_dismissed(case.detail),
         "opened_at": case.opened_at.isoformat(),
     }
 
 
-def _decision(case: Case, shown: str, tools: Tools) -> Mapping[str, Any]:
-    """`shown`: what whoever decides says that he saw."""
-    question = tools.questions.question(case.role_ref, question_id(shown))
+def _decision(case: Case, what: str, shown: str, tools: Tools) -> Mapping[str, Any]:
+    """`shown`: what whoever decides says that he saw. Until when it is to be waived is no part of that: what was asked last is told."""
+    question = _last_waiver(case, tools) if what == WAIVE else tools.questions.question(case.role_ref, question_id(shown))
     if question is None:
         return {"shown": shown, "state": "not asked", "yes": [], "missing": ""}
     missing = what_is_missing(question) if question.state.is_open else ""
-    return {"shown": shown, "state": str(question.state), "yes": sorted(question.yes), "missing": missing}
+    until = {"until": question.detail["until"]} if what == WAIVE else {}
+    return {"shown": shown, "state": str(question.state), "yes": sorted(question.yes), "missing": missing, **until}
+
+
+def _last_waiver(case: Case, tools: Tools) -> Question | None:
+    asked = (each for each in tools.questions.of_role(case.role_ref) if (each.about, each.what) == (f"finding {case.id}", WAIVE))
+    return max(asked, key=lambda each: (each.state.is_open, each.asked_at), default=None)

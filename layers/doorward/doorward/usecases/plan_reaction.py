@@ -17,9 +17,10 @@ from doorward.findings.model import Finding, Judgement, Remedy, Verdict
 from doorward.guardrails.authors import Author, author_of
 from doorward.guardrails.brakes import brake_of, budget_of, not_stopped
 from doorward.guardrails.decide import Action, Circumstances, Decision, Former, Rungs, Use, decide, to_close
+from doorward.guardrails.decided import is_over, with_waivers
 from doorward.guardrails.judge import judge
 from doorward.guardrails.looks import Look, out_of_date
-from doorward.guardrails.model import Role
+from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.protected import protected_because
 from doorward.iam.documents import hash_of_text
 from doorward.ports.ledger import Announcement, Baseline, Case, CaseStatus, Head
@@ -74,6 +75,7 @@ class Plan(NamedTuple):
 
     `by_pipeline` is None where no event told who wrote what stands. `author` is his ARN, "" where nobody knows. `unread`: why what the role
     may do could not be read: raised in the end, so that the event comes again. `told_hash`: of what the event carries, as IAM shows it.
+    `guardrails`: those that it was judged by, with the waivers that people decided.
     `proposed`: the remedy that people are shown where they have to decide, None where there is none.
     `contains`: the ARN of an author who is to be denied everything, where somebody has opted into that.
     """
@@ -96,8 +98,17 @@ class Plan(NamedTuple):
     uses: "Callable[[], Uses]"
     unread: DoorwardError | None
     told_hash: str | None
+    guardrails: Guardrails
     contains: str | None
     proposed: Callable[[], Remedy | None]
+
+    @property
+    def is_waived_by_people(self) -> bool:
+        """Of a policy that passes. One that was put back by an undo may have been in doubt, which leaves nothing to be told as waived."""
+        waivers = self.head.waivers
+        return any(each.undoes and each.is_for(self.role) for each in waivers) or (
+            self.judgement.verdict is Verdict.WAIVED and bool(waivers)
+        )
 
 
 def plan_reaction(task: Task) -> Plan | Idle:
@@ -123,7 +134,8 @@ def plan_reaction(task: Task) -> Plan | Idle:
     by_pipeline = task.written_by_pipeline(head, case, found_hash, role)
     author_may_come = cause is Cause.TRUST and by_pipeline is None and task.author_may_come()
     role, unread = with_permissions(task, role)
-    judgement = judge(role, tools.organization, tools.guardrails, now=tools.clock.now())
+    task, head, judgement = _judged(task, head, role)
+    tools = task.tools
     accepted = tools.ledger.baseline(role.ref, role.role_id) if judgement.verdict not in _PASSES else None
     if accepted is not None and accepted.ids:
         accepted = as_it_means_today(accepted, tools.ledger)
@@ -183,9 +195,22 @@ def plan_reaction(task: Task) -> Plan | Idle:
         uses=uses,
         unread=unread,
         told_hash=task.told_hash,
+        guardrails=tools.guardrails,
         contains=_contains(task, decision, by, role) if task.is_told_of(head, found_hash) else None,
         proposed=proposed,
     )
+
+
+def _judged(task: Task, head: Head, role: Role) -> tuple[Task, Head, Judgement]:
+    """By the waivers, too, that people decided. Those of which nothing is left are forgotten, and waive nothing any more."""
+    now, organization = task.tools.clock.now(), task.tools.organization
+    guardrails = with_waivers(task.tools.guardrails, head.waivers)
+    judgement = judge(role, organization, guardrails, now=now)
+    left = tuple(each for each in head.waivers if not is_over(each, role, judgement, now))
+    if left != head.waivers:
+        guardrails = with_waivers(task.tools.guardrails, left)
+        judgement = judge(role, organization, guardrails, now=now)
+    return replace(task, tools=replace(task.tools, guardrails=guardrails)), replace(head, waivers=left), judgement
 
 
 def _is_told_but_for_the_gone(task: Task, role: Role) -> bool:

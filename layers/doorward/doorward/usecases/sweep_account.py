@@ -8,7 +8,7 @@ What a hint says is kept by the look that it leads to, and by nobody before: a h
 again by the next sweep.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from doorward.errors import DoorwardError, MalformedInput, Misconfigured, Thrott
 from doorward.findings.alerts import Alert
 from doorward.findings.model import Severity
 from doorward.guard.starving import sweep_crowded, sweep_starved
+from doorward.guardrails.decided import with_waivers
 from doorward.guardrails.inventory import Judged, RoleDigest, Swept, compare, digest_of, principals_of
 from doorward.guardrails.looks import Look, judged_under
 from doorward.guardrails.model import Guardrails, Role
@@ -29,7 +30,7 @@ from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
 from doorward.ports.facts import Inventory, Page, Partial, RolePages
 from doorward.ports.hints import LONGEST_SECONDS, READS_PER_SECOND, Hints
-from doorward.ports.ledger import Ledger
+from doorward.ports.ledger import Head, Ledger
 from doorward.ports.sessions import Expectations
 from doorward.sessions.model import expected_edges
 from doorward.usecases.announce_alert import announce_alert
@@ -172,13 +173,15 @@ def _go_on(asked: _Asked, marker: str | None, seen: Swept, tools: Tools, *, wait
 
 def _finish(asked: _Asked, before: Swept | None, seen: Swept, tools: Tools) -> dict[str, Any]:
     account_id, now = asked.account_id, tools.clock.now()
+    read = tools.ledger.heads_of([f"{account_id}/{each}" for each in seen.roles])  # of those that were ever looked at
+    heads = {ref.partition("/")[2]: head for ref, head in read.items()}
     hints = compare(
         account_id,
         before,
         seen,
-        judged=_judged(account_id, seen.roles, tools),
+        judged={name: Judged(head.role_id, head.judged_hash, Look.from_text(head.looked)) for name, head in heads.items()},
         open_cases=tools.ledger.open_cases(account_id),
-        under=judged_under(tools.organization_hash, tools.guardrails, now),
+        under=_under(heads, tools, now),
         now=now,
     )
     reads = accumulate(each.reads for each in hints)
@@ -190,10 +193,12 @@ def _finish(asked: _Asked, before: Swept | None, seen: Swept, tools: Tools) -> d
     return asked.answer(done=True, roles=len(seen.roles), hints=len(sent), left=len(hints) - len(sent))
 
 
-def _judged(account_id: str, names: Iterable[str], tools: Tools) -> dict[str, Judged]:
-    """Those that were ever looked at."""
-    heads = tools.ledger.heads_of([f"{account_id}/{each}" for each in names])
-    return {ref.split("/", 1)[1]: Judged(head.role_id, head.judged_hash, Look.from_text(head.looked)) for ref, head in heads.items()}
+def _under(heads: Mapping[str, Head], tools: Tools, now: datetime) -> Callable[[str], str]:
+    """What besides a role a look at it goes by; hardly any role has waivers of its own."""
+    under = judged_under(tools.organization_hash, tools.guardrails, now)
+    beside = {name: with_waivers(tools.guardrails, head.waivers) for name, head in heads.items() if head.waivers}
+    own = {name: judged_under(tools.organization_hash, guardrails, now) for name, guardrails in beside.items()}
+    return lambda name: own.get(name, under)
 
 
 def _give_up(asked: _Asked, because: str, tools: Tools) -> dict[str, Any]:
