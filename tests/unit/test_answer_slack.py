@@ -1,5 +1,7 @@
 """What people do in Slack, on fakes: by the same use cases as on the API, as whom they are linked to, and told to them alone."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from doorward.people.model import Caller, Machine, Refusal, SlackUser, Via
 from doorward.ports.slack import Interaction, Kind, Link
 from doorward.usecases import link_slack
 from doorward.usecases.answer_slack import Tools, answer_slack
-from doorward.usecases.decide_finding import APPLY, DISMISS, choices_of, shown_hash
+from doorward.usecases.decide_finding import APPLY, DISMISS, UNDO, WAIVE, choices_of, shown_hash
 from doorward.usecases.link_slack import DETECTION, WITHIN, bind_link, hash_of_code, offer_link, show_links, unbind_link
 from tests.fakes import START, FakeDesk, FakeLinks
 from tests.unit.test_decide_finding import ANN, EVE, JOE, PAYMENTS, Office, replace_deciders
@@ -58,9 +60,12 @@ class SlackOffice(Office):
 
     @property
     def value(self) -> str:
-        """Of the buttons under the message that told of the finding."""
-        told = next(each for each in self.world.ledger.outbox.values() if each.detail_type == "TrustViolationFound")
-        choice = next(each for each in choices_of(told.detail_type, told.detail) if each.what == APPLY)
+        return self.value_of(APPLY)
+
+    def value_of(self, what: str, detail_type: str = "TrustViolationFound") -> str:
+        """Of the buttons under the message that told of this."""
+        told = next(each for each in self.world.ledger.outbox.values() if each.detail_type == detail_type)
+        choice = next(each for each in choices_of(told.detail_type, told.detail) if each.what == what)
         return f"{choice.about}/{choice.shown}"
 
 
@@ -90,11 +95,41 @@ def test_a_double_click_and_a_message_that_comes_twice_are_done_once(office: Sla
 
 
 def test_what_is_dismissed_by_its_button_is_hidden(office: SlackOffice) -> None:
-    told = next(each for each in office.world.ledger.outbox.values() if each.detail_type == "TrustViolationFound")
-    choice = next(each for each in choices_of(told.detail_type, told.detail) if each.what == DISMISS)
-    assert office.submits(OF_ANN, "dismiss", f"{choice.about}/{choice.shown}", reason="known")[0] == "approved"
+    value = office.value_of(DISMISS)
+    assert office.submits(OF_ANN, "dismiss", value, reason="known")[0] == "approved"
     assert office.carried_out() == ["done"]
     assert is_dismissed(office.case.detail)
+
+
+def test_two_who_choose_the_same_day_waive_what_was_found(office: SlackOffice) -> None:
+    value = office.value_of(WAIVE)
+    assert office.presses(OF_ANN, "waive", value)[0] == "asked"
+    assert office.submits(OF_ANN, "waive", value, day="2026-12-24", reason="CHANGE-1")[0] == "open"
+    assert office.submits(OF_ANN, "waive", value, day="2026-12-24", reason="CHANGE-1")[0] == "open"
+    assert office.submits(OF_JOE, "waive", value, day="2026-12-25", reason="CHANGE-1")[0] == "open"
+    assert office.carried_out() == []
+    assert office.submits(OF_JOE, "waive", value, day="2026-12-24", reason="CHANGE-1")[0] == "approved"
+    assert office.carried_out() == ["done"]
+    waivers = office.world.ledger.head(PAYMENTS).waivers
+    assert {each.until for each in waivers} == {datetime(2026, 12, 24, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize("day", ["", "tomorrow", "2027-12-24", "2026-11-24"])
+def test_a_waiver_until_no_day_or_too_late_a_one_is_none(office: SlackOffice, day: str) -> None:
+    value = office.value_of(WAIVE)
+    assert office.submits(OF_ANN, "waive", value, day=day, reason="x")[0] == "refused"
+    assert office.world.questions.kept == {}
+
+
+def test_what_a_remedy_replaced_is_put_back_by_two_by_the_button_under_what_it_did(office: SlackOffice) -> None:
+    found = office.case.found_document
+    assert office.presses(OF_ANN)[0] == "approved"
+    assert office.carried_out() == ["reverted"]
+    value = office.value_of(UNDO, "TrustPolicyReverted")
+    assert office.submits(OF_ANN, "undo", value, reason="it broke the night's run")[0] == "open"
+    assert office.submits(OF_JOE, "undo", value, reason="it did")[0] == "approved"
+    assert office.carried_out() == ["done"]
+    assert json.loads(office.world.roles.roles[PAYMENTS].trust_policy) == json.loads(found)
 
 
 @pytest.mark.parametrize("failure", [Unavailable("Slack does not answer"), Misconfigured("no_permission")])
@@ -235,7 +270,8 @@ def test_a_form_without_its_reason_says_nothing(office: SlackOffice, reason: str
 def test_a_role_is_held_by_a_form(office: SlackOffice) -> None:
     office.behind = frozenset({EVE.user_id})
     assert office.presses(OF_ANN, "hold", f"{PAYMENTS}/")[0] == "asked"
-    assert office.submits(OF_ANN, "hold", f"{PAYMENTS}/", hours="2", reason="a release")[0] == "approved"
+    until = (START + timedelta(hours=2)).isoformat()
+    assert office.submits(OF_ANN, "hold", f"{PAYMENTS}/", hour=until, reason="a release")[0] == "approved"
     assert office.carried_out() == ["done"]
     (stop,) = office.world.brakes.stops
     assert (stop.scope, stop.because) == (f"role {PAYMENTS}", "a release")
@@ -244,16 +280,17 @@ def test_a_role_is_held_by_a_form(office: SlackOffice) -> None:
 @pytest.mark.parametrize(
     ("value", "hours"),
     [
-        (f"{PAYMENTS}/", ""),
-        (f"{PAYMENTS}/", "5"),
-        (f"{PAYMENTS}/", "-1"),
-        (f"{PAYMENTS}/", "²"),
-        ("payments/", "1"),
-        (f"{PAYMENTS}/x", "1"),
+        (f"{PAYMENTS}/", None),
+        (f"{PAYMENTS}/", 5),
+        (f"{PAYMENTS}/", -1),
+        ("payments/", 1),
+        (f"{PAYMENTS}/x", 1),
     ],
 )
-def test_what_is_no_hold_holds_nothing(office: SlackOffice, value: str, hours: str) -> None:
-    assert office.submits(OF_ANN, "hold", value, hours=hours, reason="x")[0] in {"refused", "unknown"}
+def test_what_is_no_hold_holds_nothing(office: SlackOffice, value: str, hours: int | None) -> None:
+    hour = "²" if hours is None else (START + timedelta(hours=hours)).isoformat()
+    assert office.submits(OF_ANN, "hold", value, hour=hour, reason="x")[0] in {"refused", "unknown"}
+    assert office.submits(OF_ANN, "hold", value, reason="x")[0] in {"refused", "unknown"}
     assert office.world.questions.kept == {}
 
 
@@ -261,11 +298,11 @@ def test_what_is_no_hold_holds_nothing(office: SlackOffice, value: str, hours: s
 def test_a_value_that_no_button_of_ours_has_decides_nothing(office: SlackOffice, value: str) -> None:
     for action in ACTIONS:
         assert office.presses(OF_ANN, action, value)[0] == "unknown"
-        assert office.submits(OF_ANN, action, value, hours="1", reason="x")[0] == "unknown"
+        assert office.submits(OF_ANN, action, value, hour="2026-11-24T10:00:00+00:00", day="2026-11-25", reason="x")[0] == "unknown"
     assert (office.world.questions.kept, office.desk.forms) == ({}, [])
 
 
-@pytest.mark.parametrize("action", ["", "waive", "kill-switch", "APPLY"])
+@pytest.mark.parametrize("action", ["", "extend", "kill-switch", "APPLY"])
 def test_a_button_of_no_action_is_said(office: SlackOffice, action: str) -> None:
     assert office.presses(OF_ANN, action)[0] == "unknown"
     assert office.submits(OF_ANN, action, reason="x")[0] == "unknown"

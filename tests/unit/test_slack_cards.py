@@ -40,8 +40,8 @@ def buttons_of(card: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_a_finding_that_asks_has_a_button_for_each_answer() -> None:
     buttons = buttons_of(render_card(message()))
-    assert [each["action_id"] for each in buttons] == ["apply", "refuse", "dismiss", "hold"]
-    apply, refuse, _, hold = buttons
+    assert [each["action_id"] for each in buttons] == ["apply", "refuse", "waive", "dismiss", "hold"]
+    apply, refuse, _, _, hold = buttons
     assert apply["value"] == refuse["value"]
     assert re.fullmatch(r"dw-1/[0-9a-f]{64}", apply["value"])
     assert (apply["style"], "confirm" in apply, "confirm" in refuse) == ("primary", True, False)
@@ -53,7 +53,7 @@ def test_what_asks_nobody_has_no_buttons(changes: dict[str, Any]) -> None:
     assert message(**changes).choices == ()
 
 
-@pytest.mark.parametrize("detail_type", ["TrustPolicyReverted", "TrustViolationEnded", "TrustRemedyFailed", "TrustAccessGivenBack"])
+@pytest.mark.parametrize("detail_type", ["TrustViolationEnded", "TrustRemedyFailed", "TrustAccessGivenBack"])
 def test_what_is_over_has_no_buttons(detail_type: str) -> None:
     assert compose_message(envelope(detail_type, **ASKING)).choices == ()
 

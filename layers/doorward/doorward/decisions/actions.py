@@ -9,7 +9,9 @@ from typing import Final
 from doorward.values import NamedTuple
 
 REASON: Final = "reason"
-HOURS: Final = "hours"
+HOUR: Final = "hour"
+DAY: Final = "day"
+"""Until when, as ISO 8601: a full hour, or the beginning of a day, by UTC. Moments that two people can both name."""
 
 
 class Action(NamedTuple):
@@ -23,9 +25,10 @@ class Action(NamedTuple):
 ACTIONS: Final[Mapping[str, Action]] = {
     "apply": Action("apply"),
     "refuse": Action("apply", yes=False, asks=(REASON,)),
+    "waive": Action("waive", asks=(DAY, REASON)),
     "dismiss": Action("dismiss", asks=(REASON,)),
     "undo": Action("undo", asks=(REASON,)),
-    "hold": Action("hold", asks=(HOURS, REASON)),
+    "hold": Action("hold", asks=(HOUR, REASON)),
 }
 LONGEST_REASON: Final = 1000
 """Characters."""

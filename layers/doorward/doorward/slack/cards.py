@@ -18,6 +18,7 @@ _SIGNS = {"critical": ":red_circle:", "high": ":large_orange_circle:", "medium":
 LABELS: Final[Mapping[str, str]] = {
     "apply": "Apply the remedy",
     "refuse": "Refuse",
+    "waive": "Waive",
     "dismiss": "Dismiss",
     "undo": "Undo the remedy",
     "hold": "Hold the role",

@@ -5,9 +5,10 @@ https://docs.slack.dev/reference/block-kit/blocks/input-block
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from doorward.decisions.actions import ACTIONS, HOURS, LONGEST_REASON, MOST_HOURS, REASON
+from doorward.decisions.actions import ACTIONS, DAY, HOUR, LONGEST_REASON, MOST_HOURS, REASON
 from doorward.errors import MalformedInput
 from doorward.findings.escaping import for_slack
 from doorward.ports.slack import Interaction
@@ -52,7 +53,7 @@ def form_for(interaction: Interaction) -> dict[str, Any]:
         "title": plain("Doorward"),
         "submit": label,
         "close": plain("Cancel"),
-        "blocks": [about, *(_INPUTS[each]() for each in ACTIONS[interaction.what].asks)],
+        "blocks": [about, *(_INPUTS[each](interaction.at) for each in ACTIONS[interaction.what].asks)],
     }
 
 
@@ -60,13 +61,22 @@ def _input(name: str, label: str, element: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "input", "block_id": name, "label": plain(label), "element": {**element, "action_id": name}}
 
 
-def _reason() -> dict[str, Any]:
+def _reason(_at: int) -> dict[str, Any]:
     return _input(REASON, "Why", {"type": "plain_text_input", "multiline": True, "max_length": LONGEST_REASON})
 
 
-def _hours() -> dict[str, Any]:
-    options = [{"text": plain(f"{each} h"), "value": str(each)} for each in range(1, MOST_HOURS + 1)]
-    return _input(HOURS, "For how long", {"type": "static_select", "options": options, "initial_option": options[0]})
+def _hour(at: int) -> dict[str, Any]:
+    """The next full hours."""
+    this = datetime.fromtimestamp(at, UTC).replace(minute=0, second=0)
+    hours = [this + timedelta(hours=each) for each in range(1, MOST_HOURS + 1)]
+    options = [{"text": plain(f"{each:%H:%M} UTC"), "value": each.isoformat()} for each in hours]
+    return _input(HOUR, f"Until; {_THE_SAME}", {"type": "static_select", "options": options, "initial_option": options[0]})
 
 
-_INPUTS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {REASON: _reason, HOURS: _hours}
+def _day(_at: int) -> dict[str, Any]:
+    return _input(DAY, f"Until this day begins (UTC); {_THE_SAME}", {"type": "datepicker"})
+
+
+_INPUTS: Final[Mapping[str, Callable[[int], dict[str, Any]]]] = {REASON: _reason, HOUR: _hour, DAY: _day}
+"""By when the button was pressed, as seconds since 1970."""
+_THE_SAME: Final = "whoever else it takes has to choose the same"

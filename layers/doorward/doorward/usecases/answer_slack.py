@@ -19,10 +19,10 @@ does not take is not given again: what was decided stands, and everybody is told
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from doorward.decisions.actions import ACTIONS, HOURS, LONGEST_REASON, MOST_HOURS, REASON, Action
+from doorward.decisions.actions import ACTIONS, DAY, HOUR, LONGEST_REASON, REASON, Action
 from doorward.decisions.model import Answer, Hold, Question
 from doorward.decisions.telling import question_as_json
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
@@ -111,13 +111,20 @@ def _decide(action: Action, interaction: Interaction, caller: Caller, tools: Too
     reason = interaction.fields.get(REASON, "").strip()
     if len(reason) > LONGEST_REASON or (REASON in action.asks and not reason):
         return Refusal(f"A reason is needed, of at most {LONGEST_REASON} characters.", "Press the button again.")
-    if action.what == HOLD:
-        hours = interaction.fields.get(HOURS, "")
-        if hours not in map(str, range(1, MOST_HOURS + 1)):
-            return Refusal(f"A role is held for one to {MOST_HOURS} hours.", "Press the button again.")
-        until = tools.deciding.clock.now() + timedelta(hours=int(hours))
-        return hold_role(Hold(about, until, reason), caller, tools.role, tools.deciding)
-    return decide_finding(about, caller, Answer(action.what, action.yes, shown, reason), tools.deciding)
+    until = _moment(next((interaction.fields.get(each, "") for each in action.asks if each in {HOUR, DAY}), ""))
+    if action.what != HOLD:
+        return decide_finding(about, caller, Answer(action.what, action.yes, shown, reason, until), tools.deciding)
+    if until is None:
+        return Refusal("A role is held until some time.", "Press the button again.")
+    return hold_role(Hold(about, until, reason), caller, tools.role, tools.deciding)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _is_ours(action: Action, value: str) -> bool:

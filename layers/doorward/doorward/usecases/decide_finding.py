@@ -107,11 +107,12 @@ def shown_hash(case: Case, what: str) -> str | None:
 
 
 def choices_of(detail_type: str, detail: Mapping[str, Any]) -> tuple[Choice, ...]:
-    """What people can decide about what they are told of: nothing, but where a finding asks them."""
-    if detail_type not in {"TrustViolationFound", "TrustPolicyUndecidable"} or detail.get("action") != Action.ASK:
+    """What people can decide about what they are told of: where a finding asks them, and where a remedy was written."""
+    asks = detail_type in {"TrustViolationFound", "TrustPolicyUndecidable"} and detail.get("action") == Action.ASK
+    if not asks and detail_type != "TrustPolicyReverted":
         return ()
-    choices = (Choice(what, str(detail.get("finding_id")), shown) for what, shown in decisions_in(detail).items())
-    return (*choices, Choice(HOLD, str(detail.get("role_ref")), ""))
+    choices = tuple(Choice(what, str(detail.get("finding_id")), shown) for what, shown in decisions_in(detail).items())
+    return (*choices, Choice(HOLD, str(detail.get("role_ref")), "")) if asks else choices
 
 
 def waiver_hash(shown: str, until: datetime) -> str:
