@@ -1,6 +1,7 @@
 """Chapters 7 to 11: what keeps the reaction from doing harm, and from being worn out: loops, storms, use, sessions."""
 
 import contextlib
+import html
 import json
 import time
 from collections.abc import Callable
@@ -17,8 +18,9 @@ from doorward.iam.requests import evaluate_json
 from doorward.organization.installation import CONTAINED_POLICY
 from local.chapters.stage import Stage
 from local.installation import new_role, new_user, trusting
+from local.slack import SlackMessage
 from local.stack import StackError
-from local.world import ANN, JANE, PROD, SHARED_SERVICES, STRANGER, VENDOR, Account
+from local.world import ANN, JANE, JOE, PROD, SHARED_SERVICES, SLACK_ANN, SLACK_JANE, STRANGER, VENDOR, Account
 
 _NIGHTLY: Final = f"arn:aws:iam::{SHARED_SERVICES.id}:role/nightly"
 _STRANGER: Final = f"arn:aws:iam::{STRANGER.id}:root"
@@ -190,25 +192,57 @@ def in_use(stage: Stage) -> None:
     stack.assume(VENDOR.id, monitoring, credentials=collector, RoleSessionName="scrape", ExternalId=external_id)
     stage.screen.say("The vendor still comes in. What Doorward would do now can be asked beforehand as well, and nothing of it is done:")
     stage.command("plan", f"{PROD.id}/monitoring", "--by", f"arn:aws:iam::{PROD.id}:user/jane")
-    seconds = _decided(stage, detail["finding_id"])
+    finding_id = detail["finding_id"]
+    seconds = _decided(stage, finding_id)
+    _undone(stage, finding_id, trusting(arn))
     stage.ends(
-        "A role in use, which every remedy would take from its user", "asked; jane may not decide about her own change, ann does", seconds
+        "A role in use, which every remedy would take from its user",
+        "asked; jane may not decide about her own change, ann does, in Slack; two have it undone",
+        seconds,
     )
 
 
 def _decided(stage: Stage, finding_id: str) -> float:
-    """By somebody else than who caused it. Seconds from the decision to the write."""
-    stage.screen.say("A person decides. Not jane, whose change it is: organization.yaml knows her IAM user as hers.")
-    if stage.command_of(JANE, "findings", "apply", finding_id, "--yes"):
+    """By somebody else than who caused it. Seconds from the click to the write."""
+    stage.screen.say("People decide, in Slack. What somebody presses there counts once he has linked his Slack user to himself, by")
+    stage.screen.say(
+        "`doorward grants link`: jane and ann do. jane first, whose change it is (organization.yaml knows her IAM user as hers):"
+    )
+    stage.link(JANE, SLACK_JANE)
+    stage.link(ANN, SLACK_ANN)
+    card = stage.buttons_about(finding_id)
+    told = stage.presses(SLACK_JANE, card, "apply")
+    stage.screen.say(f"  jane presses Apply, and is told: {for_terminal(told)}")
+    if "does not decide" not in told:
         raise StackError("jane has decided about what she did herself")
     decided = time.monotonic()
-    if not stage.command_of(ANN, "findings", "apply", finding_id, "--yes", "--reason", "the vendor is told to use his external ID"):
-        raise StackError("ann was refused")
+    told = stage.presses(SLACK_ANN, card, "apply")
     closed = stage.closed_until(PROD, "monitoring", 1)
     seconds = time.monotonic() - decided
-    approver = json.loads(closed["detail"])["approver"]
-    stage.screen.say(f"{seconds:.2f} s later it is written ({closed['remedy_kind']}), on {approver}'s word.")
+    stage.screen.say(f"  ann presses Apply, and is told: {for_terminal(told)}")
+    stage.screen.say(
+        f"It is written ({closed['remedy_kind']}) after {seconds:.2f} s, on {json.loads(closed['detail'])['approver']}'s word;"
+    )
+    shown = stage.until(lambda: _outcome(stage, card), "the card to show what came of it")
+    stage.screen.say(f"the buttons have made way for what came of it: {for_terminal(shown)}")
     return seconds
+
+
+def _outcome(stage: Stage, card: SlackMessage) -> str | None:
+    """What stands on the card in the place of its buttons, once there are none any more."""
+    now = stage.doorward.slack.workspace.message(card.channel, card.ts)
+    if now is None or any("elements" in block for block in now.blocks):
+        return None
+    return html.unescape(str(now.blocks[-1]["text"]["text"]))
+
+
+def _undone(stage: Stage, finding_id: str, found: dict[str, Any]) -> None:
+    """By two, since it is high; the first shows it."""
+    stage.screen.say("The vendor's work stands still, and nobody of his answers the phone. Two have it undone, for a day:")
+    stage.command_of(ANN, "undo", finding_id, "--yes", "--reason", "the vendor needs a day")
+    stage.command_of(JOE, "undo", finding_id, "--yes", "--reason", "agreed", last=2)
+    stage.until(lambda: stage.doorward.trust_policy(PROD, "monitoring") == found or None, "what was replaced to be put back")
+    stage.screen.say("The very policy that was replaced stands again. When the day is over the role is judged again, and closed again.")
 
 
 def sessions_of_the_window(stage: Stage) -> None:

@@ -5,6 +5,7 @@ Nothing that is shown is written down beforehand: each line comes from the ledge
 
 import html
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from local import identity_center
 from local.installation import Installation, People, Told
 from local.slack import SlackMessage
 from local.stack import StackError
-from local.world import HUB, REGION, Account, Person
+from local.world import HUB, REGION, SLACK_CHANNEL, SLACK_TEAM, Account, Person, SlackUser
 
 LONG_SECONDS: Final = 60.0
 """On a busy machine a function that starts takes many times as long as it does here."""
@@ -110,25 +111,73 @@ class Stage:
             raise StackError(f"doorward {' '.join(arguments)} failed: {done.stderr or done.stdout}")
         self._show(arguments, "", done.stdout)
 
-    def command_of(self, person: Person, *arguments: str) -> bool:
-        """Run `doorward` as somebody whom Identity Center has signed in; show what it prints, or why he is refused. False where he is."""
-        keys = identity_center.sign_in(self.doorward.stack, person)
-        names = {name.upper(): value for name, value in keys.items()}
-        done = self._run(arguments, names | {"DOORWARD_API_URL": self.doorward.api_url})
+    def command_of(self, person: Person, *arguments: str, last: int | None = None) -> bool:
+        """Run `doorward` as somebody whom Identity Center has signed in; show what it prints, or why he is refused. False where he is.
+
+        `last`: so many lines, where the others are known.
+        """
+        done = self._run(arguments, self._keys_of(person))
         if done.returncode not in {DONE, REPORTED, WRONG_INPUT}:
             raise StackError(f"doorward {' '.join(arguments)} failed: {done.stderr or done.stdout}")
-        self._show(arguments, f"   (as {person.user_name})", done.stdout if done.returncode == DONE else done.stderr)
+        self._show(arguments, f"   (as {person.user_name})", done.stdout if done.returncode == DONE else done.stderr, last)
         return done.returncode == DONE
 
+    def link(self, person: Person, user: SlackUser) -> None:
+        """He runs `doorward grants link`, and gives its code in Slack; what it prints is not shown, for the code is his alone."""
+        ref = f"{SLACK_TEAM}/{user.id}"
+        command = [sys.executable, "-m", "doorward_cli.main", "grants", "link", "--slack-user", ref]
+        running = subprocess.Popen(
+            command, env=self._environment(self._keys_of(person)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        with running:
+            printed = ""
+            for line in running.stdout or ():
+                printed += line
+                given = re.search(r"/doorward (link \S+)", line)
+                if given is not None:
+                    self.doorward.slack.command(user, "/doorward", given[1])
+        if running.returncode != DONE:
+            raise StackError(f"{person.user_name} could not be linked to {ref}: {printed}")
+
+    def presses(self, user: SlackUser, message: SlackMessage, action: str) -> str:
+        """What he alone is told of it."""
+        before = len(self.doorward.slack.ephemerals(user))
+        self.doorward.slack.click(user, message, action)
+        told = self.until(lambda: self.doorward.slack.ephemerals(user)[before:], f"{user.name} to be told what came of it")
+        return " ".join(html.unescape(told[0].text).split())
+
+    def buttons_about(self, finding_id: str) -> SlackMessage:
+        """The message to everybody with buttons about a finding."""
+
+        def sent() -> SlackMessage | None:
+            asking = (each for each in self.doorward.slack.messages if each.channel == SLACK_CHANNEL)
+            return next((each for each in asking if any(finding_id in str(block) for block in each.blocks if "elements" in block)), None)
+
+        return self.until(sent, "Slack to have the message with its buttons")
+
     def _run(self, arguments: Sequence[str], credentials: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DOORWARD_"))}
-        environment |= {"AWS_ENDPOINT_URL": self.doorward.stack.url, "AWS_DEFAULT_REGION": REGION, **credentials}
         command = [sys.executable, "-m", "doorward_cli.main", *arguments]
+        environment = self._environment(credentials)
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=self.patience, check=False)
 
-    def _show(self, arguments: Sequence[str], by: str, printed: str) -> None:
+    def _environment(self, credentials: Mapping[str, str]) -> dict[str, str]:
+        others = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DOORWARD_"))}
+        return others | {
+            "AWS_ENDPOINT_URL": self.doorward.stack.url,
+            "AWS_DEFAULT_REGION": REGION,
+            "PYTHONUNBUFFERED": "1",
+            **credentials,
+        }
+
+    def _keys_of(self, person: Person) -> dict[str, str]:
+        """As whom Identity Center has signed in, and where the API is."""
+        keys = identity_center.sign_in(self.doorward.stack, person)
+        return {name.upper(): value for name, value in keys.items()} | {"DOORWARD_API_URL": self.doorward.api_url}
+
+    def _show(self, arguments: Sequence[str], by: str, printed: str, last: int | None = None) -> None:
         self.screen.say(self.screen.paint(f"$ doorward {' '.join(arguments)}{by}", "1"))
-        for line in printed.splitlines():
+        lines = printed.splitlines()
+        for line in lines[-last:] if last else lines:
             self.screen.say(f"  {for_terminal(line)}")
 
     # Waiting and looking

@@ -5,6 +5,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,7 @@ from local.world import (
     Person,
     SlackUser,
 )
+from tests.browser.chromium import driven, program
 from tests.integration.emulated import unique
 from tests.integration.test_decide import EVERYBODY, SOON_SECONDS, closed, signed_in
 from tests.integration.test_identity import end
@@ -131,6 +133,28 @@ def test_a_linked_approver_clicks_and_the_door_is_closed(
     doorward.stack.until(lambda: not has_buttons(doorward, message), "the card to show what came of it")
     links = [each for each in doorward.alerts("slack-linked") if f"{SLACK_TEAM}/{SLACK_ANN.id}" in each.detail["because"]]
     assert len(links) == 1
+
+
+def test_a_finding_is_approved_on_the_page_of_the_stand_in_in_a_real_browser(
+    doorward: Installation, linked: None, asked: tuple[str, SlackMessage, str], tmp_path: Path
+) -> None:
+    finding_id, message, name = asked
+    with driven(program(), tmp_path) as tab:
+        tab.open(doorward.slack.page_url)
+        tab.choose("#as", SLACK_ANN.real_name)
+        tab.click(".who button")
+        apply = f'form:has(input[value^="{message.ts}/"]) .button.primary'
+        assert tab.has(apply), tab.text("#conversation")
+        tab.click(apply)
+        assert "You say yes to exactly what is shown here" in tab.text("dialog")
+        assert not is_closed(doorward, name)
+        tab.click("dialog .primary")
+        doorward.stack.until(lambda: is_closed(doorward, name), "the approved remedy to be written")
+        doorward.stack.until(lambda: not has_buttons(doorward, message), "the card to show what came of it")
+        tab.open(doorward.slack.page_url)
+        assert not tab.has(apply)
+        assert f"apply finding {finding_id}: people said yes" in tab.text("#conversation")  # what she alone was told
+        assert tab.complaints == []
 
 
 def test_who_may_not_decide_is_told_so_and_decides_nothing(

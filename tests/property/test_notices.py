@@ -236,6 +236,7 @@ def test_a_card_shows_what_came_of_it_last_in_any_order(data: st.DataObject, que
             "what": "apply",
             "state": "approved",
             "yes": ["906-ann"],
+            "by": "ann",
             "title": "people said yes",
             "because": f"number {number}.",
             "what_to_do": "Nothing.",
@@ -255,7 +256,7 @@ def test_a_card_shows_what_came_of_it_last_in_any_order(data: st.DataObject, que
     assert cards
     for card in cards if not fails else cards[-1:]:
         assert f"number {questions - 1}." in card.message.outcome
-        assert "Yes: 906-ann." in card.message.outcome
+        assert "On the word of ann." in card.message.outcome
 
 
 def test_of_two_who_change_a_card_at_once_the_newer_is_what_it_shows() -> None:

@@ -26,7 +26,7 @@ _TITLES: Final = {
 
 
 def question_as_json(question: Question, because: str) -> dict[str, Any]:
-    """Of people their ids, and no more."""
+    """Of people their ids, and the names of those on whose word it was approved."""
     account_id = question.role_ref.partition("/")[0]
     return {
         "format": FORMAT,
@@ -39,6 +39,7 @@ def question_as_json(question: Question, because: str) -> dict[str, Any]:
         "state": str(question.state),
         "version": question.version,
         "yes": sorted(question.yes),
+        "by": question.detail.get("by", ""),
         "title": _TITLES[question.state],
         "because": because,
         "what_to_do": _what_to_do(question),

@@ -40,8 +40,7 @@ def outcome_of(message: Message) -> Outcome | None:
     if detail.get("format") != FORMAT or detail.get("state") == "open":
         return None
     at = _announced_at(detail)
-    yes = ", ".join(str(each) for each in detail.get("yes") or ())
-    who = f" Yes: {yes}." if yes else ""
+    who = f" On the word of {detail['by']}." if detail.get("by") else ""
     return Outcome(f"{str(detail.get('title')).capitalize()}, {at:%H:%M} UTC. {detail.get('because')}{who}", at)
 
 
