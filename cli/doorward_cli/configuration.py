@@ -14,9 +14,9 @@ from typing import Any
 
 from doorward.errors import Misconfigured
 from doorward.guardrails.model import Guardrails
-from doorward.guardrails.parsing import configuration_hash, guardrails_from
+from doorward.guardrails.parsing import guardrails_from
 from doorward.organization.model import Organization
-from doorward.organization.parsing import organization_from
+from doorward.organization.parsing import configuration_hash, organization_from
 
 ORGANIZATION_FILE = "organization.yaml"
 GUARDRAILS_FILE = "guardrails.yaml"

@@ -12,8 +12,8 @@ from doorward.findings.model import Finding, Judgement, Severity, StatementRef, 
 from doorward.guardrails.authors import Author, author_of
 from doorward.guardrails.brakes import BUDGET, MOST_WRITES, Brake, Brakes, Braking, Stop, Write, brake_of, budget_of, scopes_of
 from doorward.guardrails.decide import Action, Circumstances, Rungs, Use, decide
-from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope, Undecidable
-from doorward.organization.model import Account, Organization, Pipeline
+from doorward.guardrails.model import Guardrails, Mode, Role, Rule, Scope, Undecidable
+from doorward.organization.model import Account, Match, Organization, Pipeline
 from tests.fakes import START
 
 ROLE = Role("777788889999", "payments", "/", "arn:aws:iam::777788889999:role/payments", "AROAX", "{}")

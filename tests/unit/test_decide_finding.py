@@ -12,8 +12,9 @@ from doorward.errors import Conflict, Throttled, Unavailable
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
 from doorward.guardrails.brakes import Stop
-from doorward.guardrails.model import Deciders, Guardrails, Match, Mode
+from doorward.guardrails.model import Deciders, Guardrails, Mode
 from doorward.iam.documents import hash_of_text
+from doorward.organization.model import Match
 from doorward.people.model import Caller, Machine, Person, Refusal, Via
 from doorward.ports.ledger import Case, Due
 from doorward.usecases.decide import Standing, Tools

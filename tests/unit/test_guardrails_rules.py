@@ -17,11 +17,11 @@ import pytest
 
 from doorward.findings.model import Judgement, Severity, Verdict
 from doorward.guardrails.judge import judge
-from doorward.guardrails.model import Boundary, Guardrails, Match, Permissions, PermissionsPolicy, Role, Rule, Waiver, Where
+from doorward.guardrails.model import Boundary, Guardrails, Permissions, PermissionsPolicy, Role, Rule, Waiver, Where
 from doorward.guardrails.parsing import RULES
 from doorward.guardrails.rules import ALL_RULES
 from doorward.iam.documents import Principal
-from doorward.organization.model import Account, Organization, TrustedAccount, TrustedIssuer
+from doorward.organization.model import Account, Match, Organization, TrustedAccount, TrustedIssuer
 
 REPO = Path(__file__).parents[2]
 TABLES = {path.stem: json.loads(path.read_text()) for path in sorted((REPO / "tests/cases/rules").glob("*.json"))}

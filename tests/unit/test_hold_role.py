@@ -7,7 +7,8 @@ import pytest
 from doorward.decisions.model import Hold, Question, State
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
-from doorward.guardrails.model import Deciders, Match
+from doorward.guardrails.model import Deciders
+from doorward.organization.model import Match
 from doorward.people.model import Caller, Person, Refusal, Via
 from doorward.usecases.hold_role import LONGEST, hold_role
 from tests.unit.test_decide_finding import ANN, EVE, JOE, PAYMENTS, Office

@@ -16,9 +16,9 @@ from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
 from doorward.findings.model import Severity
 from doorward.guard.heartbeats import IAM_EVENTS, Spot
-from doorward.guardrails.model import Guardrails, Match, Mode, Role, Rule, Scope, Undecidable, Waiver
+from doorward.guardrails.model import Guardrails, Mode, Role, Rule, Scope, Undecidable, Waiver
 from doorward.iam.documents import hash_of_text
-from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount, TrustedIssuer
+from doorward.organization.model import Account, Match, Organization, Pipeline, TrustedAccount, TrustedIssuer
 from doorward.ports.ledger import CaseStatus
 from doorward.ports.roles import Refused
 from doorward.usecases.keep_baseline import as_it_means_today

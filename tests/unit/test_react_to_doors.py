@@ -14,7 +14,8 @@ from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause, Change
 from doorward.guard.ours import Ours
 from doorward.guard.tampering import tampering
-from doorward.guardrails.model import Boundary, Match, Permissions, PermissionsPolicy, Role
+from doorward.guardrails.model import Boundary, Permissions, PermissionsPolicy, Role
+from doorward.organization.model import Match
 from tests.unit.test_guard_tampering import call
 from tests.unit.test_react_to_change import BAD, ENFORCE, GOOD, PIPELINE, PROD, STRANGER, VENDOR, World, event, role
 

@@ -9,8 +9,9 @@ import pytest
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
 from doorward.guardrails.brakes import BUDGET, MOST_WRITES, Stop
-from doorward.guardrails.model import Guardrails, Match, Mode
+from doorward.guardrails.model import Guardrails, Mode
 from doorward.guardrails.remedies import QUARANTINE
+from doorward.organization.model import Match
 from doorward.ports.ledger import Baseline
 from doorward.sessions.model import Edge
 from tests.fakes import START

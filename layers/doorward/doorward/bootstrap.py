@@ -453,7 +453,7 @@ def sweep_tools(request: object = None) -> "sweep_account.Tools":
 
 @cache
 def _organization_hash() -> str:
-    from doorward.guardrails.parsing import configuration_hash
+    from doorward.organization.parsing import configuration_hash
 
     return configuration_hash(configuration("organization"))
 

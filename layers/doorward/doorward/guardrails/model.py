@@ -13,8 +13,7 @@ from typing import Literal
 from doorward.findings.model import Severity, Waived
 from doorward.guardrails.rules import ALL_RULES
 from doorward.iam.documents import Condition, Principal, hash_of_text
-from doorward.iam.matching import matches_glob
-from doorward.organization.model import Account, covers_account
+from doorward.organization.model import Account, Match
 from doorward.values import NamedTuple
 
 
@@ -85,29 +84,6 @@ class Rule(NamedTuple):
     severity: Severity | None = None
     mode: Mode | None = None
     enabled: bool = True
-
-
-class Match(NamedTuple):
-    """Which roles. Every given criterion must hold; an `ou` includes those below it; `role_path` is a prefix, `role_name` a glob.
-
-    `tags` are the account's, `role_tags` the role's own.
-    """
-
-    accounts: tuple[str, ...] = ()
-    ou: str | None = None
-    tags: Mapping[str, str] = MappingProxyType({})
-    role_path: str | None = None
-    role_name: str | None = None
-    role_tags: Mapping[str, str] = MappingProxyType({})
-
-    def covers(self, role: Role, account: Account | None) -> bool:
-        """`account` None: nobody described it, so nothing of it fits."""
-        return (
-            covers_account(role.account_id, account, self.accounts, self.ou, self.tags)
-            and (self.role_path is None or role.path.startswith(self.role_path))
-            and (self.role_name is None or matches_glob(self.role_name, role.name))
-            and all(role.tags.get(key) == value for key, value in self.role_tags.items())
-        )
 
 
 class Scope(NamedTuple):

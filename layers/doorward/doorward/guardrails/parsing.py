@@ -1,18 +1,17 @@
 """The guardrails file as values, and the hash that stands in every finding."""
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
-from hashlib import sha256
 
 from doorward.errors import MalformedInput, Misconfigured
 from doorward.findings.model import Severity
-from doorward.guardrails.model import Boundary, CustomRule, Deciders, Guardrails, Match, Mode, Rule, Scope, Undecidable, Waiver, Where
+from doorward.guardrails.model import Boundary, CustomRule, Deciders, Guardrails, Mode, Rule, Scope, Undecidable, Waiver, Where
 from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED
 from doorward.iam.arns import is_account_id
 from doorward.iam.documents import Condition, Principal, parse_conditions
-from doorward.organization.parsing import Fields, account_criteria
+from doorward.organization.model import Match
+from doorward.organization.parsing import Fields, configuration_hash, match_from, some_match_from
 
 RULES: Mapping[str, Severity] = {each.id: each.severity for each in ALL_RULES.values()}
 """Every guardrail there is, with the severity it has where the configuration says none."""
@@ -49,7 +48,7 @@ def guardrails_from(data: object) -> Guardrails:
         rule.refuse_others()
     scopes = fields.objects("scopes", lambda each: _scope(each, known))
     waivers = fields.objects("waivers", lambda each: _waiver(each, known, longest_days))
-    privileged = fields.objects("privileged", lambda each: _some_match(each, "every role would be privileged"))
+    privileged = fields.objects("privileged", lambda each: some_match_from(each, "every role would be privileged"))
     boundaries = fields.objects("boundaries", _boundary)
     deciders = fields.objects("deciders", _deciders)
     quiet = timedelta(hours=fields.whole_number("quiet_hours", 24))
@@ -79,12 +78,6 @@ def guardrails_from(data: object) -> Guardrails:
     )
 
 
-def configuration_hash(data: Mapping[str, object]) -> str:
-    """Hex SHA-256 of the data as canonical JSON, without `hash` itself: comments and order of keys do not count, order of scopes does."""
-    rest = {key: value for key, value in data.items() if key != "hash"}
-    return sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
 def _known_rules(fields: Fields, custom: tuple[CustomRule, ...]) -> Mapping[str, Severity]:
     known = dict(RULES)
     for position, each in enumerate(custom):
@@ -98,7 +91,7 @@ def _scope(fields: Fields, known: Mapping[str, Severity]) -> Scope:
     scope = Scope(
         name=fields.text("name"),
         mode=_required_mode(fields, "mode"),
-        match=_match(fields.object("match")),
+        match=match_from(fields.object("match")),
         rules=fields.mapping("rules", _required_mode),
         severities=fields.mapping("severities", _required_severity),
         undecidable=_undecidable(fields),
@@ -118,34 +111,9 @@ def _scope(fields: Fields, known: Mapping[str, Severity]) -> Scope:
     return scope
 
 
-def _match(fields: Fields) -> Match:
-    accounts, ou, tags = account_criteria(fields)
-    match = Match(
-        accounts,
-        ou,
-        tags,
-        role_path=fields.text_or_none("role_path"),
-        role_name=fields.text_or_none("role_name"),
-        role_tags=fields.mapping("role_tags", Fields.text),
-    )
-    fields.refuse_others()
-    if "role_tags" in fields.names and not match.role_tags:
-        fields.refuse("role_tags", "is empty, so it would cover everything; leave it out or fill it")
-    if match.role_path is not None and not match.role_path.startswith("/"):
-        fields.refuse("role_path", "must begin with a slash")
-    return match
-
-
-def _some_match(fields: Fields, otherwise: str) -> Match:
-    match = _match(fields)
-    if match == Match():
-        fields.refuse("role_path", f"or another criterion is missing; without any, {otherwise}")
-    return match
-
-
 def _boundary(fields: Fields) -> Boundary:
     boundary = Boundary(
-        _some_match(fields.object("match"), "every role would need this boundary"),
+        some_match_from(fields.object("match"), "every role would need this boundary"),
         fields.matching("policy", _BOUNDARY, "the ARN of a managed policy, or the name of one of the role's own account", required=True),
     )
     fields.refuse_others()
@@ -154,7 +122,7 @@ def _boundary(fields: Fields) -> Boundary:
 
 def _deciders(fields: Fields) -> Deciders:
     deciders = Deciders(
-        _some_match(fields.object("match"), "leave `match` itself out") if "match" in fields.names else Match(),
+        some_match_from(fields.object("match"), "leave `match` itself out") if "match" in fields.names else Match(),
         fields.texts("approvers"),
         fields.whole_number("quorum", 1),
         fields.boolean("by_sigv4", default=False),
@@ -189,7 +157,7 @@ def _custom_rule(fields: Fields) -> CustomRule:
         form=form,  # type: ignore[arg-type]
         issuer=callers.text_or_none("issuer"),
         where=Where((), _conditions(callers, "where")),
-        match=_match(fields.object("match")),
+        match=match_from(fields.object("match")),
     )
     callers.refuse_others()
     return rule

@@ -6,10 +6,25 @@ see docs/performance.md.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from doorward.iam.matching import matches_glob
 from doorward.values import NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class DescribedRole(Protocol):
+        """What is known of a role wherever one is matched: `path` begins and ends with a slash, `tags` are its own."""
+
+        @property
+        def account_id(self) -> str: ...
+        @property
+        def name(self) -> str: ...
+        @property
+        def path(self) -> str: ...
+        @property
+        def tags(self) -> Mapping[str, str]: ...
 
 
 class Contact(NamedTuple):
@@ -65,6 +80,29 @@ def covers_account(account_id: str, account: Account | None, accounts: tuple[str
     return (ou is None or account.ou == ou or account.ou.startswith(ou.rstrip("/") + "/")) and all(
         account.tags.get(key) == value for key, value in tags.items()
     )
+
+
+class Match(NamedTuple):
+    """Which roles. Every given criterion must hold; an `ou` includes those below it; `role_path` is a prefix, `role_name` a glob.
+
+    `tags` are the account's, `role_tags` the role's own.
+    """
+
+    accounts: tuple[str, ...] = ()
+    ou: str | None = None
+    tags: Mapping[str, str] = MappingProxyType({})
+    role_path: str | None = None
+    role_name: str | None = None
+    role_tags: Mapping[str, str] = MappingProxyType({})
+
+    def covers(self, role: "DescribedRole", account: Account | None) -> bool:
+        """`account` None: nobody described it, so nothing of it fits."""
+        return (
+            covers_account(role.account_id, account, self.accounts, self.ou, self.tags)
+            and (self.role_path is None or role.path.startswith(self.role_path))
+            and (self.role_name is None or matches_glob(self.role_name, role.name))
+            and all(role.tags.get(key) == value for key, value in self.role_tags.items())
+        )
 
 
 class TrustedAccount(NamedTuple):

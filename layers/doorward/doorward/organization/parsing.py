@@ -4,8 +4,10 @@ Lambda has neither a YAML parser nor jsonschema, so this is complete by itself: 
 first fault. `doorward_cli.configuration` says all faults at once, with file and line.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any, NoReturn
 
 from doorward.errors import Misconfigured
@@ -17,6 +19,7 @@ from doorward.organization.model import (
     Contact,
     Group,
     Identity,
+    Match,
     Networks,
     Notifications,
     Organization,
@@ -385,3 +388,34 @@ class Fields:
         if name not in self._data and default is None:
             self.refuse(name, "missing")
         return self._data.get(name, default)
+
+
+def match_from(fields: "Fields") -> Match:
+    accounts, ou, tags = account_criteria(fields)
+    match = Match(
+        accounts,
+        ou,
+        tags,
+        role_path=fields.text_or_none("role_path"),
+        role_name=fields.text_or_none("role_name"),
+        role_tags=fields.mapping("role_tags", Fields.text),
+    )
+    fields.refuse_others()
+    if "role_tags" in fields.names and not match.role_tags:
+        fields.refuse("role_tags", "is empty, so it would cover everything; leave it out or fill it")
+    if match.role_path is not None and not match.role_path.startswith("/"):
+        fields.refuse("role_path", "must begin with a slash")
+    return match
+
+
+def some_match_from(fields: "Fields", otherwise: str) -> Match:
+    match = match_from(fields)
+    if match == Match():
+        fields.refuse("role_path", f"or another criterion is missing; without any, {otherwise}")
+    return match
+
+
+def configuration_hash(data: Mapping[str, object]) -> str:
+    """Hex SHA-256 of the data as canonical JSON, without `hash` itself: comments and order of keys do not count, order of scopes does."""
+    rest = {key: value for key, value in data.items() if key != "hash"}
+    return sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
