@@ -12,7 +12,7 @@ from moto import mock_aws
 from doorward.aws.audit import DynamoAudit
 from doorward.aws.ledger import DynamoLedger
 from doorward.aws.questions import DynamoQuestions
-from doorward.decisions.model import Question, State, Terms, Vote
+from doorward.decisions.model import Consent, Question, State, Terms, Vote
 from doorward.errors import Conflict
 from doorward.people.model import Via
 from doorward.ports.ledger import Announcement, Due
@@ -22,10 +22,13 @@ from tests.fakes import START, FakeClock, FakeQuestions
 type AnyQuestions = FakeQuestions | DynamoQuestions
 
 REF = "777788889999/payments"
-TERMS = Terms(frozenset({"security"}), quorum=2, by_sigv4=True, escalate_to=frozenset({"directors"}))
+ALSO = frozenset({Consent(frozenset({"payments", "security"}), 2, True, True, frozenset({"directors"})), Consent(frozenset({"security"}))})
+TERMS = Terms(frozenset({"security"}), quorum=2, by_sigv4=True, escalate_to=frozenset({"directors"}), also=ALSO)
 QUESTION = Question("q-1", "finding dw-1", REF, "apply", "cafe", TERMS, START, "doorward", "why", frozenset({"906-eve"}), detail={"a": "b"})
 LATER = START + timedelta(hours=1, microseconds=7)
-NEXT = QUESTION._replace(votes=(Vote("906-ann", Via.SLACK, LATER),), reminded_at=LATER, version=2)
+NEXT = QUESTION._replace(
+    votes=(Vote("906-ann", Via.SLACK, LATER), Vote("906-joe", Via.SIGV4, LATER, frozenset({"security"}))), reminded_at=LATER, version=2
+)
 TOLD = Announcement("q-1-2", "DecisionMade", {"x": 1}, LATER)
 
 

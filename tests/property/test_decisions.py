@@ -1,18 +1,27 @@
 """Whatever is said, by whom, in whatever order: nothing is approved without those whom it takes."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from doorward.decisions.answering import answer, confirmed, ended, is_enough, reminded
-from doorward.decisions.model import Question, State, Terms
+from doorward.decisions.model import Consent, Question, State, Terms, Vote
 from doorward.people.model import Caller, Machine, Person, Refusal, Via
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 GROUPS = ("security", "directors", "developers")
 PEOPLE = tuple(Person(f"906-{number}", f"u{number}", f"U{number}") for number in range(5))
 
+consents = st.builds(
+    Consent,
+    st.frozensets(st.sampled_from(GROUPS)),
+    st.integers(-1, 3),
+    st.booleans(),
+    st.booleans(),
+    st.frozensets(st.sampled_from(GROUPS)),
+)
 terms = st.builds(
     Terms,
     approvers=st.frozensets(st.sampled_from(GROUPS)),
@@ -22,6 +31,7 @@ terms = st.builds(
     remind_every=st.just(timedelta(hours=4)),
     escalate_after=st.just(timedelta(hours=8)),
     escalate_to=st.frozensets(st.sampled_from(GROUPS)),
+    also=st.frozensets(consents, max_size=2),
 )
 questions = st.builds(
     lambda its_terms, parties: Question("q", "finding x", "r", "apply", "cafe", its_terms, START, "doorward", "", frozenset(parties)),
@@ -63,10 +73,31 @@ def test_whatever_is_said_nothing_is_approved_without_those_whom_it_takes(
         assert (question.version > before.version) == (question != before)
     assert question.yes <= valid - question.parties
     if question.state is State.APPROVED:
-        assert is_enough(question.terms, question.votes)
+        assert is_enough(question.terms, question.votes, escalated=question.escalated_at is not None)
         assert len(question.yes) >= max(question.terms.quorum, 1)
         gone = data.draw(st.sets(st.sampled_from([each.user_id for each in PEOPLE])))
         again = confirmed(question, lambda user_id: None if user_id in gone else GROUPS, frozenset(Via))
         assert not again.yes & gone
-        assert (again.state is State.APPROVED) == is_enough(question.terms, again.votes)
+        assert (again.state is State.APPROVED) == is_enough(question.terms, again.votes, escalated=question.escalated_at is not None)
         assert confirmed(again, lambda user_id: None if user_id in gone else GROUPS, frozenset(Via)) == again or again.state is State.OPEN
+
+
+@given(consents, st.lists(st.tuples(st.frozensets(st.sampled_from(GROUPS)), st.sampled_from(Via)), max_size=4), st.booleans())
+def test_a_consent_is_met_as_its_sentence_says_by_trying_everybody_for_every_group(
+    consent: Consent, voters: list[tuple[frozenset[str], Via]], escalated: bool
+) -> None:
+    groups = [each for each, _ in voters]
+    votes = [Vote(PEOPLE[number].user_id, via, START, each) for number, (each, via) in enumerate(voters)]
+    counting = consent.approvers | (consent.escalate_to if escalated else frozenset())
+    wanted = max(consent.quorum, 1)
+    if consent.distinct_groups:
+        met = any(
+            sum(group in each for group, each in zip(order, [groups[at] for at in people], strict=True)) == wanted
+            for order in permutations(sorted(counting), wanted)
+            for people in permutations(range(len(groups)), wanted)
+        )
+    else:
+        met = sum(bool(each & counting) for each in groups) >= wanted
+    met = met and (not consent.by_sigv4 or any(via is Via.SIGV4 for each, via in voters if each & counting))
+    terms = Terms(frozenset(), also=frozenset({consent}))
+    assert is_enough(terms, votes, escalated=escalated) == met

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from doorward.decisions.answering import answer, confirmed, ended, is_enough, reminded, what_is_missing
-from doorward.decisions.model import Question, State, Terms, Vote
+from doorward.decisions.model import Consent, Question, State, Terms, Vote
 from doorward.people.model import Caller, Machine, Person, Refusal, Via
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -165,3 +165,71 @@ class TestTime:
         assert second.escalated_at == NOW + timedelta(hours=8)
         assert isinstance(said(second, by(ANN), groups=("directors",)), Question)
         assert reminded(second, question.ends_at) is None
+
+
+class TestConsents:
+    """What is asked for beside the quorum: rows of the second table."""
+
+    EACH_GROUP = Consent(frozenset({"security", "payments"}), 2, distinct_groups=True)
+
+    def votes(self, **groups: str) -> tuple[Vote, ...]:
+        return tuple(Vote(f"906-{name}", Via.SIGV4, NOW, frozenset(each.split())) for name, each in groups.items())
+
+    @pytest.mark.parametrize(
+        ("consent", "groups", "met"),
+        [
+            (Consent(frozenset({"payments"})), {"jane": "security"}, False),
+            (Consent(frozenset({"payments"})), {"jane": "payments"}, True),
+            (Consent(frozenset({"payments"}), 0), {"jane": "security"}, False),
+            (Consent(frozenset({"payments", "security"}), 2), {"jane": "security", "joe": "security"}, True),
+            (EACH_GROUP, {"jane": "security", "joe": "security"}, False),
+            (EACH_GROUP, {"jane": "security payments"}, False),
+            (EACH_GROUP, {"jane": "security payments", "joe": "security"}, True),
+            (EACH_GROUP, {"jane": "security payments", "joe": "payments"}, True),  # jane stands for the other one then
+            (EACH_GROUP, {"joe": "security", "jane": "security payments"}, True),
+            (Consent(frozenset("abc"), 3, distinct_groups=True), {"u": "a b c", "v": "a", "w": "a"}, False),
+            (Consent(frozenset("abc"), 3, distinct_groups=True), {"u": "a b", "v": "a b", "w": "a c"}, True),
+        ],
+    )
+    def test_a_consent_is_met_by_its_own_groups_alone(self, consent: Consent, groups: dict[str, str], met: bool) -> None:
+        assert is_enough(TERMS._replace(also=frozenset({consent})), self.votes(**groups)) is met
+
+    def test_every_consent_must_be_met_and_one_person_may_meet_several(self) -> None:
+        terms = TERMS._replace(also=frozenset({Consent(frozenset({"security"})), Consent(frozenset({"payments"}))}))
+        assert not is_enough(terms, self.votes(jane="security"))
+        assert is_enough(terms, self.votes(jane="security payments"))
+
+    def test_it_is_signed_by_one_of_its_own_people(self) -> None:
+        terms = TERMS._replace(also=frozenset({Consent(frozenset({"payments"}), by_sigv4=True)}))
+        jane = Vote("906-jane", Via.SLACK, NOW, frozenset({"payments"}))
+        joe = Vote("906-joe", Via.SIGV4, NOW, frozenset({"security"}))
+        assert not is_enough(terms, (jane, joe))
+        assert is_enough(terms, (jane, joe, jane._replace(via=Via.SIGV4)))
+        missing = what_is_missing(QUESTION._replace(terms=terms, votes=(jane, joe)))
+        assert missing == "one decision by the command line or the API, signed with AWS credentials by one of payments"
+
+    def test_escalated_groups_count_only_after_the_escalation(self) -> None:
+        terms = TERMS._replace(also=frozenset({Consent(frozenset({"payments"}), escalate_to=frozenset({"security"}))}))
+        assert not is_enough(terms, self.votes(jane="security"))
+        assert is_enough(terms, self.votes(jane="security"), escalated=True)
+
+    def test_who_has_joined_a_group_since_says_yes_once_more_for_it(self) -> None:
+        terms = Terms(frozenset({"security", "payments"}), also=frozenset({Consent(frozenset({"payments"}))}))
+        waiting = said(QUESTION._replace(terms=terms), by(JANE))
+        assert isinstance(waiting, Question)
+        assert said(waiting, by(JANE)) is waiting
+        approved = said(waiting, by(JANE), groups=("security", "payments"))
+        assert isinstance(approved, Question)
+        assert (approved.state, [each.groups for each in approved.votes]) == (State.APPROVED, [frozenset({"payments"})])
+
+    def test_whoever_answers_counts_for_the_groups_that_he_is_in_then_and_now(self) -> None:
+        question = QUESTION._replace(terms=Terms(frozenset({"security", "payments"}), also=frozenset({self.EACH_GROUP})))
+        waiting = said(question, by(JANE), groups=("security", "elsewhere"))
+        assert isinstance(waiting, Question)
+        assert waiting.votes[0].groups == {"security"}
+        assert what_is_missing(waiting) == "1 more of payments or security, each for another group"
+        approved = said(waiting, by(JOE), groups=("payments",))
+        assert isinstance(approved, Question)
+        assert approved.state is State.APPROVED
+        assert confirmed(approved, lambda user_id: ("payments",) if user_id == JOE.user_id else ("security",), EVERY_WAY) == approved
+        assert confirmed(approved, lambda _id: ("security",), EVERY_WAY).state is State.OPEN

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from doorward.audit.chain import next_item
 from doorward.aws.errors import translated
-from doorward.decisions.model import Question, State, Terms, Vote
+from doorward.decisions.model import Consent, Question, State, Terms, Vote
 from doorward.errors import Conflict
 from doorward.people.model import Via
 from doorward.ports.ledger import Announcement
@@ -109,7 +109,7 @@ def _as_json(question: Question) -> dict[str, Any]:
         "because": question.because,
         "parties": sorted(question.parties),
         "state": str(question.state),
-        "votes": [[each.user_id, str(each.via), each.at.isoformat()] for each in question.votes],
+        "votes": [[each.user_id, str(each.via), each.at.isoformat(), *sorted(each.groups)] for each in question.votes],
         "answer": question.answer,
         "detail": dict(question.detail),
         "version": question.version,
@@ -123,6 +123,9 @@ def _as_json(question: Question) -> dict[str, Any]:
             "remind_every": terms.remind_every.total_seconds(),
             "escalate_after": terms.escalate_after.total_seconds(),
             "escalate_to": sorted(terms.escalate_to),
+            "also": sorted(
+                [sorted(each.approvers), each.quorum, each.distinct_groups, each.by_sigv4, sorted(each.escalate_to)] for each in terms.also
+            ),
         },
     }
 
@@ -143,13 +146,17 @@ def _question(kept: Mapping[str, Any]) -> Question:
             remind_every=timedelta(seconds=terms["remind_every"]),
             escalate_after=timedelta(seconds=terms["escalate_after"]),
             escalate_to=frozenset(terms["escalate_to"]),
+            also=frozenset(
+                Consent(frozenset(approvers), quorum, distinct_groups, by_sigv4, frozenset(escalate_to))
+                for approvers, quorum, distinct_groups, by_sigv4, escalate_to in terms["also"]
+            ),
         ),
         asked_at=datetime.fromisoformat(kept["asked_at"]),
         asked_by=kept["asked_by"],
         because=kept["because"],
         parties=frozenset(kept["parties"]),
         state=State(kept["state"]),
-        votes=tuple(Vote(user_id, Via(via), datetime.fromisoformat(at)) for user_id, via, at in kept["votes"]),
+        votes=tuple(Vote(user_id, Via(via), datetime.fromisoformat(at), frozenset(groups)) for user_id, via, at, *groups in kept["votes"]),
         answer=kept["answer"],
         detail=kept["detail"],
         version=kept["version"],

@@ -10,19 +10,28 @@
 | whatever, who is not among those who may    | open                    | turned away: who may                                 |
 | whatever, about what he was not shown       | open                    | turned away: look again                              |
 | no                                          | open                    | refused                                              |
-| yes, and has said so before                 | open                    | as it was                                            |
+| yes, and has said so before                 | open                    | as it was, but for the groups that he stands for now |
 | yes                                         | open, now enough        | approved                                             |
 | yes                                         | open, more are needed   | open, with one more                                  |
 
-Enough are `quorum` different people, one of them by SigV4 where the terms ask for it. Before what was approved is done, each of them is
-looked at again: whose right has gone has not said yes, and what then lacks one is open again.
+Enough are `quorum` different people, one of them by SigV4 where the terms ask for it, and whomever each consent of `also` asks for. Before
+what was approved is done, each of them is looked at again: whose right has gone has not said yes, and what then lacks one is open again.
+
+| a consent asks for                    | met by                                                                              |
+|---------------------------------------|-------------------------------------------------------------------------------------|
+| `quorum`                              | so many different people who each are in one of its groups                          |
+| `quorum`, `distinct_groups`           | so many different people, each standing for a group of his that no other stands for |
+| … and `by_sigv4`                      | … one of those who are in one of its groups having signed                           |
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from typing import Final
 
-from doorward.decisions.model import Question, State, Terms, Vote
+from doorward.decisions.model import Consent, Question, State, Terms, Vote
 from doorward.people.model import Caller, Person, Refusal, Via
+
+_SIGNED: Final = "one decision by the command line or the API, signed with AWS credentials"
 
 
 def answer(  # noqa: PLR0917 - who says what, about what, knowing what
@@ -36,10 +45,12 @@ def answer(  # noqa: PLR0917 - who says what, about what, knowing what
     user_id = caller.who.user_id
     if not yes:
         return question._replace(state=State.REFUSED, answer=user_id, version=question.version + 1)
-    if any((each.user_id, each.via) == (user_id, caller.via) for each in question.votes):
+    vote = Vote(user_id, caller.via, now, _that_count(question.terms, groups))
+    before = next((each for each in question.votes if (each.user_id, each.via) == (user_id, caller.via)), None)
+    if before is not None and before.groups == vote.groups:
         return question
-    votes = (*question.votes, Vote(user_id, caller.via, now))
-    state = State.APPROVED if is_enough(question.terms, votes) else State.OPEN
+    votes = (*(each for each in question.votes if each is not before), vote)
+    state = State.APPROVED if _is_enough(question, votes) else State.OPEN
     return question._replace(votes=votes, state=state, version=question.version + 1)
 
 
@@ -70,19 +81,65 @@ def may_answer(question: Question, groups: Collection[str]) -> bool:
     return bool((question.terms.approvers | escalated) & set(groups))
 
 
-def is_enough(terms: Terms, votes: Collection[Vote]) -> bool:
+def is_enough(terms: Terms, votes: Collection[Vote], *, escalated: bool = False) -> bool:
     """Never of nobody."""
     people = {each.user_id for each in votes}
-    return len(people) >= max(terms.quorum, 1) and (not terms.by_sigv4 or any(each.via is Via.SIGV4 for each in votes))
+    return (
+        len(people) >= max(terms.quorum, 1)
+        and (not terms.by_sigv4 or any(each.via is Via.SIGV4 for each in votes))
+        and not any(_missing_of(each, votes, escalated=escalated) for each in terms.also)
+    )
+
+
+def _is_enough(question: Question, votes: Collection[Vote]) -> bool:
+    return is_enough(question.terms, votes, escalated=question.escalated_at is not None)
+
+
+def _that_count(terms: Terms, groups: Collection[str]) -> frozenset[str]:
+    return frozenset(groups) & frozenset().union(*(each.approvers | each.escalate_to for each in terms.also))
+
+
+def _missing_of(consent: Consent, votes: Collection[Vote], *, escalated: bool) -> str:
+    """In words; "" where it is met."""
+    counting = consent.approvers | consent.escalate_to if escalated else consent.approvers
+    counted = [each for each in votes if each.groups & counting]
+    groups_of: dict[str, frozenset[str]] = {}
+    for each in counted:
+        groups_of[each.user_id] = groups_of.get(each.user_id, frozenset()) | each.groups & counting
+    found = _most_stand_for_groups(groups_of) if consent.distinct_groups else len(groups_of)
+    more = max(consent.quorum, 1) - found
+    if more > 0:
+        return f"{more} more of {_groups(consent)}" + (", each for another group" if consent.distinct_groups else "")
+    if consent.by_sigv4 and not any(each.via is Via.SIGV4 for each in counted):
+        return f"{_SIGNED} by one of {_groups(consent)}"
+    return ""
+
+
+def _most_stand_for_groups(groups_of: Mapping[str, frozenset[str]]) -> int:
+    """How many people can each stand for a group of his own: the largest matching, by paths that let somebody change his group."""
+    stands_for: dict[str, str] = {}
+
+    def finds_one(user_id: str, tried: set[str]) -> bool:
+        for group in sorted(groups_of[user_id] - tried):
+            tried.add(group)
+            if group not in stands_for or finds_one(stands_for[group], tried):
+                stands_for[group] = user_id
+                return True
+        return False
+
+    return sum(finds_one(user_id, set()) for user_id in groups_of)
 
 
 def what_is_missing(question: Question) -> str:
     """A sentence for people, "" where nothing is."""
     terms, votes = question.terms, question.votes
+    escalated = question.escalated_at is not None
+    missing = sorted(filter(None, (_missing_of(each, votes, escalated=escalated) for each in terms.also)))
     more = max(terms.quorum, 1) - len(question.yes)
-    missing = [f"{more} more of {_groups(terms)}"] if more > 0 else []
+    if more > 0 and not missing:
+        missing = [f"{more} more of {_groups(terms)}"]
     if terms.by_sigv4 and not any(each.via is Via.SIGV4 for each in votes):
-        missing.append("one decision by the command line or the API, signed with AWS credentials")
+        missing.append(_SIGNED)
     return " and ".join(missing)
 
 
@@ -91,10 +148,14 @@ def confirmed(question: Question, groups_now: Callable[[str], Collection[str] | 
 
     `groups_now`: of a person, by his id; None where he is gone or disabled.
     """
-    votes = tuple(each for each in question.votes if each.via in ways and may_answer(question, groups_now(each.user_id) or ()))
-    if votes == question.votes and is_enough(question.terms, votes):
+    votes = tuple(
+        each._replace(groups=_that_count(question.terms, groups))
+        for each in question.votes
+        if each.via in ways and may_answer(question, groups := groups_now(each.user_id) or ())
+    )
+    if votes == question.votes and _is_enough(question, votes):
         return question
-    state = State.APPROVED if is_enough(question.terms, votes) else State.OPEN
+    state = State.APPROVED if _is_enough(question, votes) else State.OPEN
     return question._replace(votes=votes, state=state, version=question.version + 1)
 
 
@@ -117,5 +178,5 @@ def reminded(question: Question, now: datetime) -> Question | None:
     return None
 
 
-def _groups(terms: Terms) -> str:
-    return " or ".join(sorted(terms.approvers)) or "nobody (no group of approvers is configured)"
+def _groups(asked: Terms | Consent) -> str:
+    return " or ".join(sorted(asked.approvers)) or "nobody (no group of approvers is configured)"

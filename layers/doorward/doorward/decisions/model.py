@@ -25,11 +25,25 @@ class State(StrEnum):
         return self is State.OPEN
 
 
+class Consent(NamedTuple):
+    """So many different people of these groups. `distinct_groups`: each of them for another one, so that nobody stands for two.
+
+    `by_sigv4`: one of them at least signs. `escalate_to`: groups that count as well once the question was escalated.
+    """
+
+    approvers: frozenset[str]
+    quorum: int = 1
+    distinct_groups: bool = False
+    by_sigv4: bool = False
+    escalate_to: frozenset[str] = frozenset()
+
+
 class Terms(NamedTuple):
     """What it takes. `approvers`: names of groups, whose members may answer. `quorum`: how many different people must say yes.
 
     `by_sigv4`: one of them at least has to sign with AWS credentials, since a Slack workspace is somebody else's to administer.
     `answer_within` from when it is asked; `remind_every` while nobody has answered, and `escalate_after` to the groups `escalate_to`.
+    `also`: what it takes beside that, each met for itself; one person may count for several of them.
     """
 
     approvers: frozenset[str]
@@ -39,14 +53,16 @@ class Terms(NamedTuple):
     remind_every: timedelta = timedelta(hours=4)
     escalate_after: timedelta = timedelta(hours=8)
     escalate_to: frozenset[str] = frozenset()
+    also: frozenset[Consent] = frozenset()
 
 
 class Vote(NamedTuple):
-    """A yes. `user_id`: Identity Center's."""
+    """A yes. `user_id`: Identity Center's. `groups`: those of the terms' `also` that he was in when he was looked at last."""
 
     user_id: str
     via: Via
     at: datetime
+    groups: frozenset[str] = frozenset()
 
 
 class Answer(NamedTuple):
