@@ -1,10 +1,11 @@
 """Policy files as people write them: YAML, checked as a whole, every fault named with file, line, field and what to do.
 
-What passes here is JSON data that `doorward.organization.parsing` and `doorward.guardrails.parsing` accept; `build_package_data` writes it
-for Lambda, which reads no YAML.
+What passes here is JSON data that the parsers of `doorward.organization`, `doorward.guardrails` and `doorward.grants` accept;
+`build_package_data` writes it for Lambda, which reads no YAML.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import resources
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from doorward.errors import Misconfigured
+from doorward.grants.model import Entitlements
+from doorward.grants.parsing import entitlements_from
 from doorward.guardrails.model import Guardrails
 from doorward.guardrails.parsing import guardrails_from
 from doorward.organization.model import Organization
@@ -20,6 +23,8 @@ from doorward.organization.parsing import configuration_hash, organization_from
 
 ORGANIZATION_FILE = "organization.yaml"
 GUARDRAILS_FILE = "guardrails.yaml"
+ENTITLEMENTS_FILE = "entitlements.yaml"
+"""Not needed: without it nobody may ask for anything."""
 ADOPTED_FILE = "adopted.yaml"
 """Written by `doorward adopt`, and not needed: which accounts are adopted, and what was accepted there."""
 _OF_ADOPTED = ("adopted", "waivers")
@@ -84,20 +89,30 @@ def load_guardrails(path: Path) -> Guardrails:
 
 
 def load_folder(config_dir: Path) -> tuple[Organization, Guardrails]:
-    """Both files of a folder, checked against each other. Raises InvalidConfiguration with every fault of both."""
-    organization, guardrails = _folder_sources(config_dir)
+    """Two files of a folder; all that are there are checked, against each other, too. Raises InvalidConfiguration with every fault."""
+    organization, guardrails, _ = _folder_sources(config_dir)
     return organization_from(organization.data), guardrails_from(guardrails.data)
 
 
-def build_package_data(config_dir: Path, target_dir: Path) -> None:
-    """Write `organization.json` and `guardrails.json` (with its `hash`) into `target_dir`, made if missing.
+def load_entitlements(config_dir: Path) -> Entitlements:
+    """The third; empty where there is none. Raises InvalidConfiguration with every fault of the folder."""
+    _, _, entitlements = _folder_sources(config_dir)
+    return entitlements_from(entitlements.data)
 
-    The same input gives the same bytes. Nothing is written unless both files are right. Raises InvalidConfiguration with every fault.
+
+def build_package_data(config_dir: Path, target_dir: Path) -> None:
+    """Write `organization.json`, `guardrails.json` and `entitlements.json` (the two with their `hash`) into `target_dir`, made if missing.
+
+    The same input gives the same bytes. Nothing is written unless all files are right. Raises InvalidConfiguration with every fault.
     """
-    organization, guardrails = _folder_sources(config_dir)
+    organization, *hashed = _folder_sources(config_dir)
+    guardrails, entitlements = ({"hash": configuration_hash(each.data), **each.data} for each in hashed)
     target_dir.mkdir(parents=True, exist_ok=True)
-    hashed = {"hash": configuration_hash(guardrails.data), **guardrails.data}
-    for name, data in (("organization.json", organization.data), ("guardrails.json", hashed)):
+    for name, data in (
+        ("organization.json", organization.data),
+        ("guardrails.json", guardrails),
+        ("entitlements.json", entitlements),
+    ):
         (target_dir / name).write_text(json.dumps(data, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
 
 
@@ -121,6 +136,16 @@ def _guardrails_source(path: Path) -> _Source:
         _check_schema(source, "doorward.guardrails", "guardrails.schema.json")
         _check_scope_names(source)
     return _complete(source, guardrails_from)
+
+
+def _entitlements_source(path: Path) -> _Source:
+    if not path.exists():
+        return _Source(path, {})
+    source = _read(path)
+    if source.data is not None:
+        _check_schema(source, "doorward.grants", "entitlements.schema.json")
+        _refuse_repeated(source, dict(_each(source.data, ("rules",), "id")), "a rule's id stands in grants and must be its own")
+    return _complete(source, entitlements_from)
 
 
 def _adopted_source(path: Path) -> _Source:
@@ -147,7 +172,15 @@ def _parse(source: _Source, parse: Any) -> None:
         try:
             parse(source.data)
         except Misconfigured as error:
-            source.problems.append(Problem(source.file, None, "", str(error)))
+            source.refuse(*_placed(str(error)))
+
+
+def _placed(error: str) -> tuple[FieldPath, str]:
+    """A parser's sentence, as the field that it begins with and what is wrong there."""
+    field, _, what = error.partition(": ")
+    if re.fullmatch(r"[\w-]+(?:\.[\w-]+|\[[0-9]+\])*", field, re.ASCII) is None:
+        return (), error
+    return tuple(int(each[1:-1]) if each.startswith("[") else each for each in re.findall(r"[\w-]+|\[[0-9]+\]", field)), what
 
 
 def _with_adopted(guardrails: dict[str, Any], adopted: dict[str, Any]) -> dict[str, Any]:
@@ -168,10 +201,14 @@ def _account_ids(organization: _Source) -> set[Any]:
     return {each for _, each in _each(organization.data, ("accounts",), "id")} | {_at(organization.data, ("management_account",))}
 
 
-def _folder_sources(config_dir: Path) -> tuple[_Source, _Source]:
+def _folder_sources(config_dir: Path) -> tuple[_Source, _Source, _Source]:
     sources: list[_Source] = []
     problems: list[Problem] = []
-    for name, load in ((ORGANIZATION_FILE, _organization_source), (GUARDRAILS_FILE, _guardrails_source)):
+    for name, load in (
+        (ORGANIZATION_FILE, _organization_source),
+        (GUARDRAILS_FILE, _guardrails_source),
+        (ENTITLEMENTS_FILE, _entitlements_source),
+    ):
         try:
             sources.append(load(config_dir / name))
         except InvalidConfiguration as error:
@@ -185,13 +222,15 @@ def _folder_sources(config_dir: Path) -> tuple[_Source, _Source]:
             sources[1].data = adopted.data
         problems += adopted.problems
     if not problems:
-        _check_matches_name_accounts(sources[0], sources[1])
-        _check_matches_reach_accounts(sources[0], sources[1])
-        _check_deciders_are_groups(sources[0], sources[1])
-        problems = sources[1].problems
+        organization, *others = sources
+        for each in others:
+            _check_matches_name_accounts(organization, each)
+            _check_matches_reach_accounts(organization, each)
+            _check_groups_are_there(organization, each)
+            problems += each.problems
     if problems:
         raise InvalidConfiguration(problems)
-    return sources[0], sources[1]
+    return sources[0], sources[1], sources[2]
 
 
 # Reading YAML
@@ -451,7 +490,7 @@ def _check_scope_names(source: _Source) -> None:
 
 def _matching(source: _Source) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """Parts that say for which roles or accounts they count, each with its place."""
-    for part in (("scopes",), ("boundaries",), ("deciders",), ("notifications", "routes")):
+    for part in (("scopes",), ("boundaries",), ("deciders",), ("rules",), ("notifications", "routes")):
         for position, each in enumerate(_listed(source.data, part)):
             yield (*part, position), each
 
@@ -482,18 +521,26 @@ def _check_matches_reach_accounts(organization: _Source, source: _Source) -> Non
                 source.refuse((*place, "match", "tags", key), f"no account of {organization.file.name} has the tag {_short(str(value))}")
 
 
-def _check_deciders_are_groups(organization: _Source, guardrails: _Source) -> None:
-    """Nobody is in a group that is not there, so nobody could ever decide."""
+def _check_groups_are_there(organization: _Source, source: _Source) -> None:
+    """Nobody is in a group that is not there, so nobody could ever decide, or ask."""
     groups = sorted(_at(organization.data, ("identity", "groups")) or {})
-    for position, each in enumerate(_listed(guardrails.data, ("deciders",))):
-        for part in ("approvers", "escalate_to"):
-            for index, name in enumerate(_listed(each, (part,))):
-                if name not in groups:
-                    cure = _did_you_mean(str(name), groups)
-                    guardrails.refuse(
-                        ("deciders", position, part, index),
-                        f"{_short(str(name))} is no group of {organization.file.name}, identity.groups{cure}",
-                    )
+    for path, name in _groups_named(source):
+        if name not in groups:
+            cure = _did_you_mean(str(name), groups)
+            source.refuse(path, f"{_short(str(name))} is no group of {organization.file.name}, identity.groups{cure}")
+
+
+def _groups_named(source: _Source) -> Iterator[tuple[FieldPath, Any]]:
+    lists: list[FieldPath] = [("revokers",)]
+    for part, inner in (
+        ("deciders", (("approvers",), ("escalate_to",))),
+        ("rules", (("who", "groups"), ("approve", "groups"), ("approve", "escalate_to"))),
+    ):
+        for position in range(len(_listed(source.data, (part,)))):
+            lists += [(part, position, *each) for each in inner]
+    for path in lists:
+        for index, name in enumerate(_listed(source.data, path)):
+            yield (*path, index), name
 
 
 def _check_trust_is_bounded(source: _Source) -> None:
@@ -539,5 +586,8 @@ def _listed(data: Any, path: FieldPath) -> list[Any]:
 
 def _at(data: Any, path: FieldPath) -> Any:
     for each in path:
-        data = data.get(each) if isinstance(data, dict) else None
+        if isinstance(each, int):
+            data = data[each] if isinstance(data, list) and each < len(data) else None
+        else:
+            data = data.get(each) if isinstance(data, dict) else None
     return data

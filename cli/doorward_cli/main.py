@@ -737,11 +737,14 @@ def config_check_command(
     directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the policy files are.")] = Path("config"),
 ) -> int:
     """Check the policy files; every fault is named with file, line and field. Exit status: 0 all right, 2 not."""
-    from doorward_cli.configuration import load_folder
+    from doorward_cli.configuration import load_entitlements, load_folder
 
     organization, guardrails = load_folder(directory)
+    entitlements = load_entitlements(directory)
+    rules = len(entitlements.allows) + len(entitlements.denies)
     return _say(
-        f"{directory} is valid: {len(organization.accounts)} accounts, {len(guardrails.scopes)} scopes, guardrails {guardrails.hash[:12]}",
+        f"{directory} is valid: {len(organization.accounts)} accounts, {len(guardrails.scopes)} scopes, guardrails {guardrails.hash[:12]}, "
+        f"{rules} rules of who may ask for roles, entitlements {entitlements.hash[:12]}",
         DONE,
     )
 

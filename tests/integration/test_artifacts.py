@@ -82,6 +82,15 @@ def test_the_configuration_is_in_the_layer(tmp_path: Path) -> None:
     assert len(guardrails_hash) == 64
 
 
+def test_time_zones_are_in_the_layers_so_that_hours_of_a_grant_are_known_wherever_they_run(tmp_path: Path) -> None:
+    code = "import zoneinfo; zoneinfo.reset_tzpath(to=()); from doorward.grants.parsing import entitlements_from; "
+    code += "from doorward import bootstrap; print(entitlements_from(bootstrap.configuration('entitlements')).hash, "
+    code += "zoneinfo.ZoneInfo('Europe/Berlin'))"
+    done = run("serve_api", code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[1] == "Europe/Berlin"
+
+
 @pytest.mark.parametrize("layer", artifact.LAYERS)
 def test_every_module_of_a_layer_is_compiled_so_that_its_date_does_not_matter(layer: str) -> None:
     modules = list((artifact.BUILD / layer / "python").rglob("*.py"))

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 ROLE_PATH: Final = "/doorward/"
+GRANT_ROLE_PATH: Final = "/doorward/grants/"
+"""Roles that people may ask for; the broker may assume no others."""
 BUS: Final = "doorward"
 PREFIX: Final = "doorward-"
 """Every role and rule that the templates name begins so."""

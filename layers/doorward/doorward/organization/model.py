@@ -139,6 +139,10 @@ class Networks(NamedTuple):
     vpce: tuple[str, ...] = ()
 
 
+ON_CALL = "on-call:"
+"""How the group of whoever is on call begins; the roster's name follows. No group of the file may be called so."""
+
+
 class Group(NamedTuple):
     """Who may decide. Either the user names that the file lists, or whoever is in the group of this name in Identity Center."""
 

@@ -14,6 +14,7 @@ from doorward.errors import Misconfigured
 from doorward.iam.arns import is_account_id
 from doorward.organization.model import (
     EVERYBODY,
+    ON_CALL,
     Account,
     Author,
     Contact,
@@ -177,6 +178,8 @@ def _group(groups: "Fields", name: str) -> Group:
     fields = groups.object(name)
     group = Group(name, fields.texts("users"), fields.boolean("identity_center", default=False))
     fields.refuse_others()
+    if name.startswith(ON_CALL):
+        groups.refuse(name, f"must not begin with {ON_CALL}, as the groups of whoever is on call do")
     if bool(group.user_names) is group.identity_center:
         groups.refuse(name, "needs either `users` or `identity_center: true`")
     return group
@@ -320,10 +323,10 @@ class Fields:
             self.refuse(name, "must be true or false")
         return value
 
-    def whole_number(self, name: str, default: int) -> int:
-        """From 1."""
+    def whole_number(self, name: str, default: int | None = None) -> int:
+        """From 1; `default` where it is absent."""
         value = self._get(name, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not isinstance(value, int) or isinstance(value, bool) or (value < 1 and name in self._data):
             self.refuse(name, "must be a whole number from 1")
         return value
 

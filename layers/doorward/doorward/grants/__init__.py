@@ -1,0 +1,1 @@
+"""Doors that are opened for a person, for a while, on somebody's word."""
