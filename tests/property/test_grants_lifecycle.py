@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -259,3 +260,54 @@ def test_everything_ends_once_its_time_is_over_whatever_happened(everything: lis
         if event is not None:
             checked_step(world, event)
     assert world.grant.state in OVER
+
+
+def usual_events() -> list[Event]:
+    """Those of a grant that people approve, with what was looked up for each, in their order."""
+    rules = RULE_BOOKS[0]
+    world = World(Grant(GRANT_ID, JANE, request()), rules, {each.user_id: frozenset({"security"}) for each in PEOPLE})
+    events: list[Event] = []
+    for step in (*LIFE, ("time",), ("ended",)):
+        world.surround(step)
+        event = world.event(step)
+        if event is not None:
+            checked_step(world, event)
+            events.append(event)
+    return [*events, EndAsked(Caller(JANE, Via.SIGV4), frozenset(), frozenset()), TakenBack("He left.")]
+
+
+EVENTS = usual_events()
+
+
+@given(
+    st.lists(st.integers(0, len(EVENTS) - 1), min_size=1, max_size=12),
+    st.lists(st.tuples(st.integers(0, 11), st.sampled_from([True, True, True, False])), max_size=60),
+)
+def test_of_workers_who_read_decide_and_keep_at_once_and_die_in_between_no_transition_is_lost(
+    work: list[int], turns: list[tuple[int, bool]]
+) -> None:
+    """Each keeps what he made of what he read, if that still stands; otherwise, or if he died, he begins anew."""
+    kept = [Grant(GRANT_ID, JANE, request())]
+    read: dict[int, Grant] = {}
+    for turn, lives in turns:
+        worker = turn % len(work)
+        if not lives:
+            read.pop(worker, None)
+        elif worker not in read:
+            read[worker] = kept[-1]
+        else:
+            before = read.pop(worker)
+            found = advance(before, EVENTS[work[worker]])
+            if isinstance(found, Grant) and found != before and found.version == kept[-1].version + 1:
+                kept.append(found)
+    for event in EVENTS:  # and all of it once more
+        found = advance(kept[-1], event)
+        if isinstance(found, Grant) and found != kept[-1]:
+            kept.append(found)
+    assert [each.version for each in kept] == list(range(1, len(kept) + 1))
+    for before, after in pairwise(kept):
+        assert after.state in NEXT[before.state]
+        assert after.state is not State.ACTIVE or before.state is State.APPROVED
+    if State.ACTIVE in {each.state for each in kept}:
+        assert {State.REQUESTED, State.PENDING, State.APPROVED} <= {each.state for each in kept}
+    assert kept[-1].state in OVER
