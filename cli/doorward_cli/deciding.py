@@ -104,6 +104,8 @@ def _finding_lines(finding: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
             yield 4, Text(_safe(f"proof  {witness_in_words(each['witness'])}"), style="dim")
     actor, event = finding.get("actor") or {}, finding.get("event") or {}
     yield 2, Text(_safe(f"changed by {actor.get('arn') or actor.get('kind')} ({event.get('name')} at {event.get('time')})"))
+    if finding.get("use"):
+        yield 2, Text(_safe(finding["use"]))
     proposal, undo = finding.get("proposal"), finding.get("undo")
     if undo is not None:
         yield 2, Text(f"a remedy was written; undone for {undo['hours']} hours, this would be put back:", style="bold")

@@ -88,6 +88,7 @@ def test_mode_approve_shows_the_remedy_and_writes_nothing() -> None:
     proposal = office.case.detail["proposal"]
     assert proposal["kind"] == "restore"
     assert any(line.startswith("-") for line in proposal["diff"])
+    assert office.case.detail["use"] == "Nobody was seen to use it before the change by what stood then."
     assert office.world.roles.writes == []
 
 

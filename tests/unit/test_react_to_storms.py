@@ -11,6 +11,7 @@ from doorward.events.model import Cause
 from doorward.guardrails.brakes import BUDGET, MOST_WRITES, Stop
 from doorward.guardrails.model import Guardrails, Mode
 from doorward.guardrails.remedies import QUARANTINE
+from doorward.guardrails.uses import Uses, use_in_words
 from doorward.organization.model import Match
 from doorward.ports.ledger import Baseline
 from doorward.sessions.model import Edge
@@ -213,6 +214,25 @@ class TestUse:
         (found,) = [each.detail for each in world.ledger.outbox.values() if each.detail.get("action") == "ask"]
         assert found["door_open"] is True
         assert "used it before" in found["because"]
+        assert found["use"] == f"Used before the change by {outsider}, from some of whom the remedy takes it."
+
+    def test_who_decides_reads_who_used_it_and_whether_he_keeps_it(self) -> None:
+        approve = Guardrails(mode=Mode.APPROVE, hash="cafe")
+        used, unused, new = (World(approve) for _ in range(3))
+        for world in (used, unused):
+            world.accepted()
+        for number in range(7):
+            self.came(used, f"{GOOD_PRINCIPAL}-{number}")  # whom the baseline lets in by none of its names
+        self.came(used)
+        for world in (used, unused, new):
+            assert put(world, BAD, 1) == ["asked"]
+        said = [each.detail["use"] for world in (used, unused, new) for each in world.ledger.outbox.values() if "use" in each.detail]
+        nobody = "Nobody was seen to use it before the change by what stood then."
+        assert said == [f"Used before the change by {GOOD_PRINCIPAL}, who keep it.", nobody, nobody]
+        unknown = Uses(None, False, (), role(BAD), ORGANIZATION)
+        assert use_in_words(unknown, None) == "Whether anybody used it before the change is not known."
+        many = unknown._replace(users=tuple(map(str, range(7))))
+        assert use_in_words(many, None) == "Used before the change by 0, 1, 2, 3, 4 and 2 more."
 
     def test_where_nobody_was_ever_seen_critical_findings_proceed_and_others_ask(self) -> None:
         outsider = f"arn:aws:iam::{STRANGER}:role/partner"

@@ -23,6 +23,7 @@ from doorward.values import NamedTuple
 
 _SAML_SUBJECT: Final = "SAML:sub"
 _ANOTHER_ORGANIZATION: Final = "o-another"
+_MOST_NAMED: Final = 5
 
 
 class Uses(NamedTuple):
@@ -49,6 +50,20 @@ def uses_of(role: Role, former: Former, came: Iterable[str], organization: Organ
         return Uses(before, former.is_known and former.document is None, (), role, organization)
     both = (each for each in came if lets_in(before, each, role, organization) and lets_in(found, each, role, organization))
     return Uses(before, True, tuple(dict.fromkeys(both)), role, organization)
+
+
+def use_in_words(uses: Uses, remedy: Remedy | None) -> str:
+    """For whoever decides: who used the role before, and what the remedy that is proposed does to them."""
+    if not uses.users:
+        if uses.former is None and not uses.is_known:
+            return "Whether anybody used it before the change is not known."
+        return "Nobody was seen to use it before the change by what stood then."
+    shown = ", ".join(uses.users[:_MOST_NAMED])
+    more = f" and {len(uses.users) - _MOST_NAMED} more" if len(uses.users) > _MOST_NAMED else ""
+    if remedy is None:
+        return f"Used before the change by {shown}{more}."
+    spared = "who keep it" if uses.are_spared_by(remedy) else "from some of whom the remedy takes it"
+    return f"Used before the change by {shown}{more}, {spared}."
 
 
 def use_under(uses: Uses, remedies: Iterable[Remedy], *, now: datetime) -> Use:

@@ -47,7 +47,8 @@ def render_card(message: Message) -> dict[str, Any]:
         blocks.append(_section([f"… and {len(findings) - _MOST_FINDINGS} more"]))
     who, when = str(actor.get("arn") or actor.get("kind")), str(event.get("time")).replace("T", " ").removesuffix("+00:00") + " UTC"
     changed = f"Changed by {for_slack(who)} ({for_slack(str(event.get('name')))}, {for_slack(when)})"
-    blocks.append(_section([changed, for_slack(_what_we_do(detail))]))
+    used = [for_slack(str(detail["use"]))] if detail.get("use") else []
+    blocks.append(_section([changed, for_slack(_what_we_do(detail)), *used]))
     # No code block: its fence could be closed from inside. The @@ lines of a diff say nothing to people.
     diff = [for_slack(line) for line in detail.get("diff", []) if not line.startswith("@@")]
     if diff:
@@ -63,7 +64,7 @@ def _what_people_do(message: Message) -> list[dict[str, Any]]:
     if message.outcome:
         return [_section([for_slack(message.outcome)])]
     buttons = [_button(name, choice) for choice in message.choices for name in actions_about(choice.what)]
-    return [{"type": "actions", "elements": buttons}] if buttons else []
+    return [{"type": "actions", "block_id": "decisions", "elements": buttons}] if buttons else []
 
 
 def _button(name: str, choice: Choice) -> dict[str, Any]:

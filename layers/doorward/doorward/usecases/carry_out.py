@@ -151,16 +151,17 @@ def _tell(plan: Plan, task: Task, head: Head, before: Case | None) -> Result:
 
 def _with_proposal(plan: Plan, case: Case, announcement: Announcement) -> tuple[Case, Announcement]:
     """What a person is shown, who has to decide."""
+    from doorward.guardrails.uses import use_in_words
+
     proposed = plan.proposed()
-    if proposed is None:
-        return case, announcement
-    document = json.dumps(proposed.trust_policy)
-    proposal = {
-        "kind": proposed.kind,
-        "hash": hash_of_text(document),
-        "diff": diff_documents(plan.role.trust_policy, document),
-    }
-    detail = {**case.detail, "proposal": proposal}
+    detail = {**case.detail, "use": use_in_words(plan.uses(), proposed)}
+    if proposed is not None:
+        document = json.dumps(proposed.trust_policy)
+        detail["proposal"] = {
+            "kind": proposed.kind,
+            "hash": hash_of_text(document),
+            "diff": diff_documents(plan.role.trust_policy, document),
+        }
     return replace(case, detail=detail), announcement._replace(detail=detail)
 
 

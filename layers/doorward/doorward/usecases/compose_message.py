@@ -80,6 +80,8 @@ def _lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[str]:
         lines.append(f"Sessions: {detail['sessions'].get('because')}")
     if detail.get("diff"):
         lines += ["Change:", *detail["diff"]]
+    if detail.get("use"):
+        lines.append(str(detail["use"]))
     if detail.get("proposal"):
         lines += [how_to_decide(detail), *detail["proposal"]["diff"]]
     lines.append(f"Finding: {detail.get('finding_id', '-')}   Guardrails: {str(detail.get('guardrails_hash', ''))[:12]}")

@@ -18,7 +18,7 @@ from doorward.usecases.decide_finding import UNDO, UNDONE_FOR, WAIVE, decisions_
 FORMAT: Final = "doorward.findings/1"
 MOST: Final = 50
 """On one page."""
-_SHOWN: Final = ("severity", "mode", "action", "because", "door_open", "findings", "undecidable", "actor", "event")
+_SHOWN: Final = ("severity", "mode", "action", "because", "door_open", "findings", "undecidable", "actor", "event", "use")
 
 
 @dataclass(frozen=True, slots=True)
