@@ -145,7 +145,9 @@ def test_two_undo_a_remedy_and_it_is_written_again_at_the_end(doorward: Installa
     assert doorward.trust_policy(PROD, name) == STRANGERS
     end_waivers(doorward, ref)
     doorward.stack.until(lambda: doorward.trust_policy(PROD, name) == remedied, "the same remedy to be written again")
-    (again,) = [each for each in doorward.cases(ref) if each["status"] == "remedied" and each["sk"] != case["sk"]]
+    (again,) = doorward.stack.until(
+        lambda: [each for each in doorward.cases(ref) if each["status"] == "remedied" and each["sk"] != case["sk"]], "its end, too"
+    )
     assert json.loads(again["detail"])["approver"] == f"{ANN.user_name}, {JOE.user_name}"
 
 
