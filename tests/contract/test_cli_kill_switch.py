@@ -1,17 +1,13 @@
 """`doorward kill-switch` writes what the reaction reads, and shows what it wrote."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
-from unittest.mock import patch
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from doorward.aws.brakes import DynamoBrakes
-from doorward_cli import hub, main
-from tests.contract.tables import create_table
+from doorward_cli import main
+from tests.contract.tables import ledger_of_the_hub
 from tests.fakes import START, FakeClock
 
 REF = "777788889999/payments"
@@ -19,10 +15,7 @@ REF = "777788889999/payments"
 
 @pytest.fixture
 def table() -> Iterator[Any]:
-    environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
-    with patch.dict(os.environ, environment), mock_aws(), patch.object(hub, "resource_of", lambda *_: "ledger"):
-        client = boto3.client("dynamodb")
-        create_table(client, "ledger", "LedgerTable")
+    with ledger_of_the_hub() as client:
         yield client
 
 

@@ -1,18 +1,15 @@
 """`doorward suspensions` ends what the hub reads, and only what it showed."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from doorward.aws.suspensions import SUSPENDED, DynamoSuspensions
 from doorward.people.model import BY_SLACK, Suspension
-from doorward_cli import hub, main, suspending
-from tests.contract.tables import create_table
+from doorward_cli import main, suspending
+from tests.contract.tables import ledger_of_the_hub
 from tests.fakes import START
 
 HUB = "111122223333"
@@ -20,10 +17,7 @@ HUB = "111122223333"
 
 @pytest.fixture
 def table() -> Iterator[Any]:
-    environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
-    with patch.dict(os.environ, environment), mock_aws(), patch.object(hub, "resource_of", lambda *_: "ledger"):
-        client = boto3.client("dynamodb")
-        create_table(client, "ledger", "LedgerTable")
+    with ledger_of_the_hub() as client:
         yield client
 
 
