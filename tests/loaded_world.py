@@ -90,6 +90,7 @@ class LoadedWorld:
             FakeQuestions,
             lambda _change: None,
             lambda _change: None,
+            lambda question: question,
         )
         self._numbers = count()
 

@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from base64 import b64encode
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import yaml
 
 from doorward import bootstrap
+from doorward.decisions.model import EVER
 from doorward.errors import Unavailable
 from doorward.organization.model import Organization
 from doorward.people.model import BY_SLACK, Suspension, Via
@@ -124,11 +126,17 @@ print(*sys.modules)
 def test_decisions_by_slack_count_where_it_is_configured_and_as_long_as_nobody_suspended_them(monkeypatch: pytest.MonkeyPatch) -> None:
     suspensions = FakeSuspensions()
     monkeypatch.setattr(bootstrap, "suspensions", lambda: suspensions)
+    monkeypatch.setenv("HUB_ACCOUNT", "111122223333")
     for configured, ways in (("", {Via.SIGV4}), ("false", {Via.SIGV4}), ("true", {Via.SIGV4, Via.SLACK})):
         monkeypatch.setenv("DECIDE_BY_SLACK", configured)
-        assert bootstrap._ways(Organization()) == ways
-    suspensions.suspend(Suspension(BY_SLACK, "2026-11-24T09:00:00 e-1", "mallory", "somebody read the secret.", START))
-    assert bootstrap._ways(Organization()) == {Via.SIGV4}
+        assert bootstrap._ways(Organization()) == dict.fromkeys(ways, EVER)
+    suspension = Suspension(BY_SLACK, "2026-11-24T09:00:00 e-1", "mallory", "somebody read the secret.", START)
+    suspensions.suspend(suspension)
+    assert bootstrap._ways(Organization()) == {Via.SIGV4: EVER}
+    suspensions.ended.add(suspension.change)
+    assert bootstrap._ways(Organization()) == {Via.SIGV4: EVER, Via.SLACK: START}  # what was said before may have been forged
+    suspensions.suspend(suspension._replace(scope="111122223333", at=START + timedelta(hours=1)))
+    assert bootstrap._ways(Organization())[Via.SIGV4] == START + timedelta(hours=1)
 
 
 def test_what_was_done_is_answered_and_what_fails_comes_again(

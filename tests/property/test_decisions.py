@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorward.decisions.answering import answer, confirmed, ended, is_enough, reminded
-from doorward.decisions.model import Consent, Question, State, Terms, Vote
+from doorward.decisions.model import EVER, Consent, Question, State, Terms, Vote
 from doorward.people.model import Caller, Machine, Person, Refusal, Via
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
@@ -59,7 +59,7 @@ def test_whatever_is_said_nothing_is_approved_without_those_whom_it_takes(
         now = max(now, START + timedelta(hours=hours))
         before = question
         question = ended(question, now) or reminded(question, now) or question
-        found = answer(question, caller, groups, seen, ways, now, yes=yes)
+        found = answer(question, caller, groups, seen, dict.fromkeys(ways, EVER), now, yes=yes)
         if isinstance(found, Refusal):
             assert found.because
             assert found.cure
@@ -76,10 +76,17 @@ def test_whatever_is_said_nothing_is_approved_without_those_whom_it_takes(
         assert is_enough(question.terms, question.votes, escalated=question.escalated_at is not None)
         assert len(question.yes) >= max(question.terms.quorum, 1)
         gone = data.draw(st.sets(st.sampled_from([each.user_id for each in PEOPLE])))
-        again = confirmed(question, lambda user_id: None if user_id in gone else GROUPS, frozenset(Via))
+
+        def now_in(user_id: str) -> tuple[str, ...] | None:
+            return None if user_id in gone else GROUPS
+
+        again = confirmed(question, now_in, dict.fromkeys(Via, EVER))
         assert not again.yes & gone
         assert (again.state is State.APPROVED) == is_enough(question.terms, again.votes, escalated=question.escalated_at is not None)
-        assert confirmed(again, lambda user_id: None if user_id in gone else GROUPS, frozenset(Via)) == again or again.state is State.OPEN
+        assert (
+            confirmed(again, lambda user_id: None if user_id in gone else GROUPS, dict.fromkeys(Via, EVER)) == again
+            or again.state is State.OPEN
+        )
 
 
 @given(consents, st.lists(st.tuples(st.frozensets(st.sampled_from(GROUPS)), st.sampled_from(Via)), max_size=4), st.booleans())

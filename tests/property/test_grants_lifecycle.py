@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doorward.decisions.answering import answer, confirmed, ended, reminded
-from doorward.decisions.model import Question
+from doorward.decisions.model import EVER, Question
 from doorward.decisions.model import State as Decision
 from doorward.grants.agreement import Agreement
 from doorward.grants.entitled import rule_on
@@ -103,7 +103,7 @@ class World:
         return rule_on(self.rules, self.grant.request, facts(asker(self.grant.person)))
 
     def found(self) -> Agreement:
-        return Agreement(self.ruling(), self.question, self.groups, frozenset(Via))
+        return Agreement(self.ruling(), self.question, self.groups, dict.fromkeys(Via, EVER))
 
     def event(self, step: Any) -> Event | None:
         match step:
@@ -147,13 +147,13 @@ class World:
         if self.question is None:
             return
         their = self.groups.get(caller.who.user_id, frozenset()) if isinstance(caller.who, Person) else frozenset({"security", "owners"})
-        found = answer(self.question, caller, their, self.question.shown_hash, frozenset(Via), self.now, yes=yes)
+        found = answer(self.question, caller, their, self.question.shown_hash, dict.fromkeys(Via, EVER), self.now, yes=yes)
         if isinstance(found, Refusal) or found == self.question:
             return
         assert isinstance(caller.who, Person)
         if yes:
             self.said.setdefault(caller.who.user_id, set()).add(caller.via)
-        again = confirmed(found, self.groups.get, frozenset(Via)) if found.state is Decision.APPROVED else found
+        again = confirmed(found, self.groups.get, dict.fromkeys(Via, EVER)) if found.state is Decision.APPROVED else found
         self.question = again
 
     def agreed(self) -> bool:

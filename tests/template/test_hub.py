@@ -336,7 +336,7 @@ def test_without_its_parameters_nothing_comes_from_slack_and_nothing_is_decided_
         for name, each in functions.items()
         if "DECIDE_BY_SLACK" in each["Properties"]["Environment"]["Variables"]
     }
-    assert set(deciding) == {"ServeApiFunction", "AnswerSlackFunction", "NotifyPeopleFunction"}
+    assert set(deciding) == {"ServeApiFunction", "AnswerSlackFunction", "NotifyPeopleFunction", "ReactToChangeFunction"}
     assert all(each == {"Fn::If": ["DecidesBySlack", "true", "false"]} for each in deciding.values())
     needed = hub_source["Rules"]["SlackDecidesForKnownTeams"]["Assertions"]
     assert [each["Assert"]["Fn::Not"][0]["Fn::Equals"] for each in needed] == [[{"Ref": "SlackTeamIds"}, ""], [{"Ref": "SlackChannel"}, ""]]

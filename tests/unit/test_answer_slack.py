@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from doorward.decisions.actions import ACTIONS
-from doorward.decisions.model import State
+from doorward.decisions.model import EVER, State
 from doorward.errors import Misconfigured, Throttled, Unavailable
 from doorward.findings.dismissal import is_dismissed
 from doorward.people.model import Caller, Machine, Refusal, SlackUser, Via
@@ -206,7 +206,7 @@ def test_who_is_switched_off_between_two_decisions_has_not_said_yes() -> None:
 
 
 def test_while_slack_does_not_count_nothing_is_decided_by_it(office: SlackOffice) -> None:
-    office.ways = frozenset({Via.SIGV4})
+    office.ways = {Via.SIGV4: EVER}
     outcome, told = office.presses(OF_ANN)
     assert (outcome, "by slack do not count" in told) == ("refused", True)
     assert office.world.questions.kept == {}

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from jsonschema import Draft202012Validator
 
-from doorward.decisions.model import Answer, Question, State
+from doorward.decisions.model import EVER, Answer, Hold, Question, State, Ways
 from doorward.errors import Conflict, Throttled, Unavailable
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
@@ -17,9 +17,11 @@ from doorward.iam.documents import hash_of_text
 from doorward.organization.model import Match
 from doorward.people.model import Caller, Machine, Person, Refusal, Via
 from doorward.ports.ledger import Case, Due
-from doorward.usecases.decide import Standing, Tools
+from doorward.usecases.accept_baseline import ACCEPT, accept_baseline, show_baseline
+from doorward.usecases.decide import Standing, Tools, looked_at_again
 from doorward.usecases.decide_finding import APPLY, decide_finding, shown_hash
 from doorward.usecases.finish_started import finish_started
+from doorward.usecases.hold_role import hold_role
 from tests.fakes import FakeBus
 from tests.template.conftest import REPOSITORY
 from tests.unit.test_react_to_change import ALL_BAD, BAD, GOOD, ORGANIZATION, PROD, World, event, role
@@ -27,6 +29,10 @@ from tests.unit.test_react_to_change import ALL_BAD, BAD, GOOD, ORGANIZATION, PR
 ANN, JOE, EVE = (Person(f"906-{name}", f"{name}@acme.example", name.title()) for name in ("ann", "joe", "eve"))
 PAYMENTS = f"{PROD}/payments"
 APPROVE = Guardrails(mode=Mode.APPROVE, hash="cafe", deciders=(Deciders(Match(), ("security",)),))
+
+
+ENFORCED = APPROVE._replace(mode=Mode.ENFORCE)
+EVERY_WAY = dict.fromkeys(Via, EVER)
 
 
 class Office:
@@ -39,7 +45,7 @@ class Office:
         self.outcome = self.world.react(event(document=trust))
         self.standings = {each.user_id: Standing(each.user_name, frozenset({"security"})) for each in (ANN, JOE, EVE)}
         self.behind: frozenset[str] = frozenset()
-        self.ways = frozenset(Via)
+        self.ways: Ways = EVERY_WAY
         self.world.hints.sent, self.world.hints.after = [], []
         self.tools = Tools(
             self.world.ledger,
@@ -52,6 +58,7 @@ class Office:
             lambda _actor: self.behind,
             lambda: self.ways,
         )
+        self.world.tools = replace(self.world.tools, confirm=lambda question: looked_at_again(question, self.tools))
 
     @property
     def case(self) -> Case:
@@ -314,13 +321,13 @@ def test_nobody_answers_people_are_reminded_and_it_ends() -> None:
     assert look(8) == ["open"]
     assert office.question().escalated_at is not None
     assert look(24) == ["expired"]
-    assert isinstance(office.say(JOE), Refusal)
     assert [each.detail_type for each in office.world.questions.announced.values()] == [
         "DecisionAwaited",
         "DecisionAwaited",
         "DecisionAwaited",
         "DecisionExpired",
     ]
+    assert office.state(JOE) is State.OPEN  # asked anew: what was said before is over
 
 
 def test_dying_before_the_commit_leaves_nothing_and_after_it_everything() -> None:
@@ -355,3 +362,105 @@ def test_conflicts_without_end_are_said() -> None:
     office.world.questions.fail_next = [Conflict("x")] * 9
     with pytest.raises(Unavailable, match="at the same time"):
         office.say(ANN)
+
+
+def test_a_yes_is_to_what_becomes_of_this_policy_and_not_of_another_one_that_would_become_the_same() -> None:
+    """Between the yes and the write somebody writes another hole; its remedy is the same."""
+    office = Office()
+    assert office.state(ANN) is State.APPROVED
+    office.world.roles.put(role(ALL_BAD))
+    office.world.clock.sleep(5)
+    assert office.carried_out() == ["withdrawn"]
+    assert office.world.roles.writes == []
+    assert all("approver" not in each.detail for each in office.world.ledger.cases.values())
+
+
+class Asked(Office):
+    """In mode enforce, a finding that nobody made just now: people are asked, and nothing is written without them."""
+
+    def __init__(self) -> None:
+        super().__init__(ENFORCED, GOOD)
+        self.world.roles.put(role(BAD))
+        hint = Hint(PROD, Cause.FACTS, "A fact changed.", "facts-1", self.world.clock.now(), role_name="payments")
+        self.outcome = self.world.react(hint_as_text(hint))
+        self.world.hints.sent, self.world.hints.after = [], []
+
+
+def test_what_people_said_yes_to_is_all_that_a_yes_has_written_where_the_rest_was_only_asked() -> None:
+    office = Asked()
+    assert office.outcome == ["asked"]
+    assert office.state(ANN) is State.APPROVED
+    question = office.question()
+    office.world.questions.kept[PAYMENTS, question.id] = question._replace(detail={**question.detail, "policy_hash": "0" * 64})
+    assert office.carried_out() == ["withdrawn"]
+    assert office.world.roles.writes == []
+
+
+def test_to_accept_what_stands_has_nothing_written_where_it_breaks_a_guardrail() -> None:
+    office = Asked()
+    role_of_ref = office.world.roles.roles.get
+    shown = show_baseline(PAYMENTS, role_of_ref, office.tools)
+    assert not isinstance(shown, Refusal)
+    for each in (ANN, JOE):
+        accept_baseline(PAYMENTS, Caller(each, Via.SIGV4), Answer(ACCEPT, True, str(shown["shown"]), "ok"), role_of_ref, office.tools)
+    assert office.carried_out() == ["withdrawn"]
+    assert office.world.roles.writes == []
+
+
+def test_at_the_end_of_a_hold_what_was_only_asked_about_still_is() -> None:
+    office = Asked()
+    until = (office.world.clock.now() + timedelta(hours=1)).replace(microsecond=0)
+    for each in (ANN, JOE):
+        hold_role(Hold(PAYMENTS, until, "wait"), Caller(each, Via.SIGV4), office.world.roles.roles.get, office.tools)
+    assert office.carried_out() == ["done"]
+    assert office.case.due_at == until
+    office.world.clock.time = until + timedelta(seconds=2)
+    hint = Hint(PROD, Cause.TRUST, "due", office.case.id, office.world.clock.now(), role_name="payments", follows=office.case.id)
+    assert office.world.react(hint_as_text(hint)) == ["asked"]
+    assert office.world.roles.writes == []
+    assert office.case.due_at is None
+
+
+def test_what_was_said_by_a_way_before_it_was_suspended_never_counts_again() -> None:
+    """The forger waits until the suspension is over."""
+    office = Office(replace_deciders(quorum=2))
+    assert office.state(ANN, via=Via.SLACK) is State.OPEN
+    office.world.clock.sleep(600)
+    office.ways = {Via.SIGV4: EVER, Via.SLACK: office.world.clock.now()}
+    assert office.state(JOE) is State.OPEN
+    office.world.clock.sleep(1)
+    assert office.question().yes == {JOE.user_id}
+    assert office.state(ANN, via=Via.SLACK) is State.APPROVED  # she herself says it again
+
+
+def test_who_may_not_any_more_when_it_is_to_be_done_has_not_said_yes() -> None:
+    for losing in ("right", "way"):
+        office = Office()
+        assert office.state(ANN, via=Via.SLACK) is State.APPROVED
+        if losing == "right":
+            del office.standings[ANN.user_id]
+        else:
+            office.ways = {Via.SIGV4: EVER}
+        assert office.carried_out() == ["open"]
+        assert office.world.roles.writes == []
+        office.standings[JOE.user_id] = Standing(JOE.user_name, frozenset({"security"}))
+        assert office.state(JOE) is State.APPROVED
+        assert office.carried_out() == ["reverted"]
+
+
+def test_what_nobody_decided_in_time_or_could_not_be_done_can_be_asked_anew() -> None:
+    office = Office(replace_deciders(quorum=2))
+    assert office.state(ANN) is State.OPEN
+    first = office.question().id
+    office.world.clock.sleep(25 * 3600)
+    hint = Hint(PROD, Cause.TRUST, "due", "due-1", office.world.clock.now(), role_name="payments", follows=f"QUESTION:{first}")
+    assert office.world.react(hint_as_text(hint)) == ["expired"]
+    assert office.state(ANN) is State.OPEN
+    office.world.brakes.stops.append(Stop("organization", "jane", "an incident", office.world.clock.now()))
+    assert office.state(JOE) is State.APPROVED
+    assert office.carried_out() == ["withdrawn"]
+    office.world.brakes.stops.clear()
+    assert office.state(ANN) is State.OPEN
+    assert office.state(JOE) is State.APPROVED
+    assert office.carried_out() == ["reverted"]
+    assert len({each.id for each in office.world.questions.kept.values()}) == 3

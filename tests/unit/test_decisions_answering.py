@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from doorward.decisions.answering import answer, confirmed, ended, is_enough, reminded, what_is_missing
-from doorward.decisions.model import Consent, Question, State, Terms, Vote
+from doorward.decisions.model import EVER, Consent, Question, State, Terms, Vote, Ways
 from doorward.people.model import Caller, Machine, Person, Refusal, Via
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
-EVERY_WAY = frozenset(Via)
+EVERY_WAY = dict.fromkeys(Via, EVER)
 JANE, JOE, ANN = (Person(f"906-{name}", f"{name}@acme.example", name.title()) for name in ("jane", "joe", "ann"))
 TERMS = Terms(approvers=frozenset({"security"}))
 QUESTION = Question("q-1", "finding dw-1", "777788889999/payments", "apply", "cafe", TERMS, NOW, "doorward", "mode approve")
@@ -25,7 +25,7 @@ def said(
     *,
     groups: tuple[str, ...] = ("security",),
     seen: str = "cafe",
-    ways: frozenset[Via] = EVERY_WAY,
+    ways: Ways = EVERY_WAY,
     now: datetime = NOW,
     yes: bool = True,
 ) -> Question | Refusal:
@@ -55,7 +55,7 @@ class TestTurnedAway:
         assert refusal == Refusal("Machines never decide.", "A person has to, with credentials or an account of his own.")
 
     def test_a_way_that_does_not_count_now(self) -> None:
-        refusal = said(QUESTION, by(JANE, Via.SLACK), ways=frozenset({Via.SIGV4}))
+        refusal = said(QUESTION, by(JANE, Via.SLACK), ways={Via.SIGV4: EVER})
         assert isinstance(refusal, Refusal)
         assert refusal.cure == "Decide by sigv4."
 
@@ -136,7 +136,7 @@ class TestAgain:
 
     def test_a_way_that_was_revoked_meanwhile_takes_its_votes_along(self) -> None:
         by_slack = yes_of(QUESTION, by(JANE, Via.SLACK))
-        assert confirmed(by_slack, lambda _id: ("security",), frozenset({Via.SIGV4})).state is State.OPEN
+        assert confirmed(by_slack, lambda _id: ("security",), {Via.SIGV4: EVER}).state is State.OPEN
 
     def test_one_more_than_needed_may_fall_away(self) -> None:
         question = self.APPROVED._replace(terms=TERMS)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from doorward.decisions.answering import answer
-from doorward.decisions.model import Question
+from doorward.decisions.model import EVER, Question
 from doorward.decisions.model import State as Decision
 from doorward.grants.agreement import Agreement, why_it_falls
 from doorward.grants.entitled import rule_on
@@ -38,7 +38,7 @@ AUTOMATIC = entitlements(rule(start_within_hours=4, automatic={"always": True}))
 TWO = entitlements(rule(approve={"groups": ["security"], "quorum": 2}, start_within_hours=4))
 NOBODY = entitlements(RULE, DENY)
 SECURITY = frozenset({"security"})
-EVERY_WAY = frozenset(Via)
+EVERY_WAY = dict.fromkeys(Via, EVER)
 NO = Refusal("No.", "Ask another.")
 
 
@@ -193,7 +193,7 @@ class TestStanding:
 
     def test_a_way_that_does_not_count_any_more(self) -> None:
         grant = pending()
-        assert why_it_falls(grant, found(answered(grant, JOE), JOE)._replace(ways=frozenset({Via.SLACK})))
+        assert why_it_falls(grant, found(answered(grant, JOE), JOE)._replace(ways={Via.SLACK: EVER}))
 
     @pytest.mark.parametrize("state", [each for each in Decision if each not in {Decision.APPROVED, Decision.DONE}])
     def test_what_was_not_approved(self, state: Decision) -> None:

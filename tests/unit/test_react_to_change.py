@@ -159,6 +159,7 @@ class World:
             lambda: self.questions,
             lambda _change: None,
             lambda change: suspend_identity(change, organization, HUB, self.suspensions, self.ledger, self.clock),
+            lambda question: question,
         )
 
     def react(self, message: str) -> list[str]:

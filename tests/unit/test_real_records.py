@@ -91,6 +91,7 @@ def react(record: dict[str, Any]) -> tuple[list[str], FakeRoles]:
         FakeQuestions,
         lambda _change: None,
         lambda _change: None,
+        lambda question: question,
     )
     return [outcome.outcome for outcome in react_to_change(message, tools)], roles
 

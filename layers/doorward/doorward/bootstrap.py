@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from doorward.aws.inventory import DynamoInventory
     from doorward.aws.members import Members
     from doorward.aws.sessions import DynamoSessions
+    from doorward.decisions.model import Question, Ways
     from doorward.events.model import Change
     from doorward.guard.signing_secret import SigningSecret
     from doorward.guardrails.model import Guardrails, Role
     from doorward.organization.model import Contact, Identity, Organization
-    from doorward.people.model import Caller, Person, Refusal, Via
+    from doorward.people.model import Caller, Person, Refusal
     from doorward.ports.announcing import Channel, DeadLetters
     from doorward.ports.audit import Seals
     from doorward.ports.beats import Beats
@@ -102,7 +103,14 @@ def _reaction_tools() -> "Tools":
         questions=questions,
         admit=lambda _change: None,
         suspend=lambda change: _suspend_identity(change, organization),
+        confirm=_confirm,
     )
+
+
+def _confirm(question: "Question") -> "Question":
+    from doorward.usecases.decide import looked_at_again
+
+    return looked_at_again(question, decision_tools())
 
 
 def _suspend_identity(change: "Change", organization: "Organization") -> bool:
@@ -205,16 +213,20 @@ def decision_tools() -> "decide.Tools":
     )
 
 
-def _ways(organization: "Organization") -> "frozenset[Via]":
-    """By which answers count now: by Slack where its calls can be verified, and as long as nobody else may have signed them."""
+def _ways(organization: "Organization") -> "Ways":
+    """By Slack where its calls can be verified. What was said before the last suspension, somebody else may have said."""
+    from doorward.decisions.model import EVER
     from doorward.people.model import BY_SLACK, Via
 
-    ways = {Via.SIGV4}
+    suspended = (suspensions().last(each) for each in organization.identity.accounts_of(_setting("HUB_ACCOUNT")))
+    ways = {Via.SIGV4: max((each.at for each in suspended if each is not None), default=EVER)}
     if organization.identity.tokens:
-        ways.add(Via.JWT)
-    if os.environ.get("DECIDE_BY_SLACK") == "true" and suspensions().of(BY_SLACK) is None:
-        ways.add(Via.SLACK)
-    return frozenset(ways)
+        ways[Via.JWT] = EVER
+    if os.environ.get("DECIDE_BY_SLACK") == "true":
+        last = suspensions().last(BY_SLACK)
+        if last is None or not last.stands:
+            ways[Via.SLACK] = EVER if last is None else last.at
+    return ways
 
 
 def link_tools() -> "link_slack.Tools":

@@ -14,8 +14,9 @@
 | yes                                         | open, now enough        | approved                                             |
 | yes                                         | open, more are needed   | open, with one more                                  |
 
-Enough are `quorum` different people, one of them by SigV4 where the terms ask for it, and whomever each consent of `also` asks for. Before
-what was approved is done, each of them is looked at again: whose right has gone has not said yes, and what then lacks one is open again.
+What was said by a way that is, or since was, suspended is taken away first. Enough are `quorum` different people, one of them by SigV4
+where the terms ask for it, and whomever each consent of `also` asks for. Before what was approved is done, each of them is looked at
+again: whose right has gone has not said yes, and what then lacks one is open again.
 
 | a consent asks for                    | met by                                                                              |
 |---------------------------------------|-------------------------------------------------------------------------------------|
@@ -28,14 +29,14 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-from doorward.decisions.model import Consent, Question, State, Terms, Vote
+from doorward.decisions.model import Consent, Question, State, Terms, Vote, Ways
 from doorward.people.model import Caller, Person, Refusal, Via
 
 _SIGNED: Final = "one decision by the command line or the API, signed with AWS credentials"
 
 
 def answer(  # noqa: PLR0917 - who says what, about what, knowing what
-    question: Question, caller: Caller, groups: Collection[str], seen_hash: str, ways: Collection[Via], now: datetime, *, yes: bool
+    question: Question, caller: Caller, groups: Collection[str], seen_hash: str, ways: Ways, now: datetime, *, yes: bool
 ) -> Question | Refusal:
     """`groups`: those that he is in now. `seen_hash`: of what he was shown. `ways`: those by which an answer counts now."""
     refusal = _turned_away(question, caller, groups, seen_hash, ways, now)
@@ -46,16 +47,17 @@ def answer(  # noqa: PLR0917 - who says what, about what, knowing what
     if not yes:
         return question._replace(state=State.REFUSED, answer=user_id, version=question.version + 1)
     vote = Vote(user_id, caller.via, now, _that_count(question.terms, groups))
-    before = next((each for each in question.votes if (each.user_id, each.via) == (user_id, caller.via)), None)
+    counting = tuple(each for each in question.votes if _counts(each, ways))
+    before = next((each for each in counting if (each.user_id, each.via) == (user_id, caller.via)), None)
     if before is not None and before.groups == vote.groups:
         return question
-    votes = (*(each for each in question.votes if each is not before), vote)
+    votes = (*(each for each in counting if each is not before), vote)
     state = State.APPROVED if _is_enough(question, votes) else State.OPEN
     return question._replace(votes=votes, state=state, version=question.version + 1)
 
 
 def _turned_away(  # noqa: PLR0917 - as above
-    question: Question, caller: Caller, groups: Collection[str], seen_hash: str, ways: Collection[Via], now: datetime
+    question: Question, caller: Caller, groups: Collection[str], seen_hash: str, ways: Ways, now: datetime
 ) -> Refusal | None:
     """The table, from the top."""
     if not question.state.is_open:
@@ -93,6 +95,10 @@ def is_enough(terms: Terms, votes: Collection[Vote], *, escalated: bool = False)
 
 def _is_enough(question: Question, votes: Collection[Vote]) -> bool:
     return is_enough(question.terms, votes, escalated=question.escalated_at is not None)
+
+
+def _counts(vote: Vote, ways: Ways) -> bool:
+    return vote.via in ways and vote.at > ways[vote.via]
 
 
 def _that_count(terms: Terms, groups: Collection[str]) -> frozenset[str]:
@@ -143,7 +149,7 @@ def what_is_missing(question: Question) -> str:
     return " and ".join(missing)
 
 
-def confirmed(question: Question, groups_now: Callable[[str], Collection[str] | None], ways: Collection[Via]) -> Question:
+def confirmed(question: Question, groups_now: Callable[[str], Collection[str] | None], ways: Ways) -> Question:
     """An approved one, looked at again: approved still, or open without the votes that do not count any more.
 
     `groups_now`: of a person, by his id; None where he is gone or disabled.
@@ -151,7 +157,7 @@ def confirmed(question: Question, groups_now: Callable[[str], Collection[str] | 
     votes = tuple(
         each._replace(groups=_that_count(question.terms, groups))
         for each in question.votes
-        if each.via in ways and may_answer(question, groups := groups_now(each.user_id) or ())
+        if _counts(each, ways) and may_answer(question, groups := groups_now(each.user_id) or ())
     )
     if votes == question.votes and _is_enough(question, votes):
         return question

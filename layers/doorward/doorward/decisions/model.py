@@ -1,12 +1,17 @@
 """A question that people answer: what it is about, who may answer, how many have to, and by when."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
 from doorward.people.model import Via
 from doorward.values import NamedTuple
+
+type Ways = Mapping[Via, datetime]
+"""By which answers count now, and from when on: before that somebody else may have given them."""
+EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class State(StrEnum):

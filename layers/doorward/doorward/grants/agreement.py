@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from doorward.decisions.answering import confirmed
-from doorward.decisions.model import Question
+from doorward.decisions.model import Question, Ways
 from doorward.decisions.model import State as Decision
 from doorward.grants.grant import WHAT, Grant
 from doorward.grants.model import Ruling
-from doorward.people.model import Refusal, Via
+from doorward.people.model import Refusal
 from doorward.values import NamedTuple
 
 
@@ -33,7 +33,7 @@ class Agreement(NamedTuple):
     ruling: Ruling | Refusal
     question: Question | None = None
     groups: Mapping[str, frozenset[str]] = MappingProxyType({})
-    ways: frozenset[Via] = frozenset()
+    ways: Ways = MappingProxyType({})
 
 
 def is_about(question: Question, grant: Grant) -> bool:

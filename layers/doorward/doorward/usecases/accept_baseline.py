@@ -15,7 +15,7 @@ from doorward.guardrails.model import Role
 from doorward.iam.documents import hash_of_text
 from doorward.people.model import Caller, Refusal
 from doorward.ports.ledger import Baseline
-from doorward.usecases.decide import Subject, Tools, decide, question_id
+from doorward.usecases.decide import Subject, Tools, asked_about, decide
 
 ACCEPT: Final = "accept"
 FORMAT: Final = "doorward.baseline-shown/1"
@@ -30,7 +30,7 @@ def show_baseline(role_ref: str, role: Callable[[str], Role | None], tools: Tool
     accepted = tools.ledger.baseline(found.ref, found.role_id)
     stands = hash_of_text(found.trust_policy)
     shown = _shown(found, stands, accepted)
-    question = tools.questions.question(found.ref, question_id(shown))
+    question, _ = asked_about(found.ref, shown, tools.questions)
     return {
         "format": FORMAT,
         "role_ref": found.ref,

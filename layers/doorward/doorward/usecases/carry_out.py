@@ -203,7 +203,7 @@ def _case(plan: Plan, task: Task, head: Head) -> tuple[Case, Announcement]:
     now = tools.clock.now()
     case_id = finding_id(role, found_hash, head.generation)
     detail = describe_case(case_id, role, plan.judgement, plan.decision, task.change, tools.organization, tools.guardrails, found_hash)
-    if task.approval is not None:
+    if task.approval is not None and plan.decision.rungs is Rungs.APPROVED:
         detail |= {"approver": task.approval.by}
     is_told_of, before = task.is_told_of(head, found_hash), plan.case
     if before is not None and not is_told_of:

@@ -3,12 +3,13 @@
 Who somebody is, and which groups he is in, was looked up by whoever calls. What is approved is done under the role's lock.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Final
 
 from doorward.decisions.answering import answer, confirmed, what_is_missing
-from doorward.decisions.model import Answer, Question, State
+from doorward.decisions.model import Answer, Question, State, Ways
 from doorward.decisions.telling import DETAIL_TYPES, question_as_json
 from doorward.errors import Conflict, Unavailable
 from doorward.events.hints import Hint
@@ -17,12 +18,14 @@ from doorward.findings.model import Severity
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.terms import terms_for
 from doorward.organization.model import Organization
-from doorward.people.model import Caller, Person, Refusal, Via
+from doorward.people.model import Caller, Person, Refusal
 from doorward.ports.clock import Clock
 from doorward.ports.hints import Hints
 from doorward.ports.ledger import Announcement, Ledger
 from doorward.ports.questions import FOLLOWS_QUESTION, Questions
 
+_MOST_ASKED: Final = 20
+"""As often one thing is asked about; then the last one stands."""
 _TRIES: Final = 5
 """Of so many people who answer in the same moment, all are counted."""
 
@@ -37,7 +40,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """`standing`: of a person, by his id, as it is now; None where he is gone or disabled. `ways`: by which answers count now.
+    """`standing`: of a person, by his id, as it is now; None where he is gone or disabled. `ways`: by which answers count, and since when.
 
     `behind`: ids of the people who are known to be behind a CloudTrail actor (of a case's detail); empty where nobody knows.
     """
@@ -50,7 +53,7 @@ class Tools:
     guardrails: Guardrails
     standing: Callable[[str], Standing | None]
     behind: Callable[[Mapping[str, Any]], frozenset[str]]
-    ways: Callable[[], Collection[Via]]
+    ways: Callable[[], Ways]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ def decide(subject: Subject, caller: Caller, said: Answer, tools: Tools) -> Ques
     if standing is None:
         return Refusal("You are not (any more) an enabled user of Identity Center.", "Ask whoever administers it.")
     for _ in range(_TRIES):
-        question = tools.questions.question(subject.role.ref, question_id(subject.shown)) or _new(subject, said, tools)
+        last, asked_as = asked_about(subject.role.ref, subject.shown, tools.questions)
+        question = _new(asked_as, subject, said, tools) if asked_as or last is None else last
         try:
             return _answered(question, caller, standing, said, tools)
         except Conflict:
@@ -84,19 +88,32 @@ def decide(subject: Subject, caller: Caller, said: Answer, tools: Tools) -> Ques
     raise Unavailable(f"{subject.about}: too many people decide about this at the same time; try again")
 
 
-def question_id(shown: str) -> str:
-    """The same for the same thing to decide: two who ask at once ask one question."""
-    return f"q-{shown[:20]}"
+def asked_about(role_ref: str, shown: str, questions: Questions) -> tuple[Question | None, str]:
+    """What was asked about this last, and the id of the next question about it; "" where that one still stands, or was decided.
+
+    The id is the same for the same thing to decide: two who ask at once ask one question. What nobody decided in time, or what was approved
+    and not done, can be asked anew.
+    """
+    last: Question | None = None
+    for number in range(_MOST_ASKED):
+        asked_as = f"q-{shown[:20]}" if number == 0 else f"q-{sha256(f'{shown}/{number}'.encode()).hexdigest()[:20]}"
+        asked = questions.question(role_ref, asked_as)
+        if asked is None:
+            return last, asked_as
+        if asked.state not in {State.EXPIRED, State.WITHDRAWN}:
+            return asked, ""
+        last = asked
+    return last, ""
 
 
-def _new(subject: Subject, said: Answer, tools: Tools) -> Question:
+def _new(asked_as: str, subject: Subject, said: Answer, tools: Tools) -> Question:
     parties = frozenset[str]() if subject.actor is None else tools.behind(subject.actor)
     account = tools.organization.account(subject.role.account_id)
     terms = terms_for(
         said.what, subject.severity, subject.role, account, tools.guardrails, author_is_known=bool(parties) or subject.actor is None
     )
     return Question(
-        id=question_id(subject.shown),
+        id=asked_as,
         about=subject.about,
         role_ref=subject.role.ref,
         what=said.what,
@@ -118,7 +135,7 @@ def _answered(question: Question, caller: Caller, standing: Standing, said: Answ
         return found
     assert isinstance(caller.who, Person)  # noqa: S101 - a machine was turned away
     if found.state is State.APPROVED:
-        found = _looked_at_again(found, tools)
+        found = looked_at_again(found, tools)
     announcement = Announcement(f"{found.id}-{found.version}", DETAIL_TYPES[found.state], question_as_json(found, _because(found)), now)
     by = f"{caller.who.user_id} {caller.via}"
     if question.version == 0:
@@ -131,7 +148,7 @@ def _answered(question: Question, caller: Caller, standing: Standing, said: Answ
     return found
 
 
-def _looked_at_again(question: Question, tools: Tools) -> Question:
+def looked_at_again(question: Question, tools: Tools) -> Question:
     """Who of those who said yes may still, and their names."""
     standings = {user_id: tools.standing(user_id) for user_id in question.yes}
     again = confirmed(question, lambda user_id: _groups(standings[user_id]), tools.ways())

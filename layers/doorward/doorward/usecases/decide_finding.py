@@ -23,7 +23,7 @@ from doorward.guardrails.model import Guardrails, Role
 from doorward.people.model import Caller, Refusal
 from doorward.ports.announcing import Choice
 from doorward.ports.ledger import Case, CaseStatus
-from doorward.usecases.decide import Subject, Tools, decide, question_id
+from doorward.usecases.decide import Subject, Tools, asked_about, decide
 from doorward.usecases.hold_role import HOLD
 
 APPLY: Final = "apply"
@@ -61,8 +61,8 @@ def decide_finding(finding_id: str, caller: Caller, answer: Answer, tools: Tools
         if isinstance(until, Refusal):
             return until
         shown, seen = waiver_hash(shown, until), waiver_hash(seen, until)
-        asked = tools.questions.question(case.role_ref, question_id(shown))
-        if asked is None and answer.yes and not answer.reason.strip():
+        _, asked_as = asked_about(case.role_ref, shown, tools.questions)
+        if asked_as and answer.yes and not answer.reason.strip():
             return Refusal("A waiver needs a reason.", "Say why, for whoever has to decide at its end.")
         detail |= {"until": until.isoformat()}
     subject = Subject(

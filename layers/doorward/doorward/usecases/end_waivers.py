@@ -14,7 +14,7 @@ from doorward.events.model import Cause
 from doorward.ports.ledger import Head
 from doorward.usecases.carry_out import carry_out
 from doorward.usecases.plan_reaction import Idle, plan_reaction
-from doorward.usecases.reaction import Approval, Result, Task
+from doorward.usecases.reaction import Approval, Result, Task, policy_hash
 
 
 def end_waivers(task: Task) -> Result:
@@ -37,5 +37,6 @@ def _as_what_ended(task: Task, head: Head, now: datetime) -> Task:
     if undone is not None and case is not None:
         role = task.tools.roles.read(task.account_id, task.role_name)
         if role is not None and undone.is_for(role):
-            return replace(task, approval=Approval(case.closed_hash or "", undone.owner))
+            task = replace(task, change=replace(task.change, cause=Cause.FACTS))  # another remedy than that one is not written
+            return replace(task, approval=Approval(case.closed_hash or "", undone.owner, policy_hash(role), role.role_id))
     return replace(task, change=replace(task.change, cause=Cause.FACTS))

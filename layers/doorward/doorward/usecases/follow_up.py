@@ -11,12 +11,13 @@ from doorward.guardrails.looks import Look, trust_hash_of
 from doorward.guardrails.model import Role
 from doorward.ports.ledger import ENDS_WAIVERS, Announcement, Case
 from doorward.ports.questions import FOLLOWS_QUESTION
-from doorward.usecases.carry_out import VERIFIED_AFTER
+from doorward.usecases.carry_out import VERIFIED_AFTER, carry_out
 from doorward.usecases.contain_author import CONTAINS, contain_author
 from doorward.usecases.cut_sessions import FOLLOWS_CUT, end_window, follow_up_cut
 from doorward.usecases.end_waivers import end_waivers
-from doorward.usecases.follow_up_question import follow_up_question
+from doorward.usecases.follow_up_question import ASKED_BEFORE, follow_up_question
 from doorward.usecases.give_back_lost import GIVES_BACK, give_back_lost
+from doorward.usecases.plan_reaction import plan_reaction
 from doorward.usecases.reaction import Result, Task, policy_hash
 
 _LAST: Final = timedelta(seconds=VERIFIED_AFTER[-1])
@@ -45,6 +46,9 @@ def follow_up(task: Task) -> Result | None:
         from doorward.usecases.list_sessions import list_what_came_late
 
         return list_what_came_late(task, case)
+    if case.status.is_open and case.detail.get(ASKED_BEFORE):
+        task = replace(task, change=replace(task.change, cause=Cause.FACTS))
+        return carry_out(plan_reaction(task), task)
     role = tools.roles.read(task.account_id, task.role_name)
     if case.status.is_open:
         if role is None or (case.role_id == role.role_id and policy_hash(role) in {case.found_hash, case.planned_hash}):

@@ -27,6 +27,8 @@ from doorward.usecases.reaction import Approval, Result, Task
 from doorward.usecases.undo_remedy import undo_remedy
 from doorward.usecases.waive_finding import waive_finding
 
+ASKED_BEFORE: Final = "asked_before_the_hold"
+"""Of a case's detail: what was only asked about is so again at the end of a hold."""
 _BY_DOORWARD: Final = "doorward"
 
 
@@ -36,7 +38,13 @@ def follow_up_question(task: Task) -> Result:
     question = questions.question(task.ref, task.change.follows.removeprefix(FOLLOWS_QUESTION))
     if question is None or question.state not in {State.OPEN, State.APPROVED}:
         return Result("known", "There is nothing (any more) that people have to decide, or said yes to.")
+    # Nobody changed anything: what is judged meanwhile is told as ever, and nothing is written but what people said yes to.
+    task = replace(task, change=replace(task.change, cause=Cause.FACTS))
     if question.state is State.APPROVED:
+        question = task.tools.confirm(question)
+        if question.state is not State.APPROVED:
+            question = question._replace(version=question.version + 1)
+            return _move(question, f"Whoever said yes may not (any more); it takes {what_is_missing(question)}.", task)
         ways = {HOLD: _hold, ACCEPT: _accept, WAIVE: _waive, DISMISS: _dismiss, UNDO: _undo}
         return ways.get(question.what, _apply)(question, task)
     over = ended(question, now)
@@ -54,7 +62,9 @@ def _apply(question: Question, task: Task) -> Result:
     case = task.tools.ledger.case(task.ref, question.about.partition(" ")[2])
     if case is not None and case.status is CaseStatus.REMEDIED and case.closed_hash == question.detail["policy_hash"]:
         return _end(question, State.DONE, "It was written before.", task)  # and whoever wrote it died before he could say so
-    task = replace(task, approval=Approval(question.detail["policy_hash"], question.detail["by"]))
+    if case is not None and case.status.is_open:
+        approval = Approval(question.detail["policy_hash"], question.detail["by"], case.found_hash, case.role_id)
+        task = replace(task, approval=approval)
     plan = plan_reaction(task)
     result = carry_out(plan, task)
     if isinstance(plan, Idle) or case is None or plan.case is None or plan.case.id != case.id:
@@ -74,7 +84,9 @@ def _hold(question: Question, task: Task) -> Result:
     case_id = tools.ledger.head(task.ref).case_id
     case = None if case_id is None else tools.ledger.case(task.ref, case_id)
     if case is not None and case.status is CaseStatus.STANDING:
-        tools.ledger.intend(task.lock, replace(case, due_at=until))
+        # What waits for the end of another hold was to be written; whatever else stands, people were asked about, and still are.
+        asked = {} if case.due_at is not None else {ASKED_BEFORE: True}
+        tools.ledger.intend(task.lock, replace(case, due_at=until, detail={**case.detail, **asked}))
     return _end(question, State.DONE, f"Nothing is written to the role until {until:%Y-%m-%d %H:%M} UTC.", task)
 
 
@@ -97,7 +109,6 @@ def _waive(question: Question, task: Task) -> Result:
     """What is left is judged before that is kept as done; nobody changed anything, so nothing is written for it."""
     state, because = waive_finding(question, task)
     if state is State.DONE:
-        task = replace(task, change=replace(task.change, cause=Cause.FACTS))
         carry_out(plan_reaction(task), task)
     return _end(question, state, because, task)
 

@@ -12,7 +12,7 @@ from doorward.guardrails.announcements import diff_documents
 from doorward.organization.model import Organization
 from doorward.ports.ledger import Case, Ledger
 from doorward.ports.questions import Questions
-from doorward.usecases.decide import question_id
+from doorward.usecases.decide import asked_about
 from doorward.usecases.decide_finding import UNDO, UNDONE_FOR, WAIVE, decisions_about
 
 FORMAT: Final = "doorward.findings/1"
@@ -96,7 +96,7 @@ def _summary(case: Case) -> dict[str, Any]:
 
 def _decision(case: Case, what: str, shown: str, tools: Tools) -> Mapping[str, Any]:
     """`shown`: what whoever decides says that he saw. Until when it is to be waived is no part of that: what was asked last is told."""
-    question = _last_waiver(case, tools) if what == WAIVE else tools.questions.question(case.role_ref, question_id(shown))
+    question = _last_waiver(case, tools) if what == WAIVE else asked_about(case.role_ref, shown, tools.questions)[0]
     if question is None:
         return {"shown": shown, "state": "not asked", "yes": [], "missing": ""}
     missing = what_is_missing(question) if question.state.is_open else ""

@@ -165,7 +165,7 @@ def plan_reaction(task: Task) -> Plan | Idle:
             brake=lambda: brake_of(brakes(), closing_now, head.writes, found_hash, author, tools.clock.now()),
             use=lambda: _use(task, remedies, uses()),
             can_restore=lambda: any(True for _ in restores),
-            approved=task.approval is not None and _is_approved(task.approval, proposed()),
+            approved=task.approval is not None and _is_approved(task.approval, role, found_hash, proposed),
         ),
     )
     found = (_recreated(task, head, role), _author_to_contain(task, decision, author, role))
@@ -339,8 +339,12 @@ def _proposed(remedies: Remedies, restores: Remedies, uses: "Callable[[], Uses]"
     return next(spared, None) or next(iter(remedies), None) or next(iter(restores), None)
 
 
-def _is_approved(approval: Approval, proposed: Remedy | None) -> bool:
-    return proposed is not None and hash_of_text(json.dumps(proposed.trust_policy)) == approval.policy_hash
+def _is_approved(approval: Approval, role: Role, found_hash: str, proposed: Callable[[], Remedy | None]) -> bool:
+    """Whether what stands, and what would be written, are what people were shown."""
+    if (approval.role_id, approval.found_hash) != (role.role_id, found_hash):
+        return False
+    remedy = proposed()
+    return remedy is not None and hash_of_text(json.dumps(remedy.trust_policy)) == approval.policy_hash
 
 
 def rungs_of(plan: Plan) -> Iterator[Remedy]:

@@ -23,6 +23,7 @@ from doorward.ports.roles import Roles
 from doorward.ports.sweeps import Sweeps
 
 if TYPE_CHECKING:
+    from doorward.decisions.model import Question
     from doorward.ports.sessions import Calls
     from doorward.sessions.model import Edge
 
@@ -39,8 +40,8 @@ class Tools:
     `organization_hash`: of the organization's file. `events_take`: how long an event may be under way. `beats`, `sweeps`, `hints`,
     `brakes`, `cuts`, `edges` (of a role, by its ref), `calls` (of STS), `containment` (None: nobody has opted into it) and `questions` are
     made where they are needed first. `admit` raises where an event is of no account of the organization. `suspend` is told of every change
-    of a SAML provider, before anything is read. `message`: the one that is worked on, as it came, with whatever credentials it carries:
-    only record_case looks at it.
+    of a SAML provider, before anything is read. `confirm`: an approved question, once those who said yes were looked at again. `message`:
+    the one that is worked on, as it came, with whatever credentials it carries: only record_case looks at it.
     """
 
     roles: Roles
@@ -62,6 +63,7 @@ class Tools:
     questions: Callable[[], Questions]
     admit: Callable[[Change], None]
     suspend: Callable[[Change], object]
+    confirm: "Callable[[Question], Question]"
     message: str = field(default="", repr=False)
 
 
@@ -75,10 +77,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What people said yes to: the hash of the policy that they were shown, and their names, as they are told."""
+    """What people said yes to: to what which policy of which role becomes, by hashes and id; and their names, as they are told."""
 
     policy_hash: str
     by: str
+    found_hash: str
+    role_id: str
 
 
 class ChangedMeanwhile(Exception):  # noqa: N818 - never leaves the reaction
