@@ -123,7 +123,7 @@ def record(text: Callable[[], str]) -> Record:
     )
     organization = Organization(id="o-a1b2c3d4e5", accounts=(Account("777788889999", text(), "/workloads/prod"),))
     decision = Decision(Action.WRITE, Mode.ENFORCE, text())
-    found = describe_case("dw-0123456789abcdef0001", role, judgement, decision, change, organization, Guardrails(), "hash")
+    found = describe_case("dw-0123456789abcdef0001", role, judgement, decision, change, organization, Guardrails(), "hash", wrote=None)
     remedy = Remedy("drop", {**document, "Statement": document["Statement"][1:]}, proved=True)
     return Record(role, judgement, remedy, with_remedy(found, remedy, role.trust_policy, 3.25))
 

@@ -119,6 +119,17 @@ def test_a_case_head_and_announcement_are_written_together_and_read_back(ledger:
     assert ledger.pending(FOUND.id) == FOUND
 
 
+def test_who_had_a_hand_in_it_is_read_back(ledger: AnyLedger) -> None:
+    lock = ledger.lock(REF)
+    case = replace(CASE, detail={**CASE.detail, "actor": {"arn": "a"}}, others=({"arn": None, "wrote_what_stands": True}, {"arn": "b"}))
+    head = Head(case_id=CASE.id, stands_by=(("arn:aws:iam::777788889999:user/jane", None), ("", "run-1")))
+    ledger.open_case(lock, case, head, FOUND)
+    kept = ledger.case(REF, CASE.id)
+    assert kept == case
+    assert kept.actors == ({"arn": "a"}, *case.others)
+    assert ledger.head(REF) == head
+
+
 def test_the_open_cases_of_an_account_are_those_not_closed_yet(ledger: AnyLedger) -> None:
     account_id, name = REF.split("/")
     lock = ledger.lock(REF)

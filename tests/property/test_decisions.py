@@ -76,12 +76,14 @@ def test_whatever_is_said_nothing_is_approved_without_those_whom_it_takes(
         assert is_enough(question.terms, question.votes, escalated=question.escalated_at is not None)
         assert len(question.yes) >= max(question.terms.quorum, 1)
         gone = data.draw(st.sets(st.sampled_from([each.user_id for each in PEOPLE])))
+        turned_out = data.draw(st.frozensets(st.sampled_from([each.user_id for each in PEOPLE])))
+        question = question._replace(parties=question.parties | turned_out)
 
         def now_in(user_id: str) -> tuple[str, ...] | None:
             return None if user_id in gone else GROUPS
 
         again = confirmed(question, now_in, dict.fromkeys(Via, EVER))
-        assert not again.yes & gone
+        assert not again.yes & (gone | turned_out)
         assert (again.state is State.APPROVED) == is_enough(question.terms, again.votes, escalated=question.escalated_at is not None)
         assert (
             confirmed(again, lambda user_id: None if user_id in gone else GROUPS, dict.fromkeys(Via, EVER)) == again

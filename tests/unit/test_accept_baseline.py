@@ -3,6 +3,8 @@
 import pytest
 
 from doorward.decisions.model import Answer, Question, State
+from doorward.events.hints import Hint, hint_as_text
+from doorward.events.model import Cause
 from doorward.people.model import Caller, Person, Refusal, Via
 from doorward.usecases.accept_baseline import ACCEPT, accept_baseline, show_baseline
 from tests.unit.test_decide_finding import ANN, EVE, JOE, PAYMENTS, Office
@@ -92,6 +94,58 @@ def test_whoever_is_known_to_have_written_it_does_not_accept_it_and_then_one_is_
     office.behind = frozenset({EVE.user_id})
     assert isinstance(office.accept(EVE), Refusal)
     assert office.state_of(ANN) is State.APPROVED
+
+
+ANNS, EVES = f"arn:aws:iam::{PROD}:user/ann", f"arn:aws:iam::{PROD}:user/eve"
+
+
+class Writing(Accepting):
+    """Ann wrote it once, then what was accepted stood again, and then it was written once more."""
+
+    def __init__(self, *, by: str | None) -> None:
+        super().__init__(GOOD)
+        self.aliases = {ANNS: ANN, EVES: EVE}
+        self.put(WIDER, ANNS)
+        self.put(GOOD, ANNS)
+        self.put(WIDER, by)
+
+    def put(self, trust: str, by: str | None) -> None:
+        self.world.clock.sleep(60)
+        self.world.roles.put(role(trust))
+        now = self.world.clock.now()
+        seen = hint_as_text(Hint(PROD, Cause.FACTS, "A fact changed.", f"h-{now:%H%M%S}", now, role_name="payments"))
+        self.world.react(seen if by is None else event(document=trust, by=by, event_id=f"e-{now:%H%M%S}", at=now))
+
+
+def test_who_wrote_it_once_more_is_its_author_and_not_only_who_wrote_it_first() -> None:
+    office = Writing(by=EVES)
+    assert isinstance(office.accept(EVE), Refusal)
+    assert isinstance(office.accept(ANN), Refusal)
+    assert office.state_of(JOE) is State.APPROVED
+
+
+@pytest.mark.parametrize("by", [None, f"arn:aws:iam::{PROD}:user/shared"])
+def test_who_wrote_it_once_is_not_known_to_have_written_what_stands_now(by: str | None) -> None:
+    office = Writing(by=by)
+    assert isinstance(office.accept(ANN), Refusal)
+    assert office.state_of(JOE) is State.OPEN
+    assert office.state_of(EVE) is State.APPROVED
+
+
+def test_whoever_writes_the_same_while_it_stands_is_its_author_too() -> None:
+    office = Writing(by=ANNS)
+    office.put(WIDER, EVES)
+    assert [isinstance(office.accept(each), Refusal) for each in (ANN, EVE)] == [True, True]
+    assert office.state_of(JOE) is State.APPROVED
+
+
+def test_of_more_writers_than_are_kept_it_takes_two() -> None:
+    office = Writing(by=EVES)
+    for number in range(30):
+        office.put(WIDER, f"{EVES}{number}")
+        office.aliases[f"{EVES}{number}"] = EVE
+    assert len(office.world.ledger.head(PAYMENTS).stands_by) == 20
+    assert office.state_of(JOE) is State.OPEN
 
 
 def test_what_he_was_not_shown_he_does_not_accept() -> None:

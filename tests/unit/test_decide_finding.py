@@ -36,7 +36,10 @@ EVERY_WAY = dict.fromkeys(Via, EVER)
 
 
 class Office:
-    """A world in mode approve with a finding in it, and people. `standings`: who is what now; `behind`: who is behind any actor."""
+    """A world in mode approve with a finding in it, and people. `standings`: who is what now.
+
+    `aliases`: who is behind an actor, by ARN; `behind`: who is behind any other.
+    """
 
     def __init__(self, guardrails: Guardrails = APPROVE, trust: str = BAD) -> None:
         self.world = World(guardrails)
@@ -45,6 +48,7 @@ class Office:
         self.outcome = self.world.react(event(document=trust))
         self.standings = {each.user_id: Standing(each.user_name, frozenset({"security"})) for each in (ANN, JOE, EVE)}
         self.behind: frozenset[str] = frozenset()
+        self.aliases: dict[str, Person] = {}
         self.ways: Ways = EVERY_WAY
         self.world.hints.sent, self.world.hints.after = [], []
         self.tools = Tools(
@@ -55,7 +59,7 @@ class Office:
             ORGANIZATION,
             guardrails,
             self.standings.get,
-            lambda _actor: self.behind,
+            lambda actor: frozenset({self.aliases[actor["arn"]].user_id}) if actor.get("arn") in self.aliases else self.behind,
             lambda: self.ways,
         )
         self.world.tools = replace(self.world.tools, confirm=lambda question: looked_at_again(question, self.tools))
@@ -129,6 +133,18 @@ def test_whoever_made_the_change_does_not_decide_under_any_name() -> None:
         assert isinstance(office.say(EVE, via=via), Refusal)
         assert isinstance(office.say(EVE._replace(user_name="EVE@ACME.EXAMPLE", display_name="Ann"), via=via), Refusal)
     assert office.world.questions.kept == {}
+    assert office.state(ANN) is State.APPROVED
+
+
+def test_who_turns_out_to_have_caused_it_decides_no_more_and_his_yes_does_not_count() -> None:
+    office = Office(replace_deciders(quorum=2))
+    assert office.state(EVE) is State.OPEN
+    office.behind = frozenset({EVE.user_id})
+    assert office.state(JOE) is State.OPEN
+    assert office.question().yes == {JOE.user_id}
+    assert office.question().parties == {EVE.user_id}
+    office.behind = frozenset()
+    assert isinstance(office.say(EVE), Refusal)  # who was a party once stays one
     assert office.state(ANN) is State.APPROVED
 
 

@@ -138,6 +138,10 @@ class TestAgain:
         by_slack = yes_of(QUESTION, by(JANE, Via.SLACK))
         assert confirmed(by_slack, lambda _id: ("security",), {Via.SIGV4: EVER}).state is State.OPEN
 
+    def test_who_turned_out_to_be_a_party_has_not_said_yes(self) -> None:
+        again = confirmed(self.APPROVED._replace(parties=frozenset({JOE.user_id})), lambda _id: ("security",), EVERY_WAY)
+        assert (again.state, again.yes) == (State.OPEN, frozenset({JANE.user_id}))
+
     def test_one_more_than_needed_may_fall_away(self) -> None:
         question = self.APPROVED._replace(terms=TERMS)
         again = confirmed(question, lambda user_id: ("security",) if user_id == JOE.user_id else None, EVERY_WAY)

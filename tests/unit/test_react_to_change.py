@@ -16,10 +16,11 @@ from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
 from doorward.findings.model import Severity
 from doorward.guard.heartbeats import IAM_EVENTS, Spot
+from doorward.guardrails.looks import Look, trust_hash_of
 from doorward.guardrails.model import Guardrails, Mode, Role, Rule, Scope, Undecidable, Waiver
 from doorward.iam.documents import hash_of_text
 from doorward.organization.model import Account, Match, Organization, Pipeline, TrustedAccount, TrustedIssuer
-from doorward.ports.ledger import CaseStatus
+from doorward.ports.ledger import Case, CaseStatus
 from doorward.ports.roles import Refused
 from doorward.usecases.keep_baseline import as_it_means_today
 from doorward.usecases.react_to_change import react_to_change
@@ -911,6 +912,72 @@ class TestWhoWroteWhatStands:
         assert world.react(event(document=BAD, event_id="e-3", by=PIPELINE, at=world.clock.now())) == ["alerted"]
         assert world.react(self.BY_JANE) == ["alerted"]
         assert world.stands() == BAD
+
+    def test_an_event_from_before_our_write_does_not_say_who_wrote_the_same_after_it(self, world: World) -> None:
+        world.roles.put(role(BAD))
+        assert world.react(self.BY_JANE) == ["reverted"]
+        world.clock.time += timedelta(seconds=30)
+        world.roles.put(role(BAD))
+        world.react(self.BY_JANE)
+        world.react(event("AttachRolePolicy", document=None, event_id="e-3", at=world.clock.now()))
+        wrote = [case.detail["actor"]["wrote_what_stands"] for case in world.ledger.cases.values()]
+        assert wrote == [True, False]
+
+
+class TestWhoIsKeptFromDeciding:
+    """Who wrote what stands is told by his own event, whenever it comes; whoever was taken for him before stays beside him."""
+
+    BOB, EVE = f"arn:aws:iam::{PROD}:user/bob", f"arn:aws:iam::{PROD}:user/eve"
+    LOOK = Look(trust_hash_of(role(BAD).role_id, hash_of_text(BAD)), "", "", "", "", "", "")
+    SEEN = hint_as_text(Hint(PROD, Cause.TRUST, "A sweep saw it.", "sweep-1", START, role_name="payments", look=str(LOOK)))
+    OLDER = event(document=GOOD, by=BOB, event_id="e-bob", at=START - timedelta(seconds=3))
+    ATTACHED = event("AttachRolePolicy", document=None, by=BOB, event_id="e-bob")
+    BY_EVE = event(document=BAD, by=EVE, event_id="e-eve")
+
+    @pytest.fixture
+    def world(self) -> World:
+        world = World(ENFORCE._replace(mode=Mode.APPROVE))
+        world.accepted()
+        world.roles.put(role(BAD))
+        return world
+
+    @staticmethod
+    def case(world: World) -> Case:
+        (case,) = world.ledger.cases.values()
+        return case
+
+    @pytest.mark.parametrize(("first", "beside"), [(SEEN, []), (OLDER, [BOB]), (ATTACHED, [BOB])])
+    def test_who_wrote_it_is_named_although_another_event_or_a_sweep_came_first(self, world: World, first: str, beside: list[str]) -> None:
+        world.react(first)
+        before, told = self.case(world), world.announced()
+        assert before.detail["actor"]["wrote_what_stands"] is not True
+        for _ in range(2):
+            world.clock.sleep(2)
+            assert world.react(self.BY_EVE) == ["asked"]
+            case = self.case(world)
+            assert (case.detail["actor"]["arn"], case.detail["actor"]["wrote_what_stands"]) == (self.EVE, True)
+            assert (case.detail["event"]["id"], case.event_id) == ("e-eve", "e-eve")
+            assert [each["arn"] for each in case.others] == beside
+        assert world.announced() == told
+
+    def test_whoever_writes_the_same_again_is_beside_who_wrote_it_first(self, world: World) -> None:
+        world.react(self.BY_EVE)
+        world.clock.sleep(5)
+        world.react(event(document=BAD, by=self.BOB, event_id="e-bob", at=world.clock.now()))
+        case = self.case(world)
+        assert (case.detail["actor"]["arn"], case.detail["event"]["id"]) == (self.EVE, "e-eve")
+        assert [(each["arn"], each["wrote_what_stands"]) for each in case.others] == [(self.BOB, True)]
+        world.react(self.OLDER)
+        world.react(self.SEEN)
+        assert self.case(world).others == case.others
+
+    def test_of_more_than_are_kept_nobody_knows_who_they_are(self, world: World) -> None:
+        for number in range(30):
+            world.react(event(document=BAD, by=f"{self.EVE}{number}", event_id=f"e-{number}"))
+        others = self.case(world).others
+        assert len(others) == 20
+        assert [each["arn"] for each in others[:19]] == [f"{self.EVE}{number}" for number in range(1, 20)]
+        assert others[19] == {"arn": None, "wrote_what_stands": True}
 
 
 class TestProvidersAndHiddenRoles:

@@ -13,12 +13,13 @@ from doorward.decisions.model import Answer, Question, State
 from doorward.errors import Throttled
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
-from doorward.findings.model import Verdict
+from doorward.findings.model import Severity, Verdict
 from doorward.guardrails.decided import MOST, waivable, with_waivers
 from doorward.guardrails.judge import judge
 from doorward.guardrails.looks import Look, judged_under, trust_hash_of
-from doorward.guardrails.model import Guardrails, Waiver
+from doorward.guardrails.model import Deciders, Guardrails, Rule, Waiver
 from doorward.iam.documents import hash_of_text
+from doorward.organization.model import Match
 from doorward.people.model import Caller, Person, Refusal, Via
 from doorward.ports.ledger import ENDS_WAIVERS, Case, CaseStatus
 from doorward.usecases.accept_baseline import ACCEPT, accept_baseline, show_baseline
@@ -26,7 +27,7 @@ from doorward.usecases.decide_finding import DISMISS, WAIVE, decide_finding, dec
 from doorward.usecases.finish_started import finish_started
 from doorward.usecases.list_findings import Tools as ListTools
 from doorward.usecases.list_findings import show_finding
-from tests.fakes import FakeBus
+from tests.fakes import START, FakeBus
 from tests.unit.test_decide_finding import ANN, APPROVE, EVE, JOE, PAYMENTS, Office
 from tests.unit.test_hold_role import ENFORCING
 from tests.unit.test_react_to_change import (
@@ -120,6 +121,65 @@ def test_high_is_waived_by_two_and_the_door_stays_as_it_is() -> None:
     assert office.question().state is State.DONE
     assert office.changes(BAD, 10) == ["passed"]
     assert office.open() == []
+
+
+MEDIUM = APPROVE._replace(rules={"external-account": Rule("external-account", Severity.MEDIUM)})
+BOBS, EVES = f"arn:aws:iam::{PROD}:user/bob", f"arn:aws:iam::{PROD}:user/eve"
+
+
+class Authors(Waiving):
+    """Something medium, which one may waive where all who wrote it are known: Joe is Bob, and Eve is Eve."""
+
+    def __init__(self, *events: str, guardrails: Guardrails = MEDIUM, trust: str = BAD) -> None:
+        super().__init__(guardrails, GOOD)
+        self.aliases = {BOBS: JOE, EVES: EVE}
+        self.world.clock.sleep(5)
+        self.world.roles.put(role(trust))
+        for each in events:
+            self.world.react(each)
+        self.world.hints.sent, self.world.hints.after = [], []
+
+    def also_by(self, arn: str) -> None:
+        self.world.react(event(document=BAD, by=arn, event_id="e-also", at=self.world.clock.now()))
+
+
+LATER = START + timedelta(seconds=5)
+BY_BOB = event("AttachRolePolicy", document=None, by=BOBS, event_id="e-bob", at=LATER)
+BY_EVE = event(document=BAD, by=EVES, event_id="e-eve", at=LATER)
+
+
+@pytest.mark.parametrize("events", [(BY_EVE, BY_BOB), (BY_BOB, BY_EVE)])
+def test_whoever_wrote_what_stands_does_not_waive_it_whichever_event_was_read_first(events: tuple[str, ...]) -> None:
+    office = Authors(*events)
+    assert isinstance(office.waive(EVE), Refusal)
+    if events[0] == BY_BOB:  # he was taken for the author
+        assert isinstance(office.waive(JOE), Refusal)
+    assert office.state_of(ANN) is State.APPROVED
+
+
+def test_who_only_touched_the_role_is_not_known_as_the_author_and_does_not_decide_either() -> None:
+    office = Authors(BY_BOB)
+    assert isinstance(office.waive(JOE), Refusal)
+    assert office.state_of(ANN) is State.OPEN
+    assert office.state_of(EVE) is State.APPROVED
+
+
+def test_one_of_whom_nobody_knows_who_wrote_the_same_makes_it_take_two() -> None:
+    office = Authors(BY_EVE)
+    office.also_by(f"arn:aws:iam::{PROD}:user/shared")
+    assert isinstance(office.waive(EVE), Refusal)
+    assert office.state_of(ANN) is State.OPEN
+
+
+def test_whose_event_comes_after_the_first_yes_is_a_party_and_it_never_takes_less_than_now() -> None:
+    signed = MEDIUM._replace(deciders=(Deciders(Match(), ("security",), by_sigv4=True),))
+    office = Authors(BY_EVE, guardrails=signed)
+    assert office.state_of(ANN, via=Via.SLACK) is State.OPEN  # one who signs is enough
+    office.also_by(BOBS)
+    assert isinstance(office.waive(JOE), Refusal)
+    office.also_by(f"arn:aws:iam::{PROD}:user/shared")
+    assert office.state_of(ANN) is State.OPEN
+    assert (office.question().terms.quorum, office.question().parties) == (2, frozenset({EVE.user_id, JOE.user_id}))
 
 
 def test_under_enforce_what_is_waived_is_not_put_back_while_the_waiver_lasts() -> None:

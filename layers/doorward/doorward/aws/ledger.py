@@ -360,6 +360,7 @@ class DynamoLedger:
                 stands_since=_text_of(head.stands_since),
                 writes=json.dumps([(_text_of(each.at), each.over_hash, each.author) for each in head.writes]) if head.writes else None,
                 waivers=_text_of_waivers(head),
+                stands_by=json.dumps(head.stands_by) if head.stands_by else None,
                 **_on_agenda(head.due_at),
             )
         )
@@ -429,6 +430,7 @@ def _head(item: Mapping[str, str]) -> Head:
         writes=tuple(Write(datetime.fromisoformat(at), over, author) for at, over, author in json.loads(item.get("writes", "[]"))),
         waivers=_waivers(item.get("waivers")),
         due_at=_time(item.get("due_at")),
+        stands_by=tuple((arn, session_name) for arn, session_name in json.loads(item.get("stands_by", "[]"))),
     )
 
 
@@ -492,6 +494,7 @@ def _case_item(case: Case) -> dict[str, Any]:
         steps=json.dumps({name: _text_of(at) for name, at in case.steps.items()}),
         ttl=int((case.opened_at + _KEEP_CASES).timestamp()) if not case.status.is_open else None,
         closed_hash=case.closed_hash,
+        others=json.dumps(case.others) if case.others else None,
         **_on_agenda(case.due_at),
     )
 
@@ -517,6 +520,7 @@ def _case(role_ref: str, item: Mapping[str, str]) -> Case:
         steps={name: datetime.fromisoformat(at) for name, at in json.loads(item.get("steps", "{}")).items()},
         due_at=_time(item.get("due_at")),
         closed_hash=item.get("closed_hash"),
+        others=tuple(json.loads(item.get("others", "[]"))),
     )
 
 

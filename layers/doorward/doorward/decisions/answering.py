@@ -16,7 +16,7 @@
 
 What was said by a way that is, or since was, suspended is taken away first. Enough are `quorum` different people, one of them by SigV4
 where the terms ask for it, and whomever each consent of `also` asks for. Before what was approved is done, each of them is looked at
-again: whose right has gone has not said yes, and what then lacks one is open again.
+again: whose right has gone, or who turned out to have caused it, has not said yes, and what then lacks one is open again.
 
 | a consent asks for                    | met by                                                                              |
 |---------------------------------------|-------------------------------------------------------------------------------------|
@@ -157,7 +157,9 @@ def confirmed(question: Question, groups_now: Callable[[str], Collection[str] | 
     votes = tuple(
         each._replace(groups=_that_count(question.terms, groups))
         for each in question.votes
-        if _counts(each, ways) and may_answer(question, groups := groups_now(each.user_id) or ())
+        if _counts(each, ways)
+        and each.user_id not in question.parties
+        and may_answer(question, groups := groups_now(each.user_id) or ())
     )
     if votes == question.votes and _is_enough(question, votes):
         return question

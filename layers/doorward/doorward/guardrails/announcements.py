@@ -13,7 +13,6 @@ from doorward.findings.escaping import mask_external_ids
 from doorward.findings.model import Judgement, Remedy, Severity
 from doorward.guardrails.decide import Decision
 from doorward.guardrails.model import Guardrails, Role
-from doorward.iam.documents import hash_of_text
 from doorward.organization.model import Organization
 
 FORMAT = "doorward.guardrails/1"
@@ -30,8 +29,10 @@ def describe_case(  # noqa: PLR0917 - everything that is said about a case
     organization: Organization,
     guardrails: Guardrails,
     policy_hash: str,
+    *,
+    wrote: bool | None,
 ) -> dict[str, Any]:
-    """The part that every announcement about a case shares."""
+    """The part that every announcement about a case shares. `wrote`: whether its own document is what stands, None where it has none."""
     account = organization.account(role.account_id)
     return {
         "format": FORMAT,
@@ -55,7 +56,7 @@ def describe_case(  # noqa: PLR0917 - everything that is said about a case
             }
             for each in judgement.undecidable
         ],
-        "actor": {**describe_actor(change.actor, organization), "wrote_what_stands": _wrote(change, policy_hash)},
+        "actor": {**describe_actor(change.actor, organization), "wrote_what_stands": wrote},
         "event": {
             "id": change.event_id,
             "name": change.event_name,
@@ -68,11 +69,6 @@ def describe_case(  # noqa: PLR0917 - everything that is said about a case
         "diff": [],
         "seconds": None,
     }
-
-
-def _wrote(change: Change, policy_hash: str) -> bool | None:
-    """Whether this call's own document is what stands; None where it carries none."""
-    return None if change.document is None else hash_of_text(change.document) == policy_hash
 
 
 def describe_actor(actor: Actor, organization: Organization) -> dict[str, Any]:

@@ -49,7 +49,8 @@ class Case(NamedTuple):
     `found_document` is what stood (JSON text); `detail` is what was announced, without documents. `by_pipeline`: whether a known
     pipeline wrote what stood, None while no event told who did. `steps`: when each step of the reaction was done, by name. `due_at`: when
     whatever is left to do is taken up again, None where nothing is. `closed_hash` is of the policy that closed it; what is planned may be
-    another by then, which gives back.
+    another by then, which gives back. `others`: who else had a hand in it than the detail's actor, in that one's form: to be kept from
+    deciding.
     """
 
     id: str
@@ -70,6 +71,11 @@ class Case(NamedTuple):
     steps: Mapping[str, datetime] = MappingProxyType({})
     due_at: datetime | None = None
     closed_hash: str | None = None
+    others: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def actors(self) -> tuple[Mapping[str, Any], ...]:
+        return (self.detail["actor"], *self.others)
 
 
 class Head(NamedTuple):
@@ -80,6 +86,7 @@ class Head(NamedTuple):
     role looked at; "" before the first. It is kept last of all that a look does: whoever dies before that is asked again.
 
     `stands_hash` and `stands_since`: the compliant policy that was seen last, and since when no look saw another; None after a violation.
+    `stands_by`: ARN and session name of those who are known to have written it since.
 
     `written_at` and `written_for` are the time of our last write and the id of the event that led to it; `writes` are the last ones.
 
@@ -98,6 +105,7 @@ class Head(NamedTuple):
     writes: tuple[Write, ...] = ()
     waivers: "tuple[Waiver, ...]" = ()
     due_at: datetime | None = None
+    stands_by: tuple[tuple[str, str | None], ...] = ()
 
 
 class Announcement(NamedTuple):

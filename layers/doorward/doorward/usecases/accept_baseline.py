@@ -1,6 +1,7 @@
 """People accept the trust policy of a role as it stands: from then on it is what is put back.
 
-Whoever wrote it is hardly ever known as a person, for an event's session name is not kept with a version: then it takes two.
+Known as its author is only who an event told to have written it since it stands; else it takes two. Who wrote the same before is kept
+from accepting it, too.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from doorward.guardrails.announcements import diff_documents
 from doorward.guardrails.model import Role
 from doorward.iam.documents import hash_of_text
 from doorward.people.model import Caller, Refusal
-from doorward.ports.ledger import Baseline
+from doorward.ports.ledger import Baseline, Ledger
 from doorward.usecases.decide import Subject, Tools, asked_about, decide
 
 ACCEPT: Final = "accept"
@@ -52,17 +53,25 @@ def accept_baseline(role_ref: str, caller: Caller, said: Answer, role: Callable[
     if found is None:
         return _NO_ROLE
     stands = hash_of_text(found.trust_policy)
-    version = tools.ledger.version(found.ref, found.role_id, stands)
     privileged = tools.guardrails.is_privileged(found, tools.organization.account(found.account_id))
     subject = Subject(
         about=f"role {found.ref}",
         role=found,
         shown=_shown(found, stands, tools.ledger.baseline(found.ref, found.role_id)),
         severity=Severity.HIGH if privileged else Severity.MEDIUM,
-        actor={"arn": "" if version is None else version.accepted_by},
+        actors=_writers(found, stands, tools.ledger),
         detail={"policy_hash": stands, "role_id": found.role_id},
     )
     return decide(subject, caller, said, tools)
+
+
+def _writers(role: Role, stands: str, ledger: Ledger) -> list[dict[str, Any]]:
+    """In the form of a case's actors. Whom a version names wrote it when it was seen first, and what stands may be another's work."""
+    head, version = ledger.head(role.ref), ledger.version(role.ref, role.role_id, stands)
+    first = [] if version is None else [{"arn": version.accepted_by}]
+    is_known = (head.role_id, head.stands_hash) == (role.role_id, stands) and head.stands_since is not None
+    since = head.stands_by if is_known else ()
+    return [*first, *({"arn": arn, "session_name": name, "wrote_what_stands": True} for arn, name in since)]
 
 
 def _shown(role: Role, stands: str, accepted: Baseline | None) -> str:

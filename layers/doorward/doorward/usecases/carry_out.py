@@ -7,13 +7,14 @@ Where this dies, the event comes again, or what is due is taken up by finish_sta
 """
 
 import json
+from collections.abc import Mapping
 from copy import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from doorward.errors import Conflict, Misconfigured
 from doorward.events.hints import Hint
-from doorward.events.model import Cause
+from doorward.events.model import Actor, Cause
 from doorward.findings.dismissal import is_dismissed, said
 from doorward.findings.model import Remedy, RemedyKind, Severity, Verdict
 from doorward.guardrails.announcements import describe_case, diff_documents, with_remedy
@@ -34,7 +35,9 @@ VERIFIED_AFTER: Final = (5, 30, 120)
 """Seconds after a write at which it is looked at whether it stands."""
 FINISHED_WITHIN: Final = timedelta(seconds=60)
 """An intent that is older was cut off."""
+_MOST_OTHERS: Final = 20
 _PROMISED: Final = frozenset({Action.WAIT, Action.WRITE})
+type Others = tuple[Mapping[str, Any], ...]
 _PASSED: Final = {
     None: Result("passed", "One of Doorward's own roles, as it should be."),
     Becomes.KEPT: Result("passed", "No guardrail is broken; this is the accepted baseline."),
@@ -126,11 +129,21 @@ def _pass(plan: Plan, task: Task, head: Head) -> Result:
         tools.ledger.judged(task.lock, replace(head, stands_since=None))
         return Result("passed", "What it breaks is waived by people.")
     if head.stands_hash != found_hash or head.stands_since is None:
-        head = replace(head, stands_hash=found_hash, stands_since=now)
+        head = replace(head, stands_hash=found_hash, stands_since=now, stands_by=())
+    if task.is_told_of(head, found_hash):
+        head = replace(head, stands_by=_with_writer(head.stands_by, task.change.actor))
     standing = Standing(plan.role, found_hash, head.stands_since or now, task.change, task.told_hash, now)
     came_to = keep_baseline(standing, tools.ledger, tools.organization, tools.guardrails.quiet)
     tools.ledger.judged(task.lock, head)
     return _PASSED[came_to]
+
+
+def _with_writer(known: tuple[tuple[str, str | None], ...], actor: Actor) -> tuple[tuple[str, str | None], ...]:
+    """Where there are too many to be kept, the last one is nobody whom anybody knows."""
+    writer = (actor.arn or "", actor.session_name)
+    if writer in known or len(known) >= _MOST_OTHERS:
+        return known
+    return (*known, writer if len(known) < _MOST_OTHERS - 1 else ("", None))
 
 
 # Telling
@@ -182,10 +195,11 @@ def _told_anew(task: Task, case: Case, announcement: Announcement, before: Case)
         announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{case.detail['action']}"))
     elif case.detail["action"] != Action.OBSERVE and said(case.detail) - said(before.detail):
         announced = ledger.announce(announcement._replace(id=f"{case.id}-found-{task.change.event_id}"))
-    others = case.detail.get("proposal") != before.detail.get("proposal")  # what people are shown is what would be written now
-    if said(case.detail) != said(before.detail) or announced or others or (before.status, before.due_at) != (case.status, case.due_at):
-        # Nothing is under way any more, whatever was intended before.
-        ledger.intend(task.lock, replace(before, detail=case.detail, status=case.status, due_at=case.due_at))
+    other = case.detail.get("proposal") != before.detail.get("proposal")  # what people are shown is what would be written now
+    kept = replace(before, detail=case.detail, event_id=case.event_id, status=case.status, due_at=case.due_at, others=case.others)
+    is_known = (before.status, before.due_at, before.actors) == (kept.status, kept.due_at, kept.actors)
+    if said(case.detail) != said(before.detail) or announced or other or not is_known:
+        ledger.intend(task.lock, kept)  # nothing is under way any more, whatever was intended before
     return announced
 
 
@@ -202,12 +216,23 @@ def _case(plan: Plan, task: Task, head: Head) -> tuple[Case, Announcement]:
     tools, role, found_hash = task.tools, plan.role, plan.found_hash
     now = tools.clock.now()
     case_id = finding_id(role, found_hash, head.generation)
-    detail = describe_case(case_id, role, plan.judgement, plan.decision, task.change, tools.organization, tools.guardrails, found_hash)
+    detail = describe_case(
+        case_id,
+        role,
+        plan.judgement,
+        plan.decision,
+        task.change,
+        tools.organization,
+        tools.guardrails,
+        found_hash,
+        wrote=task.wrote(head, found_hash),
+    )
     if task.approval is not None and plan.decision.rungs is Rungs.APPROVED:
         detail |= {"approver": task.approval.by}
     is_told_of, before = task.is_told_of(head, found_hash), plan.case
-    if before is not None and not is_told_of:
-        detail |= {"actor": before.detail["actor"], "event": before.detail["event"]}  # who looks again is not who did it
+    others: Others = ()
+    if before is not None:
+        detail, others = _who_did_it(detail, before, is_told_of=is_told_of)
     if before is not None and "dismissed" in before.detail:
         detail |= {"dismissed": before.detail["dismissed"]}
     case = Case(
@@ -224,10 +249,37 @@ def _case(plan: Plan, task: Task, head: Head) -> tuple[Case, Announcement]:
         by_pipeline=plan.by_pipeline if is_told_of else None if before is None else before.by_pipeline,
         steps={"received": task.began, **({} if before is None else before.steps), "decided": now},
         due_at=plan.decision.brake.until,
+        others=others,
     )
     undecided = plan.judgement.verdict in {Verdict.UNDECIDABLE, Verdict.INVALID}
     detail_type = "TrustPolicyUndecidable" if undecided else "TrustViolationFound"
     return case, Announcement(f"{case_id}-found", detail_type, detail, now)
+
+
+def _who_did_it(detail: dict[str, Any], before: Case, *, is_told_of: bool) -> tuple[dict[str, Any], Others]:
+    """The detail with the actor, and the event, that the case is to name; and who else had a hand in it.
+
+    | this event                         | the case's actor was     | he is now | beside him comes |
+    |------------------------------------|--------------------------|-----------|------------------|
+    | tells who wrote what stands        | not known to have        | its own   | the former       |
+    | tells who wrote what stands        | known to have written it | the same  | its own          |
+    | does not, and other things count   | whoever                  | the same  | its own          |
+    | does not                           | whoever                  | the same  | nobody           |
+    """
+    its_own, former = detail["actor"], before.detail["actor"]
+    if is_told_of and not former.get("wrote_what_stands"):
+        return detail, _beside(detail["actor"], former, before.others)
+    detail = {**detail, "actor": former, "event": before.detail["event"]}  # who looks again is not who did it
+    has_a_hand_in_it = is_told_of or said(detail) != said(before.detail)
+    return detail, _beside(former, its_own, before.others) if has_a_hand_in_it else before.others
+
+
+def _beside(actor: Mapping[str, Any], other: Mapping[str, Any], others: Others) -> Others:
+    """Where there are too many to be kept, nobody knows any more who all wrote it."""
+    is_somebody = other.get("arn") or other.get("wrote_what_stands")
+    if other in (actor, *others) or not is_somebody or len(others) >= _MOST_OTHERS:
+        return others
+    return (*others, other if len(others) < _MOST_OTHERS - 1 else {"arn": None, "wrote_what_stands": True})
 
 
 # Putting back

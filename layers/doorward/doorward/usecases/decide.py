@@ -3,7 +3,7 @@
 Who somebody is, and which groups he is in, was looked up by whoever calls. What is approved is done under the role's lock.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
@@ -60,14 +60,15 @@ class Tools:
 class Subject:
     """What is decided. `about`: the object, in the audit's words. `shown`: stands for all that people are shown of it.
 
-    `actor`: who caused it, as the detail of a case has him; None: nobody did. `detail`: what it takes to carry it out.
+    `actors`: who caused it, or had a hand in it, as the detail of a case has them; empty where nobody knows, None where nobody did.
+    `detail`: what it takes to carry it out.
     """
 
     about: str
     role: Role
     shown: str
     severity: Severity
-    actor: Mapping[str, Any] | None
+    actors: Sequence[Mapping[str, Any]] | None
     detail: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -80,7 +81,9 @@ def decide(subject: Subject, caller: Caller, said: Answer, tools: Tools) -> Ques
         return Refusal("You are not (any more) an enabled user of Identity Center.", "Ask whoever administers it.")
     for _ in range(_TRIES):
         last, asked_as = asked_about(subject.role.ref, subject.shown, tools.questions)
-        question = _new(asked_as, subject, said, tools) if asked_as or last is None else last
+        question = _new(asked_as, subject, said, tools)
+        if last is not None and not asked_as:
+            question = _with_what_is_known_now(last, question)
         try:
             return _answered(question, caller, standing, said, tools)
         except Conflict:
@@ -106,12 +109,16 @@ def asked_about(role_ref: str, shown: str, questions: Questions) -> tuple[Questi
     return last, ""
 
 
+def _with_what_is_known_now(asked: Question, new: Question) -> Question:
+    """Who caused it may be known since it was asked, or turn out not to be: it never takes less than it did."""
+    terms = asked.terms._replace(quorum=max(asked.terms.quorum, new.terms.quorum))
+    return asked._replace(parties=asked.parties | new.parties, terms=terms)
+
+
 def _new(asked_as: str, subject: Subject, said: Answer, tools: Tools) -> Question:
-    parties = frozenset[str]() if subject.actor is None else tools.behind(subject.actor)
+    parties, author_is_known = _who_caused(subject, tools)
     account = tools.organization.account(subject.role.account_id)
-    terms = terms_for(
-        said.what, subject.severity, subject.role, account, tools.guardrails, author_is_known=bool(parties) or subject.actor is None
-    )
+    terms = terms_for(said.what, subject.severity, subject.role, account, tools.guardrails, author_is_known=author_is_known)
     return Question(
         id=asked_as,
         about=subject.about,
@@ -126,6 +133,15 @@ def _new(asked_as: str, subject: Subject, said: Answer, tools: Tools) -> Questio
         detail={**subject.detail, "severity": str(subject.severity)},
         version=0,  # not kept yet
     )
+
+
+def _who_caused(subject: Subject, tools: Tools) -> tuple[frozenset[str], bool]:
+    """Whoever may have is a party. Known is only who is known to have written what stands, and all who did."""
+    if subject.actors is None:
+        return frozenset(), True
+    behind = [tools.behind(each) for each in subject.actors]
+    wrote = [people for each, people in zip(subject.actors, behind, strict=True) if each.get("wrote_what_stands")]
+    return frozenset().union(*behind), bool(wrote) and all(wrote)
 
 
 def _answered(question: Question, caller: Caller, standing: Standing, said: Answer, tools: Tools) -> Question | Refusal:

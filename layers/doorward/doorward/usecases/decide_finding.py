@@ -70,7 +70,7 @@ def decide_finding(finding_id: str, caller: Caller, answer: Answer, tools: Tools
         role=role_of(case),
         shown=shown,
         severity=Severity(case.detail["severity"]),
-        actor=case.detail["actor"],
+        actors=case.actors,
         detail=detail,
     )
     return decide(subject, caller, answer._replace(seen=seen), tools)

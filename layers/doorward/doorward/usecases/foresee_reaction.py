@@ -46,11 +46,22 @@ def foresee_reaction(request: Mapping[str, Any], tools: Tools) -> dict[str, Any]
     ref = f"{account_id}/{name}"
     stands = None if by is None else tools.roles.read(account_id, name)  # what he is taken to have written
     told_hash = None if stands is None else policy_hash(stands)
-    plan = plan_reaction(Task(Lock(ref, ""), account_id, name, change, told_hash, tools, cause_known=True, began=now))
+    task = Task(Lock(ref, ""), account_id, name, change, told_hash, tools, cause_known=True, began=now)
+    plan = plan_reaction(task)
     if isinstance(plan, Idle):
         return {"format": FORMAT, "role_ref": ref, "role": None, "because": plan.result.because, "action": "none", "writes": []}
     case_id = finding_id(plan.role, plan.found_hash, plan.head.generation)
-    detail = describe_case(case_id, plan.role, plan.judgement, plan.decision, change, tools.organization, tools.guardrails, plan.found_hash)
+    detail = describe_case(
+        case_id,
+        plan.role,
+        plan.judgement,
+        plan.decision,
+        change,
+        tools.organization,
+        tools.guardrails,
+        plan.found_hash,
+        wrote=task.wrote(plan.head, plan.found_hash),
+    )
     writes = rungs_of(plan) if plan.decision.action is Action.WRITE else ()
     shown = ("role", "role_ref", "verdict", "mode", "action", "because", "door_open", "findings", "undecidable")
     return {

@@ -34,7 +34,7 @@ def hold_role(wanted: Hold, caller: Caller, role: Callable[[str], Role | None], 
         role=found,
         shown=sha256(f"{HOLD}/{found.ref}/{found.role_id}/{until.isoformat()}".encode()).hexdigest(),
         severity=Severity.MEDIUM if case is None else Severity(case.detail["severity"]),
-        actor=None if case is None else case.detail["actor"],
+        actors=None if case is None else case.actors,
         detail={"until": until.isoformat(), "reason": wanted.reason},
     )
     return decide(subject, caller, Answer(HOLD, yes=True, seen=subject.shown, reason=wanted.reason), tools)

@@ -116,6 +116,10 @@ class Task:
         """Whether this event's own document is what stands, and the event is not older than our last write over it."""
         return self.told_hash == found_hash and not self.is_before_our_write(head)
 
+    def wrote(self, head: Head, found_hash: str) -> bool | None:
+        """The same, None where the event has no document of its own."""
+        return None if self.told_hash is None else self.is_told_of(head, found_hash)
+
     def is_before_our_write(self, head: Head) -> bool:
         if self.change.event_id == head.written_for:
             return True
