@@ -132,6 +132,20 @@ def test_who_wrote_it_once_is_not_known_to_have_written_what_stands_now(by: str 
     assert office.state_of(EVE) is State.APPROVED
 
 
+def test_who_touches_the_role_otherwise_did_not_write_what_stands() -> None:
+    office = Writing(by=None)
+    now = office.world.clock.now()
+    office.world.react(event("AttachRolePolicy", document=None, by=EVES, event_id="e-attached", at=now))
+    assert office.world.ledger.head(PAYMENTS).stands_by == ()
+    assert office.state_of(JOE) is State.OPEN
+
+
+def test_who_wrote_what_stood_did_not_write_what_nobody_has_looked_at_yet() -> None:
+    office = Writing(by=EVES)
+    office.world.roles.put(role(trusting(f"arn:aws:iam::{PROD}:role/app")))
+    assert office.state_of(JOE) is State.OPEN
+
+
 def test_whoever_writes_the_same_while_it_stands_is_its_author_too() -> None:
     office = Writing(by=ANNS)
     office.put(WIDER, EVES)

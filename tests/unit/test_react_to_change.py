@@ -971,6 +971,15 @@ class TestWhoIsKeptFromDeciding:
         world.react(self.SEEN)
         assert self.case(world).others == case.others
 
+    def test_who_makes_it_graver_is_beside_who_wrote_it(self, world: World) -> None:
+        world.react(self.BY_EVE)
+        world.react(self.ATTACHED)
+        assert self.case(world).others == ()
+        graver = {"external-account": Rule("external-account", Severity.CRITICAL)}
+        world.tools = replace(world.tools, guardrails=world.tools.guardrails._replace(rules=graver))
+        world.react(self.ATTACHED)
+        assert [each["arn"] for each in self.case(world).others] == [self.BOB]
+
     def test_of_more_than_are_kept_nobody_knows_who_they_are(self, world: World) -> None:
         for number in range(30):
             world.react(event(document=BAD, by=f"{self.EVE}{number}", event_id=f"e-{number}"))
