@@ -24,7 +24,7 @@ from tests.handlers.test_handlers import load
 from tests.template.conftest import REPOSITORY, parsed, resources_of
 from tests.unit.test_answer_slack import NEW, SlackOffice
 from tests.unit.test_decide_finding import ANN, EVE, JOE
-from tests.unit.test_react_to_change import GOOD, ORGANIZATION, STRANGER, role
+from tests.unit.test_react_to_change import GOOD, ORGANIZATION, STRANGER, event, role
 
 OPENAPI: dict[str, Any] = yaml.safe_load((REPOSITORY / "docs/openapi.yaml").read_text("utf-8"))
 METHODS = {"get", "post", "put", "delete"}
@@ -345,9 +345,11 @@ def test_what_is_no_hold_is_refused_and_holds_nothing(called: Called, wrong: dic
 
 
 def test_a_baseline_is_shown_and_accepted_by_whoever_may(called: Called) -> None:
+    world, query = called.office.world, {"role": called.office.case.role_ref}
     called.office.behind = frozenset({EVE.user_id})
-    called.office.world.roles.put(role(GOOD))
-    query = {"role": called.office.case.role_ref}
+    world.roles.put(role(GOOD))
+    world.clock.sleep(60)
+    world.react(event(document=GOOD, event_id="e-good", at=world.clock.now()))  # which tells who wrote it
     _, shown = called("GET", "/roles/baseline", query=query)
     assert (shown["is_accepted"], shown["state"]) == (True, "not asked")
     status, said = called("POST", "/roles/baseline", {**query, "answer": "yes", "shown": shown["shown"]})

@@ -171,6 +171,16 @@ def test_one_of_whom_nobody_knows_who_wrote_the_same_makes_it_take_two() -> None
     assert office.state_of(ANN) is State.OPEN
 
 
+def test_whose_event_comes_after_the_last_yes_has_not_said_it() -> None:
+    office = Authors(BY_EVE)
+    assert office.state_of(JOE) is State.APPROVED
+    sent, office.world.hints.sent = office.world.hints.sent, []
+    office.also_by(BOBS)
+    office.world.hints.sent = sent
+    assert office.carried_out() == ["open"]
+    assert (office.question().yes, office.waivers) == (frozenset(), ())
+
+
 def test_whose_event_comes_after_the_first_yes_is_a_party_and_it_never_takes_less_than_now() -> None:
     signed = MEDIUM._replace(deciders=(Deciders(Match(), ("security",), by_sigv4=True),))
     office = Authors(BY_EVE, guardrails=signed)

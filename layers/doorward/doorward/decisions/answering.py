@@ -157,9 +157,7 @@ def confirmed(question: Question, groups_now: Callable[[str], Collection[str] | 
     votes = tuple(
         each._replace(groups=_that_count(question.terms, groups))
         for each in question.votes
-        if _counts(each, ways)
-        and each.user_id not in question.parties
-        and may_answer(question, groups := groups_now(each.user_id) or ())
+        if _counts(each, ways) and each.user_id not in question.parties and may_answer(question, groups := groups_now(each.user_id) or ())
     )
     if votes == question.votes and _is_enough(question, votes):
         return question

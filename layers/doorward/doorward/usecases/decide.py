@@ -165,11 +165,20 @@ def _answered(question: Question, caller: Caller, standing: Standing, said: Answ
 
 
 def looked_at_again(question: Question, tools: Tools) -> Question:
-    """Who of those who said yes may still, and their names."""
+    """Who of those who said yes may still, and their names. An event may have told since who caused it."""
+    question = question._replace(parties=question.parties.union(*map(tools.behind, _actors_now(question, tools))))
     standings = {user_id: tools.standing(user_id) for user_id in question.yes}
     again = confirmed(question, lambda user_id: _groups(standings[user_id]), tools.ways())
     names = sorted(each.name for user_id, each in standings.items() if each is not None and user_id in again.yes)
     return again._replace(version=question.version, detail={**question.detail, "by": ", ".join(names)})
+
+
+def _actors_now(question: Question, tools: Tools) -> Sequence[Mapping[str, Any]]:
+    """Of the finding that is decided about, or that stands in the role which is."""
+    kind, _, finding_id = question.about.partition(" ")
+    case_id = finding_id if kind == "finding" else tools.ledger.head(question.role_ref).case_id
+    case = None if case_id is None else tools.ledger.case(question.role_ref, case_id)
+    return () if case is None else case.actors
 
 
 def _groups(standing: Standing | None) -> frozenset[str] | None:
