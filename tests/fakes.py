@@ -405,8 +405,12 @@ class FakeBrakes:
         scopes = scopes_of(role_ref, rules)
         return Brakes(tuple(each for each in self.stops if each.scope in scopes), self.spent.get((budget, hour_of(self.clock.now())), 0))
 
-    def hold(self, stop: Stop) -> None:
+    def hold(self, stop: Stop) -> bool:
+        stands = self.stop(stop.scope)
+        if stands is not None and stands != stop and not stands.gives_way_to(stop, self.clock.now()):
+            return False
         self.stops = [each for each in self.stops if each.scope != stop.scope] + [stop]
+        return True
 
     def stop(self, scope: str) -> Stop | None:
         return next((each for each in self.stops if each.scope == scope), None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from doorward.decisions.model import Terms
 from doorward.events.model import Actor, Cause
 from doorward.findings.model import Finding, Judgement, Severity, StatementRef, Undecided, Verdict, Witness
 from doorward.guardrails.authors import Author, author_of
@@ -23,6 +24,8 @@ FINDING = Finding("external-account", "world", Severity.HIGH, "t", StatementRef(
 CRITICAL = replace(FINDING, rule="world-assumable", severity=Severity.CRITICAL)
 UNDECIDED = Undecided("external-account", StatementRef(0, None), "c", "because")
 NOW = Circumstances(Cause.TRUST)
+ALONE = Terms(frozenset())
+"""What a hold takes: anybody."""
 
 
 def judged(*findings: Finding) -> Judgement:
@@ -225,12 +228,12 @@ def test_an_author_is_known_by_who_signed_the_call() -> None:
 def test_a_role_that_was_written_three_times_within_a_day_is_braked_and_forgotten_after_it() -> None:
     writes = [Write(START + timedelta(hours=each), "bad", "jane") for each in range(MOST_WRITES)]
     now = START + timedelta(hours=10)
-    assert brake_of(Brakes(), (), writes[1:], "bad", "jane", now).kind is Braking.NONE
-    brake = brake_of(Brakes(), (), writes, "bad", "jane", now)
+    assert brake_of(Brakes(), (), writes[1:], "bad", "jane", now, ALONE).kind is Braking.NONE
+    brake = brake_of(Brakes(), (), writes, "bad", "jane", now, ALONE)
     assert brake.kind is Braking.WRITTEN_TOO_OFTEN
     assert "its own source" in str(brake.because)
-    assert "its own source" not in str(brake_of(Brakes(), (), writes, "other", "jane", now).because)
-    assert brake_of(Brakes(), (), writes, "bad", "jane", START + timedelta(hours=24)).kind is Braking.NONE
+    assert "its own source" not in str(brake_of(Brakes(), (), writes, "other", "jane", now, ALONE).because)
+    assert brake_of(Brakes(), (), writes, "bad", "jane", START + timedelta(hours=24), ALONE).kind is Braking.NONE
 
 
 def test_budgets_are_of_an_author_a_severity_and_privileged_roles_by_themselves() -> None:
@@ -239,17 +242,42 @@ def test_budgets_are_of_an_author_a_severity_and_privileged_roles_by_themselves(
         for author, finding, privileged in product(["jane", "mallory", ""], [FINDING, CRITICAL], [True, False])
     }
     assert len(budgets) == 3 * 2 * 2
-    assert brake_of(Brakes(spent=BUDGET - 1), (), (), "bad", "jane", START).kind is Braking.NONE
-    assert brake_of(Brakes(spent=BUDGET), (), (), "bad", "jane", START).kind is Braking.BUDGET_SPENT
+    assert brake_of(Brakes(spent=BUDGET - 1), (), (), "bad", "jane", START, ALONE).kind is Braking.NONE
+    assert brake_of(Brakes(spent=BUDGET), (), (), "bad", "jane", START, ALONE).kind is Braking.BUDGET_SPENT
 
 
 def test_what_a_person_has_set_counts_until_its_end_and_before_everything_else() -> None:
     stop = Stop("account 777788889999", "jane", "an incident", START, START + timedelta(hours=1))
-    assert brake_of(Brakes((stop,), BUDGET), (), (), "bad", "jane", START).kind is Braking.STOPPED
-    assert brake_of(Brakes((stop,)), (), (), "bad", "jane", START + timedelta(hours=1)).kind is Braking.NONE
+    assert brake_of(Brakes((stop,), BUDGET), (), (), "bad", "jane", START, ALONE).kind is Braking.STOPPED
+    assert brake_of(Brakes((stop,)), (), (), "bad", "jane", START + timedelta(hours=1), ALONE).kind is Braking.NONE
     assert scopes_of("777788889999/payments", ("external-account",)) == (
         "organization",
         "account 777788889999",
         "rule external-account",
         "role 777788889999/payments",
     )
+
+
+@pytest.mark.parametrize("quorum", [1, 2, 3])
+@pytest.mark.parametrize("by_sigv4", [True, False])
+@pytest.mark.parametrize("agreed", [None, 1, 2, 3])
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_hold_stops_what_so_many_may_hold_and_whatever_else_is_said_to_go_on_in_spite_of_it(
+    quorum: int, by_sigv4: bool, agreed: int | None, signed: bool
+) -> None:
+    hold = Stop("role 777788889999/payments", "jane", "a release", START, START + timedelta(hours=4), agreed, signed)
+    brake = brake_of(Brakes((hold,)), (), (), "bad", "jane", START, Terms(frozenset(), quorum, by_sigv4=by_sigv4))
+    holds = agreed is None or (agreed >= quorum and (signed or not by_sigv4))
+    assert brake.kind is (Braking.STOPPED if holds else Braking.NONE)
+    assert brake.until == (hold.until if holds else None)
+    decision = decide(judged(CRITICAL), ROLE, PROD, Guardrails(mode=Mode.ENFORCE), NOW._replace(brake=lambda: brake))
+    assert decision.action is (Action.ASK if holds else Action.WRITE)
+    assert ("jane held" in decision.because) is not holds
+
+
+def test_a_hold_that_is_too_little_does_not_hide_a_stop_that_counts() -> None:
+    hold = Stop("role 777788889999/payments", "jane", "a release", START, START + timedelta(hours=4), 1)
+    stop = Stop("organization", "joe", "an incident", START)
+    brake = brake_of(Brakes((hold, stop)), (), (), "bad", "jane", START, Terms(frozenset(), 2))
+    assert (brake.kind, brake.until, brake.despite) == (Braking.STOPPED, None, None)
+    assert "joe has stopped" in str(brake.because)

@@ -1,20 +1,31 @@
 """People hold a role: nothing is written to it meanwhile, everybody may know, and at the end it is judged again."""
 
+from copy import replace
 from datetime import UTC, datetime, timedelta, timezone
+from unittest.mock import patch
 
 import pytest
 
 from doorward.decisions.model import Hold, Question, State
+from doorward.errors import Throttled
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
-from doorward.guardrails.model import Deciders
+from doorward.guardrails.brakes import Stop
+from doorward.guardrails.looks import Look, trust_hash_of
+from doorward.guardrails.model import Deciders, Guardrails
+from doorward.iam.documents import hash_of_text
 from doorward.organization.model import Match
 from doorward.people.model import Caller, Person, Refusal, Via
 from doorward.usecases.hold_role import LONGEST, hold_role
+from tests.fakes import START
 from tests.unit.test_decide_finding import ANN, EVE, JOE, PAYMENTS, Office
 from tests.unit.test_react_to_change import ALL_BAD, BAD, ENFORCE, GOOD, PROD, event, role
 
 ENFORCING = ENFORCE._replace(deciders=(Deciders(Match(), ("security",)),))
+
+
+def with_quorum(quorum: int) -> Guardrails:
+    return ENFORCE._replace(deciders=(Deciders(Match(), ("security",), quorum=quorum),))
 
 
 class Holding(Office):
@@ -105,3 +116,71 @@ def test_a_hold_whose_time_is_over_before_it_is_carried_out_holds_nothing() -> N
     office.world.clock.time = office.until + timedelta(seconds=1)
     assert office.carried_out() == ["withdrawn"]
     assert office.world.brakes.stops == []
+
+
+@pytest.mark.parametrize(
+    ("voices", "outcome"),
+    [
+        (((EVE, Via.SLACK),), "reverted"),
+        (((EVE, Via.SIGV4),), "reverted"),
+        (((EVE, Via.SLACK), (ANN, Via.SLACK)), "reverted"),
+        (((EVE, Via.SLACK), (ANN, Via.SIGV4)), "asked"),
+    ],
+)
+def test_whoever_holds_a_role_first_and_opens_it_afterwards_needs_those_whom_that_takes(
+    voices: tuple[tuple[Person, Via], ...], outcome: str
+) -> None:
+    office = Holding()
+    office.tools = replace(office.tools, guardrails=with_quorum(len(voices)))
+    states = [office.state_of_hold(who, via=via) for who, via in voices]
+    assert (states[-1], office.carried_out()) == (State.APPROVED, ["done"])
+    assert office.changes(ALL_BAD, 10) == [outcome]
+    assert (office.world.stands() == ALL_BAD) is (outcome == "asked")
+    (found,) = [each.detail for each in office.world.ledger.outbox.values() if each.detail_type == "TrustViolationFound"]
+    assert ("takes 2 to hold, and one of them signs" in found["because"]) is (outcome == "reverted")
+
+
+def test_of_a_change_that_no_event_told_of_two_have_to_hold_the_role() -> None:
+    """Nobody can tell whether the one who held it is the one who opened it."""
+    for quorum, outcome in ((1, "reverted"), (2, "asked")):
+        office = Holding()
+        office.tools = replace(office.tools, guardrails=with_quorum(quorum))
+        assert [office.state_of_hold(who) for who in (ANN, JOE)[:quorum]][-1] is State.APPROVED
+        assert office.carried_out() == ["done"]
+        world = office.world
+        world.clock.sleep(5)
+        world.roles.put(role(BAD))
+        look = str(Look(trust_hash_of(role(BAD).role_id, hash_of_text(BAD)), "", "", "", "", "", ""))
+        seen_at = world.clock.now()
+        world.clock.sleep(int(world.tools.events_take.total_seconds()) + 1)
+        hint = Hint(PROD, Cause.TRUST, "A sweep saw it.", "sweep-1", seen_at, role_name="payments", look=look)
+        assert world.react(hint_as_text(hint)) == [outcome]
+
+
+@pytest.mark.parametrize(
+    "stands",
+    [
+        Stop("", "operator", "an incident", START),
+        Stop("", "operator", "an incident", START, START + timedelta(days=2)),
+        Stop("", "ann, joe", "a release", START, START + timedelta(hours=3), 2, signed=True),
+    ],
+)
+def test_a_hold_ends_nothing_that_people_have_stopped_for_longer_and_is_withdrawn_instead(stands: Stop) -> None:
+    office = Holding()
+    stands = stands._replace(scope=f"role {PAYMENTS}")
+    office.world.brakes.stops.append(stands)
+    assert office.state_of_hold(EVE) is State.APPROVED
+    assert office.carried_out() == ["withdrawn"]
+    assert office.world.brakes.stops == [stands]
+
+
+def test_a_hold_that_was_set_before_its_end_was_kept_is_the_same() -> None:
+    office = Holding()
+    assert office.state_of_hold(ANN) is State.APPROVED
+    sent = list(office.world.hints.sent)
+    with patch.object(office.world.questions, "move", side_effect=Throttled("slower")), pytest.raises(Throttled):
+        office.carried_out()
+    office.world.hints.sent = sent
+    assert office.carried_out() == ["done"]
+    (stop,) = office.world.brakes.stops
+    assert (stop.agreed, stop.signed) == (1, True)

@@ -3,6 +3,7 @@
 Ledger table, `pk` / `sk`:
 
     STOP                      <scope>   by, because, at, until: set by a person; the table's stream has everybody told
+                                        agreed (a number), signed: of a hold
     BUDGET#<name>#<hour>      BUDGET    spent: writes in that hour, UTC
 
 A scope is written as doorward/guardrails/brakes.py has it: `organization`, `account 111122223333`, `rule external-account`, `role ...`.
@@ -50,18 +51,27 @@ class DynamoBrakes:
                 ExpressionAttributeValues={":one": {"N": "1"}, ":ttl": {"N": str(int((self._clock.now() + _KEEP_BUDGETS).timestamp()))}},
             )
 
-    def hold(self, stop: Stop) -> None:
+    def hold(self, stop: Stop) -> bool:
+        stands = self._item(stop.scope)
+        if stands is not None and _stop(stands) == stop:
+            return True
+        if stands is not None and not _stop(stands).gives_way_to(stop, self._clock.now()):
+            return False
         texts = {"by": stop.by, "because": stop.because, "at": stop.at.isoformat()}
         texts |= {} if stop.until is None else {"until": stop.until.isoformat()}
+        item: dict[str, Any] = {**stop_key(stop.scope), **{name: {"S": text} for name, text in texts.items()}}
+        item |= {} if stop.agreed is None else {"agreed": {"N": str(stop.agreed)}, "signed": {"BOOL": stop.signed}}
         with translated(f"holding {stop.scope}"):
-            self._dynamodb.put_item(
-                TableName=self._table, Item={**stop_key(stop.scope), **{name: {"S": text} for name, text in texts.items()}}
-            )
+            self._dynamodb.put_item(TableName=self._table, Item=item, **_if_it_is_still(stands))
+        return True
 
     def stop(self, scope: str) -> Stop | None:
-        with translated(f"reading what is stopped for {scope}"):
-            item = self._dynamodb.get_item(TableName=self._table, Key=stop_key(scope), ConsistentRead=True).get("Item")
+        item = self._item(scope)
         return None if item is None else _stop(item)
+
+    def _item(self, scope: str) -> Mapping[str, Any] | None:
+        with translated(f"reading what is stopped for {scope}"):
+            return self._dynamodb.get_item(TableName=self._table, Key=stop_key(scope), ConsistentRead=True).get("Item")
 
     def _budget_key(self, budget: str) -> dict[str, Any]:
         return {"pk": {"S": f"BUDGET#{budget}#{hour_of(self._clock.now())}"}, "sk": {"S": "BUDGET"}}
@@ -71,12 +81,25 @@ def stop_key(scope: str) -> dict[str, Any]:
     return {"pk": {"S": STOP}, "sk": {"S": scope}}
 
 
+def _if_it_is_still(item: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What gives way has a time at which it was set, and one at which it ends; longer ones may come in the same moment."""
+    if item is None:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {
+        "ConditionExpression": "#at = :at AND #until = :until",
+        "ExpressionAttributeNames": {"#at": "at", "#until": "until"},
+        "ExpressionAttributeValues": {":at": item["at"], ":until": item["until"]},
+    }
+
+
 def _stop(item: Mapping[str, Any]) -> Stop:
     """Somebody may have written it by hand: what cannot be read stops for ever, and says so."""
     scope = item["sk"]["S"]
     try:
         text = {name: item[name]["S"] for name in ("by", "because", "at", "until") if name in item}
         until = datetime.fromisoformat(text["until"]) if "until" in text else None
-        return Stop(scope, text["by"], text["because"], datetime.fromisoformat(text["at"]), until)
+        agreed = int(item["agreed"]["N"]) if "agreed" in item else None
+        signed = agreed is not None and bool(item["signed"]["BOOL"])
+        return Stop(scope, text["by"], text["because"], datetime.fromisoformat(text["at"]), until, agreed, signed)
     except (KeyError, ValueError):
         return Stop(scope, "somebody", "the kill switch was written in a form that cannot be read; write it anew", datetime.now(UTC))

@@ -3,9 +3,12 @@
 | set for                        | by                     | keeps from                                       |
 |--------------------------------|------------------------|--------------------------------------------------|
 | organization, account, rule    | a person: kill switch  | every write                                      |
-| a role                         | a person: hold         | every write to it                                |
+| a role                         | people: hold           | every write to it that so many may hold up       |
 | a role                         | its last writes        | restoring; what is critical is still closed      |
 | an author and a severity       | his last hour's writes | restoring; what is critical is still closed      |
+
+A hold may be older than what it would leave open. So it stops a write only where those who agreed to it are as many as a hold would take
+that was asked for now (doorward/guardrails/terms.py): whoever holds a role alone, and then opens it to everybody, finds it closed again.
 
 Budgets are of an author and a severity, and those of privileged roles are of their own: junk spends its own budget only.
 """
@@ -13,10 +16,13 @@ Budgets are of an author and a severity, and those of privileged roles are of th
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from doorward.findings.model import Finding, Severity
 from doorward.values import NamedTuple
+
+if TYPE_CHECKING:
+    from doorward.decisions.model import Terms
 
 MOST_WRITES: Final = 3
 """To one role within a day: a fourth change that breaks a guardrail is somebody who will not stop, or code that nobody changed."""
@@ -36,17 +42,20 @@ class Brake(NamedTuple):
     """`because` is a sentence for people, None where nothing brakes. `until`: when a hold of the role ends, and it is to be judged again.
 
     A stop of more than one role has no `until`: to undo at its end all that was found meanwhile would be a burst that nobody asked for.
+    `despite`: a sentence about a hold that too few have agreed to, None where there is none.
     """
 
     kind: Braking
     because: str | None = None
     until: datetime | None = None
+    despite: str | None = None
 
 
 class Stop(NamedTuple):
     """Set by a person. `scope`: `organization`, `account 111122223333`, `rule external-account` or `role 111122223333/name`.
 
-    `until` None: until somebody ends it.
+    `until` None: until somebody ends it. `agreed`: how many people a hold was decided by, and `signed`: whether one of them did; None of
+    the kill switch, which is whoever's who may write to the ledger.
     """
 
     scope: str
@@ -54,6 +63,8 @@ class Stop(NamedTuple):
     because: str
     at: datetime
     until: datetime | None = None
+    agreed: int | None = None
+    signed: bool = False
 
     @property
     def is_hold(self) -> bool:
@@ -61,10 +72,25 @@ class Stop(NamedTuple):
         return self.scope.startswith("role ")
 
     def counts(self, now: datetime) -> bool:
-        """A time that somebody wrote without its zone is taken for UTC."""
-        if self.until is None:
+        ends = self.ends
+        return ends is None or now < ends
+
+    def meets(self, takes: "Terms") -> bool:
+        """`takes`: what a hold would take now."""
+        return self.agreed is None or (self.agreed >= takes.quorum and (self.signed or not takes.by_sigv4))
+
+    def gives_way_to(self, hold: "Stop", now: datetime) -> bool:
+        """To one that lasts longer, and holds up as much; or where it has ended. What people stopped is never ended by a hold."""
+        if not self.counts(now):
             return True
-        return now < (self.until if self.until.tzinfo is not None else self.until.replace(tzinfo=UTC))
+        ends, later = self.ends, hold.ends
+        holds_as_much = hold.agreed is None or (self.agreed is not None and self.agreed <= hold.agreed and self.signed <= hold.signed)
+        return ends is not None and (later is None or ends < later) and holds_as_much
+
+    @property
+    def ends(self) -> datetime | None:
+        """A time that somebody wrote without its zone is taken for UTC."""
+        return self.until if self.until is None or self.until.tzinfo is not None else self.until.replace(tzinfo=UTC)
 
 
 class Write(NamedTuple):
@@ -100,11 +126,30 @@ def not_stopped(findings: Sequence[Finding], brakes: Brakes, now: datetime) -> t
 
 
 def brake_of(  # noqa: PLR0917 - what is set, what was done, and what is to be
-    brakes: Brakes, findings: Sequence[Finding], writes: Sequence[Write], found_hash: str, author: str, now: datetime
+    brakes: Brakes, findings: Sequence[Finding], writes: Sequence[Write], found_hash: str, author: str, now: datetime, hold_takes: "Terms"
 ) -> Brake:
-    """`findings`: those to be closed. `writes`: our last ones to the role."""
-    counting = [each for each in brakes.stops if each.counts(now)]
-    if not_stopped(findings, brakes, now):
+    """`findings`: those to be closed. `writes`: our last ones to the role. `hold_takes`: what a hold would take, of what is found now."""
+    set_now = [each for each in brakes.stops if each.counts(now)]
+    counting = [each for each in set_now if each.meets(hold_takes)]
+    too_few = next((each for each in set_now if each not in counting), None)
+    brake = _brake_of(counting, brakes.spent, findings, writes, found_hash, author, now)
+    if too_few is None or brake.kind is Braking.STOPPED:
+        return brake
+    signs = ", and one of them signs" if hold_takes.by_sigv4 else ""
+    takes = f"what is found now takes {hold_takes.quorum} to hold{signs}"
+    return brake._replace(despite=f"That {too_few.by} held {too_few.scope} does not count here: {takes}.")
+
+
+def _brake_of(  # noqa: PLR0917 - as above
+    counting: Sequence[Stop],
+    spent: int,
+    findings: Sequence[Finding],
+    writes: Sequence[Write],
+    found_hash: str,
+    author: str,
+    now: datetime,
+) -> Brake:
+    if not_stopped(findings, Brakes(tuple(counting)), now):
         counting = [each for each in counting if not each.scope.startswith("rule ")]
     stops = sorted(counting, key=lambda each: each.is_hold)
     if stops:
@@ -118,8 +163,8 @@ def brake_of(  # noqa: PLR0917 - what is set, what was done, and what is to be
         if all((each.over_hash, each.author) == (found_hash, author) for each in recent):
             because += " Each time the same author put the very same policy back: if that is code, it has to change in its own source."
         return Brake(Braking.WRITTEN_TOO_OFTEN, because)
-    if brakes.spent >= BUDGET:
-        return Brake(Braking.BUDGET_SPENT, f"Doorward has undone {brakes.spent} changes of this author within an hour.")
+    if spent >= BUDGET:
+        return Brake(Braking.BUDGET_SPENT, f"Doorward has undone {spent} changes of this author within an hour.")
     return Brake(Braking.NONE)
 
 

@@ -25,7 +25,7 @@
 | violating              | enforce | no finding with a witness                     | alert      | alert     |
 | violating              | enforce | found before its author was told of           | wait       | wait      |
 | violating              | enforce | made by CloudFormation or another service     | write      | ask       |
-| violating              | enforce | writes are stopped, or the role is held       | ask        | ask       |
+| violating              | enforce | writes are stopped, or enough hold the role   | ask        | ask       |
 | violating              | enforce | written too often already: a breaker          | quarantine | ask       |
 | violating              | enforce | its author's budget is spent                  | close      | ask       |
 | violating              | enforce | every remedy takes the role from who uses it  | ask        | ask       |
@@ -118,7 +118,7 @@ class Circumstances(NamedTuple):
 class Decision(NamedTuple):
     """`because` is a sentence for people. `door_open`: something critical stays open although it is to be closed at once.
 
-    `brake`: what braked, where that was asked.
+    `brake`: what braked, or did not, where that was asked.
     """
 
     action: Action
@@ -143,6 +143,12 @@ _UNDECIDED = "Whether a guardrail is broken could not be decided, so this policy
 
 def decide(judgement: Judgement, role: Role, account: Account | None, guardrails: Guardrails, circumstances: Circumstances) -> Decision:
     """The table above, read from the top. `account` None: an account that nobody described, which is only observed."""
+    decision = _decide(judgement, role, account, guardrails, circumstances)
+    despite = decision.brake.despite
+    return decision if despite is None else decision._replace(because=f"{decision.because} {despite}")
+
+
+def _decide(judgement: Judgement, role: Role, account: Account | None, guardrails: Guardrails, circumstances: Circumstances) -> Decision:
     if judgement.verdict in {Verdict.COMPLIANT, Verdict.WAIVED}:
         return Decision(Action.PASS, guardrails.mode, "No guardrail is broken.")
     if circumstances.approved:
@@ -268,4 +274,4 @@ def _to_be_written(circumstances: Circumstances, *, critical: bool) -> Decision:
         return Decision(Action.ASK, mode, f"{because} A person has to decide.")
     if brake.kind is Braking.BUDGET_SPENT:
         return Decision(Action.WRITE, mode, f"{brake.because} It is closed, and nothing is given back.", Rungs.CLOSING, brake=brake)
-    return Decision(Action.WRITE, mode, _MODE_SAYS[mode])
+    return Decision(Action.WRITE, mode, _MODE_SAYS[mode], brake=brake)

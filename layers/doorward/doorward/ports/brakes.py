@@ -18,8 +18,11 @@ class BrakesStore(Protocol):
     def spend(self, budget: str) -> None:
         """One write, in this hour."""
 
-    def hold(self, stop: Stop) -> None:
-        """Set it, over what is set for the same."""
+    def hold(self, stop: Stop) -> bool:
+        """Set it, over what is set for the same and gives way to it; True, too, where this very one is set. False where something stays.
+
+        Raises Conflict where somebody sets something else in the same moment.
+        """
 
     def stop(self, scope: str) -> Stop | None:
         """What a person has set for exactly this."""

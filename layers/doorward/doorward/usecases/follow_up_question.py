@@ -14,6 +14,7 @@ from doorward.events.model import Cause
 from doorward.findings.dismissal import is_dismissed
 from doorward.guardrails.brakes import Stop
 from doorward.guardrails.decide import Action
+from doorward.people.model import Via
 from doorward.ports.ledger import Announcement, CaseStatus
 from doorward.ports.questions import FOLLOWS_QUESTION
 from doorward.usecases.accept_baseline import ACCEPT
@@ -80,7 +81,10 @@ def _hold(question: Question, task: Task) -> Result:
     tools, until = task.tools, datetime.fromisoformat(question.detail["until"])
     if tools.clock.now() >= until:
         return _end(question, State.WITHDRAWN, "Its time was over before it began.", task)
-    tools.brakes().hold(Stop(f"role {task.ref}", question.detail["by"], question.detail["reason"], question.asked_at, until))
+    signed = any(each.via is Via.SIGV4 for each in question.votes)
+    by, reason = question.detail["by"], question.detail["reason"]
+    if not tools.brakes().hold(Stop(f"role {task.ref}", by, reason, question.asked_at, until, len(question.yes), signed)):
+        return _end(question, State.WITHDRAWN, "Writes to this role are stopped for longer already, or by more people.", task)
     case_id = tools.ledger.head(task.ref).case_id
     case = None if case_id is None else tools.ledger.case(task.ref, case_id)
     if case is not None and case.status is CaseStatus.STANDING:

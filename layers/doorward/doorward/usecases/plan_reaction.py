@@ -30,6 +30,7 @@ from doorward.usecases.reaction import Approval, Result, Task, policy_hash
 from doorward.values import NamedTuple
 
 if TYPE_CHECKING:
+    from doorward.decisions.model import Terms
     from doorward.findings.alerts import Alert
     from doorward.guardrails.uses import Uses
 
@@ -162,7 +163,9 @@ def plan_reaction(task: Task) -> Plan | Idle:
             protected_because=protected_because(role, tools.organization),
             widens=None if accepted is None else widens(role, accepted, tools.organization, tools.clock.now()),
             author_may_come=author_may_come,
-            brake=lambda: brake_of(brakes(), closing_now, head.writes, found_hash, author, tools.clock.now()),
+            brake=lambda: brake_of(
+                brakes(), closing_now, head.writes, found_hash, author, tools.clock.now(), _hold_takes(task, judgement, role, author)
+            ),
             use=lambda: _use(task, remedies, uses()),
             can_restore=lambda: any(True for _ in restores),
             approved=task.approval is not None and _is_approved(task.approval, role, found_hash, proposed),
@@ -325,6 +328,16 @@ def _uses(task: Task, role: Role, former: Callable[[], Former]) -> "Uses":
     edges = () if before.document is None else tools.edges(role.ref)
     came = [each.principal for each in edges if each.times and each.first is not None and each.first < task.change.event_time]
     return uses_of(role, before, came, tools.organization)
+
+
+def _hold_takes(task: Task, judgement: Judgement, role: Role, author: str) -> "Terms":
+    """As of a hold that was asked for now. Who is behind an ARN is not looked up here: no ARN at all is nobody who is known."""
+    from doorward.guardrails.announcements import worst_severity
+    from doorward.guardrails.terms import terms_for
+
+    tools = task.tools
+    account = tools.organization.account(role.account_id)
+    return terms_for("hold", worst_severity(judgement), role, account, tools.guardrails, author_is_known=bool(author))
 
 
 def _use(task: Task, remedies: Remedies, uses: "Uses") -> Use:

@@ -38,4 +38,9 @@ def _because(scope: str, stop: Stop | None) -> str:
     if stop is None:
         return f"Doorward writes again for {scope}."
     until = "until somebody ends it" if stop.until is None else f"until {stop.until:%Y-%m-%d %H:%M} UTC"
-    return f"{stop.by} has stopped Doorward's writes for {scope}, {until}: {stop.because}"
+    because = f"{stop.by} has stopped Doorward's writes for {scope}, {until}: {stop.because}"
+    return (
+        because
+        if stop.agreed is None
+        else f"{because.rstrip('.')}. What takes more people to hold than agreed to it is closed all the same."
+    )
