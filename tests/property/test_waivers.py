@@ -43,7 +43,7 @@ def is_inside(witness: Witness, waiver: Waiver) -> bool:
 
 def covered(finding: Finding, waivers: tuple[Waiver, ...]) -> bool:
     assert finding.witness is not None
-    return any(is_inside(finding.witness, each) for each in waivers if finding.rule in each.rules)
+    return any(is_inside(finding.witness, each) for each in waivers if each.covers(finding.rule, finding.severity))
 
 
 @SLOW

@@ -3,23 +3,26 @@
 import json
 import re
 from copy import replace
-from datetime import date
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from doorward.events.model import Cause
+from doorward.findings.as_json import finding_as_json
 from doorward.findings.model import Judgement, Verdict
 from doorward.guardrails import escalations
 from doorward.guardrails.accepted import give_back
 from doorward.guardrails.decide import Action, Circumstances, decide
+from doorward.guardrails.decided import waivers_for, with_waivers
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Mode, Permissions, PermissionsPolicy, Role, Rule, Waiver, Where
 from doorward.guardrails.outsiders import depends_on_permissions
 from doorward.guardrails.policies_of_aws import DEPENDING, PASSING, PRIVILEGED
 from doorward.guardrails.privileges import Power, Unsure, power_of
 from doorward.guardrails.remedies import propose
+from doorward.iam.arns import account_of_principal
 from doorward.iam.documents import Principal
 from doorward.organization.model import Account
 from tests.unit.test_guardrails_rules import NOW, ORGANIZATIONS, page_of, role
@@ -72,6 +75,55 @@ def test_an_accepted_outsider_is_waived_and_another_is_not() -> None:
     assert (alone.verdict, of_rule(alone)) == (Verdict.WAIVED, [("high", True)])
     both = judged(holding(trusting(VENDOR, PARTNER)), guardrails)
     assert (both.verdict, sorted(of_rule(both))) == (Verdict.VIOLATING, [("high", False), ("high", True)])
+
+
+def given(*statements: dict[str, Any]) -> PermissionsPolicy:
+    return PermissionsPolicy("given", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+
+
+LESS = given({"Effect": "Allow", "Action": ["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"], "Resource": "*"})
+UNSURE = PermissionsPolicy("arn:aws:iam::777788889999:policy/not-read", None)
+
+
+def decided(its_role: Role) -> Guardrails:
+    """People waive all that is found now."""
+    found = [finding_as_json(each, None) for each in judged(its_role).findings]
+    shared = Waiver("ann", "q-1", NOW, NOW + timedelta(days=90), its_role.ref, (), its_role.role_id, decided="q-1")
+    return with_waivers(Guardrails(), waivers_for(its_role, found, shared))
+
+
+def test_what_people_waived_does_not_grow_with_what_the_role_may_do() -> None:
+    little, much = holding(trusting(VENDOR), LESS), holding(trusting(VENDOR))
+    assert of_rule(judged(little)) == [("medium", False)]
+    shown = decided(little)
+    assert of_rule(judged(little, shown)) == [("medium", True)]
+    assert (judged(much, shown).verdict, of_rule(judged(much, shown))) == (Verdict.VIOLATING, [("high", False)])
+    assert of_rule(judged(much, decided(much))) == [("high", True)]
+    assert of_rule(judged(little, decided(much))) == [("medium", True)]
+
+
+def test_what_people_waived_is_not_hidden_behind_a_policy_that_nobody_can_read() -> None:
+    shown = decided(holding(trusting(VENDOR), LESS))
+    after = judged(holding(trusting(VENDOR), UNSURE), shown)
+    assert [each.rule for each in after.undecidable] == ["privileged-outsider"]
+
+
+def test_what_is_accepted_of_a_trusted_account_is_not_accepted_of_a_stranger_who_is_graver() -> None:
+    its = holding(trusting(VENDOR, STRANGER), LESS)
+    both = decided(its)
+    (accepted,) = [each for each in both.waivers if "privileged-outsider" in each.rules and account_in(each) == VENDOR]
+    everybody = accepted._replace(where=Where())
+    found = judged(its, Guardrails(waivers=(everybody,)))
+    assert sorted(of_rule(found)) == [("high", False), ("medium", True)]
+    assert sorted(of_rule(judged(its, both))) == [("high", True), ("medium", True)]
+    (stranger,) = [each for each in both.waivers if "privileged-outsider" in each.rules and account_in(each) == STRANGER]
+    another = judged(holding(trusting(VENDOR, STRANGER, "888877776666"), LESS), Guardrails(waivers=(everybody, stranger)))
+    assert sorted(of_rule(another)) == [("high", False), ("high", True), ("medium", True)]
+
+
+def account_in(waiver: Waiver) -> str:
+    (principal,) = waiver.where.principals
+    return account_of_principal(principal.value) or ""
 
 
 def test_a_waiver_of_a_rule_about_permissions_is_never_called_unused() -> None:
@@ -140,10 +192,6 @@ def test_a_policy_that_was_not_read_hides_no_power_that_another_shows() -> None:
     unread = PermissionsPolicy("arn:aws:iam::777788889999:policy/not-read", None)
     found = judged(holding(trusting(VENDOR), unread, PermissionsPolicy(ADMINISTRATOR, None)))
     assert (found.verdict, of_rule(found)) == (Verdict.VIOLATING, [("high", False)])
-
-
-def given(*statements: dict[str, Any]) -> PermissionsPolicy:
-    return PermissionsPolicy("given", json.dumps({"Version": "2012-10-17", "Statement": statements}))
 
 
 LAMBDA_CODE = {"Effect": "Allow", "Action": "lambda:UpdateFunctionCode"}

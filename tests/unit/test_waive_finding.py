@@ -14,10 +14,10 @@ from doorward.errors import Throttled
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
 from doorward.findings.model import Severity, Verdict
-from doorward.guardrails.decided import MOST, waivable, with_waivers
+from doorward.guardrails.decided import MOST, waivable, waivers_as_text, waivers_from_text, with_waivers
 from doorward.guardrails.judge import judge
 from doorward.guardrails.looks import Look, judged_under, trust_hash_of
-from doorward.guardrails.model import Deciders, Guardrails, Rule, Waiver
+from doorward.guardrails.model import Deciders, Guardrails, Mode, Rule, Waiver
 from doorward.iam.documents import hash_of_text
 from doorward.organization.model import Match
 from doorward.people.model import Caller, Person, Refusal, Via
@@ -529,3 +529,28 @@ def test_the_end_of_a_waiver_of_a_role_that_is_gone_is_the_end_of_it() -> None:
     assert (office.due(), office.waivers) == ([], ())
     hint = Hint(PROD, Cause.TRUST, "due", "x-1", office.world.clock.now(), role_name="payments", follows=ENDS_WAIVERS)
     assert office.world.react(hint_as_text(hint)) == ["no-such-role"]
+
+
+@pytest.mark.parametrize(
+    ("later", "outcome"), [(Severity.LOW, "passed"), (Severity.MEDIUM, "passed"), (Severity.HIGH, "asked"), (Severity.CRITICAL, "asked")]
+)
+def test_what_is_graver_by_now_than_it_was_shown_is_not_accepted(later: Severity, outcome: str) -> None:
+    def as_grave(severity: Severity) -> Guardrails:
+        return APPROVE._replace(rules={"external-account": Rule("external-account", severity=severity, mode=Mode.APPROVE)})
+
+    office = Waiving(as_grave(Severity.MEDIUM))
+    office.waived()
+    office.world.tools = replace(office.world.tools, guardrails=as_grave(later))
+    assert office.changes(BAD, 10) == [outcome]
+    assert [each.detail["severity"] for each in office.open()] == ([str(later)] if outcome == "asked" else [])
+
+
+def test_what_was_kept_before_severities_were_is_read_as_it_was_meant() -> None:
+    office = Waiving()
+    office.waived()
+    (before,) = json.loads(waivers_as_text(office.waivers))
+    del before["shown"]
+    (kept,) = waivers_from_text(json.dumps([before]))
+    assert kept == office.waivers[0]._replace(shown=())
+    assert kept.covers("external-account", Severity.CRITICAL)
+    assert not kept.covers("world-assumable", Severity.LOW)

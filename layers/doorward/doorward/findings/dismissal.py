@@ -13,13 +13,14 @@ from typing import Any, Final
 
 from doorward.findings.model import Severity
 
-_DOUBT: Final = "undecidable"
+DOUBT: Final = "undecidable"
+"""What stands instead of a severity where that was not decided."""
 
 
 def said(detail: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
     """What of a case depends on more than its trust policy: rules that count with their severity, and rules in doubt."""
     found = {(each["rule"], each["severity"]) for each in detail.get("findings", ()) if each.get("waiver") is None}
-    return frozenset(found | {(each["rule"], _DOUBT) for each in detail.get("undecidable", ())})
+    return frozenset(found | {(each["rule"], DOUBT) for each in detail.get("undecidable", ())})
 
 
 def dismissed(detail: Mapping[str, Any], by: str, at: datetime) -> dict[str, Any]:
@@ -33,10 +34,11 @@ def is_dismissed(detail: Mapping[str, Any]) -> bool:
     if mark is None:
         return False
     before = {(rule, severity) for rule, severity in mark["found"]}
-    return all(any(_is_no_graver(each, one) for one in before) for each in said(detail))
+    return all(any(is_no_graver(each, one) for one in before) for each in said(detail))
 
 
-def _is_no_graver(now: tuple[str, str], before: tuple[str, str]) -> bool:
-    if now[0] != before[0] or (now[1] == _DOUBT) != (before[1] == _DOUBT):
+def is_no_graver(now: tuple[str, str], before: tuple[str, str]) -> bool:
+    """Of a rule each, with its severity or DOUBT: a finding where a doubt was is graver, and so is a doubt where a finding was."""
+    if now[0] != before[0] or (now[1] == DOUBT) != (before[1] == DOUBT):
         return False
-    return now[1] == _DOUBT or Severity(now[1]).rank <= Severity(before[1]).rank
+    return now[1] == DOUBT or Severity(now[1]).rank <= Severity(before[1]).rank

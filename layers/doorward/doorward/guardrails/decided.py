@@ -11,12 +11,13 @@ covers the request that was shown, bound to the role's unique id and to the rule
 | another principal of AWS                            | his account                                        | the same                   |
 | a service, or whom a provider signs in              | that service, that provider                        | the same                   |
 
-So whoever takes a condition away afterwards, or adds somebody, makes a finding. What nobody could decide is not waived: nobody could be
-shown what he accepts. Those of the file: guardrails/parsing.py.
+So whoever takes a condition away afterwards, or adds somebody, makes a finding; and so does whoever makes the same graver than it was when
+it was shown, by what the role may do, for one. What nobody could decide is not waived: nobody could be shown what he accepts. Those of the
+file: guardrails/parsing.py.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,10 +43,16 @@ def waivable(findings: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], 
 def waivers_for(role: Role, findings: Sequence[Mapping[str, Any]], waiver: Waiver) -> tuple[Waiver, ...]:
     """One for each set of requests. `role` as it was found; `waiver`: what all of them share. Raises MalformedInput."""
     document = parse_document(role.trust_policy)
-    rules: dict[Where, dict[str, None]] = {}
+    shown: dict[Where, dict[tuple[str, str], None]] = {}
     for each in waivable(findings):
-        rules.setdefault(_where(each, document), {})[each["rule"]] = None
-    return tuple(waiver._replace(rules=tuple(its), where=where) for where, its in rules.items())
+        shown.setdefault(_where(each, document), {})[each["rule"], each["severity"]] = None
+    return tuple(of_what_was_shown(waiver, its)._replace(where=where) for where, its in shown.items())
+
+
+def of_what_was_shown(waiver: Waiver, shown: Iterable[tuple[str, str]]) -> Waiver:
+    """`shown`: rules, with their severities or DOUBT."""
+    kept = tuple(dict.fromkeys(shown))
+    return waiver._replace(rules=tuple(dict.fromkeys(rule for rule, _ in kept)), shown=kept)
 
 
 def _where(finding: Mapping[str, Any], document: Document) -> Where:
@@ -105,4 +112,5 @@ def _kept(values: Sequence[Mapping[str, Any]]) -> Iterator[Waiver]:
             tuple(Condition(operator, key, tuple(texts)) for operator, key, texts in conditions),
         )
         since, until = (datetime.fromisoformat(each[name]) for name in ("since", "until"))
-        yield Waiver(**{**each, "since": since, "until": until, "rules": tuple(each["rules"]), "where": where})
+        shown = tuple((rule, severity) for rule, severity in each.get("shown", ()))
+        yield Waiver(**{**each, "since": since, "until": until, "rules": tuple(each["rules"]), "where": where, "shown": shown})

@@ -147,7 +147,8 @@ class Waiver(NamedTuple):
     trust policy.
 
     `decided`: the question by which people decided it while Doorward ran (guardrails/decided.py), "" where it stands in the file;
-    `undoes`: the case whose remedy they had undone by it.
+    `undoes`: the case whose remedy they had undone by it. `shown`: the rules with the severities, or DOUBT, that these people were
+    shown (findings/dismissal.py); whatever is graver they have not accepted. Empty in the file: a rule is waived whatever comes of it.
     """
 
     owner: str
@@ -161,11 +162,20 @@ class Waiver(NamedTuple):
     policy_hash: str | None = None
     decided: str = ""
     undoes: str = ""
+    shown: tuple[tuple[str, str], ...] = ()
 
     def is_for(self, role: Role) -> bool:
         if self.role != role.ref or self.role_id not in {None, role.role_id}:
             return False
         return self.policy_hash is None or self.policy_hash == hash_of_text(role.trust_policy)
+
+    def covers(self, rule_id: str, severity: str) -> bool:
+        """Whether a finding of this rule may be waived, as grave as that. `severity`: or DOUBT."""
+        if not self.shown or rule_id not in self.rules:
+            return rule_id in self.rules
+        from doorward.findings.dismissal import is_no_graver  # here: of what people decided alone, and import time is bounded
+
+        return any(is_no_graver((rule_id, severity), each) for each in self.shown)
 
     def has_begun(self, now: datetime) -> bool:
         return _is_there(self.since, now)

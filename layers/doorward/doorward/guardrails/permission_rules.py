@@ -24,13 +24,14 @@
 
 from datetime import datetime
 
+from doorward.findings.dismissal import DOUBT
 from doorward.findings.model import Finding, Severity, StatementRef, Undecided
 from doorward.guardrails.model import Role, Waiver
 from doorward.guardrails.outsiders import outsiders_of
 from doorward.guardrails.privileges import Power, Unsure, power_of
 from doorward.guardrails.protected import is_doorwards_own
 from doorward.guardrails.rules import MISSING_BOUNDARY, PRIVILEGED_OUTSIDER
-from doorward.guardrails.setting import Looked, Outsider, Setting
+from doorward.guardrails.setting import Looked, Outsider, Outsiders, Setting
 from doorward.iam.wording import shortened, statement_in_words
 
 _WHOLE_POLICY = StatementRef(0, None)
@@ -63,8 +64,13 @@ def _privileged_outsiders(setting: Setting, role: Role, waivers: tuple[Waiver, .
     if power is None:
         return Looked()
     concerned = tuple(each for each in waivers if rule.id in each.rules)
-    counting = outsiders_of(setting, role, now, tuple(each.where for each in concerned)) if concerned else everybody
+
+    def left_beside(severity: str) -> Outsiders:
+        covering = tuple(each.where for each in concerned if each.covers(rule.id, severity))
+        return outsiders_of(setting, role, now, covering) if covering else everybody
+
     if isinstance(power, Unsure):
+        counting = left_beside(DOUBT)
         because = f"somebody outside the organization may assume this role, and whether it is privileged depends on {power.construct}"
         statements = [*(each.statement for each in counting.found), *(each.statement for each in counting.undecided)]
         open_ = (
@@ -72,6 +78,8 @@ def _privileged_outsiders(setting: Setting, role: Role, waivers: tuple[Waiver, .
             for each in statements[:1]
         )
         return Looked((), tuple(open_))
+    severities = {is_trusted: setting.severity_of(rule.id, _SEVERITIES[is_trusted, power.alone]) for is_trusted in (False, True)}
+    strangers, counting = (left_beside(severities[is_trusted]) for is_trusted in (False, True))
     known = {(each.statement.index, each.construct) for each in told}
     undecided = [
         each._replace(rule=rule.id, because=f"{each.because} This role may {_may(power)}.")
@@ -79,13 +87,15 @@ def _privileged_outsiders(setting: Setting, role: Role, waivers: tuple[Waiver, .
         if (each.statement.index, each.construct) not in known
     ]
     left = {each.statement.index: each for each in counting.found}
+    # What is accepted of a trusted account is graver of a stranger.
+    left |= {each.statement.index: each for each in strangers.found if not each.is_trusted}
     findings = []
     for each in everybody.found:
-        waived = concerned[0].as_told() if concerned and each.statement.index not in left else None
+        waiver = next((one for one in concerned if one.covers(rule.id, severities[each.is_trusted])), None)
+        waived = waiver.as_told() if waiver is not None and each.statement.index not in left else None
         outsider = left.get(each.statement.index, each)
-        severity = setting.severity_of(rule.id, _SEVERITIES[outsider.is_trusted, power.alone])
-        because = _sentence(outsider, power)
-        findings.append(Finding(rule.id, rule.kind, severity, rule.title, outsider.statement, outsider.witness, because, waived))
+        its = (severities[outsider.is_trusted], rule.title, outsider.statement, outsider.witness, _sentence(outsider, power), waived)
+        findings.append(Finding(rule.id, rule.kind, *its))
     return Looked(tuple(findings), tuple(undecided))
 
 
@@ -137,11 +147,12 @@ def _missing_boundary(setting: Setting, role: Role, waivers: tuple[Waiver, ...],
         because = f"The configuration asks this role for the permissions boundary {shortened(asked.policy)}, and {it_has}"
         cure = f"attach {shortened(asked.policy)} (aws iam put-role-permissions-boundary), or leave the role out under boundaries."
     who = f": {_where(found[0].statement)} lets {_who(found[0])} in" if found else ""
-    waiver = next((each for each in waivers if rule.id in each.rules and each.is_of_every_request), None)
+    severity = setting.severity_of(rule.id, None if severity is rule.severity else severity)
+    waiver = next((each for each in waivers if each.is_of_every_request and each.covers(rule.id, severity)), None)
     return Finding(
         rule.id,
         rule.kind,
-        setting.severity_of(rule.id, None if severity is rule.severity else severity),
+        severity,
         rule.title,
         found[0].statement if found else _WHOLE_POLICY,
         None,

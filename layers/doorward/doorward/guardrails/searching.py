@@ -100,20 +100,28 @@ class Searching:
         """With what waivers accept marked, and what is found outside of them."""
         holes = self._searched(part, statement, steps)
         rules = dict.fromkeys([*(hole.rule for hole in holes.found), *(doubt.rule for doubt in holes.undecided)])
-        waived = {rule: self._waivers_of(rule) for rule in rules}
+        waived: dict[str, tuple[Waiver, ...]] = dict.fromkeys(rules, ())
+        for waiver in self._waivers:
+            concerned = frozenset(rule for rule in rules if rule in waiver.rules)
+            inside = self._searched(part, statement, steps, inside=waiver.where, rules=concerned) if concerned else Holes()
+            if inside.found or inside.undecided:
+                self._used.add(waiver)
+            waived |= {rule: (*waived[rule], waiver) for rule in concerned if self._is_covered(rule, waiver, inside, holes)}
         for waivers in dict.fromkeys(each for each in waived.values() if each):
             concerned = frozenset(rule for rule, its in waived.items() if its == waivers)
             outside = self._searched(part, statement, steps, outside=tuple(each.where for each in waivers), rules=concerned)
-            for waiver in waivers:
-                inside = self._searched(part, statement, steps, inside=waiver.where, rules=concerned)
-                if inside.found or inside.undecided:
-                    self._used.add(waiver)
             left = {*(hole.rule for hole in outside.found), *(doubt.rule for doubt in outside.undecided)}
             yield from ((each, waivers[0]) for each in holes.found if each.rule in concerned - left)
             yield from ((each, None) for each in outside.found)
             undecided += map(_undecided, outside.undecided)
         yield from ((each, None) for each in holes.found if not waived[each.rule])
         undecided += [_undecided(each) for each in holes.undecided if not waived[each.rule]]
+
+    def _is_covered(self, rule_id: str, waiver: Waiver, inside: Holes, everywhere: Holes) -> bool:
+        """Whether what the waiver accepts of it is no graver by now than what was shown; where that was not decided, the whole is not."""
+        found = (*inside.found, *(everywhere.found if inside.undecided else ()))
+        hole = next((each for each in found if each.rule == rule_id), None)
+        return hole is None or waiver.covers(rule_id, self._setting.severity_of(rule_id, hole.severity))
 
     def _searched(
         self,
@@ -135,18 +143,14 @@ class Searching:
         self._spent += steps - max(budget.steps, 0)
         return holes
 
-    def _waivers_of(self, rule_id: str) -> tuple[Waiver, ...]:
-        return tuple(each for each in self._waivers if rule_id in each.rules)
-
     # What is said of it
 
     def _of_text(self, rule: RuleText, because: str) -> Finding:
-        waiver = next((each for each in self._waivers_of(rule.id) if each.is_of_every_request), None)
+        severity = self._setting.severity_of(rule.id)
+        waiver = next((each for each in self._waivers if each.is_of_every_request and each.covers(rule.id, severity)), None)
         if waiver is not None:
             self._used.add(waiver)
-        return Finding(
-            rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, _SOMEWHERE, None, because, waiver and waiver.as_told()
-        )
+        return Finding(rule.id, rule.kind, severity, rule.title, _SOMEWHERE, None, because, waiver and waiver.as_told())
 
     def _of_hole(self, statement: Statement, hole: Hole, waiver: Waiver | None) -> Finding:
         setting = self._setting

@@ -9,9 +9,10 @@ from datetime import datetime
 
 from doorward.decisions.model import Question, State
 from doorward.errors import Conflict, MalformedInput, Misconfigured
+from doorward.findings.dismissal import DOUBT
 from doorward.guardrails.accepted import breaks_nothing, text_without_the_gone
 from doorward.guardrails.announcements import diff_documents
-from doorward.guardrails.decided import MOST, with_waivers
+from doorward.guardrails.decided import MOST, of_what_was_shown, with_waivers
 from doorward.guardrails.model import Role, Waiver
 from doorward.guardrails.protected import protected_because
 from doorward.iam.documents import hash_of_text
@@ -94,9 +95,10 @@ def _write(task: Task, case: Case, role: Role, document: str) -> None:
 
 
 def _forced(question: Question, task: Task, case: Case, document: str) -> Waiver:
-    rules = dict.fromkeys(str(each["rule"]) for each in (*case.detail["findings"], *case.detail["undecidable"]))
-    waiver = waiver_of(question, task, case, task.tools.clock.now() + UNDONE_FOR)
-    return waiver._replace(rules=tuple(rules), policy_hash=hash_of_text(document), undoes=case.id)
+    shown = [(each["rule"], each["severity"]) for each in case.detail["findings"]]
+    shown += [(each["rule"], DOUBT) for each in case.detail["undecidable"]]
+    waiver = of_what_was_shown(waiver_of(question, task, case, task.tools.clock.now() + UNDONE_FOR), shown)
+    return waiver._replace(policy_hash=hash_of_text(document), undoes=case.id)
 
 
 def _undone(task: Task, case: Case, role: Role, waiver: Waiver) -> tuple[State, str]:
