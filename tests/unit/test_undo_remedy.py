@@ -13,10 +13,11 @@ from doorward.decisions.model import Answer, Question, State
 from doorward.errors import Throttled
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
+from doorward.findings.model import Severity
 from doorward.guardrails.brakes import Stop
 from doorward.guardrails.cuts import MARGIN
 from doorward.guardrails.decided import MOST
-from doorward.guardrails.model import Guardrails, Undecidable, Waiver
+from doorward.guardrails.model import Guardrails, Rule, Undecidable, Waiver
 from doorward.people.model import Caller, Person, Refusal, Via
 from doorward.ports.ledger import Case, CaseStatus
 from doorward.slack.cards import render_card
@@ -370,3 +371,38 @@ def test_what_stands_is_not_undone() -> None:
     office = Waiving(APPROVE)
     found = decide_finding(office.case.id, Caller(ANN, Via.SIGV4), Answer(UNDO, yes=True, seen="0" * 64), office.tools)
     assert isinstance(found, Refusal)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_only_the_remedy_that_was_written_last_is_undone(dies: bool) -> None:
+    office = Undoing(trust=ALL_BAD)
+    first = office.closed
+    office.world.clock.sleep(3600)
+    if dies:
+        with patch.object(office.world.ledger, "close_case", side_effect=Throttled("slower")), pytest.raises(Throttled):
+            office.changes(BAD, 20)
+        office.world.clock.sleep(3600)
+        assert office.changes(office.world.stands(), 21)  # our own write is told of, and what it closed with it
+    else:
+        assert office.changes(BAD, 20) == ["reverted"]
+    (last,) = [each for each in office.world.ledger.cases.values() if each.status is CaseStatus.REMEDIED and each.id != first.id]
+    office.world.hints.sent, office.world.hints.after = [], []
+    for case, outcome, stands in ((first, "withdrawn", GOOD), (last, "done", BAD)):
+        said = [
+            decide_finding(case.id, Caller(who, Via.SIGV4), Answer(UNDO, yes=True, seen=shown_hash(case, UNDO) or ""), office.tools)
+            for who in (ANN, JOE)
+        ]
+        assert [each.state for each in said if isinstance(each, Question)] == [State.OPEN, State.APPROVED]
+        assert office.carried_out() == [outcome]
+        assert office.world.stands() == stands
+    told = [each.detail for each in office.world.questions.announced.values() if each.detail["state"] == "withdrawn"]
+    assert ["closed this role again since" in each["because"] for each in told] == [True]
+
+
+def test_what_was_put_back_is_waived_as_grave_as_it_was_and_no_graver() -> None:
+    office = Undoing()
+    office.undone()
+    graver = ENFORCING._replace(rules={"external-account": Rule("external-account", severity=Severity.CRITICAL)})
+    office.world.tools = replace(office.world.tools, guardrails=graver)
+    assert office.changes(BAD, 12) == ["reverted"]
+    assert office.world.stands() == GOOD

@@ -47,6 +47,8 @@ def undo_remedy(question: Question, task: Task) -> tuple[State, str]:
 
 
 def _must_not(task: Task, case: Case, role: Role, head: Head) -> str | None:
+    if not _is_the_last(case, head):
+        return "Doorward has closed this role again since: what this remedy replaced is not what stood last. Undo the last one, or none."
     if policy_hash(role) not in {case.planned_hash, case.closed_hash}:
         return "Another trust policy stands than the one that Doorward wrote."
     tools = task.tools
@@ -56,6 +58,12 @@ def _must_not(task: Task, case: Case, role: Role, head: Head) -> str | None:
     if len(head.waivers) >= MOST:
         return f"This role has so many waivers that no more than {MOST} could be kept."
     return protected_because(role, tools.organization)
+
+
+def _is_the_last(case: Case, head: Head) -> bool:
+    """Whether no other remedy was written to the role after this one. As the time of a write counts that of its intent."""
+    last = head.writes[-1] if head.writes else None
+    return last is not None and (last.at, last.over_hash) == (case.steps.get("intended"), case.found_hash)
 
 
 def _put_back(question: Question, task: Task, case: Case, role: Role, head: Head) -> tuple[Role, Waiver] | str:
