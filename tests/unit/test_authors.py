@@ -70,6 +70,7 @@ def envelope(detail_type: str = "TrustViolationFound", **given: Any) -> str:
         ({"kind": "AssumedRole", "arn": "arn:aws:iam::222233334444:role/own/x", "account_id": "222233334444"}, JANE),
         ({"kind": "AssumedRole", "arn": f"arn:aws:iam::{STRANGER}:role/own/x", "account_id": STRANGER}, None),
         ({"kind": "AssumedRole", "arn": f"arn:aws:iam::{PROD}:role/doorward/doorward-remedy"}, None),
+        ({"kind": "AssumedRole", "arn": f"arn:aws:iam::{PROD}:role/own/x:role/doorward/any"}, JANE),
         ({"kind": "IAMUser", "arn": f"arn:aws:iam::{PROD}:user/joe"}, None),
         ({"kind": "Root", "arn": f"arn:aws:iam::{PROD}:root"}, None),
         ({"kind": "AWSService", "arn": None, "account_id": None}, None),

@@ -107,6 +107,7 @@ def test_the_canary_that_tags_itself_is_expected_and_nothing_else_on_our_roles_i
         ("TagRole", "doorward-canary", f"arn:aws:iam::{PROD}:user/jane"),
         ("TagRole", "doorward-canary", "arn:aws:iam::999988887777:role/doorward/doorward-canary"),
         ("TagRole", "doorward-canary", f"arn:aws:iam::{PROD}:role/doorward-canary"),
+        ("TagRole", "doorward-canary", f"arn:aws:iam::{PROD}:role/x:role/doorward/doorward-canary"),
         ("TagRole", "doorward-read", canary),
         ("UpdateAssumeRolePolicy", "doorward-canary", canary),
     ):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from doorward.errors import MalformedInput
-from doorward.iam.arns import Arn, account_of_principal, is_account_id, parse_arn, role_arn
+from doorward.iam.arns import Arn, RoleArn, account_of_principal, is_account_id, parse_arn, parse_role_arn, role_arn
 from doorward.iam.documents import (
     LONGEST_DOCUMENT,
     Condition,
@@ -254,6 +254,31 @@ def test_a_role_arns_name_has_no_path() -> None:
     arn = parse_arn(role_arn("111122223333", "ci", "/a/b/", "aws-cn"))
     assert arn is not None
     assert (str(arn), arn.name) == ("arn:aws-cn:iam::111122223333:role/a/b/ci", "ci")
+
+
+@pytest.mark.parametrize("path", ["/", "/a/b/", "/x:role/aws-reserved/sso.amazonaws.com/", "/x:111122223333:role/doorward/", "//"])
+def test_a_role_arns_path_is_all_that_stands_before_its_name(path: str) -> None:
+    assert parse_role_arn(role_arn("111122223333", "ci", path, "aws-cn")) == RoleArn("aws-cn", "111122223333", path, "ci")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "*",
+        "arn:aws:iam::111122223333:root",
+        "arn:aws:iam::111122223333:user/x:role/ci",
+        "arn:aws:iam::111122223333:roles/ci",
+        "arn:aws:iam::111122223333:role/",
+        "arn:aws:iam::*:role/ci",
+        "arn:aws:iam:us-east-1:111122223333:role/ci",
+        "arn:aws:sts::111122223333:assumed-role/ci/x:role/y",
+        "arn:aws:s3:::x:role/ci",
+    ],
+)
+def test_nothing_else_is_a_roles_arn(text: str | None) -> None:
+    assert parse_role_arn(text) is None
 
 
 def test_load_json_returns_what_stands_there() -> None:

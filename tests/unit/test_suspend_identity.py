@@ -88,8 +88,9 @@ def test_what_bears_on_nobodys_identity_suspends_nothing(world: World, name: str
     assert told(world) == []
 
 
-def test_a_role_that_is_only_called_like_identity_centers_is_not_excused(world: World) -> None:
-    world.react(changed("UpdateSAMLProvider", CENTERS, by=f"arn:aws:iam::{HUB}:role/deploy/AWSServiceRoleForSSO"))
+@pytest.mark.parametrize("path", ["deploy", "x:role/aws-service-role/sso.amazonaws.com", "aws-service-role/sso.amazonaws.com/x"])
+def test_a_role_that_is_only_called_like_identity_centers_is_not_excused(world: World, path: str) -> None:
+    world.react(changed("UpdateSAMLProvider", CENTERS, by=f"arn:aws:iam::{HUB}:role/{path}/AWSServiceRoleForSSO"))
     assert world.suspensions.of(HUB) is not None
 
 

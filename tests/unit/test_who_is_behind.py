@@ -27,7 +27,9 @@ def test_a_session_of_identity_center_is_whom_its_name_says_in_whatever_account(
     assert behind(RESERVED, None) == frozenset()
 
 
-@pytest.mark.parametrize("arn", [f"arn:aws:iam::{PROD}:role/Admin", RESERVED.replace("/aws-reserved/", "/x/"), None])
+@pytest.mark.parametrize(
+    "arn", [f"arn:aws:iam::{PROD}:role/Admin", RESERVED.replace("/aws-reserved/", "/x/"), RESERVED.replace(":role/", ":role/x:role/"), None]
+)
 def test_any_other_session_s_name_was_chosen_by_the_caller_and_says_nothing(arn: str | None) -> None:
     assert behind(arn, JOE.user_name) == frozenset()
 

@@ -21,6 +21,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from doorward.iam.arns import parse_role_arn
 from doorward.iam.matching import matches_glob
 from doorward.organization.installation import ROLE_PATH
 from doorward.organization.model import Author, Contact, Organization
@@ -69,7 +70,8 @@ def _not_told_because(actor: Mapping[str, Any], detail: Mapping[str, Any], organ
     ours = {(detail.get("account") or {}).get("id"), *(each.id for each in organization.accounts)}
     if account_id not in ours:
         return "the caller is of no account of the organization"
-    if f":role{ROLE_PATH}" in arn:
+    role = parse_role_arn(arn)
+    if role is not None and role.path.startswith(ROLE_PATH):
         return "it was one of Doorward's own roles"
     return ""
 

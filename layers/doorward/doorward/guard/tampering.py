@@ -23,6 +23,7 @@ from doorward.findings.alerts import Alert, AlertEvent
 from doorward.findings.model import Severity
 from doorward.guard.ours import Ours
 from doorward.guard.signing_secret import READS
+from doorward.iam.arns import parse_role_arn
 from doorward.organization.installation import CANARY_ROLE, ROLE_PATH
 
 DETECTION: Final = "guard-tampered"
@@ -130,11 +131,13 @@ def _touched(event: GuardEvent | Change, ours: Ours) -> tuple[str, ...]:
 
 
 def _is_our_own_beat(event: GuardEvent | Change, touched: tuple[str, ...]) -> bool:
+    role = parse_role_arn(event.actor.arn)
     return (
         event.event_name == "TagRole"
         and touched == (CANARY_ROLE,)
         and event.actor.account_id == event.account_id
-        and (event.actor.arn or "").endswith(f":role{ROLE_PATH}{CANARY_ROLE}")
+        and role is not None
+        and (role.account_id, role.path, role.name) == (event.account_id, ROLE_PATH, CANARY_ROLE)
     )
 
 

@@ -23,7 +23,7 @@ from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.protected import protected_because
 from doorward.guardrails.rules import is_of_trust_policy
-from doorward.iam.arns import is_unique_id
+from doorward.iam.arns import is_unique_id, parse_role_arn
 from doorward.iam.documents import Document, Statement, canonical_hash, hash_of_text, load_json, parse_document, render_document
 from doorward.organization.model import Organization
 from doorward.values import NamedTuple
@@ -151,8 +151,8 @@ def roles_named_in(document: str) -> tuple[str, ...]:
         statements = parse_document(document).statements
     except MalformedInput:
         return ()
-    named = (one.value for each in statements for one in each.principals or () if one.type == "AWS" and ":role/" in one.value)
-    return tuple(dict.fromkeys(named))
+    named = (one.value for each in statements for one in each.principals or () if one.type == "AWS")
+    return tuple(dict.fromkeys(each for each in named if parse_role_arn(each) is not None))
 
 
 def added_to(statements: Sequence[Statement], accepted: Document) -> tuple[Statement, ...]:

@@ -3,9 +3,10 @@
 from typing import Final
 
 from doorward.events.hints import EVENT_NAME
-from doorward.events.model import AccountTarget, Cause, Change, ProviderTarget
+from doorward.events.model import AccountTarget, Actor, Cause, Change, ProviderTarget
 from doorward.findings.alerts import Alert, AlertEvent
 from doorward.findings.model import Severity
+from doorward.iam.arns import parse_role_arn
 from doorward.organization.model import Organization
 from doorward.people.sigv4 import RESERVED_PROVIDER
 
@@ -13,7 +14,7 @@ OMITTED: Final = "omitted-parameters"
 PROVIDER: Final = "provider-changed"
 RECREATED: Final = "role-recreated"
 IDENTITY: Final = "identity-suspended"
-_IDENTITY_CENTER: Final = ":role/aws-service-role/sso.amazonaws.com/AWSServiceRoleForSSO"
+_IDENTITY_CENTER: Final = ("/aws-service-role/sso.amazonaws.com/", "AWSServiceRoleForSSO")
 _MOST_NAMED: Final = 5
 
 
@@ -44,7 +45,7 @@ def provider_changed(change: Change, trusting: list[str], organization: Organiza
     actor = change.actor
     if change.cause not in {Cause.PROVIDER, Cause.ROLES_ANYWHERE} or change.event_name == EVENT_NAME:
         return None
-    if organization.is_pipeline(actor.arn) or (actor.arn or "").endswith(_IDENTITY_CENTER):
+    if organization.is_pipeline(actor.arn) or _is_identity_center(actor):
         return None
     named = ", ".join(trusting[:_MOST_NAMED]) + (f" and {len(trusting) - _MOST_NAMED} more" if len(trusting) > _MOST_NAMED else "")
     whom = f"Roles that trust it: {named}." if trusting else "No role trusts it yet."
@@ -73,7 +74,7 @@ def identity_in_doubt(change: Change, identity_accounts: frozenset[str]) -> Aler
     if change.account_id not in identity_accounts or not change.event_name.endswith("SAMLProvider"):
         return None
     actor = change.actor
-    if (actor.arn or "").endswith(_IDENTITY_CENTER):
+    if _is_identity_center(actor):
         return None
     provider = "a SAML provider that the event does not name"
     if isinstance(change.target, ProviderTarget):
@@ -109,6 +110,12 @@ def role_recreated(change: Change, arn: str, before: str, now: str, organization
     from copy import replace
 
     return replace(alert, role=arn)
+
+
+def _is_identity_center(actor: Actor) -> bool:
+    """Its service-linked role: nobody else can make one under that path."""
+    role = parse_role_arn(actor.arn)
+    return role is not None and (role.path, role.name) == _IDENTITY_CENTER
 
 
 def _alert(  # noqa: PLR0917 - everything that one says

@@ -14,7 +14,7 @@ from doorward.findings.model import Remedy
 from doorward.guardrails.decide import Former, Use
 from doorward.guardrails.diff import newly_allowed
 from doorward.guardrails.model import Role
-from doorward.iam.arns import account_of_principal, session_of
+from doorward.iam.arns import account_of_principal, parse_role_arn, session_of
 from doorward.iam.documents import Document, Statement, parse_document
 from doorward.iam.evaluate import Request, evaluate_trust_policy
 from doorward.iam.names import ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY
@@ -121,7 +121,7 @@ def _request(principal: str, role: Role, organization: Organization) -> Request:
         if organization.id is not None:
             is_ours = organization.account(account_id) is not None
             context["aws:PrincipalOrgID"] = organization.id if is_ours else _ANOTHER_ORGANIZATION
-    caller = session_of(principal, "any") if ":role/" in principal else principal
+    caller = session_of(principal, "any") if parse_role_arn(principal) is not None else principal
     return Request(caller, "AWS", ASSUME_ROLE, context, role.arn, role.account_id)
 
 

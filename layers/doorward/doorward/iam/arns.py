@@ -33,6 +33,15 @@ class Arn(NamedTuple):
         return self.resource.rsplit("/", 1)[-1]
 
 
+class RoleArn(NamedTuple):
+    """`arn:partition:iam::account_id:role<path><name>`; `path` begins and ends with a slash."""
+
+    partition: str
+    account_id: str
+    path: str
+    name: str
+
+
 @lru_cache(maxsize=4096)
 def parse_arn(text: str) -> Arn | None:
     """None where the text has not the six parts of an ARN."""
@@ -40,6 +49,20 @@ def parse_arn(text: str) -> Arn | None:
     if len(parts) != _ARN_PARTS or parts[0] != "arn":
         return None
     return tuple.__new__(Arn, parts[1:])  # its own constructor costs three times as much
+
+
+def parse_role_arn(text: str | None) -> RoleArn | None:
+    """None where this is no role's ARN. The path is whatever stands after the account: people may write `:role/` into one, `/x:role/y/`.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+    """
+    arn = parse_arn(text or "")
+    if arn is None or (arn.service, arn.region) != ("iam", "") or not is_account_id(arn.account_id):
+        return None
+    kind, slash, name = arn.resource.rpartition("/")
+    if not name or not f"{kind}{slash}".startswith("role/"):
+        return None
+    return RoleArn(arn.partition, arn.account_id, f"{kind}{slash}".removeprefix("role"), name)
 
 
 def is_account_id(text: str) -> bool:

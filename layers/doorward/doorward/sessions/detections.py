@@ -11,6 +11,7 @@ from typing import Final
 from doorward.events.model import Actor
 from doorward.findings.alerts import Alert, AlertEvent
 from doorward.findings.model import Severity
+from doorward.iam.arns import parse_role_arn
 from doorward.organization.installation import (
     ASSUMED_BY,
     BEAT_SESSIONS,
@@ -214,7 +215,8 @@ def _wrong_about_own_role(scene: Scene, name: str) -> str | None:
 def _is_one_of(may: frozenset[str], actor: Actor, hub: Hub) -> bool:
     """The caller's own copy names the role; the owner's has its id alone, and what has neither is nobody."""
     if actor.arn is not None:
-        return any(actor.arn.endswith(f":{hub.account_id}:role{ROLE_PATH}{each}") for each in may)
+        role = parse_role_arn(actor.arn)
+        return role is not None and (role.account_id, role.path) == (hub.account_id, ROLE_PATH) and role.name in may
     return actor.principal_id is not None and hub.role_names.get(actor.principal_id.partition(":")[0]) in may
 
 

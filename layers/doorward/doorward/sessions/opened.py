@@ -10,7 +10,7 @@ from typing import Final
 
 from doorward.errors import MalformedInput
 from doorward.events.model import SessionEvent
-from doorward.iam.arns import account_of_principal, session_of
+from doorward.iam.arns import account_of_principal, parse_role_arn, session_of
 from doorward.iam.documents import Document, parse_document
 from doorward.iam.evaluate import Request, evaluate_trust_policy
 from doorward.organization.model import Organization
@@ -105,7 +105,7 @@ def _principal(call: SessionEvent) -> tuple[str, str]:
     if call.provider is not None:
         return call.provider, "Federated"
     arn = call.actor.arn or ""
-    return (session_of(arn, call.actor.session_name or "any") if ":role/" in arn else arn), "AWS"
+    return (session_of(arn, call.actor.session_name or "any") if parse_role_arn(arn) is not None else arn), "AWS"
 
 
 def _context(call: SessionEvent, organization: Organization) -> dict[str, str | tuple[str, ...]]:

@@ -10,6 +10,7 @@ from doorward.findings.escaping import mask_external_ids
 from doorward.guardrails.announcements import describe_case, diff_documents
 from doorward.guardrails.cuts import cutting_for
 from doorward.guardrails.decide import Action
+from doorward.iam.arns import parse_role_arn
 from doorward.ports.ledger import Lock
 from doorward.usecases.plan_reaction import Idle, plan_reaction, rungs_of
 from doorward.usecases.reaction import Task, Tools, finding_id, policy_hash
@@ -26,7 +27,7 @@ def foresee_reaction(request: Mapping[str, Any], tools: Tools) -> dict[str, Any]
     if not (isinstance(account_id, str) and isinstance(name, str) and (by is None or isinstance(by, str))):
         raise MalformedInput("the request: needs account and role as texts, and by as a text or null")
     now = tools.clock.now()
-    kind = "AssumedRole" if by is not None and ":role/" in by else "Unknown" if by is None else "IAMUser"
+    kind = "Unknown" if by is None else "IAMUser" if parse_role_arn(by) is None else "AssumedRole"
     actor = Actor(kind, by, None, None, None, None, None, None)
     change = Change(
         event_id="foreseen",
