@@ -3,10 +3,9 @@
 No body is logged or traced: neither what is asked nor what is answered.
 """
 
-import re
 import traceback
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -47,15 +46,14 @@ from doorward.usecases.tell_who import tell_who
 logger = Logger()
 app = APIGatewayRestResolver(strip_prefixes=["/token"])
 
-_NEVER_KEPT: Final = re.compile(r"(?:/token)?(?:/slack/.*|/me/slack|/.*/(?:credentials|console))")
-"""Routes whose answers are stored nowhere: they mint credentials or codes, or Slack calls them and has nonces of its own."""
-
 
 def once(app: APIGatewayRestResolver, proceed: Callable[[APIGatewayRestResolver], Response[str]]) -> Response[str]:
-    """Answers a call that is sent again under its `Idempotency-Key` as it was answered. A failure is no answer: nothing is kept of it."""
+    """Answers a call that is sent again under its `Idempotency-Key` as it was answered. A failure is no answer: nothing is kept of it.
+
+    For routes that name it, whatever way a path to them is written. Never for those that mint credentials or codes, nor for Slack's
+    calls, which have nonces of their own.
+    """
     event = app.current_event
-    if event.http_method != "POST" or _NEVER_KEPT.fullmatch(event.path):
-        return proceed(app)
     caller = _caller()
     key = key_of(event.headers)
     if key is None:
@@ -69,9 +67,6 @@ def once(app: APIGatewayRestResolver, proceed: Callable[[APIGatewayRestResolver]
         return problem(
             422, "This Idempotency-Key came with another call before.", "Send a new call with a new key, a repeated one as it was."
         )
-
-
-app.use(middlewares=[once])
 
 
 @app.get("/me")
@@ -120,22 +115,22 @@ def finding(finding_id: str) -> Response[str]:
     return problem(404, "There is no such finding.", "List those that stand: GET /findings.") if found is None else answered(200, found)
 
 
-@app.post("/findings/<finding_id>/apply")
+@app.post("/findings/<finding_id>/apply", middlewares=[once])
 def apply(finding_id: str) -> Response[str]:
     return _decided(finding_id, lambda body: said_in(body, APPLY))
 
 
-@app.post("/findings/<finding_id>/waive")
+@app.post("/findings/<finding_id>/waive", middlewares=[once])
 def waive(finding_id: str) -> Response[str]:
     return _decided(finding_id, waive_in)
 
 
-@app.post("/findings/<finding_id>/dismiss")
+@app.post("/findings/<finding_id>/dismiss", middlewares=[once])
 def dismiss(finding_id: str) -> Response[str]:
     return _decided(finding_id, lambda body: said_in(body, DISMISS))
 
 
-@app.post("/findings/<finding_id>/undo")
+@app.post("/findings/<finding_id>/undo", middlewares=[once])
 def undo(finding_id: str) -> Response[str]:
     return _decided(finding_id, lambda body: said_in(body, UNDO))
 
@@ -146,7 +141,7 @@ def _decided(finding_id: str, said: Callable[[str | None], Answer]) -> Response[
     return refused(409, decided) if isinstance(decided, Refusal) else answered(200, question_as_json(decided, ""))
 
 
-@app.post("/roles/hold")
+@app.post("/roles/hold", middlewares=[once])
 def hold() -> Response[str]:
     caller = _caller()
     wanted = hold_in(app.current_event.body)
@@ -162,7 +157,7 @@ def baseline() -> Response[str]:
     return refused(404, shown) if isinstance(shown, Refusal) else answered(200, shown)
 
 
-@app.post("/roles/baseline")
+@app.post("/roles/baseline", middlewares=[once])
 def accept() -> Response[str]:
     caller = _caller()
     role_ref, said = accept_in(app.current_event.body)

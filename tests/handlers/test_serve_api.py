@@ -461,15 +461,16 @@ def test_what_mints_credentials_or_comes_from_slack_is_stored_nowhere(called: Ca
         return Response(200, "application/json", json.dumps({"secret": SECRET}), {"Cache-Control": "no-store"})
 
     called.module.app.post(re.sub("g-1", "<grant_id>", path))(lambda grant_id="": mint())
-    for prefix in ("", "/token"):
+    for written in (path, f"/token{path}", f"{path}/", f"/token{path}/", f"{path}//"):
         for _ in range(2):
-            called.raw("POST", prefix + path, {}, Idempotency_Key="k")
-    assert minted == [SECRET] * 4
+            called.raw("POST", written, {}, Idempotency_Key="k")
+    assert minted == [SECRET] * 10
     assert called.repeats.kept == {}
 
 
-def test_a_code_for_slack_is_minted_anew_under_the_same_key_and_kept_by_none(called: Called) -> None:
-    codes = {called("POST", "/me/slack", Idempotency_Key="k")[1]["code"] for _ in range(2)}
+@pytest.mark.parametrize("path", ["/me/slack", "/token/me/slack", "/me/slack/", "/token/me/slack/", "/me/slack//"])
+def test_a_code_for_slack_is_minted_anew_under_the_same_key_and_kept_by_none(called: Called, path: str) -> None:
+    codes = {json.loads(called.raw("POST", path, Idempotency_Key="k")["body"])["code"] for _ in range(2)}
     assert (len(codes), called.repeats.kept) == (2, {})
 
 
