@@ -4,6 +4,7 @@
 import csv
 import html
 import io
+import json
 import re
 import unicodedata
 from typing import Any
@@ -25,6 +26,7 @@ from doorward.findings.escaping import (
     for_terminal,
     mask_external_ids,
 )
+from doorward.guardrails.announcements import diff_documents
 
 PLACES = (for_terminal, for_slack, for_html, for_html_in_markdown, for_markdown, for_sarif, for_csv, for_plain_text, for_subject)
 
@@ -163,7 +165,7 @@ def test_a_subject_is_what_sns_accepts(text: str) -> None:
 
 
 json_values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.just("SECRET")),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from(["SECRET", "SECRET-2"])),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["sts:ExternalId", "STS:EXTERNALID", " sts:externalid"]), inner)
     ),
@@ -183,6 +185,29 @@ def test_masking_changes_nothing_else_and_keeps_the_count() -> None:
         "Statement": [{"Condition": {"StringEquals": {"sts:ExternalId": ["***", "***"], "aws:PrincipalOrgID": "o-a"}}}]
     }
     assert policy["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"] == ["a", "b"]
+
+
+def policy(*external_ids: str) -> str:
+    return json.dumps({"Condition": {"StringEquals": {"sts:ExternalId": list(external_ids)}}})
+
+
+def changed(before: str, after: str) -> list[str]:
+    return [each for each in diff_documents(before, after) if not each.startswith(("@@", " "))]
+
+
+def test_an_external_id_that_changed_is_seen_to_have_changed_and_not_shown() -> None:
+    assert changed(policy("one"), policy("other")) == ['-        "***"', '+        "*** (another)"']
+    assert changed(policy("a", "b"), policy("b", "a"))
+    assert changed(policy("a", "b"), policy("a", "c"))[-1] == '+        "*** (another, 2)"'
+    assert changed(policy("a"), policy("a")) == []
+
+
+@given(json_values, json_values)
+def test_two_documents_that_differ_never_have_an_empty_diff_and_none_shows_an_id(one: object, other: object) -> None:
+    before, after = (json.dumps({"sts:ExternalId": each, "Sid": "kept"}) for each in (one, other))
+    found = diff_documents(before, after)
+    assert bool(found) is (before != after)
+    assert "SECRET" not in "".join(found)
 
 
 def test_masking_something_absurdly_deep_ends_and_hides_it() -> None:

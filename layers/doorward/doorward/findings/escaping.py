@@ -12,7 +12,9 @@ Where people can follow links (Slack, Markdown, e-mail), `://` and `www.` become
 policy must not be able to offer a link in our name. Links of our own are put together outside of these functions.
 """
 
+import json
 import re
+from collections.abc import Callable
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 # str.isprintable() already refuses Cc, Cf, Cs, Co, Cn, Zl, Zp and every Zs but the space. These count as printable and show nothing:
@@ -148,24 +150,39 @@ def mask_external_ids(document: object) -> object:
 
     Lists keep their length. What is nested deeper than any policy is masked whole.
     """
-    return _mask(document, 0)
+    return _mask(document, 0, lambda _: _MASK)
 
 
-def _mask(value: object, depth: int) -> object:
+def masking_apart() -> Callable[[object], object]:
+    """A `mask_external_ids` for documents that people compare: an ID has one mask in all of them, and another ID another one.
+
+    `***`, `*** (another)`, `*** (another, 2)` and so on, in the order in which they are met.
+    """
+    known: dict[str, str] = {}
+
+    def mask(value: object) -> str:
+        number = len(known)
+        another = "" if number == 0 else " (another)" if number == 1 else f" (another, {number})"
+        return known.setdefault(json.dumps(value), f"{_MASK}{another}")
+
+    return lambda document: _mask(document, 0, mask)
+
+
+def _mask(value: object, depth: int, mask: Callable[[object], str]) -> object:
     if depth > _DEEPEST:
         return _MASK
     if isinstance(value, dict):
         return {
-            key: _masked_values(inner) if isinstance(key, str) and key.strip().lower() == "sts:externalid" else _mask(inner, depth + 1)
+            key: _masked(inner, mask) if isinstance(key, str) and key.strip().lower() == "sts:externalid" else _mask(inner, depth + 1, mask)
             for key, inner in value.items()
         }
     if isinstance(value, list | tuple):
-        return [_mask(inner, depth + 1) for inner in value]
+        return [_mask(inner, depth + 1, mask) for inner in value]
     return value
 
 
-def _masked_values(value: object) -> object:
-    return [_MASK] * len(value) if isinstance(value, list | tuple) else _MASK
+def _masked(value: object, mask: Callable[[object], str]) -> object:
+    return [mask(each) for each in value] if isinstance(value, list | tuple) else mask(value)
 
 
 def _visible(character: str) -> str:

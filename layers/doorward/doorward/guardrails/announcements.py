@@ -4,12 +4,12 @@ External IDs of customers are masked here, once, for every channel behind the bu
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from doorward.events.model import AccountTarget, Actor, Cause, Change
 from doorward.findings.as_json import finding_as_json
-from doorward.findings.escaping import mask_external_ids
+from doorward.findings.escaping import mask_external_ids, masking_apart
 from doorward.findings.model import Judgement, Remedy, Severity
 from doorward.guardrails.decide import Decision
 from doorward.guardrails.model import Guardrails, Role
@@ -97,16 +97,20 @@ def worst_severity(judgement: Judgement) -> Severity:
 
 
 def diff_documents(before: str, after: str) -> list[str]:
-    """Lines of a unified diff of the two documents, pretty-printed, external IDs masked, without file headers."""
+    """Lines of a unified diff of the two documents, pretty-printed, external IDs masked and told apart, without file headers.
+
+    Never none of two that differ in more than their formatting: people say yes to what they are shown.
+    """
     from difflib import unified_diff
 
-    lines = list(unified_diff(_pretty(before), _pretty(after), lineterm="", n=2))[2:]
+    mask = masking_apart()
+    lines = list(unified_diff(_pretty(before, mask), _pretty(after, mask), lineterm="", n=2))[2:]
     return lines if len(lines) <= _LONGEST_DIFF_LINES else [*lines[:_LONGEST_DIFF_LINES], "…"]
 
 
-def _pretty(document: str) -> list[str]:
+def _pretty(document: str, mask: Callable[[object], object]) -> list[str]:
     try:
         value = json.loads(document)
     except ValueError:
         return document.split("\n")
-    return json.dumps(mask_external_ids(value), indent=2, ensure_ascii=False).split("\n")
+    return json.dumps(mask(value), indent=2, ensure_ascii=False).split("\n")
