@@ -487,7 +487,7 @@ class FakeNotices:
         self._groups: dict[tuple[str, str], tuple[Group, datetime, datetime, set[str]]] = {}
         self._minutes: dict[tuple[str, int], int] = {}
         self.kept: dict[tuple[Why, str, str], Notified] = {}
-        self._cards: dict[tuple[str, str, str, str], Card] = {}
+        self._cards: dict[tuple[str, str, str, str, str], Card] = {}
 
     def place(self, channel: str, object_id: str) -> Place | None:
         return self.places.get((channel, object_id))
@@ -537,13 +537,13 @@ class FakeNotices:
             self.kept.pop((why, each.channel, each.announcement_id), None)
 
     def keep_card(self, channel: str, object_id: str, card: Card) -> None:
-        self._cards.setdefault((channel, object_id, card.announcement_id, card.message_id), card)
+        self._cards.setdefault((channel, object_id, card.announcement_id, card.message_id, card.what), card)
 
     def cards(self, channel: str, object_id: str) -> Sequence[Card]:
         return [each for (its_channel, its_object, *_), each in self._cards.items() if (its_channel, its_object) == (channel, object_id)]
 
     def settle(self, channel: str, object_id: str, card: Card) -> Card:
-        key = channel, object_id, card.announcement_id, card.message_id
+        key = channel, object_id, card.announcement_id, card.message_id, card.what
         kept = self._cards.get(key, card)
         if kept.at < card.at:
             kept = self._cards[key] = kept._replace(at=card.at, outcome=card.outcome)

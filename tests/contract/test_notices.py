@@ -124,7 +124,7 @@ def test_what_is_kept_to_be_told_together_is_there_until_it_is_forgotten(notices
 
 
 def test_a_card_keeps_the_newest_of_what_came_of_it(notices: Notices) -> None:
-    card = Card("dw-1-found", "C1/1.5", START)
+    card = Card("dw-1-found", "C1/1.5", "apply", START)
     notices.keep_card("slack", "dw-1", card)
     notices.keep_card("slack", "dw-1", card._replace(at=START + timedelta(days=1)))
     assert notices.cards("slack", "dw-1") == [card]
@@ -138,3 +138,12 @@ def test_a_card_keeps_the_newest_of_what_came_of_it(notices: Notices) -> None:
     assert notices.settle("slack", "dw-1", later) == later
     assert notices.settle("slack", "dw-1", later._replace(at=START + timedelta(microseconds=1), outcome="no")) == later
     assert notices.cards("slack", "dw-1") == [later]
+
+
+def test_what_came_of_one_choice_says_nothing_of_another_of_the_same_message(notices: Notices) -> None:
+    apply, waive = (Card("dw-1-found", "C1/1.5", what, START) for what in ("apply", "waive"))
+    for each in (apply, waive):
+        notices.keep_card("slack", "dw-1", each)
+    decided = waive._replace(at=START + timedelta(seconds=1), outcome="no")
+    assert notices.settle("slack", "dw-1", decided) == decided
+    assert notices.cards("slack", "dw-1") == [apply, decided]

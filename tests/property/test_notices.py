@@ -35,6 +35,7 @@ def announcement(finding: int, role: str, severity: str, step: str) -> Announcem
         "severity": severity,
         "findings": [{"rule": "external-account", "severity": severity}],
         "actor": {"arn": "arn:aws:iam::777788889999:user/jane"},
+        "remedy": {"kind": "deny"} if step == "TrustPolicyReverted" else None,
         "announced_at": START.isoformat(),
     }
     return Announcement(f"dw-{finding}-{step}", step, detail, START)
@@ -255,8 +256,72 @@ def test_a_card_shows_what_came_of_it_last_in_any_order(data: st.DataObject, que
     cards = house.shown(asked)
     assert cards
     for card in cards if not fails else cards[-1:]:
-        assert f"number {questions - 1}." in card.message.outcome
-        assert "On the word of ann." in card.message.outcome
+        assert f"number {questions - 1}." in card.message.outcomes["apply"]
+        assert "On the word of ann." in card.message.outcomes["apply"]
+        assert card.message.outcomes.keys() == {"apply"}
+
+
+MEDIUM = {"rule": "external-account", "severity": "medium", "statement": {"index": 0, "sid": None}, "witness": None}
+
+
+def asking() -> Announcement:
+    """With a button for everything that can be decided while it stands."""
+    told = announcement(1, ROLES[0], "medium", "TrustViolationFound")
+    proposal = {"kind": "deny", "hash": "x", "diff": []}
+    return told._replace(detail={**told.detail, "action": "ask", "proposal": proposal, "findings": [MEDIUM]})
+
+
+def decided(what: str, state: str, seconds: int) -> Announcement:
+    detail = {
+        "format": "doorward.decisions/1",
+        "question_id": f"q-{what}",
+        "about": "finding dw-1",
+        "what": what,
+        "state": state,
+        "severity": "medium",
+        "title": "decided",
+        "because": f"{what} {state} {seconds}.",
+        "announced_at": (START + timedelta(seconds=seconds)).isoformat(),
+    }
+    return Announcement(f"q-{what}-{seconds}", "DecisionMade", detail, START)
+
+
+def over(seconds: int) -> Announcement:
+    told = announcement(1, ROLES[0], "medium", "TrustViolationEnded")
+    return told._replace(detail={**told.detail, "announced_at": (START + timedelta(seconds=seconds)).isoformat()})
+
+
+@given(
+    st.data(),
+    st.lists(st.tuples(st.sampled_from(["apply", "waive", "dismiss", "ended"]), st.sampled_from(["approved", "expired", "done"]))),
+)
+def test_only_what_was_decided_is_gone_from_a_card_until_the_finding_is_over(data: st.DataObject, story: list[tuple[str, str]]) -> None:
+    house, asked = House(threads=True), asking()
+    house.ledger.announce(asked)
+    told, expected = [asked], dict[str, str]()
+    for number, (what, state) in enumerate(story, 1):
+        told.append(over(number)._replace(id=f"dw-1-ended-{number}") if what == "ended" else decided(what, state, number))
+        all_go = what == "ended" or (what in {"apply", "waive"} and state == "done")
+        said = "A violation is over" if what == "ended" else f"{what} {state} {number}."
+        expected |= dict.fromkeys(("apply", "waive", "dismiss", "hold") if all_go else (what,), said)
+    for each in data.draw(deliveries(told)):
+        assert house.deliver(each)
+    for card in house.shown(asked):
+        assert {each.what for each in card.message.choices} == {"apply", "waive", "dismiss", "hold"}
+        assert card.message.outcomes.keys() == expected.keys()
+        assert all(expected[what] in text for what, text in card.message.outcomes.items())
+
+
+def test_what_was_written_can_be_undone_after_the_finding_is_over() -> None:
+    house = House(threads=True)
+    written = announcement(1, ROLES[0], "high", "TrustPolicyReverted")
+    house.ledger.announce(written)
+    for each in (written, decided("apply", "done", 1), over(2)):
+        assert house.deliver(each)
+    assert [each.what for each in house.channel.sent[0].message.choices] == ["undo"]
+    assert house.channel.sent[0].message.outcomes == {}
+    assert house.deliver(decided("undo", "done", 3))
+    assert house.channel.sent[0].message.outcomes.keys() == {"undo"}
 
 
 def test_of_two_who_change_a_card_at_once_the_newer_is_what_it_shows() -> None:
@@ -266,17 +331,17 @@ def test_of_two_who_change_a_card_at_once_the_newer_is_what_it_shows() -> None:
     asked = asked._replace(detail={**asked.detail, "proposal": {"kind": "deny", "hash": "x", "diff": []}})
     house.ledger.announce(asked)
     assert house.deliver(asked)
-    newer = Outcome("the newer", START + timedelta(seconds=2))
+    newer = Outcome("the newer", START + timedelta(seconds=2), frozenset({"apply"}))
 
     class Overtaken(FakeChannel):
         def change(self, message_id: str, message: Message) -> None:
-            if message.outcome == "the older":
+            if message.outcomes == {"apply": "the older"}:
                 settle_cards(house.channel, "dw-1", newer, house.ledger, house.notices)
             super().change(message_id, message)
 
     channel = Overtaken(house.channel.name, house.channel.sent, has_threads=True)
-    settle_cards(channel, "dw-1", Outcome("the older", START + timedelta(seconds=1)), house.ledger, house.notices)
-    assert house.channel.sent[0].message.outcome == "the newer"
+    settle_cards(channel, "dw-1", Outcome("the older", START + timedelta(seconds=1), newer.about), house.ledger, house.notices)
+    assert house.channel.sent[0].message.outcomes == {"apply": "the newer"}
 
 
 def test_a_card_is_not_settled_by_what_came_of_something_before_it() -> None:
@@ -287,8 +352,8 @@ def test_a_card_is_not_settled_by_what_came_of_something_before_it() -> None:
     asked = asked._replace(detail={**asked.detail, "proposal": {"kind": "deny", "hash": "x", "diff": []}, "announced_at": again})
     house.ledger.announce(asked)
     assert house.deliver(asked)
-    settle_cards(house.channel, "dw-1", Outcome("withdrawn", START), house.ledger, house.notices)
-    assert house.channel.sent[0].message.outcome == ""
+    settle_cards(house.channel, "dw-1", Outcome("withdrawn", START, frozenset({"apply"})), house.ledger, house.notices)
+    assert house.channel.sent[0].message.outcomes == {}
 
 
 def test_a_card_that_is_gone_is_said_and_dropped() -> None:
@@ -301,6 +366,7 @@ def test_a_card_that_is_gone_is_said_and_dropped() -> None:
     detail = {
         "format": "doorward.decisions/1",
         "about": "finding dw-1",
+        "what": "apply",
         "state": "done",
         "title": "done",
         "because": "x",

@@ -70,10 +70,16 @@ def test_another_policy_or_remedy_is_another_button() -> None:
     assert len(shown) == 4
 
 
-def test_once_there_is_an_outcome_there_are_no_buttons() -> None:
-    card = render_card(replace(message(), outcome="Applied by <@U0ANN>."))
+def test_what_came_of_a_choice_stands_in_the_place_of_its_buttons_and_the_others_are_left() -> None:
+    card = render_card(replace(message(), outcomes={"apply": "Refused by <@U0ANN>."}))
+    assert [each["action_id"] for each in buttons_of(card)] == ["waive", "dismiss", "hold"]
+    assert "&lt;" in card["blocks"][-2]["text"]["text"]
+
+
+def test_once_nothing_is_left_to_decide_there_are_no_buttons_and_each_outcome_is_said_once() -> None:
+    card = render_card(replace(message(), outcomes={"waive": "Refused.", **dict.fromkeys(("apply", "dismiss", "hold"), "It is over.")}))
     assert buttons_of(card) == []
-    assert "&lt;" in card["blocks"][-1]["text"]["text"]
+    assert card["blocks"][-1]["text"]["text"] == "Refused.\nIt is over."
 
 
 def test_an_alert_and_a_letter_have_no_buttons() -> None:
@@ -117,8 +123,8 @@ def test_nobodys_text_mentions_links_or_formats_anything(one: str, two: str, thr
         "actor": {"arn": three},
         "proposal": {**PROPOSAL, "diff": [f"+{one}", two]},
     }
-    hostile = replace(message(**detail), outcome=three)
-    for card in (render_card(hostile), render_card(replace(hostile, outcome=""))):
+    hostile = replace(message(**detail), outcomes={"apply": three})
+    for card in (render_card(hostile), render_card(replace(hostile, outcomes={}))):
         for text in mrkdwn_of(card):
             harmless(text)
     desk, said = told_by_a_desk()

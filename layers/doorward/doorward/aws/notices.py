@@ -4,7 +4,7 @@ Ledger table, `pk` / `sk`:
     NOTICES#<channel>       PLACE#<object>              where an object was told of
     NOTICES#<channel>       GROUP#<hash>                what is found alike within a window; `members`: objects, a set
     NOTICES#<channel>       MINUTE#<epoch minute>       messages of one minute
-    NOTICES#<channel>       CARD#<object>#<announcement id>#<message id>   a message that asked people to decide
+    NOTICES#<channel>       CARD#<object>#<announcement id>#<message id>#<what>   a choice of a message that asked people to decide
     NOTICES##<why>          <channel>#<announcement id> to be told together with others
 
 No channel's name begins with a number sign. `ttl` is epoch seconds, and on nothing that is still to be told.
@@ -176,6 +176,7 @@ class DynamoNotices:
             **_card_key(channel, object_id, card),
             "announcement_id": {"S": card.announcement_id},
             "message_id": {"S": card.message_id},
+            "what": {"S": card.what},
             "at": _time(card.at),
             "outcome": {"S": card.outcome},
             "ttl": _number(int((self._clock.now() + _KEEP_PLACES).timestamp())),
@@ -244,7 +245,7 @@ def _kept_key(why: Why, kept: Kept) -> dict[str, Any]:
 
 
 def _card_key(channel: str, object_id: str, card: Card) -> dict[str, Any]:
-    return _key(channel, f"CARD#{object_id}#{card.announcement_id}#{card.message_id}")
+    return _key(channel, f"CARD#{object_id}#{card.announcement_id}#{card.message_id}#{card.what}")
 
 
 def _number(value: float) -> dict[str, str]:
@@ -281,4 +282,4 @@ def _kept(item: Mapping[str, Any]) -> Kept:
 
 def _card(item: Mapping[str, Any]) -> Card:
     at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(item["at"]["N"]))
-    return Card(item["announcement_id"]["S"], item["message_id"]["S"], at, item["outcome"]["S"])
+    return Card(item["announcement_id"]["S"], item["message_id"]["S"], item["what"]["S"], at, item["outcome"]["S"])

@@ -1,7 +1,7 @@
 """Ways out: the bus, channels to people, and the place for what could not be handled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from doorward.ports.ledger import Announcement
@@ -22,7 +22,7 @@ class Message:
 
     `letter`: paragraphs of lines, where it is written to one person in place of what `detail` says to everybody. `notes`: who else was
     told, and who could not be. `runbook`: the page that says what to do. `choices`: what people can decide, where a channel has buttons;
-    `outcome`: what came of them, in their place.
+    `outcomes`: what came of them, by what was to be decided, in their place.
     """
 
     announcement_id: str
@@ -35,7 +35,7 @@ class Message:
     letter: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
-    outcome: str = ""
+    outcomes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Bus(Protocol):

@@ -10,10 +10,14 @@ from doorward.values import NamedTuple
 
 
 class Card(NamedTuple):
-    """A message that asked people to decide about an object. `outcome`: what came of it, "" while nothing has. `at`: since when."""
+    """One of the choices of a message that asked people to decide about an object.
+
+    `what` is decided; `outcome`: what came of it, "" while nothing has; `at`: since when.
+    """
 
     announcement_id: str
     message_id: str
+    what: str
     at: datetime
     outcome: str = ""
 

@@ -60,11 +60,15 @@ def render_card(message: Message) -> dict[str, Any]:
 
 
 def _what_people_do(message: Message) -> list[dict[str, Any]]:
-    """Buttons, or what came of them. Of a button nothing is believed but which object it is about, and what was shown of it."""
-    if message.outcome:
-        return [_section([for_slack(message.outcome)])]
-    buttons = [_button(name, choice) for choice in message.choices for name in actions_about(choice.what)]
-    return [{"type": "actions", "block_id": "decisions", "elements": buttons}] if buttons else []
+    """What came of what was to be decided, and buttons for the rest.
+
+    Of a button nothing is believed but which object it is about, and what was shown of it.
+    """
+    came = [for_slack(each) for each in dict.fromkeys(message.outcomes.values())]
+    left = (each for each in message.choices if each.what not in message.outcomes)
+    buttons = [_button(name, choice) for choice in left for name in actions_about(choice.what)]
+    actions = [{"type": "actions", "block_id": "decisions", "elements": buttons}] if buttons else []
+    return [*([_section(came)] if came else []), *actions]
 
 
 def _button(name: str, choice: Choice) -> dict[str, Any]:

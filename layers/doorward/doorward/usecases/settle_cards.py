@@ -2,6 +2,8 @@
 
 | meanwhile                                            | the card                                          |
 |------------------------------------------------------|---------------------------------------------------|
+| one thing was decided, and the finding stands        | shows it in its buttons' place, and has the rest  |
+| it was accepted, its remedy written, or it is over   | shows it in the place of all of its buttons       |
 | the decision was made before the message was sent    | shows it as soon as it is sent                    |
 | something newer came of it, and was told before      | keeps it                                          |
 | two tell what came of it at once                     | shows the newer: whoever lost shows that once more |
@@ -14,73 +16,94 @@ from copy import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from doorward.decisions.model import State
 from doorward.decisions.telling import FORMAT
 from doorward.errors import Misconfigured
 from doorward.ports.announcing import Channel, Message
 from doorward.ports.ledger import Outbox
 from doorward.ports.notices import Card, Notices
 from doorward.usecases.compose_message import compose_announced
+from doorward.usecases.decide_finding import APPLY, DISMISS, WAIVE
+from doorward.usecases.hold_role import HOLD
 from doorward.values import NamedTuple
 
 _LATER: Final = "later"
 """In the place of a card's announcement: what came of an object, for cards that are sent later."""
 _TRIES: Final = 5
+_WHILE_IT_STANDS: Final = frozenset({APPLY, WAIVE, DISMISS, HOLD})
+"""What is to be decided about a finding only until it is over. What was written can be undone after that."""
 
 
 class Outcome(NamedTuple):
-    """What came of a question, as people read it, and when."""
+    """What came of questions, as people read it, when, and what is not to be decided any more."""
 
     text: str
     at: datetime
+    about: frozenset[str]
 
 
 def outcome_of(message: Message) -> Outcome | None:
     """None where nothing has come of a question yet, or it tells of none."""
     detail = message.detail
+    if message.detail_type == "TrustViolationEnded":
+        at = _announced_at(detail)
+        return Outcome(f"{message.headline.capitalize()}, {at:%H:%M} UTC.", at, _WHILE_IT_STANDS)
     if detail.get("format") != FORMAT or detail.get("state") == "open":
         return None
     at = _announced_at(detail)
     who = f" On the word of {detail['by']}." if detail.get("by") else ""
-    return Outcome(f"{str(detail.get('title')).capitalize()}, {at:%H:%M} UTC. {detail.get('because')}{who}", at)
+    is_over = detail.get("state") == State.DONE and detail.get("what") in {APPLY, WAIVE}
+    about = _WHILE_IT_STANDS if is_over else frozenset({str(detail.get("what"))})
+    return Outcome(f"{str(detail.get('title')).capitalize()}, {at:%H:%M} UTC. {detail.get('because')}{who}", at, about)
 
 
 def keep_card(channel: Channel, message: Message, object_id: str, message_id: str, outbox: Outbox, notices: Notices) -> None:  # noqa: PLR0917
-    """Of a message that was sent. Where its question was decided before that, it shows so."""
-    if not (message.choices or message.detail.get("proposal")):
+    """Of a message that was sent. Where something was decided before that, it shows so."""
+    asked = {each.what for each in message.choices} or ({APPLY} if message.detail.get("proposal") else set())
+    if not asked:
         return
-    card = Card(message.announcement_id, message_id, _announced_at(message.detail))
-    notices.keep_card(channel.name, object_id, card)
-    known = next((each for each in notices.cards(channel.name, object_id) if each.announcement_id == _LATER), None)
-    if known is not None:
-        _show(channel, object_id, card._replace(at=known.at, outcome=known.outcome), outbox, notices)
+    for what in sorted(asked):
+        card = Card(message.announcement_id, message_id, what, _announced_at(message.detail))
+        notices.keep_card(channel.name, object_id, card)
+    known = [each for each in notices.cards(channel.name, object_id) if each.announcement_id == _LATER and each.what in asked]
+    for each in known:
+        notices.settle(channel.name, object_id, each._replace(announcement_id=message.announcement_id, message_id=message_id))
+    if known:
+        _show(channel, object_id, (message.announcement_id, message_id), outbox, notices)
 
 
 def settle_cards(channel: Channel, object_id: str, outcome: Outcome, outbox: Outbox, notices: Notices) -> tuple[str, ...]:
     """Sentences about cards that cannot be changed any more."""
-    later = Card(_LATER, "", outcome.at, outcome.text)
-    notices.keep_card(channel.name, object_id, later)
-    notices.settle(channel.name, object_id, later)
+    for what in sorted(outcome.about):
+        later = Card(_LATER, "", what, outcome.at, outcome.text)
+        notices.keep_card(channel.name, object_id, later)
+        notices.settle(channel.name, object_id, later)
+    settled = [each for each in notices.cards(channel.name, object_id) if each.announcement_id != _LATER and each.what in outcome.about]
+    for each in settled:
+        notices.settle(channel.name, object_id, each._replace(at=outcome.at, outcome=outcome.text))
     said = []
-    for each in notices.cards(channel.name, object_id):
-        if each.announcement_id != _LATER:
-            try:
-                _show(channel, object_id, each._replace(at=outcome.at, outcome=outcome.text), outbox, notices)
-            except Misconfigured as error:
-                said.append(f"The message that asked could not be changed: {error}.")
+    for sent in dict.fromkeys((each.announcement_id, each.message_id) for each in settled):
+        try:
+            _show(channel, object_id, sent, outbox, notices)
+        except Misconfigured as error:
+            said.append(f"The message that asked could not be changed: {error}.")
     return tuple(said)
 
 
-def _show(channel: Channel, object_id: str, card: Card, outbox: Outbox, notices: Notices) -> None:
-    announcement = outbox.announcement(card.announcement_id)
+def _show(channel: Channel, object_id: str, sent: tuple[str, str], outbox: Outbox, notices: Notices) -> None:
+    """`sent`: the ids of the announcement and of the message."""
+    announcement_id, message_id = sent
+    announcement = outbox.announcement(announcement_id)
     if announcement is None:
         raise Misconfigured("what it told of is kept no more")
-    shown, kept = None, notices.settle(channel.name, object_id, card)
+    composed, shown = compose_announced(announcement.id, announcement.detail_type, announcement.detail), dict[str, str]()
     for _ in range(_TRIES):
-        if shown == kept or not kept.outcome:  # without an outcome it asks about something later
+        cards = notices.cards(channel.name, object_id)
+        kept = {each.what: each.outcome for each in cards if (each.announcement_id, each.message_id) == sent and each.outcome}
+        if kept == shown:  # at first: without an outcome it asks about something later
             return
-        composed = compose_announced(announcement.id, announcement.detail_type, announcement.detail)
-        channel.change(kept.message_id, replace(composed, outcome=kept.outcome))
-        shown, kept = kept, notices.settle(channel.name, object_id, card)
+        channel.change(message_id, replace(composed, outcomes=kept))
+        shown = kept
 
 
 def _announced_at(detail: Mapping[str, Any]) -> datetime:
