@@ -86,9 +86,14 @@ def message_about(doorward: Installation, finding_id: str) -> SlackMessage:
 
 
 def has_buttons(doorward: Installation, message: SlackMessage) -> bool:
-    """As it stands now."""
+    return bool(buttons(doorward, message))
+
+
+def buttons(doorward: Installation, message: SlackMessage) -> list[str]:
+    """Their actions, as it stands now."""
     now = doorward.slack.workspace.message(message.channel, message.ts)
-    return now is not None and any(block["type"] == "actions" for block in now.blocks)
+    blocks = [] if now is None else now.blocks
+    return [each["action_id"] for block in blocks if block["type"] == "actions" for each in block["elements"]]
 
 
 def is_closed(doorward: Installation, name: str) -> bool:
@@ -182,6 +187,9 @@ def test_a_no_is_given_its_reason_in_a_form(doorward: Installation, linked: None
     assert one_finding(signed_in(doorward, ANN), finding_id)["decisions"]["apply"]["state"] == "refused"
     assert doorward.slack.modal(SLACK_JOE) is None
     assert not is_closed(doorward, name)
+    doorward.stack.until(lambda: "refuse" not in buttons(doorward, message), "the card to show what came of it")
+    assert "apply" not in buttons(doorward, message)
+    assert "hold" in buttons(doorward, message)
 
 
 def test_what_is_forged_late_or_of_another_workspace_is_refused_and_nothing_is_queued(
