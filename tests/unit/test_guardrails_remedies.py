@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from doorward.findings.model import Remedy
-from doorward.guardrails.accepted import give_back, restore_accepted
+from doorward.guardrails.accepted import give_back, restore_accepted, roles_named_in
 from doorward.guardrails.judge import judge
 from doorward.guardrails.model import Guardrails, Role
 from doorward.guardrails.remedies import QUARANTINE, propose, suggest
@@ -429,3 +429,9 @@ def test_nothing_is_given_back_beside_what_still_breaks_a_guardrail_or_what_keep
     assert given_back(document(allow({"AWS": STRANGER})), accepted) is None
     kept_out = deny({"AWS": A}, {"Bool": {"aws:SecureTransport": "true"}}, sid="Out")
     assert given_back(document(allow({"AWS": B}), kept_out), accepted) is None
+
+
+def test_a_user_whose_path_reads_like_a_roles_is_no_role_that_a_policy_names() -> None:
+    named = [f"arn:aws:iam::777788889999:{each}" for each in ("role/ci/deployer", "role/x:user/any", "user/x:role/jane", "root")]
+    statement = {"Effect": "Allow", "Principal": {"AWS": named}, "Action": "sts:AssumeRole"}
+    assert roles_named_in(json.dumps({"Version": "2012-10-17", "Statement": [statement]})) == tuple(named[:2])

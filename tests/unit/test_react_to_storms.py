@@ -203,10 +203,11 @@ class TestUse:
         self.came(world, outsider, before=False)
         assert put(world, trusting("*", outsider), 1) == ["reverted"]
 
-    def test_who_used_what_a_person_once_accepted_is_not_thrown_out(self) -> None:
+    @pytest.mark.parametrize("who", ["role/partner", "role/x:role/partner", "user/partner", "user/x:role/partner"])
+    def test_who_used_what_a_person_once_accepted_is_not_thrown_out(self, who: str) -> None:
         """What is accepted breaks a guardrail today: no remedy can keep him, so a person decides, and the page says so."""
         world = World()
-        outsider = f"arn:aws:iam::{STRANGER}:role/partner"
+        outsider = f"arn:aws:iam::{STRANGER}:{who}"
         world.ledger.accepted[PAYMENTS, role(GOOD).role_id] = self.baseline(trusting(outsider))
         world.roles.put(role(GOOD))
         self.came(world, outsider)

@@ -225,7 +225,8 @@ def _is_ours(account_id: str, organization: Organization) -> bool:
 
 
 def _is_of_doorward(scene: Scene) -> bool:
-    return f":role{ROLE_PATH}" in _role(scene)
+    role = parse_role_arn(scene.call.role_arn)
+    return role is not None and role.path.startswith(ROLE_PATH)
 
 
 def _role(scene: Scene) -> str:
