@@ -41,8 +41,7 @@ STARTED_DIRECTLY = {
     "check_installation": "bootstrap.installation_tools()",
     "plan_sweep": "assert handler.handler({}, None)['accounts']",
     "sweep_account": "bootstrap.sweep_tools()",
-    "serve_api": "bootstrap.identify_tools(), bootstrap.finding_tools(), bootstrap.repeats(); "
-    "assert 'jwt' not in bootstrap.decision_tools().ways()",  # no issuer is configured
+    "serve_api": "bootstrap.identify_tools(), bootstrap.finding_tools(), bootstrap.repeats(), bootstrap.decision_tools()",
     "receive_slack": "assert handler.handler({'resource': '/slack/commands'}, None)['statusCode'] == 401",
     "authorize_token": "assert handler.handler({'methodArn': 'arn', 'authorizationToken': 'x'}, None)['principalId'] == 'nobody'",
 }
