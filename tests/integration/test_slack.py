@@ -192,6 +192,21 @@ def test_a_no_is_given_its_reason_in_a_form(doorward: Installation, linked: None
     assert "hold" in buttons(doorward, message)
 
 
+def test_two_hold_a_role_by_choosing_the_same_hour(doorward: Installation, linked: None, asked: tuple[str, SlackMessage, str]) -> None:
+    _, message, name = asked
+    hour = ""
+    for user, words in ((SLACK_ANN, "1 more of security"), (SLACK_JOE, "people said yes")):
+        form = opened(doorward, user, message, "hold")
+        hour = hour or form.view["blocks"][1]["element"]["options"][-1]["value"]
+        assert doorward.slack.submit(user, form, {"hour": hour, "reason": "a release"}).status == 200
+        told(doorward, user, words)
+    stops = doorward.stack.until(
+        lambda: [each for each in doorward.ledger() if (each["pk"], each["sk"]) == ("STOP", f"role {PROD.id}/{name}")], "the hold"
+    )
+    assert stops is not None
+    assert stops[0]["until"] == hour
+
+
 def test_what_is_forged_late_or_of_another_workspace_is_refused_and_nothing_is_queued(
     doorward: Installation, linked: None, asked: tuple[str, SlackMessage, str]
 ) -> None:
