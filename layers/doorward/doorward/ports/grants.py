@@ -1,0 +1,152 @@
+"""Grants, kept; the execution that each of them has; and the broker. What becomes of a grant, doorward/grants says."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Protocol
+
+from doorward.decisions.model import Question
+from doorward.grants.grant import Grant
+from doorward.people.model import Caller
+from doorward.ports.ledger import Announcement
+from doorward.values import NamedTuple
+
+ISSUED_WITHIN: Final = 60
+"""Seconds from the check of an issue to its use by the broker."""
+
+
+class Step(StrEnum):
+    """For what the state machine waits."""
+
+    APPROVE = "approve"
+    START = "start"
+    END = "end"
+
+
+class Kind(StrEnum):
+    """What is issued."""
+
+    CREDENTIALS = "credentials"
+    CONSOLE = "console"
+
+
+class Token(NamedTuple):
+    """A task token, sealed: only the function that wakes executions opens it. `version`: of the grant that it waits with."""
+
+    grant_id: str
+    step: Step
+    sealed: bytes
+    version: int
+
+
+class Issued(NamedTuple):
+    """That somebody may have credentials now, or had them: nothing of them is kept. `used_at` None: the broker has not minted them (yet).
+
+    `key_hash`: hex SHA-256 of the access key's id. `packed_percent`: how full STS found what it packs, None where it did not say.
+    """
+
+    id: str
+    grant_id: str
+    kind: Kind
+    at: datetime
+    by: Caller
+    source_ip: str = ""
+    used_at: datetime | None = None
+    key_hash: str = ""
+    packed_percent: int | None = None
+
+
+class Grants(Protocol):
+    """Every method may raise Unavailable. Each transition has its audit item and what is announced in the same transaction."""
+
+    def create(self, grant: Grant, announcement: Announcement) -> bool:
+        """Keep a new one (version 1). False where it was kept before: it is then as it stands."""
+
+    def grant(self, grant_id: str) -> Grant | None:
+        """As it stands."""
+
+    def move(self, grant: Grant, did: str, by: str, now: datetime, announcement: Announcement | None) -> None:
+        """The next version of it; `did`: a word for the audit, `by`: a person's id and a way with a space between, or `doorward`.
+
+        Raises Conflict where another transition came first.
+        """
+
+    def standing(self) -> Iterable[Grant]:
+        """All that are not over for good, in no order."""
+
+    def of_person(self, user_id: str, before: str, most: int) -> Sequence[Grant]:
+        """Those that somebody asked for, the latest first; `before`: only those with a lesser id, "" for the latest."""
+
+    def asked_between(self, since: datetime, until: datetime) -> Iterable[Grant]:
+        """By when they were asked for, from the oldest; `until` is not in it."""
+
+    def keep_token(self, token: Token, question: Question | None) -> None:
+        """In place of an earlier one. Raises Conflict where the grant, or the question, is not (any more) at the version given."""
+
+    def token(self, grant_id: str) -> Token | None: ...
+
+    def drop_token(self, token: Token) -> None:
+        """Harmless where another is kept by now, or none."""
+
+    def keep_issue(self, issued: Issued) -> None:
+        """With its audit item."""
+
+    def use_issue(self, grant_id: str, issue_id: str, now: datetime) -> Issued | None:
+        """Use it up: of all who ask the first; None where there is none, or it is used or older than ISSUED_WITHIN."""
+
+    def complete_issue(self, issued: Issued) -> None:
+        """What is known of it afterwards."""
+
+    def issues(self, grant_id: str) -> Sequence[Issued]:
+        """From the oldest."""
+
+
+class TokenSeals(Protocol):
+    """How a task token is kept. Both may raise Unavailable, Misconfigured."""
+
+    def seal(self, grant_id: str, token: str) -> bytes: ...
+
+    def open(self, token: Token) -> str: ...
+
+
+class Executions(Protocol):
+    """Of the state machine; every method may raise Unavailable."""
+
+    def start(self, grant_id: str) -> None:
+        """Harmless where it was started before."""
+
+    def wake(self, token: str) -> bool:
+        """False where nobody waits with this token (any more)."""
+
+    def is_running(self, grant_id: str) -> bool | None:
+        """None where there never was one, or it is not known any more."""
+
+
+class Broker(Protocol):
+    """What it gives is a secret: it goes into the one answer, and nowhere else. Both may raise Unavailable, Misconfigured, Conflict."""
+
+    def credentials(self, issued: Issued) -> "Credentials": ...
+
+    def console(self, issued: Issued, destination: str) -> "SignIn": ...
+
+
+class Credentials(NamedTuple):
+    """`expiration`: the grant's end, where STS would say a later time. It does not show what it holds."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expiration: datetime
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+class SignIn(NamedTuple):
+    """A link into the console, which opens it for whoever has it, until `expires_at`. It does not show what it holds."""
+
+    url: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return "SignIn(…)"
