@@ -33,6 +33,7 @@ from local.world import (
 )
 
 WITH_REMEDIES: Final = (SHARED_SERVICES, STAGING, PROD)
+WITH_GRANTS: Final = (STAGING, PROD)
 GITHUB: Final = "token.actions.githubusercontent.com"
 GUARD_TOPIC: Final = f"arn:aws:sns:us-east-1:{MANAGEMENT.id}:doorward-guard"
 AUDITORS: Final = f"arn:aws:iam::{HUB.id}:role/audit/auditors"
@@ -70,8 +71,9 @@ class Installation:
             contains = {"AllowContainment": "true"}
             self.stack.deploy_stack(account.id, "doorward-management", _ACCOUNTS / "management.yaml", hub | contains)
         else:
-            remedies = {"AllowRemedies": "true" if account in WITH_REMEDIES else "false"}
-            self.stack.deploy_stack(account.id, "doorward-member", _ACCOUNTS / "member.yaml", hub | remedies)
+            allowed = {"AllowRemedies": WITH_REMEDIES, "AllowGrants": WITH_GRANTS}
+            opted = {name: "true" if account in accounts else "false" for name, accounts in allowed.items()}
+            self.stack.deploy_stack(account.id, "doorward-member", _ACCOUNTS / "member.yaml", hub | opted)
         if account in IN_OTHER_REGION:
             self.stack.deploy_stack(account.id, "doorward-member-region", _ACCOUNTS / "member-region.yaml", bus, region=OTHER_REGION)
 

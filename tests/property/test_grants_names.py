@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorward.grants.names import duration_seconds, expiration, grant_of, handle_of, session_name
+from doorward.iam.matching import matches_glob
+from doorward.organization.installation import GRANT_SOURCE_IDENTITIES
 from doorward.people.model import Person
 from tests.grants_world import GRANT_ID, PEOPLE, START
 
@@ -20,6 +22,7 @@ def test_a_sessions_name_is_one_that_sts_takes_and_tells_its_grant_and_two_peopl
     assert all(each.isalnum() or each in "_+=,.@-" for each in name)
     assert grant_of(name) == GRANT_ID
     assert name.count("=") == 1
+    assert matches_glob(GRANT_SOURCE_IDENTITIES, name)  # what the roles' trust policies ask for
     if one.user_name != other.user_name:
         assert handle_of(one) != handle_of(other)
 
@@ -33,6 +36,8 @@ def test_nobody_is_called_as_somebody_elses_name_was_made(one: Person, other: Pe
 @given(st.text())
 def test_what_is_no_name_of_ours_tells_no_grant(name: str) -> None:
     assert grant_of(name) is None
+    assert not matches_glob(GRANT_SOURCE_IDENTITIES, f"={GRANT_ID}")
+    assert not matches_glob(GRANT_SOURCE_IDENTITIES, f"{name[:1]}={GRANT_ID[1:]}")
     assert grant_of(f"{name}={GRANT_ID[:-1]}") is None
     assert grant_of(f"{name}={GRANT_ID.lower()}") is None
 

@@ -25,6 +25,9 @@ may put a principal into one service control policy ([how it is bounded](adr/007
 forwards to the hub's bus ([why two roles](adr/0002-two-roles-in-a-member-account.md),
 [why these reads](adr/0032-what-the-hub-may-read.md)).
 
+People are granted sessions of the roles under `/doorward/grants/`, where `AllowGrants=true`; never in the hub account
+([why so](adr/0093-roles-that-people-are-granted.md)).
+
 Nothing here is more than Doorward needs, as far as a local stack can show: these statements allow every call that it makes in the
 integration tests, and every call that AWS documents to make for it; and without any one action, resource, principal or value of a
 condition, one of those calls is refused ([how](adr/0074-least-privilege-is-measured.md),
@@ -79,6 +82,8 @@ def _sections(name: str) -> list[str]:
 def _role(logical_id: str, role: Mapping[str, Any], why: Mapping[tuple[str, str], str]) -> str:
     properties = role["Properties"]
     only = f" Exists only under the condition `{role['Condition']}`." if "Condition" in role else ""
+    only += "".join(f" Has the managed policy {_shown(each)}." for each in properties.get("ManagedPolicyArns", ()))
+    only += f" May never more than {_shown(properties['PermissionsBoundary'])} says." if "PermissionsBoundary" in properties else ""
     documents = [properties["AssumeRolePolicyDocument"], *(each["PolicyDocument"] for each in properties.get("Policies", []))]
     rows = "".join(row for document in documents for row in _rows(logical_id, document, why))
     return f"### {properties['RoleName']}\n\n`{logical_id}`.{only}\n\n{_TABLE}{rows}\n"

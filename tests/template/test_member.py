@@ -15,7 +15,16 @@ from doorward.organization.installation import (
     CONTAIN_FUNCTION_ROLE,
     CUT_ROLE,
     FORWARD_ROLE,
+    GRANT_BOUNDARY,
+    GRANT_OPERATE_ROLE,
+    GRANT_READ_ROLE,
+    GRANT_ROLE_PATH,
+    GRANT_ROLE_PREFIX,
+    GRANT_ROLES,
+    GRANT_SESSION_SECONDS,
+    GRANT_SOURCE_IDENTITIES,
     IAM_REGION_RULES,
+    MINT_CREDENTIALS,
     PREFIX,
     QUARANTINE_POLICY,
     READ_ROLE,
@@ -55,6 +64,8 @@ PERMISSIONS = {
     "CanaryRole": {"iam:TagRole": {"role/doorward/doorward-canary"}, "ec2:DescribeRegions": {"*"}},
     "CutRole": {"iam:PutRolePolicy": {"role/*"}, "iam:DeleteRolePolicy": {"role/*"}},
     "RemedyRole": {"iam:UpdateAssumeRolePolicy": {"role/*"}, "iam:AttachRolePolicy": {"role/*"}},
+    "GrantReadRole": {},  # but for the managed policy of AWS
+    "GrantOperateRole": {},
     "ContainRole": {"lambda:InvokeFunction": {"ContainFunction"}},
     "ContainFunctionRole": {
         "organizations:DescribePolicy": {"ContainedPolicy"},
@@ -64,7 +75,8 @@ PERMISSIONS = {
         "logs:PutLogEvents": {"ContainLogs"},
     },
 }
-OF_MEMBERS_ALONE = {"RemedyRole", "CutRole"}
+GRANTED = ("GrantReadRole", "GrantOperateRole")
+OF_MEMBERS_ALONE = {"RemedyRole", "CutRole", *GRANTED}
 OF_CONTAINMENT = {"ContainRole", "ContainFunctionRole"}
 OF_THE_MANAGEMENT_ACCOUNT = {
     **{
@@ -140,8 +152,8 @@ def test_no_stack_of_an_account_keeps_events_or_runs_code_but_for_containment(na
     resources = parsed(name)["Resources"].values()
     kinds = {each["Type"] for each in resources if each.get("Condition") != "Containment"}
     topic = {"AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "AWS::SNS::Subscription"} if "management" in name else set()
-    quarantine = {"AWS::IAM::ManagedPolicy"} if "member.yaml" in name else set()
-    assert kinds <= {"AWS::Events::Rule", "AWS::IAM::Role"} | topic | quarantine
+    policies = {"AWS::IAM::ManagedPolicy"} if "member.yaml" in name else set()
+    assert kinds <= {"AWS::Events::Rule", "AWS::IAM::Role"} | topic | policies
 
 
 @pytest.mark.parametrize("name", EVERYWHERE)
@@ -172,6 +184,7 @@ def test_the_management_account_has_the_rules_and_roles_of_any_other_but_none_th
         assert [each for each in statements if each in statements_of(ours[role])] == statements_of(ours[role])
     assert REMEDY_ROLE not in json.dumps(management)
     assert "AllowRemedies" not in management["Parameters"]
+    assert GRANT_ROLE_PATH not in json.dumps(management)
     actions = {
         action
         for name, role in resources_of(management, "AWS::IAM::Role").items()
@@ -267,12 +280,16 @@ def test_only_the_hubs_functions_come_in_by_name_with_the_external_id_from_the_o
     template = parsed(name)
     for role in resources_of(template, "AWS::IAM::Role").values():
         role_name = role["Properties"]["RoleName"]
-        (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        (statement, *_) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         if role_name in {FORWARD_ROLE, CONTAIN_FUNCTION_ROLE}:  # those that AWS assumes
             continue
         assert statement["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${HubAccountId}:root"}}
         condition = statement["Condition"]
-        callers = ASSUMED_BY[role_name] - ({REFRESH_ORGANIZATION} if "member" in name else set())
+        callers = (
+            {MINT_CREDENTIALS}
+            if role_name in GRANT_ROLES
+            else ASSUMED_BY[role_name] - ({REFRESH_ORGANIZATION} if "member" in name else set())
+        )
         arns = [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::${{HubAccountId}}:role{ROLE_PATH}{each}"} for each in sorted(callers)]
         assert as_list(condition["ArnEquals"]["aws:PrincipalArn"]) == arns
         assert condition["StringEquals"]["sts:ExternalId"] == {"Ref": "ExternalId"}
@@ -328,3 +345,46 @@ def test_a_write_carries_the_finding_as_source_identity(member: Template, writin
     (statement,) = member["Resources"][writing]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Condition"]["StringLike"] == {"sts:SourceIdentity": "dw-*"}
     assert set(statement["Action"]) == {"sts:AssumeRole", "sts:SetSourceIdentity"}
+
+
+# Roles that people are granted
+
+
+def test_without_allow_grants_and_in_the_hub_account_there_is_no_role_that_people_could_ask_for(member: Template) -> None:
+    assert member["Parameters"]["AllowGrants"]["Default"] == "false"
+    elsewhere = {"Fn::Not": [{"Fn::Equals": [{"Ref": "HubAccountId"}, {"Ref": "AWS::AccountId"}]}]}
+    assert member["Conditions"]["Grants"] == {"Fn::And": [{"Fn::Equals": [{"Ref": "AllowGrants"}, "true"]}, elsewhere]}
+    conditional = {name for name, each in member["Resources"].items() if each.get("Condition") == "Grants"}
+    assert conditional == {*GRANTED, "GrantBoundary"}
+
+
+@pytest.mark.parametrize(
+    ("logical_id", "name", "parameter", "policy"),
+    [
+        ("GrantReadRole", GRANT_READ_ROLE, "GrantReadPolicy", "ReadOnlyAccess"),
+        ("GrantOperateRole", GRANT_OPERATE_ROLE, "GrantOperatePolicy", "PowerUserAccess"),
+    ],
+)
+def test_a_role_that_people_are_granted_is_bounded_lasts_an_hour_and_has_one_managed_policy_of_aws(
+    member: Template, logical_id: str, name: str, parameter: str, policy: str
+) -> None:
+    properties = member["Resources"][logical_id]["Properties"]
+    assert (properties["RoleName"], properties["Path"]) == (name, GRANT_ROLE_PATH)
+    assert name.startswith(GRANT_ROLE_PREFIX)
+    assert properties["MaxSessionDuration"] == GRANT_SESSION_SECONDS
+    assert properties["PermissionsBoundary"] == {"Ref": "GrantBoundary"}
+    assert properties["ManagedPolicyArns"] == [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:policy/${{{parameter}}}"}]
+    assert member["Parameters"][parameter]["Default"] == policy
+    boundary = member["Resources"]["GrantBoundary"]["Properties"]
+    assert (boundary["ManagedPolicyName"], boundary["Path"]) == (GRANT_BOUNDARY, ROLE_PATH)
+
+
+@pytest.mark.parametrize("logical_id", GRANTED)
+def test_the_broker_alone_opens_a_session_and_not_without_a_source_identity_that_is_a_grants(member: Template, logical_id: str) -> None:
+    opens, names = member["Resources"][logical_id]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert opens["Action"] == "sts:AssumeRole"
+    assert set(opens["Condition"]) == {"ArnEquals", "StringEquals", "StringLike"}
+    assert opens["Condition"]["StringLike"] == {"sts:SourceIdentity": GRANT_SOURCE_IDENTITIES}
+    assert set(names["Action"]) == {"sts:SetSourceIdentity", "sts:TagSession"}
+    assert names["Principal"] == opens["Principal"]
+    assert names["Condition"] == {"ArnEquals": opens["Condition"]["ArnEquals"]}

@@ -17,6 +17,7 @@ GIVEN = {
     "OrganizationId": "o-a1b2c3d4e5",
     "ExternalId": "q7Vw2ZrT9LxK4mB8sYcD1nGhJ6pFvR3tEuA5XzQyWbNkCdMe",  # as Secrets Manager makes one; nobody's
     "AllowRemedies": "true",
+    "AllowGrants": "true",
     "AuditorPrincipalArn": f"arn:aws:iam::{HUB}:role/audit/Auditors",
     "GuardTopicArn": "arn:aws:sns:us-east-1:123456789012:doorward-guard",
 }

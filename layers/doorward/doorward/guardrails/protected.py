@@ -3,7 +3,7 @@
 import re
 
 from doorward.guardrails.model import Role
-from doorward.organization.installation import OWN_ROLES, ROLE_PATH
+from doorward.organization.installation import GRANT_ROLE_PATH, OWN_ROLES, ROLE_PATH
 from doorward.organization.model import Organization
 
 SERVICE_LINKED_PATH = "/aws-service-role/"
@@ -40,7 +40,12 @@ def cannot_be_edited(role: Role) -> bool:
 
 
 def is_doorwards_own(role: Role) -> bool:
-    return role.path == ROLE_PATH and role.name in OWN_ROLES
+    return (role.path == ROLE_PATH and role.name in OWN_ROLES) or is_grant_role(role)
+
+
+def is_grant_role(role: Role) -> bool:
+    """Whether the broker may assume it, as far as its own policy goes: whoever made it."""
+    return role.path.startswith(GRANT_ROLE_PATH)
 
 
 def protected_because(role: Role, organization: Organization) -> str | None:
@@ -49,6 +54,8 @@ def protected_because(role: Role, organization: Organization) -> str | None:
         return "This is a service-linked role; only AWS can change who may assume it."
     if role.path.startswith(RESERVED_PATH):
         return "AWS keeps this role for itself (IAM Identity Center, for one); IAM refuses changes to it."
+    if is_grant_role(role):
+        return "People are granted sessions of this role; whoever deploys it puts it right."
     if is_doorwards_own(role):
         return "This is a role of Doorward's own installation; a stack update puts it right."
     if role.arn in organization.break_glass:

@@ -10,6 +10,8 @@ from typing import Final
 ROLE_PATH: Final = "/doorward/"
 GRANT_ROLE_PATH: Final = "/doorward/grants/"
 """Roles that people may ask for; the broker may assume no others."""
+GRANT_ROLE_PREFIX: Final = "doorward-grant-"
+"""Their names begin so: many a call names a role without its path."""
 BUS: Final = "doorward"
 PREFIX: Final = "doorward-"
 """Every role and rule that the templates name begins so."""
@@ -19,6 +21,16 @@ READ_ROLE: Final = "doorward-read"
 CANARY_ROLE: Final = "doorward-canary"
 REMEDY_ROLE: Final = "doorward-remedy"
 CUT_ROLE: Final = "doorward-cut"
+GRANT_READ_ROLE: Final = "doorward-grant-read"
+GRANT_OPERATE_ROLE: Final = "doorward-grant-operate"
+GRANT_ROLES: Final = frozenset({GRANT_READ_ROLE, GRANT_OPERATE_ROLE})
+"""Under GRANT_ROLE_PATH, where that is opted into; an account may have others there."""
+GRANT_BOUNDARY: Final = "DoorwardGrantBoundary"
+"""The managed policy, under ROLE_PATH, that bounds every role under GRANT_ROLE_PATH."""
+GRANT_SESSION_SECONDS: Final = 3600
+"""Their MaxSessionDuration."""
+GRANT_SOURCE_IDENTITIES: Final = "?*=" + 26 * "?"
+"""The source identity of every grant's session, as a pattern of IAM: grants/names.py makes them."""
 CONTAIN_ROLE: Final = "doorward-contain"
 """In the management account alone, where that is opted into: the hub's way to the one function that runs there."""
 CONTAIN_FUNCTION: Final = "doorward-contain"
@@ -40,6 +52,8 @@ REFRESH_ORGANIZATION: Final = "doorward-refresh-organization"
 SEND_HEARTBEATS: Final = "doorward-send-heartbeats"
 SERVE_API: Final = "doorward-serve-api"
 ANSWER_SLACK: Final = "doorward-answer-slack"
+MINT_CREDENTIALS: Final = "doorward-mint-credentials"
+"""The broker: of all roles it alone assumes those under GRANT_ROLE_PATH."""
 
 ASSUMED_BY: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
@@ -61,6 +75,7 @@ HUB_ROLES: Final = frozenset(
         SEND_HEARTBEATS,
         SERVE_API,
         ANSWER_SLACK,
+        MINT_CREDENTIALS,
         "doorward-authorize-token",
         "doorward-finish-started",
         "doorward-keep-evidence",
