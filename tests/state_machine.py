@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-lang
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,19 +14,35 @@ from typing import Any, Final
 
 type Json = Any
 type Task = Callable[[Json, float], tuple[Json, float]]
-"""Its input and the second at which it starts, to its answer and how many seconds it took. Raises TaskFailed."""
+"""Its input and the second at which it starts, to its answer and how many seconds it took. Raises TaskFailed.
+
+Of a task that waits for its token: how many seconds until it is answered, `NEVER` where nobody does.
+"""
 type _Steps = Generator[float, None, Json]
 """Yields how many seconds pass; returns the output."""
 
+NEVER: Final = float("inf")
+_INVOKE: Final = ":states:::lambda:invoke"
+_CALLBACK: Final = ".waitForTaskToken"
 _FIELDS: Final = {
-    "Task": {"Resource", "Parameters", "OutputPath", "TimeoutSeconds", "Retry", "Next"},
+    "Task": {
+        "Resource",
+        "Parameters",
+        "ResultPath",
+        "OutputPath",
+        "TimeoutSeconds",
+        "TimeoutSecondsPath",
+        "Retry",
+        "Catch",
+        "Next",
+    },
     "Map": {"ItemsPath", "ItemSelector", "MaxConcurrency", "ToleratedFailurePercentage", "ItemProcessor", "ResultPath", "Next"},
     "Choice": {"Choices", "Default"},
-    "Wait": {"SecondsPath", "Next"},
+    "Wait": {"Seconds", "SecondsPath", "Next"},
     "Succeed": {"OutputPath"},
 }
 _MOST_BYTES: Final = 256 * 1024
-_RETRY: Final = {"ErrorEquals", "IntervalSeconds", "BackoffRate", "MaxAttempts"}
+_RETRY: Final = {"ErrorEquals", "IntervalSeconds", "BackoffRate", "MaxDelaySeconds", "MaxAttempts"}
 
 
 class TaskFailed(Exception):  # noqa: N818 - Step Functions' own word
@@ -33,6 +50,7 @@ class TaskFailed(Exception):  # noqa: N818 - Step Functions' own word
 
     def __init__(self, error: str, seconds: float) -> None:
         super().__init__(error)
+        self.error = error
         self.seconds = seconds
 
 
@@ -46,7 +64,10 @@ class TimedOut(Exception):  # noqa: N818
 
 @dataclass
 class Machine:
-    """`tasks`: by FunctionName. After a run: `seconds` it took, `transitions` from state to state, and the items that `failed`."""
+    """`tasks`: by FunctionName. After a run: `seconds` it took, `transitions` from state to state, and the items that `failed`.
+
+    `passed`: the states that it came through; `history`: what they were given, what was handed to functions, and their answers.
+    """
 
     definition: Mapping[str, Json]
     tasks: Mapping[str, Task]
@@ -54,6 +75,8 @@ class Machine:
     transitions: int = 0
     most_at_once: int = 0
     failed: list[Json] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
+    history: list[Json] = field(default_factory=list)
 
     def run(self, value: Json) -> Json:
         """Raises ExecutionFailed, TimedOut."""
@@ -72,15 +95,18 @@ class Machine:
         name = machine["StartAt"]
         while True:
             state = machine["States"][name]
-            _only(state, _FIELDS[state["Type"]] | {"Type"})
+            _only(state, _FIELDS[state["Type"]] | {"Type", "Comment"})
             self.transitions += 1
+            self.passed.append(name)
+            self.history.append(value)
             match state["Type"]:
                 case "Task":
-                    value = yield from self._task(state, value, now)
+                    value, name = yield from self._task(state, value, now)
+                    continue
                 case "Map":
                     yield from self._map(state, value, now)
                 case "Wait":
-                    yield float(_at(value, state["SecondsPath"]))
+                    yield float(state["Seconds"] if "Seconds" in state else _at(value, state["SecondsPath"]))
                 case "Choice":
                     name = _chosen(state, value)
                     continue
@@ -88,28 +114,40 @@ class Machine:
                     return value if state.get("OutputPath", "$") is not None else {}
             name = state["Next"]
 
-    def _task(self, state: Mapping[str, Json], value: Json, now: Callable[[], float]) -> _Steps:
-        assert state["Resource"].endswith(":states:::lambda:invoke")
-        parameters = state["Parameters"]
-        assert set(parameters) == {"FunctionName", "Payload.$"}
-        payload = _at(value, parameters["Payload.$"])
-        (retry,) = state["Retry"]
-        _only(retry, _RETRY)
-        assert retry["ErrorEquals"] == ["States.ALL"]
-        for attempt in range(retry["MaxAttempts"] + 1):
+    def _task(self, state: Mapping[str, Json], value: Json, now: Callable[[], float]) -> Generator[float, None, tuple[Json, str]]:
+        """Its output, and the state that comes next."""
+        parameters, tried = state["Parameters"], Counter[int]()
+        assert state["Resource"].removesuffix(_CALLBACK).endswith(_INVOKE)
+        for attempt in count(1):
+            token = f"token-{self.transitions}-{attempt}"
+            given = _filled({name: each for name, each in parameters.items() if name != "FunctionName"}, value, token)["Payload"]
+            limit = _at(value, state["TimeoutSecondsPath"]) if "TimeoutSecondsPath" in state else state["TimeoutSeconds"]
+            assert isinstance(limit, int), "Step Functions takes whole seconds alone"
+            assert limit > 0, "and at least one"
+            self.history.append(given)
             try:
-                answer, seconds = self.tasks[parameters["FunctionName"]](payload, now())
-                if seconds > state["TimeoutSeconds"]:
-                    raise TaskFailed("States.Timeout", state["TimeoutSeconds"])  # noqa: TRY301 - as the task's own failure
+                answer, seconds = self.tasks[parameters["FunctionName"]](given, now())
+                if seconds > limit:
+                    raise TaskFailed("States.Timeout", limit)  # noqa: TRY301 - as the task's own failure
             except TaskFailed as error:
                 yield error.seconds
-                if attempt == retry["MaxAttempts"]:
-                    raise ExecutionFailed(str(error)) from error
-                yield retry["IntervalSeconds"] * retry["BackoffRate"] ** attempt
-                self.transitions += 1  # a retry is one, too
-            else:
-                yield seconds
-                return _at({"Payload": answer}, state.get("OutputPath", "$"))
+                number, retry = next(
+                    ((number, each) for number, each in enumerate(state.get("Retry", [])) if _is_among(error, each)),
+                    (-1, {"MaxAttempts": 0}),
+                )
+                _only(retry, _RETRY)
+                if tried[number] < retry["MaxAttempts"]:
+                    delay = retry["IntervalSeconds"] * retry["BackoffRate"] ** tried[number]
+                    yield min(delay, retry.get("MaxDelaySeconds", NEVER))
+                    tried[number] += 1
+                    self.transitions += 1  # a retry is one, too
+                    continue
+                return _caught(state, value, error)
+            yield seconds
+            self.history.append(answer)
+            assert state.get("ResultPath") is None
+            output = value if "ResultPath" in state else _at({"Payload": answer}, state.get("OutputPath", "$"))
+            return output, state["Next"]
         raise AssertionError
 
     def _map(self, state: Mapping[str, Json], value: Json, now: Callable[[], float]) -> _Steps:
@@ -152,12 +190,48 @@ class Machine:
             raise ExecutionFailed(f"{failed} of {total} items failed")
 
 
+def _caught(state: Mapping[str, Json], value: Json, error: TaskFailed) -> tuple[Json, str]:
+    """What failed leaves the state's input as it was: `ResultPath` null. Raises ExecutionFailed where nothing catches it."""
+    for catcher in state.get("Catch", []):
+        if _is_among(error, catcher):
+            assert catcher == {"ErrorEquals": catcher["ErrorEquals"], "ResultPath": None, "Next": catcher["Next"]}
+            return value, catcher["Next"]
+    raise ExecutionFailed(str(error)) from error
+
+
+def _is_among(error: TaskFailed, of: Mapping[str, Json]) -> bool:
+    return bool({"States.ALL", error.error} & set(of["ErrorEquals"]))
+
+
 def _chosen(state: Mapping[str, Json], value: Json) -> str:
     for choice in state["Choices"]:
-        _only(choice, {"Variable", "BooleanEquals", "Next"})
-        if _at(value, choice["Variable"]) is choice["BooleanEquals"]:
+        if _holds({name: each for name, each in choice.items() if name != "Next"}, value):
             return str(choice["Next"])
     return str(state["Default"])
+
+
+def _holds(rule: Mapping[str, Json], value: Json) -> bool:
+    if "Or" in rule:
+        _only(rule, {"Or"})
+        return any(_holds(each, value) for each in rule["Or"])
+    if "IsPresent" in rule:
+        _only(rule, {"Variable", "IsPresent"})
+        return (rule["Variable"].removeprefix("$.") in value) is rule["IsPresent"]
+    _only(rule, {"Variable", "BooleanEquals", "StringEquals"})
+    found = _at(value, rule["Variable"])
+    return found is rule["BooleanEquals"] if "BooleanEquals" in rule else bool(found == rule["StringEquals"])
+
+
+def _filled(template: Json, value: Json, token: str) -> Json:
+    """Paths of the state's input, and of the context object the token alone."""
+    if not isinstance(template, dict):
+        return template
+    return {
+        name.removesuffix(".$"): (token if each == "$$.Task.Token" else _at(value, each))
+        if name.endswith(".$")
+        else _filled(each, value, token)
+        for name, each in template.items()
+    }
 
 
 def _selected(selector: Mapping[str, str], value: Json, item: Json) -> Json:

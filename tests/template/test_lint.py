@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.template.conftest import REPOSITORY, TEMPLATES
 
 
@@ -14,12 +16,16 @@ def test_cfn_lint_has_nothing_against_any_template() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_cfn_lint_has_nothing_against_the_sweep_s_definition(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "state", "field", "wrong"),
+    [("sweep", "Accounts", "MaxConcurrency", "many"), ("grant", "Pause", "Seconds", "a while")],
+)
+def test_cfn_lint_has_nothing_against_a_state_machine_s_definition(tmp_path: Path, name: str, state: str, field: str, wrong: str) -> None:
     """It looks at a definition only where it stands in a template."""
-    text = (REPOSITORY / "statemachines" / "sweep.asl.json").read_text("utf-8")
+    text = (REPOSITORY / "statemachines" / f"{name}.asl.json").read_text("utf-8")
     definition = json.loads(text.replace("${Partition}", "aws"))
     assert _of_definition(definition, tmp_path) == ""
-    definition["States"]["Accounts"]["MaxConcurrency"] = "many"
+    definition["States"][state][field] = wrong
     assert "E3601" in _of_definition(definition, tmp_path)
 
 

@@ -126,6 +126,6 @@ def test_a_slice_that_takes_too_long_is_a_failure() -> None:
 
 def test_what_the_simulation_does_not_know_it_refuses() -> None:
     other = deepcopy(DEFINITION)
-    other["States"]["Plan"]["Catch"] = []
-    with pytest.raises(AssertionError, match="Catch"):
+    other["States"]["Plan"]["HeartbeatSeconds"] = 5
+    with pytest.raises(AssertionError, match="HeartbeatSeconds"):
         Machine(other, {}).run({})
