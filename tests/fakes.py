@@ -17,6 +17,7 @@ from doorward.events.hints import Hint
 from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
 from doorward.findings.reported import Reported
+from doorward.grants.grant import Grant
 from doorward.guard.heartbeats import Pulse, Silence, Spot
 from doorward.guardrails.brakes import Brakes, Stop, hour_of, scopes_of
 from doorward.guardrails.cuts import Cut
@@ -26,11 +27,12 @@ from doorward.notices.gathered import Kept as Notified
 from doorward.notices.gathered import Why
 from doorward.notices.telling import Group, Place
 from doorward.organization.facts import OrganizationFacts
-from doorward.people.model import Person, SlackUser, Suspension, User
+from doorward.people.model import Person, SlackUser, Suspension, User, Via, id_of
 from doorward.ports.announcing import Message
 from doorward.ports.audit import LastRoot
 from doorward.ports.evidence import Told
 from doorward.ports.facts import Page, Partial
+from doorward.ports.grants import ISSUED_WITHIN, Issued, Token
 from doorward.ports.ledger import ENDS_WAIVERS, PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
 from doorward.ports.notices import Card
 from doorward.ports.organization import Kept
@@ -374,6 +376,133 @@ class FakeQuestions:
         self.audit.append((question.id, question.version, did, by))
         if announcement is not None:
             self.announced.setdefault(announcement.id, announcement)
+
+
+class FakeGrants:
+    """`audit` is what was done, in order: id, version, what, by whom; `announced` what would be told. `questions`: beside them."""
+
+    def __init__(self, questions: FakeQuestions | None = None) -> None:
+        self.questions = questions or FakeQuestions()
+        self.kept: dict[str, Grant] = {}
+        self.tokens: dict[str, Token] = {}
+        self.issued: dict[tuple[str, str], Issued] = {}
+        self.audit: list[tuple[str, int, str, str]] = []
+        self.announced: dict[str, Announcement] = {}
+        self.fail_next: list[DoorwardError] = []
+
+    def create(self, grant: Grant, via: Via, announcement: Announcement) -> bool:
+        if grant.id in self.kept:
+            return False
+        self._write(grant, "requested", f"{grant.person.user_id} {via}", announcement)
+        return True
+
+    def grant(self, grant_id: str) -> Grant | None:
+        return self.kept.get(grant_id)
+
+    def move(self, grant: Grant, did: str, by: str, now: datetime, announcement: Announcement | None) -> None:
+        stands = self.kept.get(grant.id)
+        if stands is None or stands.version != grant.version - 1:
+            raise Conflict(f"{grant.id}: another transition came first")
+        self._write(grant, did, by, announcement)
+
+    def standing(self) -> Iterable[Grant]:
+        return [each for each in self.kept.values() if not each.is_over]
+
+    def of_person(self, user_id: str, before: str, most: int) -> Sequence[Grant]:
+        theirs = [each for each in self.kept.values() if each.person.user_id == user_id and (not before or each.id < before)]
+        return sorted(theirs, key=lambda each: each.id, reverse=True)[:most]
+
+    def asked_between(self, since: datetime, until: datetime) -> Iterable[Grant]:
+        asked = [each for each in self.kept.values() if since <= each.request.asked_at < until]
+        return sorted(asked, key=lambda each: each.id)
+
+    def keep_token(self, token: Token, question: Question | None) -> None:
+        grant = self.kept.get(token.grant_id)
+        stands = None if question is None else self.questions.question(question.role_ref, question.id)
+        if (grant and grant.version) != token.version or (stands and stands.version) != (question and question.version):
+            raise Conflict(f"{token.grant_id}: it moved")
+        self._fail_where_told_to()
+        self.tokens[token.grant_id] = token
+
+    def token(self, grant_id: str) -> Token | None:
+        return self.tokens.get(grant_id)
+
+    def drop_token(self, token: Token) -> None:
+        if self.tokens.get(token.grant_id) == token:
+            del self.tokens[token.grant_id]
+
+    def keep_issue(self, issued: Issued) -> None:
+        self._fail_where_told_to()
+        self.issued[issued.grant_id, issued.id] = issued
+        self.audit.append((issued.id, 1, str(issued.kind), f"{id_of(issued.by.who)} {issued.by.via}"))
+
+    def use_issue(self, grant_id: str, issue_id: str, now: datetime) -> Issued | None:
+        issued = self.issued.get((grant_id, issue_id))
+        if issued is None or issued.used_at is not None or not timedelta() <= now - issued.at <= timedelta(seconds=ISSUED_WITHIN):
+            return None
+        self.issued[grant_id, issue_id] = issued._replace(used_at=now)
+        return self.issued[grant_id, issue_id]
+
+    def complete_issue(self, issued: Issued) -> None:
+        self.issued[issued.grant_id, issued.id] = issued
+
+    def issues(self, grant_id: str) -> Sequence[Issued]:
+        return sorted((each for (its_id, _), each in self.issued.items() if its_id == grant_id), key=lambda each: each.at)
+
+    def _write(self, grant: Grant, did: str, by: str, announcement: Announcement | None) -> None:
+        self._fail_where_told_to()
+        self.kept[grant.id] = grant
+        self.audit.append((grant.id, grant.version, did, by))
+        if announcement is not None:
+            self.announced.setdefault(announcement.id, announcement)
+
+    def _fail_where_told_to(self) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+
+
+class FakeTokenSeals:
+    """Sealed is what names its grant: opened for another, it is refused."""
+
+    def seal(self, grant_id: str, token: str) -> bytes:
+        return f"sealed {grant_id} {token[::-1]}".encode()
+
+    def open(self, token: Token) -> str:
+        _, grant_id, text = token.sealed.decode().split(" ", 2)
+        if grant_id != token.grant_id:
+            raise Misconfigured("opening a task token: InvalidCiphertextException")
+        return text[::-1]
+
+
+@dataclass
+class FakeExecutions:
+    """`started` by grant, in order; `waiting` are tokens that somebody waits with; `woken` those that were sent."""
+
+    started: list[str] = field(default_factory=list)
+    waiting: set[str] = field(default_factory=set)
+    woken: list[str] = field(default_factory=list)
+    ended: set[str] = field(default_factory=set)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def start(self, grant_id: str) -> None:
+        self._fail_where_told_to()
+        if grant_id not in self.started:
+            self.started.append(grant_id)
+
+    def wake(self, token: str) -> bool:
+        self._fail_where_told_to()
+        if token not in self.waiting:
+            return False
+        self.waiting.remove(token)
+        self.woken.append(token)
+        return True
+
+    def is_running(self, grant_id: str) -> bool | None:
+        return None if grant_id not in self.started else grant_id not in self.ended
+
+    def _fail_where_told_to(self) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
 
 
 @dataclass

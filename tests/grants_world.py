@@ -3,8 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from doorward.grants.entitled import rule_on
+from doorward.grants.grant import Grant
+from doorward.grants.lifecycle import Checked, advance
 from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest, Target
 from doorward.grants.parsing import entitlements_from
+from doorward.grants.session_policy import compile_policy
 from doorward.organization.model import Account
 from doorward.people.model import Person
 
@@ -62,6 +66,15 @@ def request(**changed: Any) -> GrantRequest:
         "asked_at": START,
     }
     return GrantRequest(**{**usual, **changed})
+
+
+def checked_grant(rules: Entitlements | None = None, grant_id: str = GRANT_ID, **asked: Any) -> Grant:
+    """Jane's, as the rules leave it: pending by RULE, approved where nobody has to agree."""
+    rules, wanted = rules or entitlements(RULE), request(**asked)
+    policy = compile_policy(rules.templates[wanted.template], wanted.parameters, ORDERS, START)
+    found = advance(Grant(grant_id, JANE, wanted), Checked(rule_on(rules, wanted, facts()), policy, ORDERS))
+    assert isinstance(found, Grant)
+    return found
 
 
 def hours(count: float) -> datetime:

@@ -109,7 +109,7 @@ class World:
         match step:
             case ("check",):
                 template = self.rules.templates["read-bucket"]
-                return Checked(self.ruling(), compile_policy(template, self.grant.request.parameters, ORDERS, hours(9)))
+                return Checked(self.ruling(), compile_policy(template, self.grant.request.parameters, ORDERS, hours(9)), ORDERS)
             case ("decide",):
                 return Decided(self.found(), self.now)
             case ("begin",):

@@ -1,11 +1,11 @@
 """What a session is called, and how long it lasts: for whatever people are called and whenever they ask."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorward.grants.names import duration_seconds, expiration, grant_of, handle_of, session_name
+from doorward.grants.names import duration_seconds, expiration, grant_id_of, grant_of, handle_of, is_grant_id, session_name
 from doorward.iam.matching import matches_glob
 from doorward.organization.installation import GRANT_SOURCE_IDENTITIES
 from doorward.people.model import Person
@@ -50,3 +50,15 @@ def test_credentials_are_asked_for_within_what_sts_gives_and_never_said_to_outli
     assert seconds <= max(900, left.total_seconds())
     assert expiration(START + lasts, ends_at) <= ends_at
     assert expiration(START + lasts, ends_at) <= START + lasts
+
+
+moments = st.datetimes(timezones=st.just(UTC), min_value=START.replace(tzinfo=None)).filter(lambda each: each.year < 9999)
+
+
+@given(moments, moments, st.binary(min_size=10, max_size=10), st.binary(min_size=10, max_size=10))
+def test_ids_of_grants_are_ulids_that_stand_in_the_order_of_their_times(one: datetime, other: datetime, chance: bytes, more: bytes) -> None:
+    earlier, later = grant_id_of(one, chance), grant_id_of(other, more)
+    assert is_grant_id(earlier)
+    if other - one >= timedelta(milliseconds=1):
+        assert earlier < later
+    assert (grant_id_of(one, chance) == grant_id_of(one, more)) == (chance == more)

@@ -67,7 +67,7 @@ def new(**asked: Any) -> Grant:
 
 
 def pending(**asked: Any) -> Grant:
-    return after(new(**asked), Checked(ruling(**asked), policy()))
+    return after(new(**asked), Checked(ruling(**asked), policy(), ORDERS))
 
 
 def answered(grant: Grant, *people: Person, yes: bool = True, at: datetime | None = None) -> Question:
@@ -97,7 +97,7 @@ def active() -> tuple[Grant, Agreement]:
 class TestChecked:
     @pytest.mark.parametrize(("rules", "made"), [(NO, True), (True, NO), (NO, NO)])
     def test_what_the_rules_refuse_or_has_no_policy_is_refused(self, rules: Any, made: Any) -> None:
-        grant = after(new(), Checked(rules if rules is NO else ruling(), made if made is NO else policy()))
+        grant = after(new(), Checked(rules if rules is NO else ruling(), made if made is NO else policy(), ORDERS))
         assert (grant.state, grant.because, grant.version) == (State.REFUSED, "No.", 2)
 
     def test_people_have_to_approve(self) -> None:
@@ -106,13 +106,13 @@ class TestChecked:
         assert grant.starts_at is None
 
     def test_nobody_has_to_and_its_time_runs_from_the_asking(self) -> None:
-        grant = after(new(), Checked(ruling(AUTOMATIC), policy()))
+        grant = after(new(), Checked(ruling(AUTOMATIC), policy(), ORDERS))
         assert (grant.state, grant.starts_at, grant.ends_at) == (State.APPROVED, hours(0), hours(1))
 
     def test_only_once(self) -> None:
         grant = pending()
-        assert advance(grant, Checked(ruling(AUTOMATIC), policy())) is grant
-        assert advance(grant, Checked(NO, policy())) is grant
+        assert advance(grant, Checked(ruling(AUTOMATIC), policy(), ORDERS)) is grant
+        assert advance(grant, Checked(NO, policy(), ORDERS)) is grant
 
 
 class TestDecided:
@@ -136,6 +136,12 @@ class TestDecided:
     def test_no(self) -> None:
         grant = pending()
         assert after(grant, Decided(found(answered(grant, JOE, yes=False)), hours(0))).state is State.REFUSED
+
+    def test_a_no_says_why(self) -> None:
+        grant = pending()
+        question = answered(grant, JOE, yes=False)
+        question = question._replace(detail={**question.detail, "reason": "Use staging."})
+        assert after(grant, Decided(found(question), hours(0))).because == "Use staging."
 
     def test_yes_by_people_who_are_not_enough_any_more(self) -> None:
         grant = pending()
@@ -273,7 +279,7 @@ class TestItsEnd:
         assert not isinstance(ending, Grant) or ending.state is State.ENDING
 
     def test_approvers_end_also_what_nobody_had_to_approve(self) -> None:
-        grant = after(new(), Checked(ruling(AUTOMATIC), policy()))
+        grant = after(new(), Checked(ruling(AUTOMATIC), policy(), ORDERS))
         assert after(grant, EndAsked(Caller(ANN, Via.SLACK), SECURITY, frozenset())).state is State.REVOKED
 
     def test_by_doorward(self) -> None:
@@ -287,7 +293,7 @@ class TestItsEnd:
         grant, agreement = approved()
         grant = grant._replace(state=state)
         for each in (
-            Checked(ruling(AUTOMATIC), policy()), Decided(agreement, hours(1)), Begun(agreement, hours(1)), TimePassed(hours(9)),
+            Checked(ruling(AUTOMATIC), policy(), ORDERS), Decided(agreement, hours(1)), Begun(agreement, hours(1)), TimePassed(hours(9)),
             EndAsked(Caller(JANE, Via.SIGV4), frozenset(), frozenset()), TakenBack("x"), Ended(),
         ):  # fmt: skip
             assert advance(grant, each) is grant

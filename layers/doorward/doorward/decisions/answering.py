@@ -184,5 +184,14 @@ def reminded(question: Question, now: datetime) -> Question | None:
     return None
 
 
+def next_turn(question: Question) -> datetime:
+    """When one that is open is to be looked at again, to remind people, to escalate it, or to end it."""
+    terms = question.terms
+    when = [question.ends_at, (question.reminded_at or question.asked_at) + terms.remind_every]
+    if terms.escalate_to and question.escalated_at is None:
+        when.append(question.asked_at + terms.escalate_after)
+    return min(when)
+
+
 def _groups(asked: Terms | Consent) -> str:
     return " or ".join(sorted(asked.approvers)) or "nobody (no group of approvers is configured)"

@@ -12,6 +12,8 @@ from doorward.values import NamedTuple
 type Ways = Mapping[Via, datetime]
 """By which answers count now, and from when on: before that somebody else may have given them."""
 EVER: Final = datetime.min.replace(tzinfo=UTC)
+GRANT: Final = "grant"
+"""What is decided of a question about a grant: doorward/grants has the rest."""
 
 
 class State(StrEnum):

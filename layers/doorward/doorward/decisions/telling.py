@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from doorward.decisions.answering import what_is_missing
-from doorward.decisions.model import Question, State
+from doorward.decisions.model import GRANT, Question, State
 
 FORMAT: Final = "doorward.decisions/1"
 DETAIL_TYPES: Final[Mapping[State, str]] = {
@@ -51,6 +51,8 @@ def question_as_json(question: Question, because: str) -> dict[str, Any]:
 
 def _command(question: Question) -> str:
     object_id = question.about.partition(" ")[2]
+    if question.what == GRANT:
+        return f"doorward grants approve {object_id}"
     if question.what == "hold":
         return f"doorward hold {object_id} --until {question.detail['until']} --reason …"
     if question.what == "accept":
@@ -65,6 +67,8 @@ def _command(question: Question) -> str:
 def _what_to_do(question: Question) -> str:
     if question.state is State.OPEN:
         return f"It takes {what_is_missing(question)}, until {question.ends_at:%Y-%m-%d %H:%M} UTC: `{_command(question)}`."
+    if question.what == GRANT:
+        return "Nothing: what becomes of the grant is told with it."
     if question.state in {State.EXPIRED, State.WITHDRAWN}:
         return "What was found stands until somebody mends it, or it is asked anew."
     return "Nothing."

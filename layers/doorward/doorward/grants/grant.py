@@ -7,12 +7,12 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
-from doorward.decisions.model import Question
+from doorward.decisions.model import GRANT, Question
 from doorward.grants.model import GrantRequest, Ruling
 from doorward.people.model import Person
 from doorward.values import NamedTuple
 
-WHAT: Final = "grant"
+WHAT: Final = GRANT
 """What people decide about it."""
 
 
@@ -31,9 +31,13 @@ class State(StrEnum):
     REVOKED = "revoked"
 
 
-class Grant(NamedTuple):
-    """`id`: a ULID. `ruling` and `policy_sha256` (of the session policy): from the check on. `version` counts transitions, from 1.
+_OVER: Final = frozenset({State.CLOSED, State.REFUSED, State.EXPIRED, State.CANCELLED, State.REVOKED})
 
+
+class Grant(NamedTuple):
+    """`id`: a ULID. `version` counts transitions, from 1.
+
+    From the check on: `ruling`, `role_arn`, `policy_sha256` (of the session policy) and `scope` (what it allows, JSON text of statements).
     `starts_at` and `ends_at`: from the approval on, and never changed. `because`: why it is refused or ends, a sentence. `ended_by`: the
     id of the person who ended it early, or `doorward`; "" where nobody did.
     """
@@ -49,10 +53,17 @@ class Grant(NamedTuple):
     ends_at: datetime | None = None
     because: str = ""
     ended_by: str = ""
+    role_arn: str = ""
+    scope: str = ""
 
     @property
     def about(self) -> str:
         return f"grant {self.id}"
+
+    @property
+    def is_over(self) -> bool:
+        """For good."""
+        return self.state in _OVER
 
     @property
     def lasts(self) -> timedelta:
@@ -77,11 +88,16 @@ class Grant(NamedTuple):
         return sha256(json.dumps(shown, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def question_id_of(grant: Grant) -> str:
+    """The same for the same grant and all that is shown of it: whoever asks twice asks once."""
+    return f"q-{sha256(f'{grant.about} {grant.shown_hash}'.encode()).hexdigest()[:20]}"
+
+
 def question_of(grant: Grant, now: datetime) -> Question:
     """What people are asked about one that is pending. Whoever asked for it does not answer."""
     assert grant.ruling is not None  # noqa: S101 - it was checked, or it would not be pending
     return Question(
-        id=f"q-{sha256(f'{grant.about} {grant.shown_hash}'.encode()).hexdigest()[:20]}",
+        id=question_id_of(grant),
         about=grant.about,
         role_ref=grant.request.role_ref,
         what=WHAT,

@@ -30,10 +30,11 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
+from doorward.decisions.actions import REASON
 from doorward.decisions.model import State as Decision
 from doorward.grants.agreement import Agreement, is_about, why_it_falls
 from doorward.grants.grant import Grant, State
-from doorward.grants.model import Ruling
+from doorward.grants.model import Ruling, Target
 from doorward.grants.session_policy import SessionPolicy
 from doorward.people.model import Caller, Person, Refusal
 from doorward.values import NamedTuple
@@ -44,10 +45,11 @@ _BEFORE_ACTIVE: Final = frozenset({State.REQUESTED, State.PENDING, State.APPROVE
 
 
 class Checked(NamedTuple):
-    """What the rules say, and the session policy as it would be."""
+    """What the rules say, the session policy as it would be, and the role; None where there is none."""
 
     ruling: Ruling | Refusal
     policy: SessionPolicy | Refusal
+    target: Target | None
 
 
 class Decided(NamedTuple):
@@ -122,7 +124,8 @@ def _checked(grant: Grant, event: Checked) -> Grant:
             return _moved(grant, State.REFUSED, each.because)
     assert isinstance(ruling, Ruling)  # noqa: S101 - as just seen
     assert isinstance(policy, SessionPolicy)  # noqa: S101
-    grant = grant._replace(ruling=ruling, policy_sha256=policy.sha256)
+    assert event.target is not None  # noqa: S101 - the rules refuse a role that is not there
+    grant = grant._replace(ruling=ruling, role_arn=event.target.arn, policy_sha256=policy.sha256, scope=policy.scope)
     return _approved(grant, grant.request.asked_at) if ruling.automatic else _moved(grant, State.PENDING)
 
 
@@ -138,7 +141,7 @@ def _decided(grant: Grant, event: Decided) -> Grant | Refusal:
     if question is None or not is_about(question, grant):
         return Refusal("What was decided is not this grant as it is.", "Look at it again, and decide about that.")
     if question.state is Decision.REFUSED:
-        return _moved(grant, State.REFUSED, "Somebody who may decide said no.")
+        return _moved(grant, State.REFUSED, question.detail.get(REASON) or "Somebody who may decide said no.")
     if question.state is Decision.EXPIRED:
         return _moved(grant, State.EXPIRED, "Nobody decided in time.")
     if question.state is Decision.OPEN:

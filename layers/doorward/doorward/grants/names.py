@@ -25,6 +25,7 @@ LONGEST_SESSION: Final = timedelta(hours=1)
 """STS gives no less; whoever is a role's session himself, as a function is, gets no more."""
 _GRANT_ID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 """A ULID: 48 bits of time and 80 of chance, in Crockford's base 32."""
+_CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _HANDLE: Final = re.compile(r"[a-z0-9._@+-]{1,37}")
 _LIKE_A_MADE_ONE: Final = re.compile(r".*-[0-9a-f]{8}")
 _KEPT: Final = 28
@@ -32,6 +33,15 @@ _KEPT: Final = 28
 
 def is_grant_id(text: str) -> bool:
     return _GRANT_ID.fullmatch(text) is not None
+
+
+def grant_id_of(at: datetime, chance: bytes) -> str:
+    """The ULID of a millisecond and ten bytes that nobody can foresee. Later ones sort behind earlier ones.
+
+    https://github.com/ulid/spec
+    """
+    number = int(at.timestamp() * 1000) << 80 | int.from_bytes(chance)
+    return "".join(_CROCKFORD[number >> 5 * place & 31] for place in reversed(range(26)))
 
 
 def handle_of(person: Person) -> str:

@@ -40,10 +40,11 @@ _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SessionPolicy(NamedTuple):
-    """`text` is compact JSON in ASCII."""
+    """`text` is compact JSON in ASCII; `scope` is that of its Allow statements alone, which is what people are shown."""
 
     text: str
     sha256: str
+    scope: str
 
 
 def compile_policy(template: Template, parameters: Mapping[str, str], target: Target, ends_at: datetime) -> SessionPolicy | Refusal:
@@ -57,7 +58,8 @@ def compile_policy(template: Template, parameters: Mapping[str, str], target: Ta
     if len(text) > LONGEST:
         because = f"The policy that the session would get has {len(text)} characters, and STS takes {LONGEST}."
         return Refusal(because, f"Have the template {template.name} of config/entitlements.yaml made shorter, or divided.")
-    return SessionPolicy(text, sha256(_text(scope, target, _LONG_AGO).encode()).hexdigest())
+    allowed = render_document(Document(VERSION_2012, None, tuple(scope)))["Statement"]
+    return SessionPolicy(text, sha256(_text(scope, target, _LONG_AGO).encode()).hexdigest(), json.dumps(allowed, separators=(",", ":")))
 
 
 def shortest_length(template: Template) -> int:

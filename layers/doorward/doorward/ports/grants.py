@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from doorward.decisions.model import Question
 from doorward.grants.grant import Grant
-from doorward.people.model import Caller
+from doorward.people.model import Caller, Via
 from doorward.ports.ledger import Announcement
 from doorward.values import NamedTuple
 
@@ -59,7 +59,7 @@ class Issued(NamedTuple):
 class Grants(Protocol):
     """Every method may raise Unavailable. Each transition has its audit item and what is announced in the same transaction."""
 
-    def create(self, grant: Grant, announcement: Announcement) -> bool:
+    def create(self, grant: Grant, via: Via, announcement: Announcement) -> bool:
         """Keep a new one (version 1). False where it was kept before: it is then as it stands."""
 
     def grant(self, grant_id: str) -> Grant | None:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from doorward.decisions.model import Question, State
+from doorward.decisions.answering import next_turn
+from doorward.decisions.model import GRANT, Question, State
 from doorward.ports.ledger import Announcement
 
 FOLLOWS_QUESTION: Final = "QUESTION:"
@@ -29,13 +30,12 @@ class Questions(Protocol):
 
 
 def due_at(question: Question, now: datetime) -> datetime | None:
-    """When it is to be looked at again, by itself: to be carried out, to remind people, to end. None: never."""
+    """When it is to be looked at again, by itself: to be carried out, to remind people, to end. None: never.
+
+    What is asked about a grant, the grant's own state machine looks at.
+    """
+    if question.what == GRANT:
+        return None
     if question.state is State.APPROVED:
         return now + CARRIED_OUT_WITHIN
-    if question.state is not State.OPEN:
-        return None
-    terms = question.terms
-    when = [question.ends_at, (question.reminded_at or question.asked_at) + terms.remind_every]
-    if terms.escalate_to and question.escalated_at is None:
-        when.append(question.asked_at + terms.escalate_after)
-    return min(when)
+    return next_turn(question) if question.state is State.OPEN else None

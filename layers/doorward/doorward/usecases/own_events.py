@@ -8,7 +8,7 @@ from typing import Any
 from doorward.errors import MalformedInput
 from doorward.values import NamedTuple
 
-_SOURCES = frozenset({"doorward.guardrails", "doorward.sessions", "doorward.guard", "doorward.decisions"})
+_SOURCES = frozenset({"doorward.guardrails", "doorward.sessions", "doorward.guard", "doorward.decisions", "doorward.grants"})
 
 
 class OwnEvent(NamedTuple):

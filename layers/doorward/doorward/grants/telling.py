@@ -1,0 +1,136 @@
+"""What is told of a grant, by the API, the command line and the bus alike. The JSON is a contract: docs/schemas/doorward.grants.1.json.
+
+| it is now  | told on the bus as                                              |
+|------------|-----------------------------------------------------------------|
+| requested  | GrantRequested                                                  |
+| pending    | DecisionAwaited, of its question, which has the grant with it   |
+| approved   | GrantApproved                                                   |
+| active     | GrantStarted                                                    |
+| ending     | GrantEnding                                                     |
+| closed     | GrantEnded                                                      |
+| refused    | GrantRefused                                                    |
+| expired    | GrantExpired                                                    |
+| cancelled  | GrantCancelled                                                  |
+| revoked    | GrantRevoked                                                    |
+
+GrantEndFailed beside that, once for a grant: it could not be ended, and somebody has to look.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from doorward.decisions.answering import what_is_missing
+from doorward.decisions.model import Question
+from doorward.decisions.telling import question_as_json
+from doorward.grants.grant import Grant, State
+from doorward.people.model import Person
+
+FORMAT: Final = "doorward.grants/1"
+BY: Final = "by"
+"""Of a question's detail: user names of those who said yes, with `, ` between: no user name has a blank."""
+DETAIL_TYPES: Final[Mapping[State, str]] = {
+    State.REQUESTED: "GrantRequested",
+    State.APPROVED: "GrantApproved",
+    State.ACTIVE: "GrantStarted",
+    State.ENDING: "GrantEnding",
+    State.CLOSED: "GrantEnded",
+    State.REFUSED: "GrantRefused",
+    State.EXPIRED: "GrantExpired",
+    State.CANCELLED: "GrantCancelled",
+    State.REVOKED: "GrantRevoked",
+}
+END_FAILED: Final = "GrantEndFailed"
+_NOW: Final[Mapping[State, str]] = {
+    State.REQUESTED: "asked for",
+    State.PENDING: "people have to agree",
+    State.APPROVED: "approved",
+    State.ACTIVE: "open",
+    State.ENDING: "being ended",
+    State.CLOSED: "over, as planned",
+    State.REFUSED: "refused",
+    State.EXPIRED: "over before it began",
+    State.CANCELLED: "not wanted any more",
+    State.REVOKED: "taken back",
+}
+_ASK_ANEW: Final = frozenset({State.REFUSED, State.EXPIRED, State.CANCELLED, State.REVOKED})
+
+
+def grant_as_json(grant: Grant, account_name: str | None, question: Question | None) -> dict[str, Any]:
+    """`account_name`: None where nobody described the account. `question`: that people were asked about it, None where none were."""
+    request, ruling = grant.request, grant.ruling
+    account_id, _, role_name = request.role_ref.partition("/")
+    return {
+        "format": FORMAT,
+        "grant_id": grant.id,
+        "state": str(grant.state),
+        "version": grant.version,
+        "person": _person(grant.person),
+        "account": {"id": account_id, "name": account_name},
+        "role": request.role_ref,
+        "template": request.template,
+        "parameters": dict(request.parameters),
+        "scope": json.loads(grant.scope or "[]"),
+        "minutes": request.minutes,
+        "reason": request.reason,
+        "ticket": request.ticket,
+        "asked_at": _text(request.asked_at),
+        "wanted_start": _text(request.starts_at),
+        "starts_at": _text(grant.starts_at),
+        "ends_at": _text(grant.ends_at),
+        "risk": None if ruling is None else str(ruling.risk),
+        "automatic": ruling is not None and ruling.automatic,
+        "rules": [] if ruling is None else list(ruling.rules),
+        "entitlements_hash": "" if ruling is None else ruling.entitlements_hash,
+        "policy_sha256": grant.policy_sha256,
+        "shown": grant.shown_hash,
+        "decision": None if question is None else _decision(question),
+        "because": grant.because,
+        "ended_by": grant.ended_by,
+        "title": f"{grant.person.user_name}: {request.template} on {role_name} in {account_name or account_id}, "
+        f"{request.minutes} minutes: {_NOW[grant.state]}",
+        "what_to_do": _what_to_do(grant, question),
+    }
+
+
+def question_about_as_json(question: Question, grant: Grant, account_name: str | None, because: str) -> dict[str, Any]:
+    """What is told of the question, with all of the grant that whoever decides is to see."""
+    return {**question_as_json(question, because), "grant": grant_as_json(grant, account_name, question)}
+
+
+def _person(person: Person) -> dict[str, str]:
+    return {"id": person.user_id, "name": person.user_name}
+
+
+def _decision(question: Question) -> dict[str, Any]:
+    return {
+        "question_id": question.id,
+        "state": str(question.state),
+        "yes": [each for each in question.detail.get(BY, "").split(", ") if each],
+        "missing": what_is_missing(question) if question.state.is_open else "",
+        "ends_at": _text(question.ends_at),
+    }
+
+
+def _what_to_do(grant: Grant, question: Question | None) -> str:
+    if grant.state is State.REQUESTED:
+        return "Wait: whether people have to agree is being looked up."
+    if grant.state is State.PENDING and question is not None and question.state.is_open:
+        command = f"`doorward grants approve {grant.id}`, or `refuse`"
+        return f"It takes {what_is_missing(question)}, until {_clock(question.ends_at)}: {command}."
+    if grant.state is State.PENDING:
+        return "Wait: people have answered, and what comes of it is being looked up."
+    if grant.state is State.APPROVED and grant.starts_at is not None:
+        return f"Wait: it opens at {_clock(grant.starts_at)}, or within seconds where that is over."
+    if grant.state is State.ACTIVE and grant.ends_at is not None:
+        return f"Use it until {_clock(grant.ends_at)}; `doorward grants revoke {grant.id}` ends it at once."
+    return "Ask anew, if it is needed still." if grant.state in _ASK_ANEW else "Nothing."
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat()
