@@ -23,6 +23,8 @@ READ_AGAINST = {
 }
 
 _OURS: Final = ":role/doorward/"
+_OF_PEOPLE: Final = ":role/doorward/grants/"
+"""What people do with what they were granted is no call of ours."""
 _KEYS: Final = (
     "aws:PrincipalAccount",
     "aws:PrincipalArn",
@@ -76,7 +78,7 @@ def every() -> list[dict[str, Any]]:
 def keep(context: EvalContext, session_policies: dict[str, Any] | None = None) -> None:
     """Keep what a session asks for, if its role is one of ours."""
     role_arn = iam_entities.role_arn_of_session(context.principal_arn)
-    if role_arn is None or _OURS not in role_arn:
+    if role_arn is None or _OURS not in role_arn or _OF_PEOPLE in role_arn:
         return
     known = {key: iam_evaluator._resolve_condition_key(key, context) for key in _KEYS} | dict(context.service_context)
     call = {

@@ -30,9 +30,11 @@ from local.cloud import (
     saml_sessions,
     service_targets,
     session_limits,
+    session_tags,
     signin,
     source_identity,
     stack_buckets,
+    stack_conditions,
     stack_mappings,
     stack_policies,
     stack_roles,
@@ -60,6 +62,7 @@ GAPS: Final[tuple[Gap, ...]] = (
     calls,  # before whoever completes what a policy is asked with
     organization,
     source_identity,
+    session_tags,
     session_limits,
     saml_sessions,
     signin,
@@ -89,6 +92,7 @@ GAPS: Final[tuple[Gap, ...]] = (
     trail,
     failures,  # CloudTrail tells of what was done, whatever its caller hears
     stack_buckets,
+    stack_conditions,
     stack_mappings,
     stack_policies,
     stack_roles,

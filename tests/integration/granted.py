@@ -108,7 +108,7 @@ def _of_stack(doorward: Installation, stack: Deployed) -> Iterator[Given]:
 
 def is_for_people(role: Mapping[str, Any]) -> bool:
     """What people may do is for the page that tells them how (tests/template/test_used_permissions.py): no call of Doorward's needs it."""
-    return bool(role["Path"] != "/doorward/")
+    return not str(role["Path"]).startswith("/doorward/")
 
 
 def _policy(place: Place, kind: str, owner: str, document: Any) -> Given:

@@ -296,10 +296,10 @@ def organization_bus(stack: Stack, detail_type: str = "AWS API Call via CloudTra
     return name
 
 
-def deploy(stack: Stack, account_id: str, resources: dict[str, Any], name: str | None = None) -> str:
+def deploy(stack: Stack, account_id: str, resources: dict[str, Any], name: str | None = None, **sections: Any) -> str:
     """Deploy resources; on the bare emulator a refusal raises ClientError at once."""
     cloudformation, name = stack.client("cloudformation", account_id), name or unique("stack")
-    body = json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources})
+    body = json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources, **sections})
     request = {"StackName": name, "TemplateBody": body, "Capabilities": ["CAPABILITY_NAMED_IAM"]}
     try:
         cloudformation.create_stack(**request)
@@ -909,6 +909,26 @@ def test_what_is_put_into_a_stacks_bucket_is_locked_as_the_stack_says(cloud: Sta
         return refusal(lambda: s3.delete_object(Bucket=name, Key="x", VersionId=version)) == "AccessDenied"
 
     closed_only_by_us(probe, cloud, bare, "stack_buckets")
+
+
+# -- stack_conditions --------------------------------------------------------------------------------
+
+
+def test_a_condition_of_a_stack_may_ask_in_which_account_it_is(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        here = {"Fn::Equals": [{"Ref": "AWS::AccountId"}, PROD.id]}
+        resources = {
+            "Always": {"Type": "AWS::SNS::Topic", "Properties": {}},
+            "InProd": {"Type": "AWS::SNS::Topic", "Properties": {}, "Condition": "Here"},
+        }
+        made = []
+        for account in (HUB, PROD):
+            name = deploy(stack, account.id, resources, Conditions={"Here": here})
+            listed = stack.client("cloudformation", account.id).describe_stack_resources(StackName=name)["StackResources"]
+            made.append(len(listed))
+        return made == [1, 2]
+
+    closed_only_by_us(probe, cloud, bare, "stack_conditions")
 
 
 # -- stack_mappings ----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tests.integration.emulated import allowing, closed_only_by_us, document, re
 MAY_SET: Mapping[str, Any] = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"], "Resource": "*"}
 EVERYTHING: Mapping[str, Any] = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 UNPACKABLE = base64.b64encode(random.Random(6).randbytes(1350)).decode()  # noqa: S311 - no secret
+TAGS = [{"Key": "doorward:grant", "Value": "1"}]
 DENIED = {"AccessDenied", "AccessDeniedException"}
 
 
@@ -169,6 +170,31 @@ def test_a_deny_of_a_source_identity_cuts_that_persons_sessions_and_no_others(
         return codes == ["AccessDenied", None]
 
     closed_only_by_us(probe, cloud, bare, "source_identity")
+
+
+# -- session_tags ----------------------------------------------------------------------------------
+
+
+def test_tagging_a_session_must_be_allowed_to_the_caller(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        arn = open_role(stack)
+        without, allowed = (
+            user(stack, HUB.id, allowing(actions, "*")) for actions in ("sts:AssumeRole", ["sts:AssumeRole", "sts:TagSession"])
+        )
+        assert assuming(stack, arn, without) is None, "without tags there is nothing to be allowed"
+        return [assuming(stack, arn, each, Tags=TAGS) for each in (without, allowed)] == ["AccessDenied", None]
+
+    closed_only_by_us(probe, cloud, bare, "session_tags")
+
+
+def test_tagging_a_session_must_be_allowed_by_the_trust_policy_and_its_tags_are_the_callers_from_then_on(cloud: Stack) -> None:
+    """Relied on."""
+    caller = user(cloud, HUB.id, allowing("sts:*", "*"))
+    untagged = role(cloud, PROD.id, trusting(root_of(HUB.id)))
+    assert [assuming(cloud, untagged, caller), assuming(cloud, untagged, caller, Tags=TAGS)] == [None, "AccessDenied"]
+    of_grant = {**EVERYTHING, "Condition": {"StringEquals": {"aws:PrincipalTag/doorward:grant": "1"}}}
+    sessions = [cloud.assume(HUB.id, open_role(cloud, document(of_grant)), credentials=caller, **given) for given in ({"Tags": TAGS}, {})]
+    assert [refusal(cloud.client("iam", PROD.id, **each).list_roles) for each in sessions] == [None, "AccessDenied"]
 
 
 # -- session_limits --------------------------------------------------------------------------------
