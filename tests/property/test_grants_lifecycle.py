@@ -15,7 +15,7 @@ from doorward.decisions.model import State as Decision
 from doorward.grants.agreement import Agreement
 from doorward.grants.entitled import rule_on
 from doorward.grants.grant import Grant, State, question_of
-from doorward.grants.issuing import Issue, issue
+from doorward.grants.issuing import Issue, what_is_issued, why_not_issued
 from doorward.grants.lifecycle import Begun, Checked, Decided, EndAsked, Ended, Event, TakenBack, TimePassed, advance
 from doorward.grants.model import Entitlements, Ruling
 from doorward.grants.session_policy import compile_policy
@@ -206,8 +206,8 @@ def checked_step(world: World, event: Event) -> None:
 
 def try_to_issue(world: World) -> None:
     grant = world.grant
-    found = issue(grant, world.found(), world.rules.templates["read-bucket"], ORDERS, world.now)
-    if isinstance(found, Issue):
+    found = what_is_issued(grant, world.rules.templates["read-bucket"], world.now, console=False)
+    if isinstance(found, Issue) and why_not_issued(grant, world.found(), ORDERS) is None:
         assert grant.state is State.ACTIVE
         assert grant.ends_at == found.ends_at
         assert world.agreed()

@@ -1,4 +1,4 @@
-"""Each row of the tables of what becomes of a grant, of what it stands on, and of when credentials are issued."""
+"""Each row of the tables of what becomes of a grant, and of what it stands on."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,6 @@ from doorward.decisions.model import State as Decision
 from doorward.grants.agreement import Agreement, why_it_falls
 from doorward.grants.entitled import rule_on
 from doorward.grants.grant import Grant, State, question_of
-from doorward.grants.issuing import Issue, issue
 from doorward.grants.lifecycle import Begun, Checked, Decided, EndAsked, Ended, Event, TakenBack, TimePassed, advance
 from doorward.grants.model import Entitlements, Ruling
 from doorward.grants.session_policy import SessionPolicy, compile_policy
@@ -24,7 +23,6 @@ from tests.grants_world import (
     JANE,
     JOE,
     ORDERS,
-    READ_BUCKET,
     RULE,
     entitlements,
     facts,
@@ -297,45 +295,6 @@ class TestItsEnd:
             EndAsked(Caller(JANE, Via.SIGV4), frozenset(), frozenset()), TakenBack("x"), Ended(),
         ):  # fmt: skip
             assert advance(grant, each) is grant
-
-
-class TestIssue:
-    def issued(self, grant: Grant, agreement: Agreement, at: datetime, template: Any = PEOPLE_DECIDE.templates["read-bucket"]) -> Any:
-        return issue(grant, agreement, template, ORDERS, at)
-
-    def test_what_sts_is_asked_for(self) -> None:
-        grant, agreement = active()
-        found_ = self.issued(grant, agreement, hours(1))
-        assert isinstance(found_, Issue)
-        assert (found_.role_arn, found_.session_name) == (ORDERS.arn, f"jane@acme.example={GRANT_ID}")
-        assert (found_.duration_seconds, found_.ends_at) == (1800, hours(1.5))
-        assert "2026-07-01T13:30:00Z" in found_.policy
-
-    @pytest.mark.parametrize("state", [each for each in State if each is not State.ACTIVE])
-    def test_only_while_it_is_active(self, state: State) -> None:
-        grant, agreement = active()
-        assert isinstance(self.issued(grant._replace(state=state), agreement, hours(1)), Refusal)
-
-    @pytest.mark.parametrize(("at", "issued"), [(0.49, False), (0.5, True), (1.5, False), (9, False)])
-    def test_only_in_its_time(self, at: float, issued: bool) -> None:
-        grant, agreement = active()
-        assert isinstance(self.issued(grant, agreement, hours(at)), Issue) is issued
-
-    def test_only_while_it_stands(self) -> None:
-        grant, agreement = active()
-        for each in (agreement._replace(ruling=NO), agreement._replace(groups={}), agreement._replace(ruling=ruling(TWO))):
-            assert isinstance(self.issued(grant, each, hours(1)), Refusal)
-
-    def test_only_what_was_approved(self) -> None:
-        grant, agreement = active()
-        wider = entitlements(t={**READ_BUCKET, "statements": [{"actions": ["s3:*"], "resources": ["arn:aws:s3:::<bucket>"]}]}).templates[
-            "t"
-        ]
-        for each in (None, wider, wider._replace(parameters={})):
-            assert isinstance(self.issued(grant, agreement, hours(1), each), Refusal)
-        elsewhere = ORDERS._replace(account_id="222233334444")
-        for target in (None, elsewhere, ORDERS._replace(name="admin")):
-            assert isinstance(issue(grant, agreement, PEOPLE_DECIDE.templates["read-bucket"], target, hours(1)), Refusal)
 
 
 def test_a_question_about_a_grant_is_one_question_for_whoever_asks_it() -> None:

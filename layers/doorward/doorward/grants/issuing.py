@@ -1,50 +1,109 @@
-"""Credentials for a grant: whether they are issued now, and what STS is asked for. Looked at anew each time.
+"""Credentials for a grant: whether they are issued now, and what STS is asked for. Looked at anew each time, and in two places.
 
-| looked at, from the top                                            | answer                  |
-|--------------------------------------------------------------------|-------------------------|
-| the grant is not active                                            | refused                 |
-| its start has not come, or its end has                             | refused                 |
-| it does not stand any more (agreement.py)                          | refused                 |
-| the role or the template is gone, or the policy cannot be made     | refused                 |
-| … or it is another than the one that was shown                     | refused                 |
-| else                                                               | issued, with its policy |
+Whoever serves people knows who agreed, and whether they may still. The broker, which alone may open the role, takes nobody's word for
+anything: it reads the grant, and makes of it what people were shown, or nothing.
+
+| looked at, from the top                                         | by whoever serves people | by the broker           |
+|-----------------------------------------------------------------|--------------------------|-------------------------|
+| the grant is not active                                         | refused                  | refused                 |
+| its start has not come, or its end has                          | refused                  | refused                 |
+| the console is wanted, and less than fifteen minutes are left   | refused                  | refused                 |
+| it does not stand any more (agreement.py)                       | refused                  |                         |
+| its role is another by now                                      | refused                  |                         |
+| its role is no grant role                                       |                          | refused                 |
+| the template is gone, or the policy cannot be made              |                          | refused                 |
+| … or it is another than the one that was shown                  |                          | refused                 |
+| else                                                            | the broker is asked      | issued, with its policy |
+
+The console is opened with credentials of which no duration was asked: AWS's sign-in takes no others from a broker that is a role's session
+itself. So they last an hour, whatever is left, and what ends them in time is the policy's hard stop alone. AWS opens no console for less
+than fifteen minutes; neither does this.
+
+Tags go on to every session that is opened from this one. STS takes no `#` in them, which tickets may have; it is written as `:`, which they
+never have.
+
+https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+https://docs.aws.amazon.com/STS/latest/APIReference/API_Tag.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_enable-console-custom-url.html
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from doorward.grants.agreement import Agreement, why_it_falls
 from doorward.grants.grant import Grant, State
 from doorward.grants.model import Target, Template
-from doorward.grants.names import duration_seconds, session_name
+from doorward.grants.names import SHORTEST_SESSION, duration_seconds, handle_of, session_name
 from doorward.grants.session_policy import compile_policy
+from doorward.iam.arns import parse_role_arn
+from doorward.organization.installation import GRANT_ROLE_PATH
 from doorward.people.model import Refusal
 from doorward.values import NamedTuple
 
+TAG: Final = "doorward:"
+"""The names of a session's tags begin so."""
+
 
 class Issue(NamedTuple):
-    """What `sts:AssumeRole` is asked for. `session_name` is the source identity as well; `ends_at`: the grant's end."""
+    """What `sts:AssumeRole` is asked for. `session_name` is the source identity as well; `ends_at`: the grant's end.
+
+    `tags` are all transitive. `duration_seconds` None: STS is not asked for any.
+    """
 
     role_arn: str
     session_name: str
     policy: str
-    duration_seconds: int
+    tags: Mapping[str, str]
+    duration_seconds: int | None
     ends_at: datetime
 
 
-def issue(grant: Grant, found: Agreement, template: Template | None, target: Target | None, now: datetime) -> Issue | Refusal:
-    """`template` and `target`: the request's, as they are now; None where there is none any more."""
+def why_not_now(grant: Grant, now: datetime, *, console: bool) -> Refusal | None:
+    """The rows that both look at; None where it may be."""
     if grant.state is not State.ACTIVE or grant.starts_at is None or grant.ends_at is None:
         return Refusal(f"The grant is {grant.state}.", "Credentials are issued while it is active.")
     if not grant.starts_at <= now < grant.ends_at:
         return Refusal("It is not the grant's time.", f"It is from {grant.starts_at:%Y-%m-%d %H:%M} to {grant.ends_at:%Y-%m-%d %H:%M} UTC.")
+    if console and grant.ends_at - now < SHORTEST_SESSION:
+        return Refusal("AWS opens its console for fifteen minutes at least, and the grant ends before.", "Use its credentials.")
+    return None
+
+
+def why_not_issued(grant: Grant, found: Agreement, target: Target | None) -> Refusal | None:
+    """The rows of whoever serves people; None where the broker is to be asked. `target`: the request's role as it is, or None."""
     falls = why_it_falls(grant, found)
-    if falls is not None:
-        return falls
-    if template is None or target is None or target.ref != grant.request.role_ref:
-        return Refusal("The role or the template is not there any more.", "Ask anew.")
+    if falls is None and (target is None or target.arn != grant.role_arn):
+        return Refusal("The role is another than the one that was approved.", "Ask anew.")
+    return falls
+
+
+def what_is_issued(grant: Grant, template: Template | None, now: datetime, *, console: bool) -> Issue | Refusal:
+    """The broker's column. `template`: the request's, as it is now; None where there is none any more."""
+    refusal = why_not_now(grant, now, console=console)
+    if refusal is not None or grant.ends_at is None:
+        return refusal or Refusal("The grant has no end.", "Ask anew.")
+    arn = parse_role_arn(grant.role_arn)
+    if arn is None or not arn.path.startswith(GRANT_ROLE_PATH) or f"{arn.account_id}/{arn.name}" != grant.request.role_ref:
+        return Refusal("The grant's role is none that can be asked for.", "Ask anew.")
+    if template is None:
+        return Refusal("The template is not there any more.", "Ask anew.")
+    target = Target(arn.account_id, arn.name, arn.path, partition=arn.partition)
     policy = compile_policy(template, grant.request.parameters, target, grant.ends_at)
     if isinstance(policy, Refusal):
         return policy
     if policy.sha256 != grant.policy_sha256:
         return Refusal("What the session could do is not what was approved: the template has changed.", "Ask anew.")
-    return Issue(target.arn, session_name(grant.person, grant.id), policy.text, duration_seconds(now, grant.ends_at), grant.ends_at)
+    return Issue(
+        grant.role_arn,
+        session_name(grant.person, grant.id),
+        policy.text,
+        _tags(grant),
+        None if console else duration_seconds(now, grant.ends_at),
+        grant.ends_at,
+    )
+
+
+def _tags(grant: Grant) -> Mapping[str, str]:
+    ticket = {f"{TAG}ticket": grant.request.ticket.replace("#", ":")} if grant.request.ticket else {}
+    return {f"{TAG}grant": grant.id, f"{TAG}user": handle_of(grant.person), **ticket}

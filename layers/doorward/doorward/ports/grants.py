@@ -1,18 +1,24 @@
 """Grants, kept; the execution that each of them has; and the broker. What becomes of a grant, doorward/grants says."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
 from doorward.decisions.model import Question
 from doorward.grants.grant import Grant
-from doorward.people.model import Caller, Via
+from doorward.grants.issuing import Issue
+from doorward.people.model import Caller, Refusal, Via
 from doorward.ports.ledger import Announcement
 from doorward.values import NamedTuple
 
 ISSUED_WITHIN: Final = 60
 """Seconds from the check of an issue to its use by the broker."""
+LINK_COUNTS: Final = timedelta(minutes=15)
+"""From when AWS's sign-in gives it.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_enable-console-custom-url.html
+"""
 
 
 class Step(StrEnum):
@@ -123,11 +129,21 @@ class Executions(Protocol):
 
 
 class Broker(Protocol):
-    """What it gives is a secret: it goes into the one answer, and nowhere else. Both may raise Unavailable, Misconfigured, Conflict."""
+    """What it gives is a secret: it goes into the one answer, and nowhere else. Both may raise Unavailable, Misconfigured."""
 
-    def credentials(self, issued: Issued) -> "Credentials": ...
+    def credentials(self, issued: Issued) -> "Credentials | Refusal": ...
 
-    def console(self, issued: Issued, destination: str) -> "SignIn": ...
+    def console(self, issued: Issued, destination: str) -> "SignIn | Refusal": ...
+
+
+class GrantSessions(Protocol):
+    """The broker's own way: sessions of grant roles, and into the console with them. Both may raise Unavailable, Misconfigured."""
+
+    def open(self, asked: Issue) -> "Opened | Refusal":
+        """Never without the policy: what STS does not take with it is refused."""
+
+    def console(self, credentials: "Credentials", destination: str) -> str:
+        """The link that opens the console there. AWS lets it count for LINK_COUNTS."""
 
 
 class Credentials(NamedTuple):
@@ -140,6 +156,13 @@ class Credentials(NamedTuple):
 
     def __repr__(self) -> str:
         return "Credentials(…)"
+
+
+class Opened(NamedTuple):
+    """`packed_percent`: as of Issued."""
+
+    credentials: Credentials
+    packed_percent: int | None
 
 
 class SignIn(NamedTuple):
