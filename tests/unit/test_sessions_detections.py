@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from doorward.events.model import SessionEvent
 from doorward.events.records import parse_record
 from doorward.findings.alerts import alert_as_json
-from doorward.organization.installation import REACT_TO_CHANGE, SEND_HEARTBEATS, SWEEP_ACCOUNT
+from doorward.organization.installation import MINT_CREDENTIALS, REACT_TO_CHANGE, SEND_HEARTBEATS, SWEEP_ACCOUNT
 from doorward.organization.model import Account, Organization, Pipeline, TrustedAccount
 from doorward.sessions.detections import CATALOGUE, detect
 from doorward.sessions.model import Hub, Scene, TrustVersion, edge_of, every_role_of
@@ -30,7 +30,9 @@ ACME = Organization(
     break_glass=(f"arn:aws:iam::{PROD}:role/sealed/emergency",),
 )
 
-HERE = Hub(HUB, {"AROAREACTION": REACT_TO_CHANGE, "AROASWEEP": SWEEP_ACCOUNT, "AROAHEARTBEAT": SEND_HEARTBEATS})
+HERE = Hub(
+    HUB, {"AROAREACTION": REACT_TO_CHANGE, "AROASWEEP": SWEEP_ACCOUNT, "AROAHEARTBEAT": SEND_HEARTBEATS, "AROABROKER": MINT_CREDENTIALS}
+)
 
 
 def rows() -> list[Any]:

@@ -11,7 +11,8 @@ from typing import Final
 from doorward.events.model import Actor
 from doorward.findings.alerts import Alert, AlertEvent
 from doorward.findings.model import Severity
-from doorward.iam.arns import parse_role_arn
+from doorward.iam.arns import RoleArn, parse_role_arn
+from doorward.iam.matching import matches_glob
 from doorward.organization.installation import (
     ASSUMED_BY,
     BEAT_SESSIONS,
@@ -20,7 +21,10 @@ from doorward.organization.installation import (
     CONTAIN_ROLE,
     CUT_ROLE,
     FORWARD_ROLE,
+    GRANT_ROLE_PATH,
+    GRANT_SOURCE_IDENTITIES,
     HUB_ROLES,
+    MINT_CREDENTIALS,
     READ_ROLE,
     REGIONS_SESSION,
     REMEDY_ROLE,
@@ -163,12 +167,12 @@ def _break_glass(scene: Scene) -> Found | None:
 _OPENING: Final = ASSUMPTIONS | {"SwitchRole", "RenewRole"}
 _SESSION_NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        READ_ROLE: ("doorward",),
-        **dict.fromkeys((REMEDY_ROLE, CUT_ROLE, CONTAIN_ROLE), ("dw-",)),
-        CANARY_ROLE: (BEAT_SESSIONS, REGIONS_SESSION),
+        READ_ROLE: ("doorward*",),
+        **dict.fromkeys((REMEDY_ROLE, CUT_ROLE, CONTAIN_ROLE), ("dw-*",)),
+        CANARY_ROLE: (f"{BEAT_SESSIONS}*", f"{REGIONS_SESSION}*"),
     }
 )
-"""What the hub calls its sessions, or how their names begin."""
+"""What the hub calls its sessions."""
 _SERVICES: Final = MappingProxyType(
     {
         **dict.fromkeys(HUB_ROLES, frozenset({"lambda.amazonaws.com", "states.amazonaws.com"})),
@@ -180,9 +184,10 @@ _SERVICES: Final = MappingProxyType(
 
 def _own_role(scene: Scene) -> Found | None:
     call = scene.call
-    if not _is_of_doorward(scene) or call.event_name not in _OPENING:
+    role = parse_role_arn(call.role_arn)
+    if role is None or not _is_of_doorward(scene) or call.event_name not in _OPENING:
         return None
-    wrong = _wrong_about_own_role(scene, _role(scene).rpartition("/")[2])
+    wrong = _wrong_about_own_role(scene, role)
     if wrong is None:
         return None
     done = "tried to open" if call.failed else "has opened"
@@ -194,22 +199,28 @@ def _own_role(scene: Scene) -> Found | None:
     )
 
 
-def _wrong_about_own_role(scene: Scene, name: str) -> str | None:
+def _wrong_about_own_role(scene: Scene, role: RoleArn) -> str | None:
     """What is wrong with the call, by what this copy of it can say: docs/detections/doorward-role-used.md has the table."""
     call, hub = scene.call, scene.hub
     if is_service(call.actor):
-        allowed = _SERVICES.get(name, frozenset())
+        allowed = _SERVICES.get(role.name, frozenset())
         return None if call.actor.invoked_by in allowed else f"{call.actor.invoked_by} has no business there"
-    may = ASSUMED_BY.get(name, frozenset())
+    may, names = _who_enters(role)
     if call.provider is not None or call.actor.account_id != hub.account_id or not may:
         return "the caller is not the hub"
     if not _is_one_of(may, call.actor, hub):
         return "the caller is none of the hub's roles that may, as far as this copy of the call tells"
-    expected = _SESSION_NAMES[name]
     session = call.role_session_name
-    if session is not None and not session.startswith(expected):
-        return f"Doorward never calls a session {session!r}"
+    if session is not None and not any(matches_glob(each, session) for each in names):
+        return f"Doorward never calls a session {session!r} there"
     return None
+
+
+def _who_enters(role: RoleArn) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The hub's roles that may, and what they call their sessions. Of what people are granted the broker alone, under the grant's name."""
+    if role.path.startswith(GRANT_ROLE_PATH):
+        return frozenset({MINT_CREDENTIALS}), (GRANT_SOURCE_IDENTITIES,)
+    return ASSUMED_BY.get(role.name, frozenset()), _SESSION_NAMES.get(role.name, ())
 
 
 def _is_one_of(may: frozenset[str], actor: Actor, hub: Hub) -> bool:
