@@ -18,6 +18,7 @@ from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
 from doorward.findings.reported import Reported
 from doorward.grants.grant import Grant
+from doorward.grants.model import Ticket
 from doorward.guard.heartbeats import Pulse, Silence, Spot
 from doorward.guardrails.brakes import Brakes, Stop, hour_of, scopes_of
 from doorward.guardrails.cuts import Cut
@@ -1055,10 +1056,11 @@ class FakePages:
 
 @dataclass
 class FakeDirectory:
-    """Identity Center. `groups` are display names by user id; `fail_next` makes calls go wrong."""
+    """Identity Center. `groups` are display names by user id, `said_of` attributes; `fail_next` makes calls go wrong."""
 
     users: list[User] = field(default_factory=list)
     groups: dict[str, set[str]] = field(default_factory=dict)
+    said_of: dict[str, dict[str, str]] = field(default_factory=dict)
     looked_up: list[str] = field(default_factory=list)
     fail_next: list[DoorwardError] = field(default_factory=list)
 
@@ -1070,6 +1072,9 @@ class FakeDirectory:
         self._called(user_id)
         return next((each.person for each in self.users if each.person.user_id == user_id and each.enabled), None)
 
+    def attributes(self, user_id: str) -> Mapping[str, str] | None:
+        return None if self.user(user_id) is None else dict(self.said_of.get(user_id, {}))
+
     def groups_of(self, user_id: str) -> frozenset[str]:
         self._called(user_id)
         return frozenset(self.groups.get(user_id, ()))
@@ -1078,6 +1083,34 @@ class FakeDirectory:
         self.looked_up.append(with_what)
         if self.fail_next:
             raise self.fail_next.pop(0)
+
+
+@dataclass
+class FakeOnCall:
+    """`rostered` are rosters by user name."""
+
+    rostered: dict[str, set[str]] = field(default_factory=dict)
+    asked: list[tuple[Person, datetime]] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def rosters(self, person: Person, at: datetime) -> frozenset[str]:
+        self.asked.append((person, at))
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        return frozenset(self.rostered.get(person.user_name, ()))
+
+
+@dataclass
+class FakeTickets:
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def ticket(self, ticket_id: str) -> Ticket | None:
+        self.asked.append(ticket_id)
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        return self.tickets.get(ticket_id)
 
 
 @dataclass

@@ -531,7 +531,7 @@ def _check_groups_are_there(organization: _Source, source: _Source) -> None:
 
 
 def _groups_named(source: _Source) -> Iterator[tuple[FieldPath, Any]]:
-    lists: list[FieldPath] = [("revokers",)]
+    lists: list[FieldPath] = [("revokers",), ("auditors",)]
     for part, inner in (
         ("deciders", (("approvers",), ("escalate_to",))),
         ("rules", (("who", "groups"), ("approve", "groups"), ("approve", "escalate_to"))),

@@ -118,7 +118,14 @@ def _list_users(request: Mapping[str, Any]) -> dict[str, Any]:
     if any(each["AttributePath"] != "UserName" for each in filters):
         raise _Refused("ValidationException", "The attribute cannot be searched by.")
     found = [user for user in _users.values() if all(user["UserName"] == each["AttributeValue"] for each in filters)]
-    return _page(found, "Users", request)
+    return _page([_with_extensions(user, request) for user in found], "Users", request)
+
+
+def _with_extensions(user: dict[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+    """An extension is told of where it is asked for."""
+    asked = {name: value for name, value in user.get("Extensions", {}).items() if name in (request.get("Extensions") or ())}
+    plain = {name: value for name, value in user.items() if name != "Extensions"}
+    return {**plain, "Extensions": asked} if asked else plain
 
 
 def _create_group(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,7 +176,7 @@ _OPERATIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] 
     "CreateUser": _create_user,
     "UpdateUser": _update_user,
     "DeleteUser": _delete_user,
-    "DescribeUser": lambda request: _of(_users, request["UserId"], "USER"),
+    "DescribeUser": lambda request: _with_extensions(_of(_users, request["UserId"], "USER"), request),
     "ListUsers": _list_users,
     "CreateGroup": _create_group,
     "DescribeGroup": lambda request: _of(_groups, request["GroupId"], "GROUP"),

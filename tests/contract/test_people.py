@@ -13,13 +13,14 @@ from moto import mock_aws
 from doorward.aws.people import IdentityStoreDirectory
 from doorward.aws.suspensions import SUSPENDED, DynamoSuspensions
 from doorward.errors import Misconfigured, Unavailable
-from doorward.people.model import Person, Suspension, User
+from doorward.people.model import ATTRIBUTES, Person, Suspension, User
 from doorward.ports.people import Directory
 from doorward.ports.suspensions import Suspensions
 from tests.contract.tables import create_table
 from tests.fakes import START, FakeDirectory, FakeSuspensions
 
 STORE = "d-1234567890"
+OF_THE_EXTENSION = ATTRIBUTES[5:]
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
@@ -35,6 +36,8 @@ class Center(Protocol):
     def delete(self, user_id: str) -> None: ...
 
     def join(self, user_id: str, group: str) -> None: ...
+
+    def say_of(self, user_id: str, **attributes: str) -> None: ...
 
 
 class _Fake:
@@ -56,12 +59,16 @@ class _Fake:
     def join(self, user_id: str, group: str) -> None:
         self._fake.groups.setdefault(user_id, set()).add(group)
 
+    def say_of(self, user_id: str, **attributes: str) -> None:
+        self._fake.said_of[user_id] = attributes
+
 
 class _Moto:
     def __init__(self) -> None:
         self._client: Any = boto3.client("identitystore")
         self._off: set[str] = set()
-        # moto knows no status: it is put into its answers where AWS has it.
+        self._said: dict[str, dict[str, Any]] = {}
+        # moto knows no status, and no extension: they are put into its answers where AWS has them.
         for operation in ("ListUsers", "DescribeUser"):
             self._client.meta.events.register(f"after-call.identitystore.{operation}", self._mark)
         self.directory: Directory = IdentityStoreDirectory(lambda: self._client, STORE)
@@ -83,8 +90,14 @@ class _Moto:
         group_id = self._client.create_group(IdentityStoreId=STORE, DisplayName=group)["GroupId"]
         self._client.create_group_membership(IdentityStoreId=STORE, GroupId=group_id, MemberId={"UserId": user_id})
 
+    def say_of(self, user_id: str, **attributes: str) -> None:
+        extension = {name: value for name, value in attributes.items() if name in OF_THE_EXTENSION}
+        spelled = {f"{name[0].upper()}{name[1:]}": value for name, value in attributes.items() if name not in extension}
+        self._said[user_id] = {**spelled, "Extensions": {"aws:identitystore:enterprise": extension}}
+
     def _mark(self, parsed: dict[str, Any], **_: Any) -> None:
         for each in parsed.get("Users", [parsed]):
+            each.update(self._said.get(each.get("UserId", ""), {}))
             if each.get("UserId") in self._off:
                 each["UserStatus"] = "DISABLED"
 
@@ -138,6 +151,19 @@ def test_groups_are_those_that_one_is_in_at_the_moment(center: Center) -> None:
     assert center.directory.groups_of(joe) == {"audit"}
 
 
+def test_attributes_are_those_that_identity_center_says_of_somebody_now(center: Center) -> None:
+    jane, joe = center.add("jane"), center.add("joe")
+    assert center.directory.attributes(jane) == {}
+    every = {name: f"of {name}" for name in ATTRIBUTES}
+    center.say_of(jane, **every)
+    center.say_of(joe, userType="contractor", department="payments")
+    assert center.directory.attributes(jane) == every
+    assert center.directory.attributes(joe) == {"userType": "contractor", "department": "payments"}
+    center.switch_off(jane)
+    center.delete(joe)
+    assert (center.directory.attributes(jane), center.directory.attributes(joe)) == (None, None)
+
+
 def test_more_groups_than_one_page_holds(center: Center) -> None:
     jane = center.add("jane")
     names = {f"g-{number}" for number in range(130)}
@@ -170,7 +196,7 @@ class _Broken:
 @pytest.mark.parametrize(("code", "failure"), [("AccessDeniedException", Misconfigured), ("InternalServerException", Unavailable)])
 def test_what_cannot_be_read_is_never_nobody_and_never_somebody(code: str, failure: type[Exception]) -> None:
     directory = IdentityStoreDirectory(lambda: _Broken(code), STORE)
-    for look in (directory.users_named, directory.user, directory.groups_of):
+    for look in (directory.users_named, directory.user, directory.groups_of, directory.attributes):
         with pytest.raises(failure):
             look("jane")
 
@@ -194,6 +220,42 @@ def test_an_sdk_that_hides_who_is_switched_off_is_refused() -> None:
     client.meta = _Broken._Meta(_Old())
     with pytest.raises(Misconfigured, match="too old"):
         IdentityStoreDirectory(lambda: client, STORE).user("9067-1")
+
+
+@pytest.mark.parametrize(
+    ("extension", "attributes"),
+    [
+        ({"Department": "payments", "costCenter": "7"}, {"department": "payments", "costCenter": "7"}),
+        ({"department": ["payments"], "manager": {"value": "joe"}, "division": ""}, {}),
+        ({"department": "payments", "userType": "employee", "NickName": "J"}, {"department": "payments", "userType": "contractor"}),
+        ("payments", {}),
+        (None, {}),
+    ],
+)
+def test_of_the_extension_only_texts_under_known_names_count(extension: object, attributes: dict[str, str]) -> None:
+    class _Client:
+        meta = _Broken("x").meta
+
+        def describe_user(self, **asked: Any) -> Any:
+            assert asked["Extensions"] == ["aws:identitystore:enterprise"]
+            said = {"UserType": "contractor"} if "userType" in attributes else {}
+            return {"UserId": "9067-1", **said, "Extensions": {"aws:identitystore:enterprise": extension}}
+
+    assert IdentityStoreDirectory(_Client, STORE).attributes("9067-1") == attributes
+
+
+def test_an_sdk_that_knows_no_extension_says_nothing_of_attributes() -> None:
+    client = _Broken("x")
+
+    class _Old:
+        shape_for = client.meta.service_model.shape_for
+
+        def operation_model(self, _: str) -> Any:
+            return type("Operation", (), {"input_shape": type("Shape", (), {"members": {"UserId": None}})})
+
+    client.meta = _Broken._Meta(_Old())
+    with pytest.raises(Misconfigured, match="too old to ask"):
+        IdentityStoreDirectory(lambda: client, STORE).attributes("9067-1")
 
 
 # Suspensions

@@ -1079,6 +1079,13 @@ def test_identity_center_has_users_and_groups_that_doorward_reads(cloud: Stack, 
             return False
         assert [each.person for each in directory.users_named(name)] == [directory.user(user_id)]
         assert directory.users_named(name.upper()) == ()
+        said = [
+            {"AttributePath": "UserType", "AttributeValue": "contractor"},
+            {"AttributePath": "Extensions", "AttributeValue": {"aws:identitystore:enterprise": {"department": "payments"}}},
+        ]
+        center.update_user(IdentityStoreId=identity_store.STORE, UserId=user_id, Operations=said)
+        assert directory.attributes(user_id) == {"userType": "contractor", "department": "payments"}
+        assert "Extensions" not in center.describe_user(IdentityStoreId=identity_store.STORE, UserId=user_id)
         groups = {unique("group") for _ in range(101)}
         for each in groups:
             group_id = center.create_group(IdentityStoreId=identity_store.STORE, DisplayName=each)["GroupId"]

@@ -31,7 +31,7 @@ accounts:
   - {id: "777788889999", name: prod, ou: /workloads/prod, tags: {environment: prod}}
   - {id: "222233334444", name: staging, ou: /workloads/staging, tags: {environment: staging}}
 identity: {store: d-1234567890, region: us-east-1, groups: {payments: {identity_center: true}, payments-leads: {identity_center: true},
-  security: {identity_center: true}, directors: {identity_center: true}}}
+  audit: {identity_center: true}, security: {identity_center: true}, directors: {identity_center: true}}}
 """
 
 
@@ -220,6 +220,8 @@ GOOD = "  - {id: one, who: {groups: [payments]}, match: {ou: /workloads}, templa
         ("ou: /workloads", "ou: /workload", "entitlements.yaml:6: rules[0].match.ou: no account of organization.yaml lies in"),
         ("ou: /workloads", 'accounts: ["111111111111"]', "entitlements.yaml:6: rules[0].match.accounts[0]: 111111111111 is no account"),
         ("rules:", "revokers: [nobody]\nrules:", "entitlements.yaml:5: revokers[0]: nobody is no group"),
+        ("rules:", "auditors: [nobody]\nrules:", "entitlements.yaml:5: auditors[0]: nobody is no group"),
+        ("{groups: [payments]}", "{attributes: {usertype: x}}", "entitlements.yaml:6: rules[0].who.attributes: must be one of userType"),
     ],
 )
 def test_a_fault_is_named_by_line_and_field(tmp_path: Path, old: str, new: str, fault: str) -> None:
@@ -243,6 +245,7 @@ def test_two_rules_of_one_id_are_refused_by_file_and_in_lambda(tmp_path: Path) -
         ("who", {"users": ["jane@acme.example"], "groups": []}),
         ("who", {"groups": []}),
         ("who", {"attributes": {}}),
+        ("who", {"attributes": {"usertype": "contractor"}}),
         ("who", {}),
         ("match", {}),
         ("match", {"accounts": []}),

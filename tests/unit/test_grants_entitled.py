@@ -85,8 +85,8 @@ class TestWhoAndWhat:
             ({"who": {"attributes": {"department": "A"}}}, facts(asker(attributes={"department": "A"})), True),
             ({"who": {"attributes": {"department": "A"}}}, facts(asker(attributes={"department": "B"})), False),
             ({"who": {"attributes": {"department": "A"}}}, facts(asker(attributes={})), False),
-            ({"who": {"attributes": {"a": "1", "b": "2"}}}, facts(asker(attributes={"a": "1"})), False),
-            ({"who": {"attributes": {"a": "1"}}}, facts(asker(attributes=None)), False),
+            ({"who": {"attributes": {"title": "1", "locale": "2"}}}, facts(asker(attributes={"title": "1"})), False),
+            ({"who": {"attributes": {"title": "1"}}}, facts(asker(attributes=None)), False),
             ({"match": {"ou": "/workloads/prod"}}, facts(), True),
             ({"match": {"ou": "/"}}, facts(), True),
             ({"match": {"ou": "/workloads/pro"}}, facts(), False),
@@ -113,8 +113,8 @@ class TestDenies:
             ({"match": {"ou": "/workloads/staging"}}, facts(), False),
             ({"templates": ["read-bucket"]}, facts(), True),
             ({"templates": ["other"]}, facts(), False),
-            ({"who": {"attributes": {"type": "contractor"}}}, facts(asker(attributes={"type": "employee"})), False),
-            ({"who": {"attributes": {"type": "contractor"}}}, facts(asker(attributes=None)), True),
+            ({"who": {"attributes": {"userType": "contractor"}}}, facts(asker(attributes={"userType": "employee"})), False),
+            ({"who": {"attributes": {"userType": "contractor"}}}, facts(asker(attributes=None)), True),
         ],
     )
     def test_a_deny_wins(self, deny: dict[str, Any], known: Facts, denied: bool) -> None:

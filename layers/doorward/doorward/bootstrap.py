@@ -19,11 +19,13 @@ from doorward.errors import Misconfigured
 if TYPE_CHECKING:
     from doorward.aws.announcing import EventBridgeBus
     from doorward.aws.audit import DynamoAudit
+    from doorward.aws.customer_functions import CustomerFunction
     from doorward.aws.inventory import DynamoInventory
     from doorward.aws.members import Members
     from doorward.aws.sessions import DynamoSessions
     from doorward.decisions.model import Question, Ways
     from doorward.events.model import Change
+    from doorward.grants.model import Entitlements
     from doorward.guard.signing_secret import SigningSecret
     from doorward.guardrails.model import Guardrails, Role
     from doorward.organization.model import Contact, Identity, Organization
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from doorward.ports.evidence import Evidence
     from doorward.ports.facts import RolePages
     from doorward.ports.hints import Hints
+    from doorward.ports.on_call import OnCall
     from doorward.ports.organization import OrganizationStore, Refreshes
     from doorward.ports.people import SigningKeys
     from doorward.ports.questions import Questions
@@ -44,11 +47,13 @@ if TYPE_CHECKING:
     from doorward.ports.reporting import Reporter
     from doorward.ports.suspensions import Suspensions
     from doorward.ports.sweeps import Sweeps
+    from doorward.ports.tickets import Tickets
     from doorward.slack.web import SlackWeb
     from doorward.usecases import (
         answer_slack,
         check_installation,
         decide,
+        grant_facts,
         identify_caller,
         link_slack,
         list_findings,
@@ -151,6 +156,64 @@ def admit(context: object) -> "Caller | Refusal":
     from doorward.usecases.serve_api import admit_caller
 
     return admit_caller(context, identify_tools(), DynamoRates(client("dynamodb"), _setting("LEDGER_TABLE"), clock()))
+
+
+def fact_tools() -> "grant_facts.Tools":
+    """What is asked for grants is judged by, with the organization as it is known now."""
+    from doorward.usecases.grant_facts import Tools
+
+    people = identify_tools()
+    return Tools(
+        organization=people.organization,
+        entitlements=entitlements(),
+        directory=people.directory,
+        roles=people.roles,
+        clock=people.clock,
+        on_call=_on_call(),
+        tickets=_tickets(),
+        unknown=_told_unknown,
+    )
+
+
+@cache
+def entitlements() -> "Entitlements":
+    from doorward.grants.parsing import entitlements_from
+
+    return entitlements_from(configuration("entitlements"))
+
+
+@cache
+def _on_call() -> "OnCall | None":
+    from doorward.aws.customer_functions import FunctionOnCall
+
+    function = _customer_function("ON_CALL_FUNCTION")
+    return None if function is None else FunctionOnCall(function)
+
+
+@cache
+def _tickets() -> "Tickets | None":
+    from doorward.aws.customer_functions import FunctionTickets
+
+    function = _customer_function("TICKET_FUNCTION")
+    return None if function is None else FunctionTickets(function)
+
+
+def _customer_function(name: str) -> "CustomerFunction | None":
+    """None where this installation has none."""
+    import boto3
+
+    from doorward.aws.customer_functions import AT_ONCE, CustomerFunction, region_of
+
+    arn = os.environ.get(name, "")
+    if not arn:
+        return None
+    return CustomerFunction(boto3.client("lambda", region_name=region_of(arn, _setting("AWS_REGION")), config=AT_ONCE), arn)
+
+
+def _told_unknown(error: Exception) -> None:
+    from aws_lambda_powertools import Logger
+
+    Logger().warning("A fact could not be looked up", reason=str(error))
 
 
 @cache

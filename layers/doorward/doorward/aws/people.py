@@ -10,10 +10,11 @@ from botocore.exceptions import ClientError
 
 from doorward.aws.errors import code_of, translated
 from doorward.errors import Misconfigured
-from doorward.people.model import Person, User
+from doorward.people.model import ATTRIBUTES, Person, User
 
 _GONE: Final = "ResourceNotFoundException"
 _ENABLED: Final = "ENABLED"
+_ENTERPRISE: Final = "aws:identitystore:enterprise"
 
 
 class IdentityStoreDirectory:
@@ -49,6 +50,23 @@ class IdentityStoreDirectory:
                     return None
                 raise
         return found.person if found.enabled else None
+
+    def attributes(self, user_id: str) -> Mapping[str, str] | None:
+        """What stands in the extension comes only where it is asked for, as a document whose form is not written down.
+
+        https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_DescribeUser.html
+        """
+        identitystore = self._ready()
+        if "Extensions" not in identitystore.meta.service_model.operation_model("DescribeUser").input_shape.members:
+            raise Misconfigured("this runtime's boto3 is too old to ask Identity Center for all attributes: use a later Lambda runtime")
+        with translated("looking a user's attributes up in Identity Center"):
+            try:
+                found = identitystore.describe_user(IdentityStoreId=self._store, UserId=user_id, Extensions=[_ENTERPRISE])
+            except ClientError as error:
+                if code_of(error) == _GONE:
+                    return None
+                raise
+        return _attributes(found) if _user(found).enabled else None
 
     def groups_of(self, user_id: str) -> frozenset[str]:
         identitystore = self._ready()
@@ -94,6 +112,14 @@ def _user(raw: Mapping[str, Any]) -> User:
     addresses = [each["Value"] for each in raw.get("Emails") or () if each.get("Value")]
     person = Person(raw["UserId"], raw.get("UserName") or "", raw.get("DisplayName") or "", next(iter(addresses), None))
     return User(person, enabled=raw.get("UserStatus", _ENABLED) == _ENABLED)
+
+
+def _attributes(raw: Mapping[str, Any]) -> Mapping[str, str]:
+    """Members of the API begin with a capital letter, SCIM's names do not, and of the extension nobody says: either counts."""
+    extension = (raw.get("Extensions") or {}).get(_ENTERPRISE)
+    said = {**(extension if isinstance(extension, Mapping) else {}), **raw}
+    spelled = {f"{name[:1].lower()}{name[1:]}": value for name, value in said.items()}
+    return {name: spelled[name] for name in ATTRIBUTES if isinstance(spelled.get(name), str) and spelled[name]}
 
 
 def _pages(identitystore: Any, operation: str, member: str, **request: Any) -> Iterator[Any]:

@@ -178,9 +178,9 @@ class Deny(NamedTuple):
 
 
 class Entitlements(NamedTuple):
-    """`revokers`: groups whose members may end any grant. `hash` is that of the configuration in force; it stands in every grant.
+    """`revokers`: groups whose members may end any grant, `auditors`: who may see all of them. The order of rules means nothing.
 
-    The order of rules means nothing.
+    `hash` is that of the configuration in force; it stands in every grant.
     """
 
     templates: Mapping[str, Template] = MappingProxyType({})
@@ -188,6 +188,12 @@ class Entitlements(NamedTuple):
     denies: tuple[Deny, ...] = ()
     revokers: frozenset[str] = frozenset()
     hash: str = ""
+    auditors: frozenset[str] = frozenset()
+
+    @property
+    def overseers(self) -> frozenset[str]:
+        """Groups whose members see every grant, whoever asked for it, and what is reported of them."""
+        return self.revokers | self.auditors
 
 
 class Offer(NamedTuple):

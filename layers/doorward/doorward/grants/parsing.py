@@ -16,6 +16,7 @@ from doorward.iam.documents import VERSION_2012, Statement, parse_document
 from doorward.iam.operators import read_operator
 from doorward.organization.model import ON_CALL, Match
 from doorward.organization.parsing import Fields, configuration_hash, some_match_from
+from doorward.people.model import ATTRIBUTES
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _PARAMETER: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -42,7 +43,7 @@ def entitlements_from(data: object) -> Entitlements:
         raise TypeError
     templates = fields.mapping("templates", _template)
     rules = fields.objects("rules", lambda each: _rule(each, templates))
-    revokers = frozenset(fields.texts("revokers"))
+    revokers, auditors = frozenset(fields.texts("revokers")), frozenset(fields.texts("auditors"))
     stated = fields.text("hash", "")
     fields.refuse_others()
     for position, each in enumerate(rules):
@@ -57,6 +58,7 @@ def entitlements_from(data: object) -> Entitlements:
         tuple(each for each in rules if isinstance(each, Deny)),
         revokers,
         actual,
+        auditors,
     )
 
 
@@ -204,6 +206,9 @@ def _who(fields: Fields, *, needed: bool) -> Who:
     fields.refuse_others()
     if needed and who == Who():
         fields.refuse("groups", "or `users` or `attributes` is missing; without any, everybody could ask")
+    for name in who.attributes:
+        if name not in ATTRIBUTES:
+            fields.refuse("attributes", f"{name} is nothing that Identity Center says of users; known are {', '.join(ATTRIBUTES)}")
     for name, value in (("users", who.users), ("groups", who.groups), ("attributes", who.attributes)):
         if name in fields.names and not value:
             fields.refuse(name, "is empty, so that it would cover everybody; leave it out or fill it")

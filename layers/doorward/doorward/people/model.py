@@ -7,6 +7,23 @@ from typing import Final
 from doorward.organization.model import Group
 from doorward.values import NamedTuple
 
+ATTRIBUTES: Final = (
+    "userType",
+    "title",
+    "locale",
+    "preferredLanguage",
+    "timezone",
+    "employeeNumber",
+    "costCenter",
+    "organization",
+    "division",
+    "department",
+)
+"""What Identity Center says of a user, spelled as SCIM does: what people choose for themselves (nick name, photo, web site) is not in it.
+
+The last five are its enterprise extension. https://docs.aws.amazon.com/singlesignon/latest/developerguide/createuser.html
+"""
+
 
 class Via(StrEnum):
     """By which way somebody said something."""

@@ -1,6 +1,6 @@
 """Identity Center's users and groups, as they stand now: whoever decides is looked up each time, and nothing is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from doorward.organization.model import TokenIssuer
@@ -16,6 +16,9 @@ class Directory(Protocol):
 
     def user(self, user_id: str) -> Person | None:
         """None where the user is gone, or switched off."""
+
+    def attributes(self, user_id: str) -> Mapping[str, str] | None:
+        """Those of ATTRIBUTES (people/model.py) that somebody has; None where he is gone, or switched off."""
 
     def groups_of(self, user_id: str) -> frozenset[str]:
         """Display names of the groups that the user is in himself: Identity Center has no groups within groups."""
