@@ -466,13 +466,13 @@ class FakeTokenSeals:
     """Sealed is what names its grant: opened for another, it is refused."""
 
     def seal(self, grant_id: str, token: str) -> bytes:
-        return f"sealed {grant_id} {token[::-1]}".encode()
+        return f"{grant_id} {token.encode().hex()}".encode()
 
     def open(self, token: Token) -> str:
-        _, grant_id, text = token.sealed.decode().split(" ", 2)
+        grant_id, _, sealed = token.sealed.decode().partition(" ")
         if grant_id != token.grant_id:
             raise Misconfigured("opening a task token: InvalidCiphertextException")
-        return text[::-1]
+        return bytes.fromhex(sealed).decode()
 
 
 @dataclass

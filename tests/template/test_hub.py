@@ -607,7 +607,7 @@ def test_a_lock_outlives_the_function_that_took_it(hub: Template) -> None:
 
 def test_every_table_can_be_restored_is_encrypted_and_not_deleted_by_accident(hub: Template) -> None:
     tables = resources_of(hub, "AWS::DynamoDB::Table")
-    assert set(tables) == {"LedgerTable", "BaselinesTable", "SessionsTable", "FactsTable", "AuditTable"}
+    assert set(tables) == {"LedgerTable", "BaselinesTable", "SessionsTable", "FactsTable", "AuditTable", "GrantsTable"}
     for table in tables.values():
         properties = table["Properties"]
         assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from doorward.aws.customer_functions import CustomerFunction
     from doorward.aws.inventory import DynamoInventory
     from doorward.aws.members import Members
+    from doorward.aws.questions import DynamoQuestions
     from doorward.aws.sessions import DynamoSessions
     from doorward.decisions.model import Question, Ways
     from doorward.events.model import Change
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from doorward.ports.cuts import Cuts
     from doorward.ports.evidence import Evidence
     from doorward.ports.facts import RolePages
+    from doorward.ports.grants import Executions, Grants, TokenSeals
     from doorward.ports.hints import Hints
     from doorward.ports.on_call import OnCall
     from doorward.ports.organization import OrganizationStore, Refreshes
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
         check_installation,
         decide,
         grant_facts,
+        grant_standing,
         identify_caller,
         link_slack,
         list_findings,
@@ -173,6 +176,62 @@ def fact_tools() -> "grant_facts.Tools":
         tickets=_tickets(),
         unknown=_told_unknown,
     )
+
+
+def grant_tools() -> "grant_standing.Tools":
+    """For whatever has to do with grants, with the organization as it is known now. People, roles and rosters are looked up each time."""
+    from doorward.usecases.grant_facts import asker_of, facts_of
+    from doorward.usecases.grant_standing import Tools
+
+    known = fact_tools()
+
+    def account_name(account_id: str) -> str | None:
+        account = known.organization.account(account_id)
+        return None if account is None else account.name
+
+    return Tools(
+        grants=grants(),
+        questions=questions(),
+        entitlements=known.entitlements,
+        asker=lambda user_id: asker_of(user_id, known),
+        facts=lambda request, asker: facts_of(request, asker, known),
+        ways=lambda: _ways(known.organization),
+        account_name=account_name,
+        announce=ledger().announce,
+        new_id=new_grant_id,
+        clock=known.clock,
+    )
+
+
+def new_grant_id() -> str:
+    import secrets
+
+    from doorward.grants.names import grant_id_of
+
+    return grant_id_of(clock().now(), secrets.token_bytes(10))
+
+
+@cache
+def grants() -> "Grants":
+    from doorward.aws.grants import DynamoGrants
+
+    return DynamoGrants(client("dynamodb"), _setting("GRANTS_TABLE"), _questions(), ledger(), audit())
+
+
+@cache
+def token_seals() -> "TokenSeals":
+    """For keep_token, which only seals, and wake_grant, which only opens."""
+    from doorward.aws.grants import KmsTokenSeals
+
+    return KmsTokenSeals(client("kms"), _setting("GRANTS_KEY"))
+
+
+@cache
+def executions() -> "Executions":
+    """For wake_grant and reconcile_grants."""
+    from doorward.aws.grants import StepFunctionsExecutions
+
+    return StepFunctionsExecutions(client("stepfunctions"), _setting("GRANT_STATE_MACHINE"))
 
 
 @cache
@@ -359,8 +418,12 @@ def _cuts(partition: str) -> "Cuts":
     return IamCuts(members(partition))
 
 
-@cache
 def questions() -> "Questions":
+    return _questions()
+
+
+@cache
+def _questions() -> "DynamoQuestions":
     from doorward.aws.questions import DynamoQuestions
 
     return DynamoQuestions(client("dynamodb"), _setting("LEDGER_TABLE"), ledger(), audit())

@@ -19,6 +19,7 @@ from doorward.ports.questions import FOLLOWS_QUESTION, due_at
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
     from doorward.aws.audit import DynamoAudit
     from doorward.aws.ledger import DynamoLedger
@@ -68,6 +69,18 @@ class DynamoQuestions:
         }
         self._write(question, did, by, now, announcement, condition)
 
+    def unmoved(self, question: Question) -> "TransactWriteItemTypeDef":
+        """For a transaction of another table's, which is to count only while this is the question's version."""
+        return {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": _key(question.role_ref, question.id),
+                "ConditionExpression": "#version = :now",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": {":now": {"N": str(question.version)}},
+            }
+        }
+
     def _write(  # noqa: PLR0917 - a transition, and all that is kept with it
         self, question: Question, did: str, by: str, now: datetime, announcement: Announcement | None, condition: Mapping[str, Any]
     ) -> None:
@@ -97,7 +110,6 @@ def _item(question: Question, now: datetime) -> dict[str, Any]:
 
 
 def _as_json(question: Question) -> dict[str, Any]:
-    terms = question.terms
     return {
         "id": question.id,
         "about": question.about,
@@ -115,42 +127,18 @@ def _as_json(question: Question) -> dict[str, Any]:
         "version": question.version,
         "reminded_at": _text(question.reminded_at),
         "escalated_at": _text(question.escalated_at),
-        "terms": {
-            "approvers": sorted(terms.approvers),
-            "quorum": terms.quorum,
-            "by_sigv4": terms.by_sigv4,
-            "answer_within": terms.answer_within.total_seconds(),
-            "remind_every": terms.remind_every.total_seconds(),
-            "escalate_after": terms.escalate_after.total_seconds(),
-            "escalate_to": sorted(terms.escalate_to),
-            "also": sorted(
-                [sorted(each.approvers), each.quorum, each.distinct_groups, each.by_sigv4, sorted(each.escalate_to)] for each in terms.also
-            ),
-        },
+        "terms": terms_as_json(question.terms),
     }
 
 
 def _question(kept: Mapping[str, Any]) -> Question:
-    terms = kept["terms"]
     return Question(
         id=kept["id"],
         about=kept["about"],
         role_ref=kept["role_ref"],
         what=kept["what"],
         shown_hash=kept["shown_hash"],
-        terms=Terms(
-            approvers=frozenset(terms["approvers"]),
-            quorum=terms["quorum"],
-            by_sigv4=terms["by_sigv4"],
-            answer_within=timedelta(seconds=terms["answer_within"]),
-            remind_every=timedelta(seconds=terms["remind_every"]),
-            escalate_after=timedelta(seconds=terms["escalate_after"]),
-            escalate_to=frozenset(terms["escalate_to"]),
-            also=frozenset(
-                Consent(frozenset(approvers), quorum, distinct_groups, by_sigv4, frozenset(escalate_to))
-                for approvers, quorum, distinct_groups, by_sigv4, escalate_to in terms["also"]
-            ),
-        ),
+        terms=terms_from(kept["terms"]),
         asked_at=datetime.fromisoformat(kept["asked_at"]),
         asked_by=kept["asked_by"],
         because=kept["because"],
@@ -162,6 +150,37 @@ def _question(kept: Mapping[str, Any]) -> Question:
         version=kept["version"],
         reminded_at=_time(kept["reminded_at"]),
         escalated_at=_time(kept["escalated_at"]),
+    )
+
+
+def terms_as_json(terms: Terms) -> dict[str, Any]:
+    return {
+        "approvers": sorted(terms.approvers),
+        "quorum": terms.quorum,
+        "by_sigv4": terms.by_sigv4,
+        "answer_within": terms.answer_within.total_seconds(),
+        "remind_every": terms.remind_every.total_seconds(),
+        "escalate_after": terms.escalate_after.total_seconds(),
+        "escalate_to": sorted(terms.escalate_to),
+        "also": sorted(
+            [sorted(each.approvers), each.quorum, each.distinct_groups, each.by_sigv4, sorted(each.escalate_to)] for each in terms.also
+        ),
+    }
+
+
+def terms_from(kept: Mapping[str, Any]) -> Terms:
+    return Terms(
+        approvers=frozenset(kept["approvers"]),
+        quorum=kept["quorum"],
+        by_sigv4=kept["by_sigv4"],
+        answer_within=timedelta(seconds=kept["answer_within"]),
+        remind_every=timedelta(seconds=kept["remind_every"]),
+        escalate_after=timedelta(seconds=kept["escalate_after"]),
+        escalate_to=frozenset(kept["escalate_to"]),
+        also=frozenset(
+            Consent(frozenset(approvers), quorum, distinct_groups, by_sigv4, frozenset(escalate_to))
+            for approvers, quorum, distinct_groups, by_sigv4, escalate_to in kept["also"]
+        ),
     )
 
 

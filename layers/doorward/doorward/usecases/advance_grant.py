@@ -1,0 +1,136 @@
+"""What a grant's state machine asks for: look at the grant, do what is due, say how it is and how long there is nothing to do.
+
+| step   | the grant is      | comes of it                                                                                          |
+|--------|-------------------|------------------------------------------------------------------------------------------------------|
+| check  | requested         | what the rules say of it: refused, pending, or approved                                              |
+| decide | pending, asked    | its question ends or people are reminded, where that is due; what was decided is done, if it stands  |
+| begin  | approved          | active, once its start has come, and if it stands                                                    |
+| end    | active, ending    | ending, once its end has come; closed, or revoked where it was early                                 |
+| page   | not over          | people are told, once, that it could not be ended                                                    |
+| any    | anything else     | nothing: how it is, is said                                                                          |
+
+After each of them the question follows the grant (move_grant.py). Whoever calls twice, late, or for nothing, changes nothing: what is done
+goes by what is kept, and is kept on the condition that it still stands.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from math import ceil
+from types import MappingProxyType
+from typing import Final
+
+from doorward.decisions.answering import ended, next_turn, reminded, what_is_missing
+from doorward.decisions.model import Question
+from doorward.errors import Conflict, MalformedInput, Unavailable
+from doorward.grants.grant import Grant, State
+from doorward.grants.lifecycle import Begun, Checked, Decided, Ended, TimePassed
+from doorward.grants.session_policy import SessionPolicy, compile_policy
+from doorward.grants.telling import END_FAILED
+from doorward.people.model import Refusal
+from doorward.ports.ledger import Announcement
+from doorward.usecases.grant_standing import Tools, agreement_now, as_json, question_about, ruling_now
+from doorward.usecases.move_grant import follow_with_question, move_grant, move_question
+from doorward.values import NamedTuple
+
+LONGEST_WAIT: Final = timedelta(days=90)
+"""Ours, and more than there is ever to wait for: longer than any grant that can be asked for."""
+_TRIES: Final = 5
+
+
+class Seen(NamedTuple):
+    """`wait_seconds`: after which there is something to do, unless somebody does something before; at least 1."""
+
+    grant_id: str
+    state: State
+    wait_seconds: int
+
+
+def advance_grant(grant_id: str, step: str, tools: Tools) -> Seen:
+    """The table. Raises MalformedInput where there is no such grant or step, Unavailable."""
+    due = STEPS.get(step)
+    if due is None:
+        raise MalformedInput(f"{step}: no step; known are {', '.join(STEPS)}")
+    for _ in range(_TRIES):
+        grant = tools.grants.grant(grant_id)
+        if grant is None:
+            raise MalformedInput(f"{grant_id}: there is no such grant")
+        try:
+            grant = due(grant, tools)
+            question = follow_with_question(grant, tools)
+        except Conflict:
+            continue
+        return Seen(grant.id, grant.state, _seconds(grant, question, tools.clock.now()))
+    raise Unavailable(f"{grant_id}: too much happens to it at the same time")
+
+
+def check(grant: Grant, tools: Tools) -> Grant:
+    """One that is requested. Raises Conflict, Unavailable."""
+    if grant.state is not State.REQUESTED:
+        return grant
+    ruling, target = ruling_now(grant, tools)
+    policy: SessionPolicy | Refusal
+    if isinstance(ruling, Refusal) or target is None:
+        policy = Refusal("It is not allowed.", "Ask for what is.")
+    else:
+        template = tools.entitlements.templates[grant.request.template]
+        policy = compile_policy(template, grant.request.parameters, target, grant.request.asked_at)
+    grant = _moved(move_grant(grant, Checked(ruling, policy, target), tools), grant)
+    follow_with_question(grant, tools)
+    return grant
+
+
+def _decide(grant: Grant, tools: Tools) -> Grant:
+    if grant.state is not State.PENDING:
+        return grant
+    question, now = question_about(grant, tools), tools.clock.now()
+    if question is not None and question.state.is_open:
+        over = ended(question, now)
+        again = over or reminded(question, now)
+        if again is not None:
+            because = "Nobody has decided in time." if over else f"It still takes {what_is_missing(again)}."
+            question = move_question(again, grant, because, tools)
+    if question is not None and not question.state.is_open:
+        return _moved(move_grant(grant, Decided(agreement_now(grant, tools)[0], now), tools), grant)
+    return _moved(move_grant(grant, TimePassed(now), tools), grant)
+
+
+def _begin(grant: Grant, tools: Tools) -> Grant:
+    now = tools.clock.now()
+    if grant.state is not State.APPROVED or grant.starts_at is None or now < grant.starts_at:
+        return grant
+    return _moved(move_grant(grant, Begun(agreement_now(grant, tools)[0], now), tools), grant)
+
+
+def _end(grant: Grant, tools: Tools) -> Grant:
+    """Its sessions end by themselves: from its end on their own policy denies them everything. So there is nothing else to be done."""
+    grant = _moved(move_grant(grant, TimePassed(tools.clock.now()), tools), grant) if grant.state is State.ACTIVE else grant
+    return _moved(move_grant(grant, Ended(), tools), grant)
+
+
+def _page(grant: Grant, tools: Tools) -> Grant:
+    if not grant.is_over:
+        tools.announce(Announcement(f"{grant.id}-end-failed", END_FAILED, as_json(grant, tools), tools.clock.now()))
+    return grant
+
+
+STEPS: Final[Mapping[str, Callable[[Grant, Tools], Grant]]] = MappingProxyType(
+    {"check": check, "decide": _decide, "begin": _begin, "end": _end, "page": _page}
+)
+
+
+def _moved(found: Grant | Refusal, grant: Grant) -> Grant:
+    """Where what was brought is about something else, it stays as it is."""
+    return grant if isinstance(found, Refusal) else found
+
+
+def _seconds(grant: Grant, question: Question | None, now: datetime) -> int:
+    request = grant.request
+    planned = None if request.starts_at is None else request.starts_at + grant.lasts
+    until: datetime | None = None
+    if grant.state is State.PENDING and question is not None and question.state.is_open:
+        until = min(filter(None, (next_turn(question), planned)))
+    elif grant.state is State.APPROVED:
+        until = grant.starts_at
+    elif grant.state is State.ACTIVE:
+        until = grant.ends_at
+    return 1 if until is None else max(1, ceil(min(until - now, LONGEST_WAIT).total_seconds()))

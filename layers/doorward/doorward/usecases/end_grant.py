@@ -1,0 +1,46 @@
+"""Somebody ends a grant before its time, or takes back what he asked for.
+
+| looked at, from the top                                          | comes of it                                             |
+|------------------------------------------------------------------|---------------------------------------------------------|
+| a machine, or somebody who is gone                               | refused                                                 |
+| there is no such grant, or he has nothing to do with it          | there is none                                           |
+| he did not ask for it, may not decide about it, revokes none     | refused                                                 |
+| it is over, or is being ended                                    | as it is                                                |
+| else                                                             | cancelled or revoked, or ending (grants/lifecycle.py)   |
+
+From then on nothing is issued for it. Sessions that are open end by their own policy, at the grant's end.
+"""
+
+from typing import Final
+
+from doorward.decisions.actions import LONGEST_REASON
+from doorward.errors import Conflict, Unavailable
+from doorward.grants.grant import Grant
+from doorward.grants.lifecycle import EndAsked
+from doorward.people.model import Caller, Refusal
+from doorward.usecases.grant_standing import Tools, groups_to_answer, may_see, person_calling
+from doorward.usecases.move_grant import follow_with_question, move_grant
+
+_TRIES: Final = 5
+
+
+def end_grant(grant_id: str, caller: Caller, reason: str, tools: Tools) -> Grant | Refusal | None:
+    """The table; None: there is none. `reason`: in his words, "" for none. Raises Unavailable."""
+    asker = person_calling(caller, tools)
+    if isinstance(asker, Refusal):
+        return asker
+    if len(reason) > LONGEST_REASON:
+        return Refusal("The reason is too long.", f"Say it in at most {LONGEST_REASON} characters.")
+    for _ in range(_TRIES):
+        grant = tools.grants.grant(grant_id)
+        if grant is None or not may_see(asker, grant, tools):
+            return None
+        event = EndAsked(caller, groups_to_answer(asker), tools.entitlements.revokers, reason.strip())
+        try:
+            found = move_grant(grant, event, tools, f"{asker.person.user_id} {caller.via}")
+            if isinstance(found, Grant):
+                follow_with_question(found, tools)
+        except Conflict:
+            continue
+        return found
+    raise Unavailable(f"{grant_id}: too much happens to it at the same time; try again")

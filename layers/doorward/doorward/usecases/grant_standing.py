@@ -1,0 +1,94 @@
+"""What stands of a grant at this moment: by the rules in force, by whoever asked for it, and by each person who said yes to it.
+
+Nothing of it is kept: it is looked up when a grant is checked, decided, opened, and each time that credentials are issued.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from doorward.decisions.model import Question, Ways
+from doorward.grants.agreement import Agreement
+from doorward.grants.entitled import rule_on
+from doorward.grants.grant import Grant, question_id_of
+from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest, Ruling, Target
+from doorward.grants.telling import grant_as_json
+from doorward.organization.model import ON_CALL
+from doorward.people.model import Caller, Person, Refusal
+from doorward.ports.clock import Clock
+from doorward.ports.grants import Grants
+from doorward.ports.ledger import Announcement
+from doorward.ports.questions import Questions
+
+MACHINES_HAVE_NONE = Refusal("Grants are for people.", "Have a person ask, with credentials or an account of his own.")
+YOU_ARE_GONE = Refusal("You are not (any more) an enabled user of Identity Center.", "Ask whoever administers it.")
+_HE_IS_GONE = Refusal("Whoever asked for it is not (any more) an enabled user of Identity Center.", "Ask whoever administers it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all that has to do with grants works with.
+
+    `asker`: somebody by his id, as he stands now; None where he is gone or switched off. `facts`: what a request of his is judged by.
+    `ways`: by which answers count, and since when. `account_name`: of an account's id, None where nobody described it. `new_id`: a ULID.
+    `announce`: once, where nothing else is kept; False where it was before. All of them may raise Unavailable.
+    """
+
+    grants: Grants
+    questions: Questions
+    entitlements: Entitlements
+    asker: Callable[[str], Asker | None]
+    facts: Callable[[GrantRequest, Asker], Facts]
+    ways: Callable[[], Ways]
+    account_name: Callable[[str], str | None]
+    announce: Callable[[Announcement], bool]
+    new_id: Callable[[], str]
+    clock: Clock
+
+
+def ruling_now(grant: Grant, tools: Tools) -> tuple[Ruling | Refusal, Target | None]:
+    """By the rules in force, and the role as it is; the role is None as well where whoever asked is gone."""
+    asker = tools.asker(grant.person.user_id)
+    if asker is None:
+        return _HE_IS_GONE, None
+    facts = tools.facts(grant.request, asker)
+    return rule_on(tools.entitlements, grant.request, facts), facts.target
+
+
+def agreement_now(grant: Grant, tools: Tools) -> tuple[Agreement, Target | None]:
+    """Whoever said yes is looked up anew, each of them."""
+    ruling, target = ruling_now(grant, tools)
+    question = question_about(grant, tools)
+    found = {} if question is None else {user_id: tools.asker(user_id) for user_id in question.yes}
+    groups = {user_id: groups_to_answer(each) for user_id, each in found.items() if each is not None}
+    return Agreement(ruling, question, groups, tools.ways()), target
+
+
+def question_about(grant: Grant, tools: Tools) -> Question | None:
+    """That people are asked about it as it is shown to them, and no other."""
+    return None if grant.ruling is None else tools.questions.question(grant.request.role_ref, question_id_of(grant))
+
+
+def groups_to_answer(asker: Asker) -> frozenset[str]:
+    """As which somebody answers: his groups, and one for each roster by which he is on call."""
+    return asker.groups | {f"{ON_CALL}{each}" for each in asker.on_call or ()}
+
+
+def person_calling(caller: Caller, tools: Tools) -> Asker | Refusal:
+    """Whoever calls, as he stands now."""
+    if not isinstance(caller.who, Person):
+        return MACHINES_HAVE_NONE
+    return tools.asker(caller.who.user_id) or YOU_ARE_GONE
+
+
+def may_see(asker: Asker, grant: Grant, tools: Tools) -> bool:
+    """Whoever asked for it, may decide about it, or sees all of them."""
+    terms = None if grant.ruling is None else grant.ruling.terms
+    deciding = frozenset[str]() if terms is None else terms.approvers | terms.escalate_to
+    return asker.person.user_id == grant.person.user_id or bool(groups_to_answer(asker) & (deciding | tools.entitlements.overseers))
+
+
+def as_json(grant: Grant, tools: Tools, question: Question | None = None) -> dict[str, Any]:
+    """docs/schemas/doorward.grants.1.json. `question`: None where it is to be read."""
+    account_id = grant.request.role_ref.partition("/")[0]
+    return grant_as_json(grant, tools.account_name(account_id), question or question_about(grant, tools))

@@ -1,0 +1,45 @@
+"""Which grants somebody sees: his own, those that he may decide about or end, and all of them where he oversees them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from doorward.grants.model import Asker
+from doorward.people.model import Caller, Refusal
+from doorward.usecases.grant_standing import Tools, as_json, may_see, person_calling
+
+FORMAT: Final = "doorward.grants-list/1"
+MOST: Final = 25
+"""On a page."""
+
+
+def show_grant(grant_id: str, caller: Caller, tools: Tools) -> dict[str, Any] | Refusal | None:
+    """docs/schemas/doorward.grants.1.json; None where there is none, or it is nothing to him. Raises Unavailable."""
+    asker = person_calling(caller, tools)
+    if isinstance(asker, Refusal):
+        return asker
+    grant = tools.grants.grant(grant_id)
+    return None if grant is None or not may_see(asker, grant, tools) else as_json(grant, tools)
+
+
+def list_grants(caller: Caller, tools: Tools, after: str = "", *, mine: bool = True, standing: bool = True) -> dict[str, Any] | Refusal:
+    """A page, the latest first. `mine`: his own; `standing`: those that are not over and that he sees. `after`: `next` of the page before.
+
+    Raises Unavailable.
+    """
+    asker = person_calling(caller, tools)
+    if isinstance(asker, Refusal):
+        return asker
+    found = _ids(asker, tools, after, mine=mine, standing=standing)
+    grants = [grant for grant in map(tools.grants.grant, found[:MOST]) if grant is not None]
+    return {
+        "format": FORMAT,
+        "grants": [as_json(each, tools) for each in grants],
+        "next": found[MOST - 1] if len(found) > MOST else None,
+    }
+
+
+def _ids(asker: Asker, tools: Tools, after: str, *, mine: bool, standing: bool) -> Sequence[str]:
+    """Enough of them to tell whether there are more."""
+    own = tools.grants.of_person(asker.person.user_id, after, MOST + 1) if mine else ()
+    seen = (each for each in tools.grants.standing() if (not after or each.id < after) and may_see(asker, each, tools)) if standing else ()
+    return sorted({each.id for each in (*own, *seen)}, reverse=True)

@@ -1,0 +1,97 @@
+"""Somebody asks for a grant.
+
+| looked at, from the top                                                            | comes of it                               |
+|------------------------------------------------------------------------------------|-------------------------------------------|
+| a machine asks, or somebody who is gone                                            | refused, and nothing kept                 |
+| a role, a template or a text that cannot be one                                    | …                                         |
+| the rules refuse it (grants/entitled.py), or its policy cannot be made             | …                                         |
+| he has asked so often within an hour                                               | …                                         |
+| else                                                                               | kept as requested, and checked at once    |
+
+Whoever dies in between leaves it as requested: its execution checks it then.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from doorward.errors import Conflict, DoorwardError
+from doorward.events.reading import ROLE_NAME
+from doorward.grants.entitled import rule_on
+from doorward.grants.grant import Grant
+from doorward.grants.model import Asker, GrantRequest
+from doorward.grants.session_policy import compile_policy
+from doorward.people.model import Caller, Refusal
+from doorward.usecases.advance_grant import check
+from doorward.usecases.grant_standing import Tools, person_calling
+from doorward.usecases.move_grant import announced
+from doorward.values import NamedTuple
+
+MOST_AN_HOUR: Final = 20
+"""Ours, for a person: far more than he needs, and few enough that nobody is worn down by questions, or tries until a condition holds."""
+_HOUR: Final = timedelta(hours=1)
+_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""Controls that are no white space, halves of characters, and what turns the direction of writing: people read it before they say yes."""
+
+
+class Wanted(NamedTuple):
+    """What somebody asks for, in his words. `starts_at` is aware; None: as soon as it is approved."""
+
+    role_ref: str
+    template: str
+    parameters: Mapping[str, str] = MappingProxyType({})
+    minutes: int = 0
+    reason: str = ""
+    ticket: str = ""
+    starts_at: datetime | None = None
+
+
+def request_grant(wanted: Wanted, caller: Caller, tools: Tools) -> Grant | Refusal:
+    """The table. Raises Unavailable: nothing is kept then; Conflict where the id is somebody else's grant's."""
+    asker = person_calling(caller, tools)
+    if isinstance(asker, Refusal):
+        return asker
+    request = GrantRequest(asked_at=tools.clock.now(), **wanted._asdict())
+    refusal = _unreadable(request) or _refused(request, asker, tools) or _too_often(asker, tools)
+    if refusal is not None:
+        return refusal
+    grant = Grant(tools.new_id(), asker.person, request)
+    opening = announced(grant, tools)
+    assert opening is not None  # noqa: S101 - that one is requested is told
+    if not tools.grants.create(grant, caller.via, opening):
+        kept = tools.grants.grant(grant.id)
+        if kept is None or kept.person.user_id != asker.person.user_id:
+            raise Conflict(f"{grant.id}: another grant has this id")
+        grant = kept
+    try:
+        return check(grant, tools)
+    except DoorwardError:  # it is kept, and will be checked
+        return tools.grants.grant(grant.id) or grant
+
+
+def _unreadable(request: GrantRequest) -> Refusal | None:
+    account_id, _, name = request.role_ref.partition("/")
+    if re.fullmatch("[0-9]{12}", account_id) is None or ROLE_NAME.fullmatch(name) is None:
+        return Refusal("What was given as role is none.", "Name it by account and name, such as 777788889999/doorward-grant-read.")
+    if _NO_TEXT.search(request.reason) is not None:
+        return Refusal("The reason has characters that nobody can read.", "Say why in plain text.")
+    return None
+
+
+def _refused(request: GrantRequest, asker: Asker, tools: Tools) -> Refusal | None:
+    facts = tools.facts(request, asker)
+    ruling = rule_on(tools.entitlements, request, facts)
+    if isinstance(ruling, Refusal) or facts.target is None:
+        return ruling if isinstance(ruling, Refusal) else Refusal("There is no such role.", "List what you may ask for.")
+    # How long the policy is does not depend on when it ends.
+    policy = compile_policy(tools.entitlements.templates[request.template], request.parameters, facts.target, request.asked_at)
+    return policy if isinstance(policy, Refusal) else None
+
+
+def _too_often(asker: Asker, tools: Tools) -> Refusal | None:
+    last = tools.grants.of_person(asker.person.user_id, "", MOST_AN_HOUR)
+    if len(last) < MOST_AN_HOUR or last[-1].request.asked_at <= tools.clock.now() - _HOUR:
+        return None
+    return Refusal(f"You have asked {MOST_AN_HOUR} times within an hour.", "Use what you have, or ask later.")

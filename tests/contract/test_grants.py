@@ -1,0 +1,297 @@
+"""What every keeper of grants owes, the fake and DynamoDB alike; and what seals tokens and wakes executions."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from unittest.mock import patch
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from doorward.aws.audit import DynamoAudit
+from doorward.aws.grants import DynamoGrants, KmsTokenSeals, StepFunctionsExecutions
+from doorward.aws.ledger import DynamoLedger
+from doorward.aws.questions import DynamoQuestions
+from doorward.errors import Conflict, DoorwardError, Unavailable
+from doorward.grants.grant import Grant, State, question_of
+from doorward.people.model import Caller, Machine, Via
+from doorward.ports.grants import Issued, Kind, Step, Token
+from doorward.ports.ledger import Announcement
+from tests.contract.tables import create_table
+from tests.fakes import FakeClock, FakeExecutions, FakeGrants, FakeQuestions, FakeTokenSeals
+from tests.grants_world import ANN, GRANT_ID, JANE, JOE, START, checked_grant, entitlements, hours, request, rule
+
+type AnyGrants = FakeGrants | DynamoGrants
+type AnyQuestions = FakeQuestions | DynamoQuestions
+
+REQUESTED = Grant(GRANT_ID, JANE, request(starts_at=hours(2), ticket="CHANGE-1", reason="Order 4711 is lost. 🙈"))
+PENDING = checked_grant(
+    entitlements(rule(start_within_hours=4, approve={"groups": ["security", "owners"], "quorum": 2, "distinct_groups": True})),
+    starts_at=hours(2), ticket="CHANGE-1", reason="Order 4711 is lost. 🙈",
+)  # fmt: skip
+TOKEN = Token(GRANT_ID, Step.APPROVE, b"\x00sealed", 2)
+ISSUED = Issued("01JZ1M5T0000000000000FFFFF", GRANT_ID, Kind.CREDENTIALS, hours(1), Caller(JANE, Via.SIGV4), "203.0.113.7")
+
+
+def told(grant: Grant) -> Announcement:
+    return Announcement(f"{grant.id}-{grant.version}", f"Grant{grant.state}", {"x": 1}, START)
+
+
+class Dynamo:
+    def __init__(self, clock: FakeClock) -> None:
+        client = boto3.client("dynamodb")
+        tables = {"ledger": "LedgerTable", "baselines": "BaselinesTable", "audit": "AuditTable", "grants": "GrantsTable"}
+        for name, logical_id in tables.items():
+            create_table(client, name, logical_id)
+        self.client = client
+        self.audit = DynamoAudit(client, "audit")
+        self.ledger = DynamoLedger(client, "ledger", "baselines", clock)
+        self.questions = DynamoQuestions(client, "ledger", self.ledger, self.audit)
+        self.grants = DynamoGrants(client, "grants", self.questions, self.ledger, self.audit)
+
+
+@pytest.fixture
+def dynamo() -> Iterator[Dynamo]:
+    environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    with patch.dict(os.environ, environment), mock_aws():
+        yield Dynamo(FakeClock())
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def both(request: pytest.FixtureRequest) -> tuple[AnyGrants, AnyQuestions]:
+    if request.param == "fake":
+        questions = FakeQuestions()
+        return FakeGrants(questions), questions
+    dynamo: Dynamo = request.getfixturevalue("dynamo")
+    return dynamo.grants, dynamo.questions
+
+
+@pytest.fixture
+def grants(both: tuple[AnyGrants, AnyQuestions]) -> AnyGrants:
+    return both[0]
+
+
+def keep(grants: AnyGrants, *kept: Grant) -> None:
+    """Each as it is, by as many transitions as its version has."""
+    for each in kept:
+        assert grants.create(each._replace(version=1), Via.SIGV4, told(each))
+        for version in range(2, each.version + 1):
+            grants.move(each._replace(version=version), "moved", "doorward", START, None)
+
+
+def test_a_grant_is_kept_once_and_read_back_as_it_was(grants: AnyGrants) -> None:
+    assert grants.grant(GRANT_ID) is None
+    assert grants.create(REQUESTED, Via.SLACK, told(REQUESTED)) is True
+    assert grants.create(REQUESTED._replace(person=JOE), Via.SIGV4, told(REQUESTED)) is False
+    assert grants.grant(GRANT_ID) == REQUESTED
+    assert grants.grant(GRANT_ID[:-1] + "Z") is None
+
+
+@pytest.mark.parametrize("state", State)
+def test_whatever_it_is_it_is_read_back_as_it_was(grants: AnyGrants, state: State) -> None:
+    keep(grants, REQUESTED)
+    as_it_is = PENDING._replace(state=state, starts_at=hours(2), ends_at=hours(3), because="Why.", ended_by="906-joe")
+    grants.move(as_it_is, str(state), "906-joe slack", START, told(as_it_is))
+    assert grants.grant(GRANT_ID) == as_it_is
+    assert [each.id for each in grants.standing()] == ([] if as_it_is.is_over else [GRANT_ID])
+
+
+def test_a_transition_counts_only_over_what_was_read(grants: AnyGrants) -> None:
+    with pytest.raises(Conflict):
+        grants.move(PENDING, "pending", "doorward", START, None)
+    keep(grants, REQUESTED)
+    grants.move(PENDING, "pending", "doorward", START, None)
+    for stale in (PENDING, PENDING._replace(version=4), PENDING._replace(state=State.REFUSED), REQUESTED):
+        with pytest.raises(Conflict):
+            grants.move(stale, "refused", "doorward", START, told(stale))
+    assert grants.grant(GRANT_ID) == PENDING
+
+
+def test_grants_are_found_by_who_asked_and_when_and_while_they_stand(grants: AnyGrants) -> None:
+    ids = [f"01JZ1M5T00000000000000000{number}" for number in range(5)]
+    asked = [START, hours(1), hours(30), hours(24 * 31), hours(24 * 400)]
+    kept = [Grant(each, JANE, request(asked_at=at)) for each, at in zip(ids, asked, strict=True)]
+    kept[1] = kept[1]._replace(person=JOE)
+    kept[2] = kept[2]._replace(state=State.CLOSED, version=2)
+    keep(grants, *kept)
+    assert sorted(each.id for each in grants.standing()) == [ids[0], ids[1], ids[3], ids[4]]
+    assert [each.id for each in grants.of_person(JANE.user_id, "", 2)] == [ids[4], ids[3]]
+    assert [each.id for each in grants.of_person(JANE.user_id, ids[3], 9)] == [ids[2], ids[0]]
+    assert list(grants.of_person(ANN.user_id, "", 9)) == []
+    assert list(grants.asked_between(START, hours(24 * 400))) == kept[:4]
+    assert [each.id for each in grants.asked_between(hours(1), hours(30))] == [ids[1]]
+    assert list(grants.asked_between(hours(2), hours(2))) == []
+
+
+class TestTokens:
+    def test_it_is_kept_while_nothing_has_moved_in_place_of_an_earlier_one(self, both: tuple[AnyGrants, AnyQuestions]) -> None:
+        grants, questions = both
+        keep(grants, PENDING)
+        question = question_of(PENDING, START)
+        questions.ask(question, "doorward")
+        assert grants.token(GRANT_ID) is None
+        grants.keep_token(TOKEN, question)
+        assert grants.token(GRANT_ID) == TOKEN
+        later = TOKEN._replace(sealed=b"another", step=Step.START)
+        grants.keep_token(later, None)
+        assert grants.token(GRANT_ID) == later
+
+    def test_it_is_not_kept_once_the_grant_has_moved(self, grants: AnyGrants) -> None:
+        with pytest.raises(Conflict):
+            grants.keep_token(TOKEN, None)
+        keep(grants, PENDING)
+        for version in (1, 3):
+            with pytest.raises(Conflict):
+                grants.keep_token(TOKEN._replace(version=version), None)
+        assert grants.token(GRANT_ID) is None
+
+    def test_it_is_not_kept_once_the_question_has_moved(self, both: tuple[AnyGrants, AnyQuestions]) -> None:
+        grants, questions = both
+        keep(grants, PENDING)
+        question = question_of(PENDING, START)
+        with pytest.raises(Conflict):
+            grants.keep_token(TOKEN, question)
+        questions.ask(question, "doorward")
+        questions.move(question._replace(version=2), "yes", "906-ann sigv4", START)
+        with pytest.raises(Conflict):
+            grants.keep_token(TOKEN, question)
+        assert grants.token(GRANT_ID) is None
+
+    def test_only_the_one_that_is_kept_is_dropped(self, grants: AnyGrants) -> None:
+        keep(grants, PENDING)
+        grants.drop_token(TOKEN)
+        grants.keep_token(TOKEN, None)
+        grants.drop_token(TOKEN._replace(sealed=b"another"))
+        assert grants.token(GRANT_ID) == TOKEN
+        grants.drop_token(TOKEN)
+        assert grants.token(GRANT_ID) is None
+
+
+class TestIssues:
+    def test_one_is_used_once_soon_and_read_back_with_what_is_known_of_it(self, grants: AnyGrants) -> None:
+        keep(grants, PENDING)
+        grants.keep_issue(ISSUED)
+        now = ISSUED.at + timedelta(seconds=60)
+        used = grants.use_issue(GRANT_ID, ISSUED.id, now)
+        assert used == ISSUED._replace(used_at=now)
+        assert grants.use_issue(GRANT_ID, ISSUED.id, now) is None
+        known = ISSUED._replace(used_at=now, key_hash="cafe", packed_percent=41)
+        grants.complete_issue(known)
+        assert list(grants.issues(GRANT_ID)) == [known]
+
+    @pytest.mark.parametrize("seconds", [-1, 61, 3600])
+    def test_one_that_is_too_old_or_of_the_future_is_of_no_use(self, grants: AnyGrants, seconds: int) -> None:
+        keep(grants, PENDING)
+        grants.keep_issue(ISSUED)
+        assert grants.use_issue(GRANT_ID, ISSUED.id, ISSUED.at + timedelta(seconds=seconds)) is None
+        assert list(grants.issues(GRANT_ID)) == [ISSUED]
+
+    def test_one_that_is_not_there_is_none(self, grants: AnyGrants) -> None:
+        assert grants.use_issue(GRANT_ID, ISSUED.id, ISSUED.at) is None
+        assert list(grants.issues(GRANT_ID)) == []
+
+    def test_several_stand_from_the_oldest_whoever_had_them(self, grants: AnyGrants) -> None:
+        keep(grants, PENDING)
+        other = ISSUED._replace(id="01JZ1M5T0000000000000AAAAA", kind=Kind.CONSOLE, at=hours(1.5), by=Caller(Machine("arn:x"), Via.JWT))
+        for each in (other, ISSUED):
+            grants.keep_issue(each)
+        assert list(grants.issues(GRANT_ID)) == [ISSUED, other]
+
+
+def test_each_transition_has_its_audit_item_and_what_is_told_in_the_same_transaction(dynamo: Dynamo) -> None:
+    keep(dynamo.grants, REQUESTED)
+    dynamo.grants.move(PENDING, "pending", "906-joe slack", START, told(PENDING))
+    stale = PENDING._replace(state=State.REFUSED)
+    with pytest.raises(Conflict):
+        dynamo.grants.move(stale, "refused", "doorward", START, Announcement("stale", "GrantRefused", {}, START))
+    assert dynamo.audit.head(f"grant {GRANT_ID}").version == 2
+    assert dynamo.ledger.pending(f"{GRANT_ID}-1") == told(REQUESTED)
+    assert dynamo.ledger.pending(f"{GRANT_ID}-2") == told(PENDING)
+    assert dynamo.ledger.pending("stale") is None
+    dynamo.grants.keep_issue(ISSUED)
+    assert dynamo.audit.head(f"issue {ISSUED.id}").version == 1
+    items = dynamo.client.scan(TableName="audit")["Items"]
+    assert {(each["by"]["S"], each["via"]["S"]) for each in items if "by" in each} == {("906-jane", "sigv4"), ("906-joe", "slack")}
+
+
+def test_the_audit_head_being_elsewhere_cancels_the_transition(dynamo: Dynamo) -> None:
+    keep(dynamo.grants, REQUESTED)
+    before, refused = dynamo.audit.head(f"grant {GRANT_ID}"), PENDING._replace(state=State.REFUSED, version=3)
+    dynamo.grants.move(PENDING, "pending", "doorward", START, None)
+    with patch.object(dynamo.audit, "head", return_value=before), pytest.raises(Conflict):
+        dynamo.grants.move(refused, "refused", "doorward", START, told(refused))
+    assert dynamo.grants.grant(GRANT_ID) == PENDING
+    assert dynamo.ledger.pending(f"{GRANT_ID}-3") is None
+
+
+@pytest.fixture(params=["fake", "kms"])
+def seals(request: pytest.FixtureRequest) -> FakeTokenSeals | KmsTokenSeals:
+    if request.param == "fake":
+        return FakeTokenSeals()
+    request.getfixturevalue("dynamo")
+    kms = boto3.client("kms")
+    return KmsTokenSeals(kms, kms.create_key()["KeyMetadata"]["KeyId"])
+
+
+@pytest.mark.parametrize("token", ["AAAA", "x y=", "A" * 2048], ids=["short", "blank", "longest"])
+def test_a_token_is_opened_for_its_own_grant_alone(seals: FakeTokenSeals | KmsTokenSeals, token: str) -> None:
+    sealed = Token(GRANT_ID, Step.END, seals.seal(GRANT_ID, token), 3)
+    assert token.encode() not in sealed.sealed
+    assert seals.open(sealed) == token
+    with pytest.raises(DoorwardError):
+        seals.open(sealed._replace(grant_id="01JZ1M5T0000000000000ZZZZZ"))
+
+
+ARN = "arn:aws:states:eu-central-1:111122223333:stateMachine:doorward-grant"
+EXECUTION = f"arn:aws:states:eu-central-1:111122223333:execution:doorward-grant:{GRANT_ID}"
+
+
+def test_an_execution_is_started_once_under_its_grants_id() -> None:
+    states = boto3.client("stepfunctions", region_name="eu-central-1")
+    asked = {"stateMachineArn": ARN, "name": GRANT_ID, "input": json.dumps({"grant_id": GRANT_ID})}
+    with Stubber(states) as stub:
+        stub.add_response("start_execution", {"executionArn": EXECUTION, "startDate": START}, asked)
+        stub.add_client_error("start_execution", "ExecutionAlreadyExists", expected_params=asked)
+        stub.add_client_error("start_execution", "InternalServerError", expected_params=asked)
+        executions = StepFunctionsExecutions(states, ARN)
+        executions.start(GRANT_ID)
+        executions.start(GRANT_ID)
+        with pytest.raises(Unavailable):
+            executions.start(GRANT_ID)
+    fake = FakeExecutions()
+    fake.start(GRANT_ID)
+    fake.start(GRANT_ID)
+    assert fake.started == [GRANT_ID]
+
+
+@pytest.mark.parametrize("code", ["TaskDoesNotExist", "TaskTimedOut", "InvalidToken"])
+def test_with_a_token_with_which_nobody_waits_nobody_is_woken(code: str) -> None:
+    states = boto3.client("stepfunctions", region_name="eu-central-1")
+    asked = {"taskToken": "AAAA", "output": "{}"}
+    with Stubber(states) as stub:
+        stub.add_response("send_task_success", {}, asked)
+        stub.add_client_error("send_task_success", code, expected_params=asked)
+        stub.add_client_error("send_task_success", "KmsThrottlingException", expected_params=asked)
+        executions = StepFunctionsExecutions(states, ARN)
+        assert executions.wake("AAAA") is True
+        assert executions.wake("AAAA") is False
+        with pytest.raises(Unavailable) as failed:
+            executions.wake("AAAA")
+    assert "AAAA" not in str(failed.value)
+    fake = FakeExecutions(waiting={"AAAA"})
+    assert [fake.wake("AAAA"), fake.wake("AAAA")] == [True, False]
+
+
+@pytest.mark.parametrize(("status", "runs"), [("RUNNING", True), ("SUCCEEDED", False), ("FAILED", False), ("ABORTED", False)])
+def test_whether_an_execution_runs_is_known_while_it_is_kept(status: str, runs: bool) -> None:
+    states = boto3.client("stepfunctions", region_name="eu-central-1")
+    with Stubber(states) as stub:
+        found = {"executionArn": EXECUTION, "stateMachineArn": ARN, "status": status, "startDate": START}
+        stub.add_response("describe_execution", found, {"executionArn": EXECUTION})
+        stub.add_client_error("describe_execution", "ExecutionDoesNotExist", expected_params={"executionArn": EXECUTION})
+        executions = StepFunctionsExecutions(states, ARN)
+        assert executions.is_running(GRANT_ID) is runs
+        assert executions.is_running(GRANT_ID) is None

@@ -1,0 +1,628 @@
+"""Each row of the tables of what people and the state machine do with grants. What comes of a grant, test_grants_lifecycle.py has."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from doorward.decisions.model import Answer
+from doorward.decisions.model import State as Decision
+from doorward.errors import Conflict, MalformedInput, Misconfigured, Unavailable
+from doorward.grants.entitled import LONGEST_REASON
+from doorward.grants.grant import Grant, State
+from doorward.grants.model import Asker, Ticket
+from doorward.people.model import Caller, Machine, Refusal, Via
+from doorward.ports.grants import Step
+from doorward.usecases.advance_grant import STEPS, advance_grant
+from doorward.usecases.decide_grant import decide_grant
+from doorward.usecases.end_grant import end_grant
+from doorward.usecases.keep_token import WAITS_WHILE, NothingToWaitFor, keep_token
+from doorward.usecases.list_grants import MOST, list_grants, show_grant
+from doorward.usecases.request_grant import MOST_AN_HOUR, request_grant
+from doorward.usecases.wake_grant import wake_grant
+from tests.granting_world import WANTED, World
+from tests.grants_world import ANN, DENY, EVE, JANE, JOE, ORDERS, RULE, START, entitlements, hours, rule
+
+CI = Caller(Machine("arn:aws:iam::444455556666:role/ci"), Via.SIGV4)
+AUTOMATIC = entitlements(rule(automatic={"always": True}, start_within_hours=4))
+ON_CALL = entitlements(rule(approve={"on_call": ["payments"]}))
+
+
+def nothing_is_kept(world: World) -> bool:
+    return not (world.grants.kept or world.grants.audit or world.grants.announced or world.questions.kept or world.questions.announced)
+
+
+class TestAsking:
+    def test_it_is_kept_and_people_are_asked_at_once(self) -> None:
+        world = World()
+        grant = world.asked()
+        assert (grant.state, grant.version, grant.person) == (State.PENDING, 2, JANE)
+        question = world.question(grant)
+        assert question is not None
+        assert (question.state, question.shown_hash, question.about) == (Decision.OPEN, grant.shown_hash, grant.about)
+        assert world.told() == ["GrantRequested", "DecisionAwaited"]
+        assert world.grants.audit == [(grant.id, 1, "requested", "906-jane sigv4"), (grant.id, 2, "pending", "doorward")]
+
+    def test_where_nobody_has_to_agree_it_is_approved_at_once(self) -> None:
+        world = World(AUTOMATIC)
+        grant = world.asked()
+        assert (grant.state, grant.ends_at) == (State.APPROVED, hours(1))
+        assert world.told() == ["GrantRequested", "GrantApproved"]
+        assert not world.questions.kept
+
+    def test_whoever_is_shown_it_sees_the_whole_grant(self) -> None:
+        world = World()
+        grant = world.asked()
+        (told,) = world.questions.announced.values()
+        assert told.detail["grant"]["grant_id"] == grant.id
+        assert told.detail["grant"]["state"] == "pending"
+        assert told.detail["grant"]["account"] == {"id": "777788889999", "name": "prod"}
+        assert told.detail["because"] == "jane@acme.example asks for it; it takes 1 more of security."
+
+    @pytest.mark.parametrize(
+        ("wanted", "because"),
+        [
+            ({"role_ref": "777788889999/nobody"}, "There is no such role"),
+            ({"role_ref": "777788889999/🙈"}, "What was given as role is none."),
+            ({"role_ref": "prod/orders"}, "What was given as role is none."),
+            ({"role_ref": ""}, "What was given as role is none."),
+            ({"template": "no-such"}, "template"),
+            ({"template": "🙈"}, "template"),
+            ({"reason": "x" * 5000}, "It needs a reason."),
+            ({"reason": " "}, "It needs a reason."),
+            ({"reason": "half of a character: \ud83d"}, "nobody can read"),
+            ({"reason": "approved \u202eyenom"}, "nobody can read"),
+            ({"reason": "a\x00b"}, "nobody can read"),
+            ({"ticket": "🙈"}, "What was given as ticket is none."),
+            ({"ticket": "x" * 5000}, "What was given as ticket is none."),
+            ({"parameters": {"bucket": "🙈"}}, "bucket"),
+            ({"parameters": {"bucket": "acme-*"}}, "bucket"),
+            ({"parameters": {"bucket": "${aws:username}"}}, "bucket"),
+            ({"parameters": {"bucket": "acme-orders", "other": "x"}}, "has no such parameter"),
+            ({"parameters": {}}, "bucket"),
+            ({"minutes": 0}, "0 minutes cannot be had."),
+            ({"minutes": 61}, "61 minutes cannot be had."),
+            ({"minutes": 10**30}, "minutes cannot be had."),
+            ({"starts_at": START - timedelta(seconds=1)}, "It cannot start then."),
+            ({"starts_at": hours(9)}, "It cannot start then."),
+        ],
+    )  # fmt: skip
+    def test_bad_input_is_refused_with_why_and_keeps_nothing(self, wanted: dict[str, Any], because: str) -> None:
+        world = World(entitlements(rule(start_within_hours=4)))
+        found = world.ask(**wanted)
+        assert isinstance(found, Refusal), found
+        assert because in found.because + found.cure
+        assert found.cure
+        assert nothing_is_kept(world)
+
+    def test_a_reason_is_kept_as_it_was_written_pictures_lines_and_all(self) -> None:
+        reason = "Order 4711 is lost. 👩‍💻\r\n\tSee: *CHANGE-1* <@U1> `x`"
+        assert World().asked(reason=reason).request.reason == reason
+
+    def test_a_policy_that_is_too_large_is_refused_and_keeps_nothing(self) -> None:
+        wide = {
+            "risk": "low",
+            "parameters": {"bucket": {"type": "s3-bucket"}},
+            "statements": [{"actions": ["s3:GetObject"], "resources": [f"arn:aws:s3:::<bucket>/{number}/*" for number in range(45)]}],
+        }
+        world = World(entitlements(rule(templates=["wide"]), wide=wide))
+        assert isinstance(World(world.rules).ask(template="wide", parameters={"bucket": "abc"}), Grant)
+        found = world.ask(template="wide", parameters={"bucket": "a" * 63})
+        assert isinstance(found, Refusal)
+        assert "2048" in found.because
+        assert nothing_is_kept(world)
+
+    def test_machines_and_whoever_is_gone_ask_for_nothing(self) -> None:
+        world = World()
+        assert isinstance(request_grant(WANTED, CI, world.tools), Refusal)
+        del world.people[JANE.user_id]
+        assert isinstance(world.ask(), Refusal)
+        assert nothing_is_kept(world)
+
+    def test_what_the_rules_deny_is_refused(self) -> None:
+        world = World(entitlements(RULE, DENY))
+        assert isinstance(world.ask(), Refusal)
+        assert isinstance(World().ask(JOE), Refusal)
+        assert nothing_is_kept(world)
+
+    def test_nobody_asks_more_often_than_twenty_times_an_hour(self) -> None:
+        world = World(AUTOMATIC)
+        for _ in range(MOST_AN_HOUR):
+            assert isinstance(world.ask(), Grant)
+        found = world.ask()
+        assert isinstance(found, Refusal)
+        assert found.because == "You have asked 20 times within an hour."
+        assert len(world.grants.kept) == MOST_AN_HOUR
+        assert isinstance(world.ask(EVE), Grant)
+        world.pass_time(timedelta(hours=1))
+        assert isinstance(world.ask(), Grant)
+
+    def test_the_same_id_is_the_same_grant_and_never_somebody_elses(self) -> None:
+        world = World()
+        tools = world.tools.__replace__(new_id=lambda: "01JZ1M5T0000000000000ABCDE")
+        first = request_grant(WANTED, Caller(JANE, Via.SLACK), tools)
+        assert request_grant(WANTED, Caller(JANE, Via.SLACK), tools) == first
+        with pytest.raises(Conflict):
+            request_grant(WANTED, Caller(EVE, Via.SLACK), tools)
+        assert len(world.grants.kept) == 1
+
+    def test_whoever_dies_after_it_was_kept_leaves_it_to_its_execution(self) -> None:
+        world = World()
+        world.questions.fail_next = [Unavailable("no")]
+        grant = world.asked()
+        assert (grant.state, world.question(grant)) == (State.PENDING, None)
+        assert world.step(grant, "check").state is State.PENDING
+        assert world.question(grant) is not None
+        for error in (Unavailable("no"), Conflict("no"), Misconfigured("no")):
+            world = World()
+            world.grants.move = _raising(error)  # type: ignore[method-assign]
+            grant = world.asked()
+            assert grant.state is State.REQUESTED
+            del world.grants.move
+            assert world.step(grant, "check").state is State.PENDING
+
+    def test_what_was_not_kept_is_not_said_to_be(self) -> None:
+        world = World()
+        world.grants.fail_next = [Unavailable("no")]
+        with pytest.raises(Unavailable):
+            world.ask()
+        assert nothing_is_kept(world)
+
+
+def _raising(error: Exception) -> Any:
+    def move(*_: Any) -> None:
+        raise error
+
+    return move
+
+
+class TestDeciding:
+    def test_a_yes_that_is_enough_opens_it_by_its_execution(self) -> None:
+        world = World()
+        grant = world.asked()
+        assert world.say(grant, JOE, Via.SLACK) == grant
+        assert world.now(grant).state is State.PENDING
+        assert world.step(grant, "decide").state is State.APPROVED
+        assert world.step(grant, "begin").state is State.ACTIVE
+        assert world.told() == ["GrantRequested", "GrantApproved", "GrantStarted", "DecisionAwaited", "DecisionMade"]
+        assert world.questions.audit[-1][2:] == ("yes", "906-joe slack")
+
+    def test_who_said_yes_is_named(self) -> None:
+        world = World(entitlements(rule(approve={"groups": ["security"], "quorum": 2})))
+        grant = world.asked()
+        world.say(grant, JOE)
+        shown = show_grant(grant.id, Caller(JANE, Via.SIGV4), world.tools)
+        assert isinstance(shown, dict)
+        assert (shown["decision"]["yes"], shown["decision"]["missing"]) == (["joe@acme.example"], "1 more of security")
+        world.say(grant, ANN)
+        shown = show_grant(grant.id, Caller(JANE, Via.SIGV4), world.tools)
+        assert isinstance(shown, dict)
+        assert (shown["decision"]["yes"], shown["decision"]["state"]) == (["ann@acme.example", "joe@acme.example"], "approved")
+
+    def test_a_no_needs_a_reason_which_whoever_asked_is_told(self) -> None:
+        world = World()
+        grant = world.asked()
+        for reason in ("", "  ", "x" * (LONGEST_REASON + 1)):
+            assert isinstance(world.say(grant, yes=False, reason=reason), Refusal)
+        assert isinstance(world.say(grant, reason="x" * (LONGEST_REASON + 1)), Refusal)
+        assert isinstance(world.say(grant, yes=False, reason="Use staging."), Grant)
+        assert world.step(grant, "decide").state is State.REFUSED
+        assert world.now(grant).because == "Use staging."
+        assert isinstance(world.say(grant, ANN), Refusal)
+
+    def test_a_yes_needs_none(self) -> None:
+        world = World()
+        grant = world.asked()
+        assert isinstance(world.say(grant, reason=""), Grant)
+        assert world.step(grant, "decide").state is State.APPROVED
+
+    def test_nobody_decides_about_his_own_by_whatever_way_and_in_whatever_group(self) -> None:
+        world = World()
+        world.people[JANE.user_id] = Asker(JANE, frozenset({"payments", "security"}), {}, frozenset())
+        grant = world.asked()
+        for via in Via:
+            found = world.say(grant, JANE, via)
+            assert isinstance(found, Refusal)
+            assert "does not decide it" in found.because
+        renamed = JANE._replace(user_name="JANE@acme.example", display_name="Another")
+        assert isinstance(world.say(grant, renamed, Via.SLACK), Refusal)
+
+    def test_machines_and_whoever_is_gone_or_has_nothing_to_do_with_it_decide_nothing(self) -> None:
+        world = World()
+        grant = world.asked()
+        assert isinstance(decide_grant(grant.id, CI, Answer("grant", yes=True, seen=grant.shown_hash), world.tools), Refusal)
+        assert world.say(grant, EVE) is None
+        assert world.say(grant._replace(id="01JZ1M5T0000000000000ZZZZZ")) is None
+        del world.people[JOE.user_id]
+        assert isinstance(world.say(grant, JOE), Refusal)
+        assert world.question(grant) is not None
+        assert len(world.questions.audit) == 1
+
+    def test_what_was_not_shown_is_not_decided(self) -> None:
+        world = World()
+        grant = world.asked()
+        found = decide_grant(grant.id, Caller(JOE, Via.SIGV4), Answer("grant", yes=True, seen="f" * 64), world.tools)
+        assert isinstance(found, Refusal)
+        assert "not what you were shown" in found.because
+
+    def test_an_approval_that_comes_too_late_is_refused_and_keeps_nothing(self) -> None:
+        world = World()
+        grant = world.asked()
+        world.pass_time(timedelta(hours=8))
+        before = list(world.questions.audit)
+        found = world.say(grant)
+        assert isinstance(found, Refusal)
+        assert "too late" in found.because
+        assert world.questions.audit == before
+
+    def test_each_who_said_yes_is_looked_up_anew_when_enough_have(self) -> None:
+        world = World(entitlements(rule(approve={"groups": ["security"], "quorum": 2})))
+        grant = world.asked()
+        world.say(grant, JOE)
+        del world.people[JOE.user_id]
+        world.say(grant, ANN)
+        question = world.question(grant)
+        assert question is not None
+        assert (question.state, question.yes) == (Decision.OPEN, frozenset({ANN.user_id}))
+        assert world.step(grant, "decide").state is State.PENDING
+
+    def test_whoever_is_on_call_may_answer_while_he_is(self) -> None:
+        world = World(ON_CALL)
+        grant = world.asked()
+        assert isinstance(world.say(grant, JOE), Refusal)
+        world.people[JOE.user_id] = world.people[JOE.user_id]._replace(on_call=frozenset({"payments"}))
+        assert isinstance(world.say(grant, JOE), Grant)
+        assert world.step(grant, "decide").state is State.APPROVED
+        world.people[JOE.user_id] = world.people[JOE.user_id]._replace(on_call=None)
+        assert world.step(grant, "begin").state is State.REFUSED
+
+    def test_all_who_answer_at_once_are_counted(self) -> None:
+        world = World(entitlements(rule(approve={"groups": ["security"], "quorum": 2})))
+        grant = world.asked()
+        world.questions.fail_next = [Conflict("another came first")]
+        assert isinstance(world.say(grant, JOE), Grant)
+        world.questions.fail_next = [Conflict("another came first")] * 9
+        with pytest.raises(Unavailable):
+            world.say(grant, ANN)
+
+    def test_twice_is_once(self) -> None:
+        world = World(entitlements(rule(approve={"groups": ["security"], "quorum": 2})))
+        grant = world.asked()
+        for _ in range(3):
+            assert isinstance(world.say(grant, JOE), Grant)
+        question = world.question(grant)
+        assert question is not None
+        assert (question.state, question.version) == (Decision.OPEN, 2)
+
+
+class TestEnding:
+    @pytest.mark.parametrize("who", [JANE, JOE], ids=["who-asked", "an-approver"])
+    def test_one_that_is_open_is_ended_at_once_and_closed_by_its_execution(self, who: Any) -> None:
+        world = World()
+        grant = world.opened()
+        found = world.end(grant, who, "Done.")
+        assert isinstance(found, Grant)
+        assert (found.state, found.ended_by, found.because) == (State.ENDING, who.user_id, "Done.")
+        assert world.step(grant, "end").state is State.REVOKED
+        assert world.told()[3:5] == ["GrantEnding", "GrantRevoked"]
+
+    def test_before_it_is_open_its_question_goes_with_it(self) -> None:
+        world = World()
+        grant = world.asked()
+        found = world.end(grant)
+        assert isinstance(found, Grant)
+        assert found.state is State.CANCELLED
+        question = world.question(grant)
+        assert question is not None
+        assert question.state is Decision.WITHDRAWN
+        assert world.told()[-1] == "DecisionWithdrawn"
+        assert isinstance(world.say(grant), Refusal)
+
+    def test_whoever_dies_before_the_question_leaves_that_to_its_execution(self) -> None:
+        world = World()
+        grant = world.asked()
+        world.questions.fail_next = [Unavailable("no")]
+        with pytest.raises(Unavailable):
+            world.end(grant)
+        assert world.now(grant).state is State.CANCELLED
+        world.step(grant, "decide")
+        question = world.question(grant)
+        assert question is not None
+        assert question.state is Decision.WITHDRAWN
+
+    def test_nobody_else_ends_it(self) -> None:
+        world = World()
+        grant = world.opened()
+        assert world.end(grant, EVE) is None
+        assert isinstance(end_grant(grant.id, CI, "", world.tools), Refusal)
+        assert isinstance(world.end(grant, JOE, "x" * (LONGEST_REASON + 1)), Refusal)
+        assert world.now(grant).state is State.ACTIVE
+        world.people[ANN.user_id] = Asker(ANN, frozenset({"auditors"}), {}, frozenset())
+        world.rules = world.rules._replace(auditors=frozenset({"auditors"}))
+        assert isinstance(world.end(grant, ANN), Refusal)
+
+    def test_twice_is_once(self) -> None:
+        world = World()
+        grant = world.opened()
+        first = world.end(grant)
+        assert world.end(grant) == first
+        world.step(grant, "end")
+        assert world.end(grant) == world.now(grant)
+
+    def test_of_two_at_once_the_second_ends_what_the_first_left(self) -> None:
+        world = World()
+        grant = world.opened()
+        world.grants.fail_next = [Conflict("another came first")]
+        assert isinstance(world.end(grant), Grant)
+        world = World()
+        grant = world.opened()
+        world.grants.fail_next = [Conflict("another came first")] * 9
+        with pytest.raises(Unavailable):
+            world.end(grant)
+
+
+class TestLooking:
+    def test_it_says_how_long_there_is_nothing_to_do(self) -> None:
+        world = World(entitlements(rule(start_within_hours=4, approve={"groups": ["security"], "escalate_to": ["owners"]})))
+        grant = world.asked(starts_at=hours(2))
+        assert world.step(grant, "check")[1:] == (State.PENDING, 80 * 60)  # reminded after a sixth of eight hours
+        world.say(grant)
+        assert world.step(grant, "decide")[1:] == (State.APPROVED, 2 * 3600)
+        world.pass_time(hours(2) - timedelta(milliseconds=100))
+        assert world.step(grant, "begin")[1:] == (State.APPROVED, 1)
+        world.pass_time(hours(2))
+        assert world.step(grant, "begin")[1:] == (State.ACTIVE, 3600)
+        world.pass_time(hours(3) - timedelta(seconds=1.5))
+        assert world.step(grant, "end")[1:] == (State.ACTIVE, 2)
+        world.pass_time(hours(3))
+        assert world.step(grant, "end")[1:] == (State.CLOSED, 1)
+        assert world.states(grant) == ["requested", "pending", "approved", "active", "ending", "closed"]
+
+    def test_one_that_could_only_be_open_before_nobody_decides_ends_by_then(self) -> None:
+        world = World(entitlements(rule(start_within_hours=4)))
+        grant = world.asked(starts_at=START)
+        assert world.step(grant, "check").wait_seconds == 3600
+        world.pass_time(hours(1))
+        assert world.step(grant, "decide").state is State.EXPIRED
+
+    def test_people_are_reminded_and_then_it_expires(self) -> None:
+        world = World(entitlements(rule(approve={"groups": ["security"], "escalate_to": ["owners"]})))
+        grant = world.asked()
+        for _ in range(3):
+            world.pass_time(timedelta(seconds=world.step(grant, "check").wait_seconds))
+            assert world.step(grant, "decide").state is State.PENDING
+        question = world.question(grant)
+        assert question is not None
+        assert question.escalated_at is not None
+        assert world.told().count("DecisionAwaited") == 4
+        world.pass_time(hours(8))
+        assert world.step(grant, "decide").state is State.EXPIRED
+        assert world.told()[-1] == "DecisionExpired"
+        assert "GrantExpired" in world.told()
+
+    def test_each_step_does_its_own_and_twice_is_once(self) -> None:
+        for name in STEPS:
+            world = World()
+            grant = world.opened()
+            world.pass_time(hours(1))
+            before = world.grants.audit.copy()
+            world.step(grant, name)
+            after = world.grants.audit.copy()
+            assert (after != before) == (name == "end")
+            world.step(grant, name)
+            assert world.grants.audit == after
+
+    def test_what_falls_before_it_begins_is_refused(self) -> None:
+        world = World()
+        grant = world.asked()
+        world.say(grant)
+        del world.people[JANE.user_id]
+        assert world.step(grant, "decide").state is State.REFUSED
+        world = World()
+        grant = world.asked()
+        world.say(grant)
+        world.step(grant, "decide")
+        del world.people[JOE.user_id]
+        assert world.step(grant, "begin").state is State.REFUSED
+        assert "GrantRefused" in world.told()
+
+    def test_of_one_that_does_not_end_people_are_told_once(self) -> None:
+        world = World()
+        grant = world.opened()
+        for _ in range(3):
+            world.step(grant, "page")
+        assert [(each.id, each.detail_type) for each in world.paged.values()] == [(f"{grant.id}-end-failed", "GrantEndFailed")]
+        world.pass_time(hours(1))
+        world.step(grant, "end")
+        world.paged.clear()
+        world.step(grant, "page")
+        assert not world.paged
+
+    def test_what_is_no_grant_or_step_can_never_work(self) -> None:
+        world = World()
+        grant = world.asked()
+        for grant_id, step in ((grant.id, "open"), ("01JZ1M5T0000000000000ZZZZZ", "check")):
+            with pytest.raises(MalformedInput):
+                advance_grant(grant_id, step, world.tools)
+
+    def test_whoever_comes_second_looks_again(self) -> None:
+        world = World()
+        grant = world.asked()
+        world.say(grant)
+        world.grants.fail_next = [Conflict("another came first")]
+        assert world.step(grant, "decide").state is State.APPROVED
+        world.grants.fail_next = [Conflict("another came first")] * 9
+        with pytest.raises(Unavailable):
+            world.step(grant, "begin")
+
+
+class TestWaiting:
+    def keep(self, world: World, grant: Grant, step: str) -> None:
+        keep_token(grant.id, step, "AAAA", world.grants, world.questions, world.seals)
+
+    def test_it_waits_with_a_sealed_token_for_what_may_still_happen(self) -> None:
+        world = World()
+        grant = world.asked()
+        self.keep(world, grant, "approve")
+        token = world.grants.token(grant.id)
+        assert token is not None
+        assert (token.step, token.version, token.sealed) == (Step.APPROVE, 2, world.seals.seal(grant.id, "AAAA"))
+
+    @pytest.mark.parametrize("step", Step)
+    @pytest.mark.parametrize("state", State)
+    def test_there_is_nothing_to_wait_for_in_any_other_state(self, step: Step, state: State) -> None:
+        world = World()
+        grant = world.asked()
+        world.grants.kept[grant.id] = grant._replace(state=state)
+        if WAITS_WHILE[step] is state:
+            self.keep(world, grant, step)
+        else:
+            with pytest.raises(NothingToWaitFor):
+                self.keep(world, grant, step)
+        assert (world.grants.token(grant.id) is None) == (WAITS_WHILE[step] is not state)
+
+    def test_once_people_have_decided_there_is_nothing_to_wait_for(self) -> None:
+        world = World()
+        grant = world.asked()
+        world.say(grant)
+        with pytest.raises(NothingToWaitFor):
+            self.keep(world, grant, "approve")
+        world.questions.kept.clear()
+        with pytest.raises(NothingToWaitFor):
+            self.keep(world, grant, "approve")
+
+    def test_what_happens_between_the_look_and_the_keeping_is_not_waited_for(self) -> None:
+        world = World()
+        grant = world.asked()
+        seal = world.seals.seal
+
+        def while_somebody_answers(grant_id: str, token: str) -> bytes:
+            world.say(grant)
+            return seal(grant_id, token)
+
+        world.seals.seal = while_somebody_answers  # type: ignore[method-assign]
+        with pytest.raises(NothingToWaitFor):
+            self.keep(world, grant, "approve")
+        assert world.grants.token(grant.id) is None
+
+    def test_what_is_no_grant_or_step_can_never_work_and_the_token_is_in_no_error(self) -> None:
+        world = World()
+        grant = world.asked()
+        for grant_id, step in ((grant.id, "open"), ("01JZ1M5T0000000000000ZZZZZ", "approve")):
+            with pytest.raises(MalformedInput) as failed:
+                keep_token(grant_id, step, "AAAA", world.grants, world.questions, world.seals)
+            assert "AAAA" not in str(failed.value)
+
+
+class TestWaking:
+    def wake(self, world: World, grant_id: str) -> None:
+        wake_grant(grant_id, world.grants, world.seals, world.executions)
+
+    def test_the_first_time_an_execution_is_started_and_then_whoever_waits_is_woken(self) -> None:
+        world = World()
+        grant = world.asked()
+        self.wake(world, grant.id)
+        self.wake(world, grant.id)
+        assert world.executions.started == [grant.id]
+        world.executions.waiting.add("AAAA")
+        keep_token(grant.id, "approve", "AAAA", world.grants, world.questions, world.seals)
+        self.wake(world, grant.id)
+        assert world.executions.woken == ["AAAA"]
+        assert world.grants.token(grant.id) is None
+
+    def test_a_token_with_which_nobody_waits_is_forgotten(self) -> None:
+        world = World()
+        grant = world.asked()
+        keep_token(grant.id, "approve", "AAAA", world.grants, world.questions, world.seals)
+        self.wake(world, grant.id)
+        assert world.grants.token(grant.id) is None
+        assert world.executions.woken == []
+
+    def test_whoever_dies_before_he_has_woken_it_tries_again(self) -> None:
+        world = World()
+        grant = world.asked()
+        world.executions.waiting.add("AAAA")
+        keep_token(grant.id, "approve", "AAAA", world.grants, world.questions, world.seals)
+        world.executions.fail_next = [Unavailable("no")]
+        with pytest.raises(Unavailable):
+            self.wake(world, grant.id)
+        self.wake(world, grant.id)
+        assert world.executions.woken == ["AAAA"]
+
+    def test_of_one_that_is_over_or_of_none_nothing_is_started(self) -> None:
+        world = World()
+        grant = world.asked()
+        world.end(grant)
+        self.wake(world, grant.id)
+        self.wake(world, "01JZ1M5T0000000000000ZZZZZ")
+        assert world.executions.started == []
+
+
+class TestSeeing:
+    def ids(self, world: World, who: Any, **asked: Any) -> list[str]:
+        found = list_grants(Caller(who, Via.SIGV4), world.tools, **asked)
+        assert isinstance(found, dict)
+        return [each["grant_id"] for each in found["grants"]]
+
+    def test_his_own_those_that_he_decides_about_and_all_where_he_oversees_them(self) -> None:
+        world = World(entitlements(rule(who={"groups": ["payments"]}, approve={"groups": ["owners"], "escalate_to": ["directors"]})))
+        world.rules = world.rules._replace(auditors=frozenset({"auditors"}), revokers=frozenset({"security"}))
+        for person, group in ((JOE, "owners"), (ANN, "security")):
+            world.people[person.user_id] = Asker(person, frozenset({group}), {}, frozenset())
+        janes, eves = world.asked(), world.asked(person=EVE)
+        over = world.asked()
+        world.end(over)
+        assert self.ids(world, JANE) == [over.id, janes.id]
+        assert self.ids(world, EVE) == [eves.id]
+        assert self.ids(world, JOE) == self.ids(world, ANN) == [eves.id, janes.id]
+        assert self.ids(world, JANE, standing=False) == [over.id, janes.id]
+        assert self.ids(world, JANE, mine=False) == [janes.id]
+        for group in ("auditors", "directors", "payments"):
+            world.people[JOE.user_id] = Asker(JOE, frozenset({group}), {}, frozenset())
+            assert bool(self.ids(world, JOE)) == (group != "payments")
+            assert (show_grant(janes.id, Caller(JOE, Via.SIGV4), world.tools) is None) == (group == "payments")
+        assert show_grant("01JZ1M5T0000000000000ZZZZZ", Caller(ANN, Via.SIGV4), world.tools) is None
+
+    def test_before_it_is_checked_only_his_own_and_whoever_oversees_them(self) -> None:
+        world = World(entitlements(rule(approve={"groups": ["owners"]})))
+        world.people[JOE.user_id] = Asker(JOE, frozenset({"owners"}), {}, frozenset())
+        grant = world.asked()
+        world.grants.kept[grant.id] = grant._replace(state=State.REQUESTED, ruling=None)
+        assert show_grant(grant.id, Caller(JOE, Via.SIGV4), world.tools) is None
+        for who in (JANE, ANN):
+            assert isinstance(show_grant(grant.id, Caller(who, Via.SIGV4), world.tools), dict)
+
+    def test_machines_and_whoever_is_gone_see_nothing(self) -> None:
+        world = World()
+        grant = world.asked()
+        assert isinstance(show_grant(grant.id, CI, world.tools), Refusal)
+        assert isinstance(list_grants(CI, world.tools), Refusal)
+        del world.people[JANE.user_id]
+        assert isinstance(show_grant(grant.id, Caller(JANE, Via.SIGV4), world.tools), Refusal)
+
+    def test_page_by_page_the_latest_first_nothing_twice_and_nothing_left_out(self) -> None:
+        world = World()
+        asked = []
+        for _ in range(2 * MOST + 3):
+            world.pass_time(timedelta(minutes=4))
+            asked.append(world.asked().id)
+        seen, after = [], ""
+        for _ in range(3):
+            page = list_grants(Caller(JANE, Via.SIGV4), world.tools, after)
+            assert isinstance(page, dict)
+            seen += [each["grant_id"] for each in page["grants"]]
+            after = page["next"]
+        assert after is None
+        assert seen == asked[::-1]
+
+
+def test_a_ticket_of_ones_own_making_spares_nobody_and_neither_does_one_that_is_closed_meanwhile() -> None:
+    rules = entitlements(rule(tickets=["CHANGE-<number>"], automatic={"ticket_states": ["In Progress"]}))
+    for opened_by, state, automatic in (("joe", "In Progress", True), ("jane@acme.example", "In Progress", False), ("joe", "Done", False)):
+        world = World(rules, tickets={"CHANGE-1": Ticket("CHANGE-1", state, frozenset({JANE.user_name}), opened_by)})
+        grant = world.asked(ticket="CHANGE-1")
+        assert (grant.state is State.APPROVED) == automatic
+        if automatic:
+            world.tickets["CHANGE-1"] = world.tickets["CHANGE-1"]._replace(state="Done")
+            assert world.step(grant, "begin").state is State.REFUSED
+    assert ORDERS.ref == WANTED.role_ref
