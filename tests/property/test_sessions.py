@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,3 +151,10 @@ def test_a_call_whose_change_comes_later_is_told_then() -> None:
     world.take(opening)
     assert {each.detail["detection"] for each in world.ledger.outbox.values()} == {"external-caller", "opened-door-used"}
     assert all(each.detail["severity"] == "critical" for each in world.ledger.outbox.values())
+
+
+@pytest.mark.parametrize(("role", "kept"), [("doorward-grant-read", False), ("doorward-read", False), ("payments", True)])
+def test_a_trust_policy_with_doorwards_external_id_is_kept_nowhere(role: str, *, kept: bool) -> None:
+    written = change(1, 0, [f"arn:aws:iam::{STAGING}:root"])
+    written["detail"]["requestParameters"]["roleName"] = role
+    assert bool(World().take(written).sessions.trust) is kept

@@ -359,6 +359,9 @@ def test_the_hubs_default_bus_hands_what_touches_doorward_to_the_guard_and_to_th
         (call("iam", "DeleteRole", requestParameters=None, errorMessage="… on resource: role doorward-read because …"), True),
         (call("iam", "DeleteRole", requestParameters={"roleName": "payments"}), False),
         (call("iam", "CreateRole", requestParameters={"roleName": "doorward-read"}), False),
+        (call("iam", "UpdateRole", requestParameters={"roleName": "doorward-grant-read", "maxSessionDuration": 43200}), True),
+        (call("iam", "CreatePolicyVersion", requestParameters={"policyArn": "arn:aws:iam::1:policy/doorward/DoorwardGrantBoundary"}), True),
+        (call("iam", "CreatePolicyVersion", requestParameters={"policyArn": "arn:aws:iam::1:policy/DoorwardGrantBoundary"}), False),
     ],
 )
 def test_a_change_of_one_of_doorwards_own_roles_is_the_guards_business_too(event: dict[str, Any], *, ours: bool) -> None:

@@ -35,6 +35,24 @@ def test_everybody_else_is_denied_and_doorward_goes_on_working() -> None:
     assert len(tried) > 1000
 
 
+def test_nobody_but_the_broker_assumes_a_role_that_people_are_granted_and_nobody_but_deployers_changes_one() -> None:
+    role = f"arn:aws:iam::{PROD}:role/doorward/grants/doorward-grant-read"
+    tried = [each for each in attempts(PROTECTED, PROD) if each.request.resource == role]
+    may = {(each.request.action, str(each.request.context["aws:PrincipalArn"])) for each in tried if not each.is_denied}
+    assert {who for action, who in may if action == "sts:AssumeRole"} == {f"arn:aws:iam::{HUB}:role/doorward/doorward-mint-credentials"}
+    changes = {"iam:UpdateAssumeRolePolicy", "iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary", "iam:UpdateRole"}
+    assert changes <= {each.request.action for each in tried if each.is_denied}
+    assert {who.rpartition("/")[2] for action, who in may if action in changes} == {STACK_SETS.rpartition("/")[2]}
+    whole = policy(PROTECTED)
+    statement = next(each for each in whole["Statement"] if each["Sid"] == "OnlyTheHubEnters")
+    without = [each for each in statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"] if "mint-credentials" not in each]
+    shut = {**statement, "Condition": {"ArnNotEquals": {"aws:PrincipalArn": without}}}
+    rest = [each for each in whole["Statement"] if each is not statement]
+    (fault,) = {each for each in faults({**whole, "Statement": [*rest, shut]}, PROTECTED, PROD) if role in each}
+    assert fault.startswith("sts:AssumeRole")
+    assert fault.endswith("explicitly_denied")
+
+
 @pytest.mark.parametrize("sid", ["OnlyDeployers", "OnlyTheCanaryTagsItself", "OnlyTheHubEnters", "OnlyTheHubWrites", "NobodyLeaves"])
 def test_without_any_one_statement_somebody_gets_through(sid: str) -> None:
     whole = policy(PROTECTED)

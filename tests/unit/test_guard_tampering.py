@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from doorward.events.model import Actor, Cause, Change, GuardEvent, RoleTarget
+from doorward.events.model import Actor, Cause, Change, GuardEvent, PolicyTarget, RoleTarget
 from doorward.events.records import GUARD_EVENTS, parse_envelope
 from doorward.findings.alerts import Alert
 from doorward.findings.model import Severity
@@ -113,6 +113,17 @@ def test_the_canary_that_tags_itself_is_expected_and_nothing_else_on_our_roles_i
     ):
         assert found(change(event, role, by)) is not None, (event, role, by)
     assert found(change("UpdateAssumeRolePolicy", "payments", canary)) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "ours"),
+    [("doorward/DoorwardGrantBoundary", True), ("doorward/DoorwardQuarantine", True), ("team/DoorwardGrantBoundary", False)],
+)
+def test_what_bounds_the_roles_that_people_are_granted_is_not_changed_unseen(policy: str, *, ours: bool) -> None:
+    named = change("CreatePolicyVersion", "any", f"arn:aws:iam::{PROD}:user/jane")
+    alert = found(replace(named, target=PolicyTarget(PROD, f"arn:aws:iam::{PROD}:policy/{policy}")))
+    assert (alert is not None) is ours
+    assert alert is None or alert.severity is Severity.HIGH
 
 
 def test_one_caller_who_does_the_same_again_within_the_hour_is_told_once() -> None:

@@ -56,6 +56,7 @@ ORGANIZATIONS = {
     ),
     "lambda-listed": organization()._replace(services=("lambda.amazonaws.com",)),
     "one-account": Organization(),
+    "hub-known": organization()._replace(hub_account="111122223333"),
 }
 
 
@@ -113,8 +114,9 @@ def role_as(settings: Mapping[str, Any], trust_policy: Any) -> Role:
         policies = (PermissionsPolicy(name, None if text is None else json.dumps(text)) for name, text in read.items())
         limit = settings.get("boundary_document")
         permissions = Permissions(tuple(policies), None if limit is None else json.dumps(limit))
+    path, _, name = settings.get("role", "/door").rpartition("/")
     return role(trust_policy, settings.get("max_session_duration_seconds", 3600))._replace(
-        permissions=permissions, permissions_boundary=settings.get("boundary")
+        name=name, path=f"{path}/", permissions=permissions, permissions_boundary=settings.get("boundary")
     )
 
 

@@ -90,6 +90,7 @@ def record(row: dict[str, Any]) -> dict[str, Any]:
     by, role = row["by"], row.get("role", ROLE)
     event, session = row.get("event", "AssumeRole"), row.get("session", "any")
     request: dict[str, Any] = {"roleArn": role, "roleSessionName": session} | ({"externalId": "x"} if row.get("external_id") else {})
+    request |= {"sourceIdentity": row["source_identity"]} if "source_identity" in row else {}
     response = {"assumedRoleUser": {"assumedRoleId": f"AROAROLE:{session}"}, "audience": by.get("audience"), "subject": by.get("subject")}
     if event == "AssumeRoleWithSAML":
         request["principalArn"] = by["provider"]

@@ -475,10 +475,10 @@ def _external_id() -> "Callable[[], str]":
 
 @cache
 def configured_organization() -> "Organization":
-    """What config/organization.yaml says, alone."""
+    """What config/organization.yaml says, and where this runs, as far as the function is told."""
     from doorward.organization.parsing import organization_from
 
-    return organization_from(configuration("organization"))
+    return organization_from(configuration("organization"))._replace(hub_account=os.environ.get("HUB_ACCOUNT"))
 
 
 @cache

@@ -32,6 +32,7 @@ CURES: Final = {
     "long-session": "Lower the role's MaxSessionDuration to what the work needs.",
     "privileged-outsider": "Let only our own in, or take what makes the role so powerful away from it.",
     "missing-boundary": "Attach the permissions boundary that is asked for: aws iam put-role-permissions-boundary.",
+    "grant-role-drift": "Deploy the stack that made the role again, and find out who changed it.",
     "waiver-expired": "Close the hole, or have a new waiver written with a new reason.",
     "waiver-unused": "Have the waiver taken out.",
 }

@@ -31,7 +31,7 @@ PAGES: Final = {
     "slack-suspended": ("slack-suspended",),
     "slack-linked": ("slack-linked",),
     "role-recreated": ("role-recreated",),
-    "guard-tampered": ("guard-tampered",),
+    "guard-tampered": ("guard-tampered", "grant-role-drift"),
     "silent-account": ("heartbeat-missed", "account-unreadable", "TrustChangeUnread"),
     "starved": ("guard-starved",),
     "account-came-or-went": ("account-joined", "account-left", "account-moved", "account-renamed", "leaving-attempted"),

@@ -22,7 +22,11 @@ from doorward.iam.evaluate import Policies, Request, evaluate
 from doorward.organization.installation import (
     ASSUMED_BY,
     CANARY_ROLE,
+    ENTERING,
     FORWARD_ROLE,
+    GRANT_BOUNDARY,
+    GRANT_READ_ROLE,
+    GRANT_ROLE_PATH,
     HUB_ROLES,
     HUB_WRITERS,
     PREFIX,
@@ -30,6 +34,7 @@ from doorward.organization.installation import (
     READ_ROLE,
     REMEDY_ROLE,
     ROLE_PATH,
+    assumers_of,
 )
 
 LONGEST_POLICY: Final = 5120
@@ -164,7 +169,7 @@ def policy(protected: Protected) -> dict[str, Any]:
     canary = f"{arn}:iam::{_OWN_ACCOUNT}:role{ROLE_PATH}{CANARY_ROLE}"
     # Not each by name, for which there is no room: under this path only the deployers make roles, by the first statement.
     hub = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{PREFIX}*"]
-    entering = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{each}" for each in sorted(set[str]().union(*ASSUMED_BY.values()))]
+    entering = [f"{arn}:iam::{protected.hub_account}:role{ROLE_PATH}{each}" for each in sorted(ENTERING)]
     forwarding = f"{arn}:iam::{_OWN_ACCOUNT}:role{ROLE_PATH}{FORWARD_ROLE}"
     buses_tables_topics_queues = [_of_hub(each, protected, "*") for each in DATA_WRITES]
     # One pattern for what is done with messages, since an SCP is short; of tables, whoever may read goes on.
@@ -236,8 +241,12 @@ def _targets(protected: Protected, account: str) -> Iterator[tuple[str, str]]:
     arn = f"arn:{protected.partition}"
     deployers = (_exact(each).replace(_OWN_ACCOUNT, account) for each in protected.deployers)
     things = {
-        "role": (f"{arn}:iam::{account}:role{ROLE_PATH}{READ_ROLE}", *deployers),
-        "policy": (f"{arn}:iam::{account}:policy{ROLE_PATH}{QUARANTINE_POLICY}",),
+        "role": (
+            f"{arn}:iam::{account}:role{ROLE_PATH}{READ_ROLE}",
+            f"{arn}:iam::{account}:role{GRANT_ROLE_PATH}{GRANT_READ_ROLE}",
+            *deployers,
+        ),
+        "policy": tuple(f"{arn}:iam::{account}:policy{ROLE_PATH}{each}" for each in (QUARANTINE_POLICY, GRANT_BOUNDARY)),
         "rule": (f"{arn}:events:eu-west-1:{account}:rule/{PREFIX}sts",),
         "stack": (f"{arn}:cloudformation:eu-west-1:{account}:stack/{STACK_SET_PREFIX}-member-0a1b/0a1b2c",),
         "trail": protected.trails,
@@ -263,8 +272,10 @@ def _strangers(protected: Protected, account: str) -> Iterator[str]:
 def _doors(protected: Protected, account: str, strangers: Iterable[str]) -> Iterator[Attempt]:
     arn = f"arn:{protected.partition}:iam::"
     canary = f"{arn}{account}:role{ROLE_PATH}{CANARY_ROLE}"
-    for name, may in ASSUMED_BY.items():
-        door = f"{arn}{account}:role{ROLE_PATH}{name}"
+    doors = {f"{ROLE_PATH}{name}": may for name, may in ASSUMED_BY.items()}
+    doors[f"{GRANT_ROLE_PATH}{GRANT_READ_ROLE}"] = assumers_of(GRANT_ROLE_PATH, GRANT_READ_ROLE)
+    for name, may in doors.items():
+        door = f"{arn}{account}:role{name}"
         yield from (_attempt(who, _ASSUME_ROLE, door, account, is_denied=True) for who in strangers)
         ours = (f"{arn}{protected.hub_account}:role{ROLE_PATH}{each}" for each in sorted(may))
         yield from (_attempt(who, _ASSUME_ROLE, door, account, is_denied=False) for who in ours)

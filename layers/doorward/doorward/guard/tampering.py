@@ -18,7 +18,7 @@ on itself is expected. Who only reads a secret changes nothing: guard/signing_se
 import re
 from typing import Final
 
-from doorward.events.model import Actor, Change, GuardEvent, RoleTarget
+from doorward.events.model import Actor, Change, GuardEvent, PolicyTarget, RoleTarget
 from doorward.findings.alerts import Alert, AlertEvent
 from doorward.findings.model import Severity
 from doorward.guard.ours import Ours
@@ -119,7 +119,8 @@ def _touched(event: GuardEvent | Change, ours: Ours) -> tuple[str, ...]:
     """Each thing of ours that the call names, in order, once."""
     if isinstance(event, Change):
         target = event.target
-        return (target.role_name,) if isinstance(target, RoleTarget) and ours.is_ours(target.role_name, event.account_id) else ()
+        named = target.role_name if isinstance(target, RoleTarget) else target.policy_arn if isinstance(target, PolicyTarget) else ""
+        return (named,) if ours.is_ours(named, event.account_id) else ()
     if event.parameters_omitted and not event.names:
         return ("something that the event hides",)
     if event.event_source == _CLOUDTRAIL:

@@ -23,14 +23,14 @@ from typing import Any, Final
 
 from doorward.findings.model import Judgement, Severity
 from doorward.guardrails.model import Guardrails, Role, Waiver, Where
-from doorward.guardrails.rules import LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED, WORLD_ASSUMABLE
+from doorward.guardrails.rules import GRANT_ROLE_DRIFT, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED, WORLD_ASSUMABLE
 from doorward.iam.arns import account_of_principal
 from doorward.iam.documents import Condition, Document, Principal, Statement, parse_document
 
 MOST: Final = 20
 """So many of one role: they are kept with where it stands."""
-_NEVER: Final = frozenset({WAIVER_EXPIRED.id, WAIVER_UNUSED.id, LONG_SESSION.id})
-"""Of a waiver; and what is no matter of who comes in."""
+_NEVER: Final = frozenset({WAIVER_EXPIRED.id, WAIVER_UNUSED.id, LONG_SESSION.id, GRANT_ROLE_DRIFT.id})
+"""Of a waiver; what is no matter of who comes in; and what Doorward's own doors are like."""
 
 
 def waivable(findings: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:

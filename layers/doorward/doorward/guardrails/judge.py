@@ -7,7 +7,8 @@
 4. Every request found is replayed through the concrete evaluator. One that it refuses is a fault of ours: undecided, never a finding
    and never safe.
 5. Requests that a waiver accepts are left out, and the search goes on outside of them.
-6. Where it is known what the role may do, that is held beside who may come in (`permission_rules`).
+6. Where it is known what the role may do, that is held beside who may come in (`permission_rules`). A role that people are granted
+   sessions of is held against what such a role must be (`grant_roles`).
 7. Any finding above info that is not waived: violating. Else anything undecided: undecidable. Else waived or compliant.
 
 What was found out about a text or a statement is remembered, for one organization, one configuration and one account, unless it
@@ -22,8 +23,8 @@ from doorward.findings.model import Finding, Judgement, Severity, StatementRef, 
 from doorward.guardrails import setting as settings
 from doorward.guardrails.model import Guardrails, Role, Waiver
 from doorward.guardrails.plain import is_narrow, shuts_strangers_out
-from doorward.guardrails.protected import cannot_be_edited
-from doorward.guardrails.rules import LONG_SESSION
+from doorward.guardrails.protected import cannot_be_edited, is_grant_role
+from doorward.guardrails.rules import GRANT_ROLE_DRIFT, LONG_SESSION
 from doorward.guardrails.setting import Looked, Setting, content_of, setting_of
 from doorward.guardrails.written import asks_for_time, named
 from doorward.iam.documents import Document, Statement, parse_document
@@ -52,6 +53,11 @@ def judge(role: Role, organization: Organization, guardrails: Guardrails, *, now
         known = _judge(setting, role, waivers, now)
     if role.max_session_duration_seconds > guardrails.longest_session_seconds and guardrails.is_enabled(LONG_SESSION.id):
         known = _with_long_session(known, setting, role)
+    if is_grant_role(role) and guardrails.is_enabled(GRANT_ROLE_DRIFT.id):
+        from doorward.guardrails.grant_roles import grant_role_drift  # here: few roles are
+
+        drift = grant_role_drift(setting, role)
+        known = known if drift is None else _with(known, (drift,))
     if (role.permissions is not None or role.permissions_boundary is not None) and known.verdict is not Verdict.INVALID:
         from doorward.guardrails.permission_rules import broken_by_permissions  # here: often nothing is known of them
 

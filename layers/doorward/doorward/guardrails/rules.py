@@ -83,6 +83,7 @@ PRIVILEGED_OUTSIDER = RuleText(
 MISSING_BOUNDARY = RuleText(
     "missing-boundary", _MEDIUM, "The role lacks the permissions boundary that it must have", "context", of_permissions=True
 )
+GRANT_ROLE_DRIFT = RuleText("grant-role-drift", _HIGH, "A role that people are granted sessions of is not as it must be", "context")
 WAIVER_EXPIRED = RuleText("waiver-expired", _LOW, "A waiver for this role has ended", "context")
 WAIVER_UNUSED = RuleText("waiver-unused", _INFO, "A waiver for this role waives nothing", "context")
 
@@ -117,6 +118,7 @@ ALL_RULES = {
         LONG_SESSION,
         PRIVILEGED_OUTSIDER,
         MISSING_BOUNDARY,
+        GRANT_ROLE_DRIFT,
         WAIVER_EXPIRED,
         WAIVER_UNUSED,
     )

@@ -66,6 +66,8 @@ ASSUMED_BY: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     }
 )
 """By role of a guarded account: the hub's roles that may assume it. EventBridge assumes the forwarding role."""
+ENTERING: Final = frozenset({MINT_CREDENTIALS}).union(*ASSUMED_BY.values())
+"""The hub's roles that enter accounts."""
 HUB_ROLES: Final = frozenset(
     {
         CHECK_INSTALLATION,
@@ -104,3 +106,8 @@ RULES: Final = frozenset({"doorward-changes", "doorward-guard", "doorward-identi
 """In every enabled region of every account."""
 IAM_REGION_RULES: Final = RULES | {"doorward-organization"}
 """In every account's IAM region: a member leaves the organization by a call of its own, and policies may be delegated."""
+
+
+def assumers_of(path: str, name: str) -> frozenset[str]:
+    """The hub's roles that may assume a role under ROLE_PATH, by their names; empty where none may."""
+    return frozenset({MINT_CREDENTIALS}) if path.startswith(GRANT_ROLE_PATH) else ASSUMED_BY.get(name, frozenset())

@@ -220,7 +220,8 @@ class Organization(NamedTuple):
     """`id` is None in one-account mode: then only `accounts` are ours.
 
     `services` may act for whomever; `cognito` are ids of identity pools, `roles_anywhere` ARNs of trust anchors. `break_glass` are ARNs of
-    sealed roles for emergencies: they are never written to, and what they change is asked about.
+    sealed roles for emergencies: they are never written to, and what they change is asked about. `hub_account`: where Doorward runs, which
+    no file says; None where it is not known: any account of ours may be it.
     """
 
     id: str | None = None
@@ -239,6 +240,7 @@ class Organization(NamedTuple):
     break_glass: tuple[str, ...] = ()
     identity: Identity = Identity()
     notifications: Notifications = Notifications()
+    hub_account: str | None = None
 
     def account(self, account_id: str) -> Account | None:
         return next((each for each in self.accounts if each.id == account_id), None)

@@ -14,7 +14,6 @@ from doorward.findings.model import Severity
 from doorward.iam.arns import RoleArn, parse_role_arn
 from doorward.iam.matching import matches_glob
 from doorward.organization.installation import (
-    ASSUMED_BY,
     BEAT_SESSIONS,
     CANARY_ROLE,
     CONTAIN_FUNCTION_ROLE,
@@ -24,11 +23,11 @@ from doorward.organization.installation import (
     GRANT_ROLE_PATH,
     GRANT_SOURCE_IDENTITIES,
     HUB_ROLES,
-    MINT_CREDENTIALS,
     READ_ROLE,
     REGIONS_SESSION,
     REMEDY_ROLE,
     ROLE_PATH,
+    assumers_of,
 )
 from doorward.organization.model import Organization
 from doorward.sessions.model import ASSUMPTIONS, Hub, Scene, is_service, principal_of
@@ -211,16 +210,19 @@ def _wrong_about_own_role(scene: Scene, role: RoleArn) -> str | None:
     if not _is_one_of(may, call.actor, hub):
         return "the caller is none of the hub's roles that may, as far as this copy of the call tells"
     session = call.role_session_name
-    if session is not None and not any(matches_glob(each, session) for each in names):
+    if session is None:
+        return None
+    if not any(matches_glob(each, session) for each in names):
         return f"Doorward never calls a session {session!r} there"
+    if role.path.startswith(GRANT_ROLE_PATH) and call.source_identity != session:
+        return f"the session {session!r} has the source identity {call.source_identity!r}"
     return None
 
 
 def _who_enters(role: RoleArn) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The hub's roles that may, and what they call their sessions. Of what people are granted the broker alone, under the grant's name."""
-    if role.path.startswith(GRANT_ROLE_PATH):
-        return frozenset({MINT_CREDENTIALS}), (GRANT_SOURCE_IDENTITIES,)
-    return ASSUMED_BY.get(role.name, frozenset()), _SESSION_NAMES.get(role.name, ())
+    """The hub's roles that may, and what they call their sessions. What people are granted is opened under the grant's name."""
+    names = (GRANT_SOURCE_IDENTITIES,) if role.path.startswith(GRANT_ROLE_PATH) else _SESSION_NAMES.get(role.name, ())
+    return assumers_of(role.path, role.name), names
 
 
 def _is_one_of(may: frozenset[str], actor: Actor, hub: Hub) -> bool:

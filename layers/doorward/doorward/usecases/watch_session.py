@@ -14,7 +14,7 @@ from doorward.events.hints import parse_message
 from doorward.events.model import Cause, Change, RoleTarget, SessionEvent, Skipped
 from doorward.findings.alerts import Alert
 from doorward.guard.heartbeats import beat_of
-from doorward.organization.installation import OWN_ROLES
+from doorward.organization.installation import GRANT_ROLE_PREFIX, OWN_ROLES
 from doorward.organization.model import Organization
 from doorward.ports.beats import Beats
 from doorward.ports.clock import Clock
@@ -68,7 +68,7 @@ def _watch_call(event: SessionEvent, tools: Tools) -> tuple[str, str]:
 
 def _watch_change(change: Change, tools: Tools) -> tuple[str, str]:
     name = change.target.role_name if isinstance(change.target, RoleTarget) else None
-    if name in OWN_ROLES:
+    if name is not None and (name in OWN_ROLES or name.startswith(GRANT_ROLE_PREFIX)):
         return "skipped", "Doorward's own role: its trust policy holds Doorward's external ID, and is kept nowhere."
     ref = every_role_of(change.account_id) if name is None else f"{change.account_id}/{name}"
     is_first = change.event_name in _MAKES_ROLES

@@ -1,0 +1,106 @@
+"""`grant-role-drift`: what a role under /doorward/grants/ must be like, whoever made it.
+
+| what                                                     | must be                                                                  |
+|----------------------------------------------------------|--------------------------------------------------------------------------|
+| its name                                                 | begins with `doorward-grant-`                                            |
+| MaxSessionDuration                                       | an hour                                                                  |
+| its permissions boundary, where it is known              | /doorward/DoorwardGrantBoundary, of its own account                      |
+| each Allow that opens a session: its principals          | the hub account, and nobody else                                         |
+| … `aws:PrincipalArn`                                     | the broker, to the letter                                                |
+| … `aws:PrincipalOrgID`, where there is an organization   | that one                                                                 |
+| … `sts:ExternalId`                                       | one, whichever: which is the right one, STS finds out                    |
+| … `sts:SourceIdentity`                                   | like a grant's: anything, `=`, and 26 characters                         |
+
+More conditions only narrow it. Where no Allow opens a session, nobody comes in.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from doorward.errors import MalformedInput
+from doorward.findings.model import Finding, StatementRef
+from doorward.guardrails.model import Role
+from doorward.guardrails.rules import GRANT_ROLE_DRIFT
+from doorward.guardrails.setting import Setting
+from doorward.iam.arns import account_of_principal, role_arn
+from doorward.iam.documents import Statement, parse_document
+from doorward.iam.names import ASSUME_ROLE, EXTERNAL_ID, WITH_SAML, WITH_WEB_IDENTITY
+from doorward.iam.search import matches_action
+from doorward.iam.wording import statement_in_words
+from doorward.organization.installation import (
+    GRANT_BOUNDARY,
+    GRANT_ROLE_PREFIX,
+    GRANT_SESSION_SECONDS,
+    GRANT_SOURCE_IDENTITIES,
+    MINT_CREDENTIALS,
+    ROLE_PATH,
+)
+
+_OPENING: Final = (ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY)
+_SAME: Final = frozenset({"arnequals", "arnlike", "stringequals", "stringlike"})
+"""Of a value without wildcards these say one thing. Any other form of them (`IfExists`, `ForAllValues:`) admits whoever has no such key."""
+_OF_A_GRANT: Final = GRANT_SOURCE_IDENTITIES.lstrip("?*")
+
+
+def grant_role_drift(setting: Setting, role: Role) -> Finding | None:
+    """One finding with all that is wrong; None: the role is as it must be."""
+    wrong = [*_of_the_role(setting, role), *_of_the_trust(setting, role)]
+    if not wrong:
+        return None
+    rule, cure = GRANT_ROLE_DRIFT, "deploy the stack that made it again, and find out who changed it"
+    because = f"People are granted sessions of this role, and {'; '.join(wrong)}: {cure}."
+    return Finding(rule.id, rule.kind, setting.severity_of(rule.id), rule.title, StatementRef(0, None), None, because)
+
+
+def _of_the_role(setting: Setting, role: Role) -> Iterator[str]:
+    if not role.name.startswith(GRANT_ROLE_PREFIX):
+        yield f"its name does not begin with {GRANT_ROLE_PREFIX}, by which Doorward is told of changes to it"
+    if role.max_session_duration_seconds > GRANT_SESSION_SECONDS:
+        yield f"its sessions may last {role.max_session_duration_seconds} seconds, longer than {GRANT_SESSION_SECONDS}"
+    boundary = f"arn:{setting.ground.partition}:iam::{role.account_id}:policy{ROLE_PATH}{GRANT_BOUNDARY}"
+    if role.permissions_boundary not in {None, boundary}:
+        yield f"its permissions boundary is not {GRANT_BOUNDARY}"
+
+
+def _of_the_trust(setting: Setting, role: Role) -> Iterator[str]:
+    try:
+        document = parse_document(role.trust_policy)
+    except MalformedInput:
+        return  # which is told anyway
+    for each in document.statements:
+        if each.effect == "Allow" and any(matches_action(each, call) for call in _OPENING):
+            wrong = [*_of_an_opening(setting, each)]
+            if wrong:
+                yield f"{statement_in_words(each.position, each.sid)} {' and '.join(wrong)}"
+
+
+def _of_an_opening(setting: Setting, statement: Statement) -> Iterator[str]:
+    organization = setting.organization
+    hubs = setting.ground.ours if organization.hub_account is None else {organization.hub_account}
+    if not any(_is_for_the_broker(statement, each, setting.ground.partition) for each in hubs):
+        yield "lets in others than the hub's broker"
+    if organization.id is not None and not _asks(statement, "aws:principalorgid", _SAME, lambda value: value == organization.id):
+        yield "does not ask for the own organization"
+    if not _asks(statement, EXTERNAL_ID, frozenset({"stringequals"}), lambda value: bool(value) and "$" not in value):
+        yield "asks for no external ID"
+    if not _asks(statement, "sts:sourceidentity", frozenset({"stringlike"}), _is_of_a_grant):
+        yield "asks for no source identity of a grant"
+
+
+def _is_for_the_broker(statement: Statement, hub: str, partition: str) -> bool:
+    broker = role_arn(hub, MINT_CREDENTIALS, ROLE_PATH, partition)
+    principals = statement.principals or ()
+    is_of_hub = bool(principals) and all(each.type == "AWS" and account_of_principal(each.value) == hub for each in principals)
+    return is_of_hub and _asks(statement, "aws:principalarn", _SAME, lambda value: value == broker)
+
+
+def _is_of_a_grant(pattern: str) -> bool:
+    return pattern.endswith(_OF_A_GRANT) and pattern != _OF_A_GRANT and "$" not in pattern
+
+
+def _asks(statement: Statement, key: str, operators: frozenset[str], is_right: Callable[[str], bool]) -> bool:
+    """Whether a condition lets only right values through. Each condition must hold, so one is enough."""
+    return any(
+        each.key.lower() == key and each.operator.lower() in operators and bool(each.values) and all(map(is_right, each.values))
+        for each in statement.conditions
+    )
