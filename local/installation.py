@@ -205,6 +205,7 @@ def install(stack: Stack, slack: SlackSink, progress: Callable[[str], None] = la
             "GuardTopicArn": GUARD_TOPIC,
             "AuditorPrincipalArn": AUDITORS,
             "ContainAuthors": "true",
+            "FederationUrl": stack.federation_url,
         }
     )
     kept = stack.client("secretsmanager", HUB.id).get_secret_value(SecretId=outputs["ExternalIdSecretArn"])

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from doorward.aws.ledger import LEASE
-from doorward.organization.installation import ASSUMED_BY
+from doorward.organization.installation import ASSUMED_BY, MINT_CREDENTIALS
 from doorward.ports.organization import REFRESH
 from tests.template.conftest import REPOSITORY, TEMPLATES, as_list, events_of, parsed, resources_of, source, statements_of
 
@@ -47,8 +47,19 @@ PERMISSIONS = {
         "dynamodb:UpdateItem": {"LedgerTable"},
         "dynamodb:DeleteItem": {"LedgerTable"},
         "sqs:SendMessage": {"HintQueue"},
+        "lambda:InvokeFunction": {"MintCredentialsFunction"},
         "logs:CreateLogStream": {"ServeApiLogs"},
         "logs:PutLogEvents": {"ServeApiLogs"},
+    },
+    "MintCredentialsRole": {
+        "sts:AssumeRole": {"grants/*"},
+        "sts:SetSourceIdentity": {"grants/*"},
+        "sts:TagSession": {"grants/*"},
+        "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
+        "dynamodb:GetItem": {"GrantsTable"},
+        "dynamodb:UpdateItem": {"GrantsTable"},
+        "logs:CreateLogStream": {"MintCredentialsLogs"},
+        "logs:PutLogEvents": {"MintCredentialsLogs"},
     },
     "ReceiveSlackRole": {
         "dynamodb:PutItem": {"LedgerTable"},
@@ -285,7 +296,7 @@ def test_whoever_enters_other_accounts_is_known_to_whoever_watches_sessions(hub_
     """By name and unique id: else Doorward's own sessions are told of as somebody else's."""
     setting = hub_source["Resources"]["WatchSessionFunction"]["Properties"]["Environment"]["Variables"]["ENTERING_ROLES"]
     known = {each["Fn::Sub"].partition("=")[0] for each in setting["Fn::Join"][1]}
-    assert known == frozenset().union(*ASSUMED_BY.values())
+    assert known == frozenset({MINT_CREDENTIALS}).union(*ASSUMED_BY.values())
 
 
 def test_nobody_but_the_function_that_checks_signatures_reads_slacks_signing_secret(hub: Template) -> None:
@@ -370,7 +381,8 @@ def _named(resource: Any) -> str:
         return EVERYTHING
     text = json.dumps(resource).replace(json.dumps(EXTERNAL_ID_SECRET), '{"Ref": "ExternalIdSecret"}')
     by_name = (
-        r"stack/\$\{(AWS::StackName)\}|(?:role/doorward/|stateMachine:|execution:|sns:\$\{AWS::Region\}:\$\{AWS::AccountId\}:)([a-z-]+\*?)"
+        r"stack/\$\{(AWS::StackName)\}|"
+        r"(?:role/doorward/|stateMachine:|execution:|sns:\$\{AWS::Region\}:\$\{AWS::AccountId\}:)(grants/\*|[a-z-]+\*?)"
     )
     found = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)\.Arn\}|' + by_name, text)
     names: list[str] = [name for groups in found for name in groups if name]

@@ -39,12 +39,13 @@ if TYPE_CHECKING:
     from doorward.ports.cuts import Cuts
     from doorward.ports.evidence import Evidence
     from doorward.ports.facts import RolePages
-    from doorward.ports.grants import Executions, Grants, TokenSeals
+    from doorward.ports.grants import Broker, Executions, Grants, TokenSeals
     from doorward.ports.hints import Hints
     from doorward.ports.on_call import OnCall
     from doorward.ports.organization import OrganizationStore, Refreshes
     from doorward.ports.people import SigningKeys
     from doorward.ports.questions import Questions
+    from doorward.ports.rates import Rates
     from doorward.ports.repeats import Repeats
     from doorward.ports.reporting import Reporter
     from doorward.ports.suspensions import Suspensions
@@ -58,8 +59,10 @@ if TYPE_CHECKING:
         grant_facts,
         grant_standing,
         identify_caller,
+        issue_credentials,
         link_slack,
         list_findings,
+        mint_credentials,
         notify_people,
         receive_slack,
         refresh_organization,
@@ -155,10 +158,54 @@ def identify_tools() -> "identify_caller.Tools":
 
 def admit(context: object) -> "Caller | Refusal":
     """For serve_api: who calls. Raises TooOften, Unavailable, Misconfigured."""
-    from doorward.aws.rates import DynamoRates
     from doorward.usecases.serve_api import admit_caller
 
-    return admit_caller(context, identify_tools(), DynamoRates(client("dynamodb"), _setting("LEDGER_TABLE"), clock()))
+    return admit_caller(context, identify_tools(), _rates())
+
+
+@cache
+def _rates() -> "Rates":
+    from doorward.aws.rates import DynamoRates
+
+    return DynamoRates(client("dynamodb"), _setting("LEDGER_TABLE"), clock())
+
+
+def issue_tools() -> "issue_credentials.Tools":
+    """For serve_api. What stands of a grant is looked up each time."""
+    from doorward.usecases.grant_standing import agreement_now
+    from doorward.usecases.issue_credentials import Tools
+
+    granting = grant_tools()
+    return Tools(
+        grants=granting.grants,
+        broker=_broker(),
+        rates=_rates(),
+        found=lambda grant: agreement_now(grant, granting),
+        new_id=granting.new_id,
+        clock=granting.clock,
+    )
+
+
+@cache
+def _broker() -> "Broker":
+    import boto3
+
+    from doorward.aws.broker import ASKED_ONCE, LambdaBroker
+
+    return LambdaBroker(boto3.client("lambda", config=ASKED_ONCE), _setting("BROKER"))
+
+
+@cache
+def mint_tools() -> "mint_credentials.Tools":
+    """For mint_credentials."""
+    import boto3
+
+    from doorward.aws.broker import IN_TIME, StsGrantSessions
+    from doorward.aws.sign_in import SignInEndpoint
+    from doorward.usecases.mint_credentials import Tools
+
+    sessions = StsGrantSessions(boto3.client("sts", config=IN_TIME), _external_id(), SignInEndpoint(_setting("FEDERATION_URL")))
+    return Tools(grants(), sessions, entitlements(), clock())
 
 
 def fact_tools() -> "grant_facts.Tools":
