@@ -28,11 +28,13 @@ from doorward.notices.gathered import Kept as Notified
 from doorward.notices.gathered import Why
 from doorward.notices.telling import Group, Place
 from doorward.organization.facts import OrganizationFacts
+from doorward.organization.installation import GRANT_ROLE_PATH
 from doorward.people.model import Person, SlackUser, Suspension, User, Via, id_of
 from doorward.ports.announcing import Message
 from doorward.ports.audit import LastRoot
 from doorward.ports.evidence import Told
 from doorward.ports.facts import Page, Partial
+from doorward.ports.grant_roles import KnownRoles
 from doorward.ports.grants import ISSUED_WITHIN, Issued, Token
 from doorward.ports.ledger import ENDS_WAIVERS, PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
 from doorward.ports.notices import Card
@@ -1083,6 +1085,40 @@ class FakeDirectory:
         self.looked_up.append(with_what)
         if self.fail_next:
             raise self.fail_next.pop(0)
+
+
+@dataclass
+class FakeGrantRoles:
+    kept: dict[str, KnownRoles] = field(default_factory=dict)
+    fail_next: list[DoorwardError] = field(default_factory=list)
+
+    def known(self) -> Iterable[KnownRoles]:
+        self._fail()
+        return list(self.kept.values())
+
+    def keep(self, known: KnownRoles) -> None:
+        self._fail()
+        self.kept.pop(known.account_id, None)
+        if known.roles:
+            self.kept[known.account_id] = known
+
+    def _fail(self) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+
+
+@dataclass
+class FakeGrantRolesOfAccounts:
+    """`unreadable`: why an account's cannot be read."""
+
+    roles: dict[str, Role] = field(default_factory=dict)
+    unreadable: dict[str, DoorwardError] = field(default_factory=dict)
+
+    def read(self, account_ids: Sequence[str]) -> Mapping[str, Sequence[Role] | DoorwardError]:
+        return {each: self.unreadable.get(each) or self._of(each) for each in account_ids}
+
+    def _of(self, account_id: str) -> Sequence[Role]:
+        return tuple(each for each in self.roles.values() if each.account_id == account_id and each.path.startswith(GRANT_ROLE_PATH))
 
 
 @dataclass

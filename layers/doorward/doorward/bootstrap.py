@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from doorward.ports.cuts import Cuts
     from doorward.ports.evidence import Evidence
     from doorward.ports.facts import RolePages
+    from doorward.ports.grant_roles import GrantRoles
     from doorward.ports.grants import Broker, Executions, Grants, TokenSeals
     from doorward.ports.hints import Hints
     from doorward.ports.on_call import OnCall
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         identify_caller,
         issue_credentials,
         link_slack,
+        list_entitlements,
         list_findings,
         mint_credentials,
         notify_people,
@@ -248,6 +250,20 @@ def grant_tools() -> "grant_standing.Tools":
         new_id=new_grant_id,
         clock=known.clock,
     )
+
+
+def offer_tools() -> "list_entitlements.Tools":
+    """For serve_api and answer_slack: what somebody may ask for."""
+    from doorward.usecases.list_entitlements import Tools
+
+    return Tools(fact_tools(), grant_roles())
+
+
+@cache
+def grant_roles() -> "GrantRoles":
+    from doorward.aws.grant_roles import DynamoGrantRoles
+
+    return DynamoGrantRoles(client("dynamodb"), _setting("FACTS_TABLE"))
 
 
 def new_grant_id() -> str:

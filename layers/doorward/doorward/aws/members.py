@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
@@ -24,6 +25,8 @@ _SESSION_SECONDS = 900
 _EXPIRY_MARGIN = timedelta(seconds=60)
 # IAM's rates are low and not raisable; whoever calls waits rather than fails.
 PATIENT = Config(retries={"mode": "adaptive", "max_attempts": 6}, connect_timeout=3, read_timeout=10)
+# boto3 makes clients in one thread at a time.
+_MAKING = Lock()
 # For the sweep: what IAM refuses is left to reactions, not asked for again at once.
 ONE_TRY = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
 
@@ -87,5 +90,5 @@ class Members:
 
 def _client(service: str, session: _Session, account_id: str, region: str | None, config: Config) -> Any:
     make: Any = boto3.client
-    with translated(f"preparing to call {service} in account {account_id}"):
+    with translated(f"preparing to call {service} in account {account_id}"), _MAKING:
         return make(service, region_name=region, config=config, **session.credentials)

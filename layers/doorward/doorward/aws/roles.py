@@ -39,7 +39,7 @@ class StsRoles:
         iam = self._reader(account_id)
         with translated(f"reading role {account_id}/{role_name}"):
             try:
-                return _role(account_id, iam.get_role(RoleName=role_name)["Role"], has_boundary=True)
+                return as_role(account_id, iam.get_role(RoleName=role_name)["Role"], has_boundary=True)
             except ClientError as error:
                 if code_of(error) == "NoSuchEntity":
                     return None
@@ -50,7 +50,7 @@ class StsRoles:
         with translated(f"listing the roles of account {account_id}"):
             for page in iam.get_paginator("list_roles").paginate():
                 for each in page["Roles"]:
-                    yield _role(account_id, each, has_boundary=False)
+                    yield as_role(account_id, each, has_boundary=False)
 
     def permissions_of(self, role: Role) -> Permissions:
         """Two calls, and one or two for each policy.
@@ -135,7 +135,7 @@ class StsRoles:
         return iam
 
 
-def _role(account_id: str, raw: Mapping[str, Any], *, has_boundary: bool) -> Role:
+def as_role(account_id: str, raw: Mapping[str, Any], *, has_boundary: bool) -> Role:
     """`has_boundary`: whether this answer would tell of a permissions boundary."""
     boundary = (raw.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", "" if has_boundary else None)
     arn = parse_arn(raw["Arn"])

@@ -1,0 +1,83 @@
+"""What somebody may ask for, by the rules in force and the groups that he is in at this moment.
+
+Which roles there are was read within minutes (reconcile_grants.py), since nobody waits until hundreds of accounts are asked. So a role may
+be missing, or be offered that is gone: what is asked for is judged by what stands then (request_grant.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+from typing import Any, Final
+
+from doorward.grants.entitled import offer
+from doorward.grants.model import Asker, Entitlements, Facts, Offer, Target
+from doorward.organization.model import Account
+from doorward.people.model import Refusal
+from doorward.ports.grant_roles import GrantRoles
+from doorward.usecases import grant_facts
+
+FORMAT: Final = "doorward.entitlements/1"
+MOST: Final = 500
+"""Offers on a page; those of one role stand on one page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    facts: grant_facts.Tools
+    roles: GrantRoles
+
+
+def list_entitlements(user_id: str, tools: Tools, after: str = "") -> dict[str, Any] | None:
+    """A page, by role and template. `after`: the role ref that the last page ended with, "" for the first.
+
+    None where he is gone, or switched off. Raises Unavailable, Misconfigured.
+    """
+    asker = grant_facts.asker_off_call(user_id, tools.facts)
+    if asker is None:
+        return None
+    page: list[dict[str, Any]] = []
+    for _, of_role in groupby(_offers(asker, after, tools), key=lambda each: each["role"]):
+        if len(page) >= MOST:
+            return {"format": FORMAT, "offers": page, "next": page[-1]["role"]}
+        page += of_role
+    return {"format": FORMAT, "offers": page, "next": None}
+
+
+def _offers(asker: Asker, after: str, tools: Tools) -> Iterator[dict[str, Any]]:
+    """As JSON, in order."""
+    rules = _that_may_be_his(tools.facts.entitlements, asker)
+    templates = sorted({name for each in rules.allows for name in each.templates})
+    for target in sorted((role for each in tools.roles.known() for role in each.roles), key=lambda each: each.ref):
+        account = tools.facts.organization.account(target.account_id)
+        if account is None or target.ref <= after:
+            continue
+        for name in templates:
+            found = offer(rules, name, Facts(asker, target, account))
+            if not isinstance(found, Refusal):
+                yield _as_json(found, name, target, account, rules)
+
+
+def _that_may_be_his(rules: Entitlements, asker: Asker) -> Entitlements:
+    """Those that are not about others alone: what he is offered is the same by them, and there may be hundreds of rules and roles."""
+    return rules._replace(
+        allows=tuple(each for each in rules.allows if each.who.covers(asker) is not False),
+        denies=tuple(each for each in rules.denies if each.who.covers(asker) is not False),
+    )
+
+
+def _as_json(found: Offer, template_name: str, target: Target, account: Account, rules: Entitlements) -> dict[str, Any]:
+    template = rules.templates[template_name]
+    may_be_automatic = all(each.automatic is not None for each in rules.allows if each.id in found.rules)
+    return {
+        "role": target.ref,
+        "account": {"id": account.id, "name": account.name},
+        "template": template_name,
+        "risk": str(template.risk),
+        "parameters": {name: {"type": each.type, "like": list(each.like)} for name, each in sorted(template.parameters.items())},
+        "minutes": found.longest // timedelta(minutes=1),
+        "start_within_hours": found.start_within // timedelta(hours=1),
+        "tickets": [list(each) for each in found.tickets],
+        "approvers": sorted(found.terms.approvers),
+        "automatic": "maybe" if may_be_automatic else "never",
+    }
