@@ -549,11 +549,21 @@ class TestWaking:
         self.wake(world, grant.id)
         assert world.executions.woken == ["AAAA"]
 
-    def test_of_one_that_is_over_or_of_none_nothing_is_started(self) -> None:
+    def test_one_that_was_over_before_it_had_an_execution_gets_one_for_its_question(self) -> None:
         world = World()
         grant = world.asked()
-        world.end(grant)
+        world.questions.fail_next = [Unavailable("no")]
+        with pytest.raises(Unavailable):
+            world.end(grant)
         self.wake(world, grant.id)
+        assert world.executions.started == [grant.id]
+        world.step(grant, "check")
+        question = world.question(grant)
+        assert question is not None
+        assert question.state is Decision.WITHDRAWN
+
+    def test_of_no_grant_nothing_is_started(self) -> None:
+        world = World()
         self.wake(world, "01JZ1M5T0000000000000ZZZZZ")
         assert world.executions.started == []
 

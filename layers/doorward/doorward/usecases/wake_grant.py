@@ -1,15 +1,27 @@
 """Something has happened to a grant, or is due: its execution is to look.
 
-| its token      | the grant is | comes of it                                                             |
-|----------------|--------------|-------------------------------------------------------------------------|
-| is kept        | whatever     | the execution is woken, and the token forgotten                         |
-| there is none  | not over     | an execution is started, unless there is one: then it looks by itself   |
-| there is none  | over, or none | nothing                                                                |
+| its token      | the grant is | comes of it                                                                                   |
+|----------------|--------------|-----------------------------------------------------------------------------------------------|
+| is kept        | whatever     | the execution is woken, and the token forgotten                                               |
+| there is none  | there        | an execution is started, unless there was one: it looks, also at one that is over already     |
+| there is none  | none         | nothing                                                                                       |
 
-Whoever wakes it early, twice, or for nothing only makes it look.
+Whoever wakes it early, twice, or for nothing only makes it look. It is called for what WOKEN_BY has, as it comes off the bus: for what its
+execution does itself, too, so that no token of a wait that timed out is left behind.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 from doorward.ports.grants import Executions, Grants, TokenSeals
+
+WOKEN_BY: Final[Mapping[str, frozenset[str]]] = {
+    "doorward.grants": frozenset(
+        {"GrantRequested", "GrantCancelled", "GrantRevoked", "GrantEnding", "GrantRefused", "GrantExpired", "GrantEnded"}
+    ),
+    "doorward.decisions": frozenset({"DecisionMade", "DecisionExpired"}),
+}
+"""Types of events, by source; of decisions those about grants (template.yaml, GrantRule)."""
 
 
 def wake_grant(grant_id: str, grants: Grants, seals: TokenSeals, executions: Executions) -> None:
@@ -19,6 +31,5 @@ def wake_grant(grant_id: str, grants: Grants, seals: TokenSeals, executions: Exe
         executions.wake(seals.open(token))
         grants.drop_token(token)
         return
-    grant = grants.grant(grant_id)
-    if grant is not None and not grant.is_over:
+    if grants.grant(grant_id) is not None:
         executions.start(grant_id)

@@ -1,0 +1,510 @@
+"""Grants through all that can happen to them, by the code that runs in the functions: what must never be never is, and nothing gets lost.
+
+People ask, decide, end, take credentials; they change groups and leave; rules, roles and clocks change. Whatever is written may fail before
+it is, or after, and whoever writes may die; what leaves by the outbox is delivered late, twice, in any order, or not at all. Executions go
+as statemachines/grant.asl.json says: look, wait with a token or until a time, look again.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doorward.decisions.model import Answer
+from doorward.decisions.model import State as Decision
+from doorward.errors import DoorwardError, Unavailable
+from doorward.grants.grant import Grant, State
+from doorward.grants.issuing import Issue
+from doorward.grants.model import Asker, Entitlements
+from doorward.iam.documents import Document, Statement, parse_document
+from doorward.iam.evaluate import Policies, Request, evaluate
+from doorward.people.model import Caller, Machine, Refusal, Via
+from doorward.ports.grants import Credentials, Issued, Opened
+from doorward.usecases import issue_credentials, mint_credentials
+from doorward.usecases.decide_grant import decide_grant
+from doorward.usecases.grant_standing import agreement_now
+from doorward.usecases.keep_token import keep_token
+from doorward.usecases.wake_grant import WOKEN_BY, wake_grant
+from tests.granting_world import World
+from tests.grants_world import ANN, DENY, EVE, JANE, JOE, PEOPLE, READ_BUCKET, START, entitlements, hours, rule
+
+ONE = rule("one", start_within_hours=4)
+SHIFT = rule("shift", start_within_hours=4, approve={"on_call": ["payments"], "groups": ["security"]}, automatic={"on_call": ["payments"]})
+WIDER: dict[str, Any] = {**READ_BUCKET, "statements": [{"actions": ["s3:*"], "resources": ["arn:aws:s3:::<bucket>/*"]}]}
+RULE_BOOKS = (
+    entitlements(ONE),
+    entitlements(ONE, rule("two", start_within_hours=4, approve={"groups": ["owners", "security"], "quorum": 2, "distinct_groups": True})),
+    entitlements(ONE, rule("three", start_within_hours=4, approve={"groups": ["owners"], "escalate_to": ["security"], "by_sigv4": True})),
+    entitlements(SHIFT),
+    entitlements(rule("free", start_within_hours=4, automatic={"always": True})),
+    entitlements(ONE, DENY),
+    entitlements(rule("short", minutes=30)),
+    entitlements(ONE, **{"read-bucket": WIDER}),
+)  # fmt: skip
+NEXT: Final = {
+    None: {State.REQUESTED},
+    State.REQUESTED: {State.PENDING, State.APPROVED, State.REFUSED, State.CANCELLED, State.REVOKED},
+    State.PENDING: {State.APPROVED, State.REFUSED, State.EXPIRED, State.CANCELLED, State.REVOKED},
+    State.APPROVED: {State.ACTIVE, State.REFUSED, State.EXPIRED, State.CANCELLED, State.REVOKED},
+    State.ACTIVE: {State.ENDING},
+    State.ENDING: {State.CLOSED, State.REVOKED},
+}
+WAITS: Final = {State.PENDING: ("approve", "decide"), State.APPROVED: ("start", "begin"), State.ACTIVE: ("end", "end")}
+"""What an execution waits for in a state, and how it looks then."""
+EVERYTHING: Final = parse_document({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+CI: Final = Machine("arn:aws:iam::444455556666:role/ci")
+_WRITES: Final = frozenset({"create", "move", "ask", "keep_token", "drop_token", "start", "wake", "keep_issue", "complete_issue"})
+
+
+class Died(Exception):  # noqa: N818
+    """Whoever was at work is no more."""
+
+
+@dataclass
+class Frail:
+    """What writes, and may fail at it: `fates` are taken by one write each."""
+
+    of: Any
+    fates: list[str]
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.of, name)
+        return self._fated(found) if name in _WRITES else found
+
+    def _fated(self, write: Callable[..., Any]) -> Callable[..., Any]:
+        def written(*args: Any, **named: Any) -> Any:
+            fate = self.fates.pop(0) if self.fates else "lives"
+            if "before" in fate:
+                raise _error(fate)
+            done = write(*args, **named)
+            if "after" in fate:
+                raise _error(fate)
+            return done
+
+        return written
+
+
+def _error(fate: str) -> Exception:
+    return Died() if fate.startswith("dies") else Unavailable("it did not answer")
+
+
+@dataclass
+class Execution:
+    """`looks`: by which step it looks next; "" while it waits, or has ended. `until`: in seconds that pass for Step Functions alone."""
+
+    looks: str = "check"
+    waits: str = ""
+    until: float = 0.0
+    token: str = ""
+    has_ended: bool = False
+
+
+@dataclass
+class Sessions:
+    """The broker's way into roles: what was asked of STS."""
+
+    opened: list[Issue] = field(default_factory=list)
+
+    def open(self, asked: Issue) -> Opened:
+        self.opened.append(asked)
+        return Opened(Credentials(f"ASIA{len(self.opened)}", "secret", "token", asked.ends_at), 40)
+
+    def console(self, credentials: Credentials, destination: str) -> str:
+        return destination
+
+
+@dataclass
+class Broker:
+    world: "Histories"
+
+    def credentials(self, issued: Issued) -> Credentials | Refusal:
+        world = self.world
+        tools = mint_credentials.Tools(world.grants, world.sessions, world.rules, world.clock)
+        found = mint_credentials.mint_credentials({"grant_id": issued.grant_id, "issue_id": issued.id}, tools)
+        assert isinstance(found, Credentials | Refusal)
+        return found
+
+    def console(self, issued: Issued, destination: str) -> Any:
+        raise NotImplementedError
+
+
+class Rates:
+    def count(self, what: str) -> int:
+        return 1
+
+
+@dataclass
+class Histories(World):
+    """`fates`: of writes to come. `passed`: seconds, for Step Functions alone. `on_the_bus`: grants to wake, of announcements `seen`."""
+
+    fates: list[str] = field(default_factory=list)
+    runs: dict[str, Execution] = field(default_factory=dict)
+    passed: float = 0.0
+    sessions: Sessions = field(default_factory=Sessions)
+    minted: int = 0
+    on_the_bus: list[str] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.questions = Frail(self.questions, self.fates)  # type: ignore[assignment]
+        self.grants = Frail(self.grants, self.fates)  # type: ignore[assignment]
+        self.executions = Frail(self.executions, self.fates)  # type: ignore[assignment]
+        self.people[JANE.user_id] = Asker(JANE, frozenset({"payments", "security"}), {}, frozenset())  # she could say yes, were it not hers
+        self.everybody = dict(self.people)
+
+    def all(self) -> list[Grant]:
+        return list(self.grants.kept.values())
+
+    def picked(self, number: int) -> Grant | None:
+        found = self.all()
+        return found[number % len(found)] if found else None
+
+    # What leaves by the outbox
+
+    def take_from_outbox(self) -> None:
+        """Everything that was kept there comes onto the bus, once at least."""
+        everything = [*self.grants.announced.values(), *self.questions.announced.values()]
+        waking = frozenset().union(*WOKEN_BY.values())
+        for each in sorted(everything, key=lambda it: it.id):
+            if each.id not in self.seen and each.detail_type in waking:
+                self.on_the_bus.append(str(each.detail.get("grant", each.detail)["grant_id"]))
+            self.seen.add(each.id)
+
+    def wake(self, grant_id: str) -> None:
+        wake_grant(grant_id, self.grants, self.seals, self.executions)
+
+    # What Step Functions does
+
+    def turn(self, grant_id: str) -> None:
+        """One state further, where there is one."""
+        if grant_id not in self.executions.started:
+            return
+        run = self.runs.setdefault(grant_id, Execution())
+        if run.has_ended:
+            return
+        if not run.looks:
+            if run.token in self.executions.waiting and self.passed < run.until:
+                return
+            self.executions.waiting.discard(run.token)
+            run.looks = run.waits
+        seen = self.step(self.grants.kept[grant_id], run.looks)  # whatever it raises, the state machine tries again
+        if seen.state not in WAITS:
+            run.has_ended = seen.state is not State.ENDING
+            run.looks = "end"
+            return
+        waits_for, run.waits = WAITS[seen.state]
+        run.token, run.until, run.looks = (
+            f"{grant_id}-{self.passed}-{len(self.executions.woken)}-{id(seen)}",
+            self.passed + seen.wait_seconds,
+            "",
+        )
+        self.executions.waiting.add(run.token)
+        try:
+            keep_token(grant_id, waits_for, run.token, self.grants, self.questions, self.seals)
+        except Exception:  # noqa: BLE001 - NothingToWaitFor, or anything: it looks again
+            self.executions.waiting.discard(run.token)
+            run.looks = run.waits
+
+    def tick(self, seconds: float) -> None:
+        self.passed += max(seconds, 0)
+        self.clock.time += timedelta(seconds=seconds)
+
+    # What people do
+
+    def issue(self, grant: Grant) -> None:
+        tools = issue_credentials.Tools(
+            self.grants, Broker(self), Rates(), lambda it: agreement_now(it, self.tools), self.tools.new_id, self.clock
+        )
+        before = len(self.sessions.opened)
+        issue_credentials.issue_credentials(grant.id, Caller(grant.person, Via.SIGV4), "203.0.113.7", tools)
+        if len(self.sessions.opened) > before:
+            judge_issued(self, self.grants.kept[grant.id], self.sessions.opened[-1])
+
+    # What is known otherwise: counted by heads, and by nothing of decisions
+
+    def yes_to(self, grant: Grant) -> dict[str, set[Via]]:
+        """Everybody of whom a yes to this grant was ever kept, and how."""
+        said: dict[str, set[Via]] = {}
+        ids = {each.id for each in self.questions.kept.values() if each.about == grant.about}
+        for question_id, _, did, by in self.questions.audit:
+            if question_id in ids and did == "yes":
+                user_id, _, via = by.partition(" ")
+                said.setdefault(user_id, set()).add(Via(via))
+        return said
+
+    def agreed(self, grant: Grant) -> bool:
+        """Whether the rules in force have what they ask for, of people who are there and may say so now."""
+        if grant.person.user_id not in self.people or self.rules.denies:
+            return False
+        said = {user_id: vias & self.ways.keys() for user_id, vias in self.yes_to(grant).items()}
+        escalated = any(each.escalated_at is not None for each in self.questions.kept.values() if each.about == grant.about)
+        for each in self.rules.allows:
+            if grant.lasts > each.longest:
+                return False
+            if each.automatic is not None and (each.automatic.always or "payments" in (self.people[grant.person.user_id].on_call or ())):
+                continue
+            (consent,) = each.terms.also
+            may = consent.approvers | (consent.escalate_to if escalated else frozenset())
+            people = {
+                user_id
+                for user_id, vias in said.items()
+                if vias and user_id in self.people and user_id != grant.person.user_id and self._groups(user_id) & may
+            }
+            if len(people) < consent.quorum or (consent.by_sigv4 and not any(Via.SIGV4 in said[each_id] for each_id in people)):
+                return False
+            if consent.distinct_groups and len(frozenset().union(*(self._groups(each_id) & may for each_id in people))) < consent.quorum:
+                return False
+        return True
+
+    def _groups(self, user_id: str) -> frozenset[str]:
+        asker = self.people[user_id]
+        return asker.groups | {f"on-call:{each}" for each in asker.on_call or ()}
+
+
+# What happens
+
+ways = st.sampled_from([Via.SIGV4, Via.SIGV4, Via.JWT, Via.SLACK])
+which = st.integers(0, 3)
+anything = st.one_of(
+    st.tuples(st.just("ask"), st.sampled_from([JANE, EVE]), st.sampled_from([None, None, 0, 120]), st.sampled_from([10, 30, 60])),
+    st.tuples(st.just("say"), which, st.sampled_from([*PEOPLE, JANE, CI]), ways, st.sampled_from([True, True, True, False])),
+    st.tuples(st.just("say"), st.just(0), st.just(JANE), ways, st.just(True)),  # to what is hers
+    st.tuples(st.just("turn"), which),
+    st.tuples(st.just("turn"), which),
+    st.tuples(st.just("deliver"), which, st.booleans()),
+    st.tuples(st.just("lose"), which),
+    st.tuples(st.just("wake"), which),
+    st.tuples(st.just("step"), which, st.sampled_from(["check", "decide", "begin", "end", "page", "end"])),
+    st.tuples(st.just("issue"), which),
+    st.tuples(st.just("end"), which, st.sampled_from(PEOPLE)),
+    st.tuples(st.just("fate"), st.sampled_from(["dies before", "dies after", "fails before", "fails after"]), st.integers(0, 3)),
+    st.tuples(st.just("clock"), st.sampled_from([-7200, -90, -1, 1, 1700, 1800, 3600, 7300, 9 * 3600])),
+    st.tuples(st.just("rules"), st.integers(0, len(RULE_BOOKS) - 1)),
+    st.tuples(st.just("move"), st.sampled_from(PEOPLE), st.frozensets(st.sampled_from(["payments", "security", "owners"])), st.booleans()),
+    st.tuples(st.just("off"), st.sampled_from(PEOPLE)),
+    st.tuples(st.just("on"), st.sampled_from(PEOPLE)),
+    st.tuples(st.just("ways"), st.sampled_from([frozenset(Via), frozenset({Via.SIGV4})])),
+    st.tuples(st.just("role"), st.booleans()),
+)
+LIFE: Final[tuple[Any, ...]] = (
+    ("ask", JANE, None, 60), ("deliver", 0, False), ("turn", 0), ("say", 0, JOE, Via.SIGV4, True), ("say", 0, ANN, Via.SIGV4, True),
+    ("deliver", 0, True), ("deliver", 0, False), ("turn", 0), ("clock", 2), ("turn", 0), ("issue", 0), ("clock", 1700), ("issue", 0),
+    ("clock", 1900), ("turn", 0), ("deliver", 0, False),
+)  # fmt: skip
+"""As it goes where nothing comes between."""
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Any]:
+    """A life, with something else between some of its steps, and with some left out."""
+    disturbed = draw(st.sets(st.integers(0, len(LIFE) - 1), min_size=1, max_size=5))
+    steps: list[Any] = []
+    for place, each in enumerate(LIFE):
+        if place in disturbed:
+            steps += draw(st.lists(anything, min_size=1, max_size=4))
+        if place not in disturbed or draw(st.booleans()):
+            steps.append(each)
+    return steps
+
+
+def happen(world: Histories, step: Any) -> None:
+    world.take_from_outbox()
+    name, *rest = step
+    grant = world.picked(rest[0]) if rest and isinstance(rest[0], int) else None
+    match step:
+        case ("ask", person, ahead, minutes):
+            world.ask(person, minutes=minutes, starts_at=None if ahead is None else world.clock.now() + timedelta(minutes=ahead))
+        case ("say", _, who, via, yes) if grant is not None:
+            decide_grant(grant.id, Caller(who, via), Answer("grant", yes, grant.shown_hash, "As I said."), world.tools)
+        case ("turn", _) if grant is not None:
+            world.turn(grant.id)
+        case ("deliver", number, again) if world.on_the_bus:
+            place = number % len(world.on_the_bus)
+            world.wake(world.on_the_bus[place])  # and where that fails, the queue has it still
+            if not again:
+                world.on_the_bus.pop(place)
+        case ("lose", number) if world.on_the_bus:
+            world.on_the_bus.pop(number % len(world.on_the_bus))
+        case ("wake", _) if grant is not None:
+            world.wake(grant.id)
+        case ("step", _, step_name) if grant is not None:
+            world.step(grant, step_name)
+        case ("issue", _) if grant is not None:
+            world.issue(grant)
+        case ("end", _, person) if grant is not None:
+            world.end(grant, person, "Enough.")
+        case ("fate", fate, after):
+            world.fates[:] = ["lives"] * after + [fate]
+        case ("clock", seconds):
+            world.tick(seconds)
+        case ("rules", number):
+            world.rules = RULE_BOOKS[number]
+        case ("move", person, groups, on_call):
+            asker = Asker(person, groups, {}, frozenset({"payments"} if on_call else ()))
+            world.everybody[person.user_id] = asker
+            if person.user_id in world.people:
+                world.people[person.user_id] = asker
+        case ("off", person):
+            world.people.pop(person.user_id, None)
+        case ("on", person):
+            world.people[person.user_id] = world.everybody[person.user_id]
+        case ("ways", those):
+            world.ways = {via: at for via, at in World().ways.items() if via in those}
+        case ("role", there):
+            world.target = World().target if there else None
+    assert name
+
+
+def lived_through(steps: list[Any], rules: Entitlements) -> Histories:
+    """Whoever fails, or dies, at one step leaves the next ones to others. After each, what must never be is looked for."""
+    world = Histories(rules)
+    before: dict[str, Grant] = {}
+    for step in steps:
+        with suppress(DoorwardError, Died):
+            happen(world, step)
+        judge_transitions(world, before)
+        before = dict(world.grants.kept)
+    return world
+
+
+def judge_transitions(world: Histories, before: dict[str, Grant]) -> None:
+    for grant in world.all():
+        was = before.get(grant.id)
+        if was is grant:
+            continue
+        # Within one step there may be several transitions; that it became active was the last, and is judged by what is known now.
+        if grant.state is State.ACTIVE:
+            assert world.agreed(grant)
+        assert grant.starts_at is None or (grant.ends_at is not None and grant.ends_at - grant.starts_at == grant.lasts)
+        if was is not None:
+            assert (was.person, was.request) == (grant.person, grant.request)
+            assert was.ends_at in {None, grant.ends_at}
+        assert grant.person.user_id not in world.yes_to(grant)
+
+
+def judge_audit(world: Histories) -> None:
+    """Every version has its item and was told, and each followed from the one before."""
+    for grant in world.all():
+        items = [(version, did) for its_id, version, did, _ in world.grants.audit if its_id == grant.id]
+        assert [version for version, _ in items] == list(range(1, grant.version + 1))
+        states = [State(did) for _, did in items]
+        for was, then in zip([None, *states], states, strict=False):
+            assert then in NEXT[was]
+        for version, state in enumerate(states, 1):
+            assert state is State.PENDING or f"{grant.id}-{version}" in world.grants.announced
+    for question in world.questions.kept.values():
+        versions = [version for its_id, version, *_ in world.questions.audit if its_id == question.id]
+        assert versions == list(range(1, question.version + 1))
+        assert all(f"{question.id}-{version}" in world.questions.announced for version in versions)
+
+
+def judge_issued(world: Histories, grant: Grant, issue: Issue) -> None:
+    """By our evaluator, for a role that may do everything: all of its scope a second before the end, nothing a second after."""
+    assert grant.state is State.ACTIVE
+    assert world.agreed(grant)
+    assert grant.ends_at == issue.ends_at
+    assert world.clock.now() < issue.ends_at
+    policy = parse_document(issue.policy)
+    assert all(allowed(policy, issue, issue.ends_at - timedelta(seconds=1)))
+    assert not any(allowed(policy, issue, issue.ends_at + timedelta(seconds=1)))
+    world.minted += 1
+
+
+def allowed(policy: Document, issue: Issue, at: datetime) -> Iterator[bool]:
+    session = f"{issue.role_arn.replace(':iam:', ':sts:').replace(':role/doorward/grants/', ':assumed-role/')}/{issue.session_name}"
+    for statement in policy.statements:
+        for action, resource in reached(statement):
+            asked = Request(session, "AWS", action, {"aws:CurrentTime": f"{at:%Y-%m-%dT%H:%M:%SZ}"}, resource, session.split(":")[4])
+            yield evaluate(Policies(identity=(EVERYTHING,), session=policy), asked).outcome == "allowed"
+
+
+def reached(statement: Statement) -> Iterator[tuple[str, str]]:
+    """Of an Allow, an action of each kind on each of its resources."""
+    if statement.effect == "Allow":
+        for action in statement.actions or ():
+            for resource in statement.resources or ():
+                yield action.replace("*", "GetObject"), resource.replace("*", "x")
+
+
+def come_to_rest(world: Histories) -> None:
+    """Nothing fails any more, what was announced is delivered, whoever reconciles wakes what stands, and time passes."""
+    world.fates.clear()
+    for _ in range(200):
+        world.take_from_outbox()
+        while world.on_the_bus:
+            world.wake(world.on_the_bus.pop())
+        standing = [each.id for each in world.grants.standing()]
+        if not standing and all(each in world.runs and world.runs[each].has_ended for each in world.executions.started):
+            return
+        for grant_id in standing:
+            if grant_id not in world.executions.started:
+                world.wake(grant_id)
+        for grant_id in world.executions.started:
+            world.turn(grant_id)
+        world.tick(min((each.until - world.passed for each in world.runs.values() if not each.looks and not each.has_ended), default=0) + 1)
+    pytest.fail(f"it never ends: {[(each.state, world.runs.get(each.id)) for each in world.grants.standing()]}")
+
+
+books = st.sampled_from([*RULE_BOOKS[:5], RULE_BOOKS[0], RULE_BOOKS[1]])
+
+
+@settings(max_examples=400)
+@given(histories(), books)
+def test_nobody_has_anything_that_others_did_not_agree_to_and_nothing_gets_lost(steps: list[Any], rules: Entitlements) -> None:
+    """The four properties at once, since a history that breaks one of them is as good for the others.
+
+    Nobody is active without the approvals that the rules in force ask for; nobody approves for himself; no credential is of any use after
+    its grant's end; and no transition is lost: everything ends, and each version has its audit item and was told.
+    """
+    world = lived_through(steps, rules)
+    judge_audit(world)
+    come_to_rest(world)
+    judge_audit(world)
+    for grant in world.all():
+        assert grant.is_over
+        question = world.question(grant)
+        assert question is None or question.state is not Decision.OPEN
+        token = world.grants.token(grant.id)
+        assert token is None or world.seals.open(token) not in world.executions.waiting
+
+
+@pytest.mark.parametrize("fate", ["lives", "dies before", "dies after", "fails before", "fails after"])
+@pytest.mark.parametrize("write", range(16))
+def test_whichever_write_of_a_life_fails_it_comes_to_the_same_end(fate: str, write: int) -> None:
+    """Of each write in turn, and whoever was at it does it again: as Lambda, SQS, Step Functions and people do."""
+    world = Histories(RULE_BOOKS[0])
+    world.fates[:] = ["lives"] * write + [fate]
+    asked = False
+    for step in LIFE:
+        for _ in range(2):
+            if step[0] == "ask" and world.all():
+                break
+            try:
+                happen(world, step)
+                asked = True
+                break
+            except (DoorwardError, Died):
+                continue
+    assert asked
+    judge_transitions(world, {})
+    come_to_rest(world)
+    judge_audit(world)
+    (grant,) = world.all()
+    assert world.states(grant) == ["requested", "pending", "approved", "active", "ending", "closed"]
+    assert world.grants.token(grant.id) is None
+
+
+def test_undisturbed_a_life_goes_through_all_of_it_and_credentials_are_had() -> None:
+    """Or the properties above would be about nothing."""
+    world = lived_through(list(LIFE), RULE_BOOKS[0])
+    (grant,) = world.all()
+    assert world.states(grant) == ["requested", "pending", "approved", "active", "ending", "closed"]
+    assert world.minted == 2
+    assert world.runs[grant.id].has_ended
+    assert hours(0) == START
