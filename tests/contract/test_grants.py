@@ -9,8 +9,10 @@ from unittest.mock import patch
 import boto3
 import pytest
 from botocore.stub import Stubber
+from jsonschema import Draft202012Validator
 from moto import mock_aws
 
+from doorward.audit.verifying import read_chains, read_heads, verify_heads
 from doorward.aws.audit import DynamoAudit
 from doorward.aws.grants import DynamoGrants, KmsTokenSeals, StepFunctionsExecutions
 from doorward.aws.ledger import DynamoLedger
@@ -20,10 +22,16 @@ from doorward.grants.grant import Grant, State, question_of
 from doorward.people.model import Caller, Machine, Via
 from doorward.ports.grants import Issued, Kind, Step, Token
 from doorward.ports.ledger import Announcement
+from local.build import ROOT
 from tests.contract.tables import create_table
 from tests.fakes import FakeClock, FakeExecutions, FakeGrants, FakeQuestions, FakeTokenSeals
+from tests.granting_world import World
 from tests.grants_world import ANN, GRANT_ID, JANE, JOE, START, checked_grant, entitlements, hours, request, rule
 
+SCHEMAS = {
+    name: Draft202012Validator(json.loads((ROOT / f"docs/schemas/doorward.{name}.1.json").read_text("utf-8")))
+    for name in ("grants", "decisions")
+}
 type AnyGrants = FakeGrants | DynamoGrants
 type AnyQuestions = FakeQuestions | DynamoQuestions
 
@@ -225,6 +233,37 @@ def test_the_audit_head_being_elsewhere_cancels_the_transition(dynamo: Dynamo) -
         dynamo.grants.move(refused, "refused", "doorward", START, told(refused))
     assert dynamo.grants.grant(GRANT_ID) == PENDING
     assert dynamo.ledger.pending(f"{GRANT_ID}-3") is None
+
+
+@pytest.mark.parametrize("ends_early", [False, True])
+def test_a_life_in_dynamodb_is_told_as_the_schema_says_and_leaves_chains_that_are_whole(dynamo: Dynamo, *, ends_early: bool) -> None:
+    """By the use cases, each called twice, as whatever calls them does."""
+    world = World()
+    world.grants, world.questions = dynamo.grants, dynamo.questions  # type: ignore[assignment]
+    grant = world.asked()
+    for step in ("check", "decide", "begin", "end"):
+        for _ in range(2):
+            if step == "decide":
+                world.say(grant)
+            if step == "end":
+                world.end(grant) if ends_early else world.pass_time(hours(1))
+            world.step(grant, step)
+    states = ["requested", "pending", "approved", "active", "ending", "revoked" if ends_early else "closed"]
+    assert world.now(grant).state == states[-1]
+    items = [{name: value["S"] for name, value in each.items()} for each in dynamo.client.scan(TableName="audit")["Items"]]
+    chains = read_chains([each for each in items if each["pk"].startswith("AUDIT#")])
+    heads, faults = read_heads([each for each in items if each["pk"].startswith("HEADS#")])
+    assert (chains.faults, faults, list(verify_heads(heads, chains, heads))) == ((), (), [])
+    assert [each["what"] for each in items if each["pk"] == f"AUDIT#grant {grant.id}"] == states
+    details = [json.loads(each["detail"])["entitlements"] for each in items if each["pk"] == f"AUDIT#grant {grant.id}"]
+    assert details == ["", *[world.rules.hash] * 5]
+    outbox = [each for each in dynamo.client.scan(TableName="ledger")["Items"] if each["pk"]["S"].startswith("OUTBOX#")]
+    told = [dynamo.ledger.announcement(each["pk"]["S"].removeprefix("OUTBOX#")) for each in outbox]
+    for each in told:
+        assert each is not None
+        name = "decisions" if each.detail_type.startswith("Decision") else "grants"
+        SCHEMAS[name].validate({"announcement_id": each.id, "announced_at": each.at.isoformat(), **each.detail})
+    assert len(told) == 5 + 2
 
 
 @pytest.fixture(params=["fake", "kms"])

@@ -16,6 +16,7 @@ from doorward.ports.grants import Step
 from doorward.usecases.advance_grant import STEPS, advance_grant
 from doorward.usecases.decide_grant import decide_grant
 from doorward.usecases.end_grant import end_grant
+from doorward.usecases.grant_standing import as_json
 from doorward.usecases.keep_token import WAITS_WHILE, NothingToWaitFor, keep_token
 from doorward.usecases.list_grants import MOST, list_grants, show_grant
 from doorward.usecases.request_grant import MOST_AN_HOUR, request_grant
@@ -636,3 +637,48 @@ def test_a_ticket_of_ones_own_making_spares_nobody_and_neither_does_one_that_is_
             world.tickets["CHANGE-1"] = world.tickets["CHANGE-1"]._replace(state="Done")
             assert world.step(grant, "begin").state is State.REFUSED
     assert ORDERS.ref == WANTED.role_ref
+
+
+class TestRulesThatChange:
+    TWO = entitlements(rule(approve={"groups": ["security"], "quorum": 2}))
+
+    def test_by_which_rules_it_was_checked_stands_in_it(self) -> None:
+        world = World()
+        grant = world.asked()
+        assert as_json(grant, world.tools)["entitlements_hash"] == world.rules.hash != self.TWO.hash
+
+    def test_weaker_rules_do_not_carry_what_was_asked_by_stricter_ones(self) -> None:
+        world = World(self.TWO)
+        grant = world.asked()
+        world.rules = entitlements(RULE)
+        world.say(grant, JOE)
+        assert world.step(grant, "decide").state is State.PENDING
+        world.say(grant, ANN)
+        assert world.step(grant, "decide").state is State.APPROVED
+
+    def test_stricter_rules_bind_what_was_approved_by_weaker_ones(self) -> None:
+        world = World()
+        grant = world.asked()
+        world.say(grant, JOE)
+        world.step(grant, "decide")
+        world.rules = self.TWO
+        assert world.step(grant, "begin").state is State.REFUSED
+
+
+class TestClocks:
+    def test_one_that_is_set_back_makes_nothing_longer_and_one_that_is_set_ahead_ends_it(self) -> None:
+        world = World()
+        grant = world.opened()
+        world.pass_time(START - timedelta(hours=5))
+        world.step(grant, "end")
+        assert (world.now(grant).starts_at, world.now(grant).ends_at) == (START, hours(1))
+        world.pass_time(hours(1))
+        assert world.step(grant, "end").state is State.CLOSED
+        world.pass_time(START)
+        assert world.step(grant, "end").state is State.CLOSED
+
+    def test_a_start_by_a_clock_that_is_behind_is_refused_and_keeps_nothing(self) -> None:
+        world = World(entitlements(rule(start_within_hours=4)))
+        found = world.ask(starts_at=START - timedelta(minutes=2))
+        assert isinstance(found, Refusal)
+        assert nothing_is_kept(world)

@@ -175,7 +175,12 @@ class DynamoGrants:
         self, grant: Grant, did: str, by: str, now: datetime, announcement: Announcement | None, put: Mapping[str, Any]
     ) -> None:
         who, _, via = by.partition(" ")
-        detail = {"state": str(grant.state), "role_ref": grant.request.role_ref, "shown": grant.shown_hash, "version": str(grant.version)}
+        detail = {
+            "state": str(grant.state),
+            "role_ref": grant.request.role_ref,
+            "shown": grant.shown_hash,
+            "entitlements": "" if grant.ruling is None else grant.ruling.entitlements_hash,
+        }
         item = next_item(self._audit.head(grant.about), what=did, by=who, via=via or "doorward", at=now, detail=detail)
         told = [] if announcement is None else [self._ledger.announcing(announcement)]
         kept: Any = {"Put": put}
