@@ -24,6 +24,23 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from doorward.errors import DoorwardError, MalformedInput, Misconfigured, Unavailable
+from doorward_cli.grant_commands import grants_app
+from doorward_cli.usage import (
+    DONE,
+    INTERRUPTED,
+    READER_GONE,
+    REPORTED,
+    UNAVAILABLE,
+    WRONG_INPUT,
+    ApiOption,
+    FormatOption,
+    UsageFault,
+    YesOption,
+    answered,
+    check_format,
+    say,
+    time_of,
+)
 
 if TYPE_CHECKING:
     from doorward.findings.model import Severity
@@ -31,8 +48,6 @@ if TYPE_CHECKING:
     from doorward.organization.model import Organization
     from doorward_cli.checking import Report
     from doorward_cli.inputs import Item
-
-DONE, REPORTED, WRONG_INPUT, UNAVAILABLE, INTERRUPTED, READER_GONE = 0, 1, 2, 3, 130, 141
 
 _TRACEBACK = "DOORWARD_TRACEBACK"
 _CHECK_FORMATS = ("table", "json", "sarif", "html", "md")
@@ -59,7 +74,6 @@ findings_app = typer.Typer(help="What stands, and what people say to it.", no_ar
 app.add_typer(findings_app, name="findings")
 baseline_app = typer.Typer(help="The trust policy that is put back.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(baseline_app, name="baseline")
-grants_app = typer.Typer(help="Elevated access, and who you are where you ask for it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(grants_app, name="grants")
 audit_app = typer.Typer(help="What happened to each thing that people decide on.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(audit_app, name="audit")
@@ -67,12 +81,7 @@ app.add_typer(audit_app, name="audit")
 suspensions_app = typer.Typer(help="What does not count until a person has looked.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(suspensions_app, name="suspensions")
 
-_FORMAT_OPTION = Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")]
 _STACK_OPTION = Annotated[str, typer.Option("--stack", metavar="NAME", help="The hub stack.")]
-
-
-class UsageFault(Exception):  # noqa: N818 - a fault of the call, told in one line
-    """What, where, and what to do."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -87,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         status = READER_GONE
     except OSError as error:  # every file that is read or written by name has its own line already
-        status = _say(f"standard output cannot be written: {error.strerror or error}", WRONG_INPUT)
+        status = say(f"standard output cannot be written: {error.strerror or error}", WRONG_INPUT)
     else:
         return status
     # Python would complain once more at exit, when it flushes.
@@ -105,11 +114,11 @@ def _run(arguments: list[str]) -> int:
     except OSError:
         raise
     except UsageFault as fault:
-        return _say(str(fault), WRONG_INPUT)
+        return say(str(fault), WRONG_INPUT)
     except (MalformedInput, Misconfigured) as error:
-        return max(_say(each, WRONG_INPUT) for each in str(error).split("\n"))
+        return max(say(each, WRONG_INPUT) for each in str(error).split("\n"))
     except (Unavailable, DoorwardError) as error:
-        return _say(str(error), UNAVAILABLE)
+        return say(str(error), UNAVAILABLE)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except typer.Exit as wanted:
@@ -121,10 +130,10 @@ def _run(arguments: list[str]) -> int:
         if message is not None:
             text = str(message())
             # no_args_is_help arrives as an error whose message is the help
-            return _say(text, WRONG_INPUT) if "\n" not in text else _help(text)
+            return say(text, WRONG_INPUT) if "\n" not in text else _help(text)
         if os.environ.get(_TRACEBACK):
             raise
-        return _say(
+        return say(
             f"a bug in doorward: {type(error).__name__}: {error}. Please report it, with the output under {_TRACEBACK}=1", WRONG_INPUT
         )
 
@@ -132,18 +141,6 @@ def _run(arguments: list[str]) -> int:
 def _help(text: str) -> int:
     sys.stderr.write(f"{text}\n")
     return WRONG_INPUT
-
-
-def _check_format(format_: str) -> None:
-    if format_ not in {"table", "json"}:
-        raise UsageFault(f"--format {format_}: must be table or json")
-
-
-def _say(message: str, status: int) -> int:
-    from doorward.findings.escaping import for_terminal
-
-    sys.stderr.write(f"doorward: {for_terminal(message)}\n")
-    return status
 
 
 @app.callback(invoke_without_command=True)
@@ -209,14 +206,14 @@ def check_command(  # noqa: PLR0917 - typer passes them by name
         report = check(subjects, unreadable, organization, guardrails, now=datetime.now(UTC), skipped=skipped, told=told)
     _print_report(report, format_, output)
     if report.skipped:
-        _say(_skipped(report), DONE)
+        say(_skipped(report), DONE)
     judged = {(each.owner, each.name) for each in subjects if each.name}
     for waiver in guardrails.waivers:
         account_id, _, name = waiver.role.partition("/")
         if (account_id, name) not in judged and account_id in {each for each, _ in judged}:
-            _say(f"the waiver of {waiver.owner} for {waiver.role} meets no role of this run; if the role is gone, remove it", DONE)
+            say(f"the waiver of {waiver.owner} for {waiver.role} meets no role of this run; if the role is gone, remove it", DONE)
     for each in report.errors:
-        _say(str(each), WRONG_INPUT)
+        say(str(each), WRONG_INPUT)
     if report.errors:
         return WRONG_INPUT
     return REPORTED if report.is_to_be_reported(threshold) else DONE
@@ -238,7 +235,7 @@ def evaluate_command(
         for answer in evaluate_file(file):
             sys.stdout.write(json.dumps(answer.result, ensure_ascii=True) + "\n")
             if explain:
-                _say(in_words(answer), DONE)
+                say(in_words(answer), DONE)
             denied = denied or answer.is_denied
             if answer.error is not None:
                 failed += 1
@@ -247,7 +244,7 @@ def evaluate_command(
         raise MalformedInput(f"{file}: {error}") from None
     if first is not None:
         more = f" ({failed - 1} more {'line' if failed == 2 else 'lines'} failed)" if failed > 1 else ""  # noqa: PLR2004 - one and one more
-        return _say(f"{first}{more}", WRONG_INPUT)
+        return say(f"{first}{more}", WRONG_INPUT)
     return REPORTED if denied else DONE
 
 
@@ -270,7 +267,7 @@ def diff_command(
     from doorward_cli import differing
 
     if format_ is not None:
-        _check_format(format_)
+        check_format(format_)
     if account is not None and not is_account_id(account):
         raise UsageFault(f"--account {account}: must be 12 digits")
     organization, _ = _facts(org, None)
@@ -297,14 +294,14 @@ def adopt_command(  # noqa: PLR0917 - typer passes them by name
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")] = "found on the first day",
     until: Annotated[str | None, typer.Option("--until", metavar="DAY", help="Until when, 2027-01-31; at most 90 days from today.")] = None,
     take: Annotated[list[str] | None, typer.Option("--take", metavar="ID", help="Adopt this account: its modes count from now on.")] = None,
-    format_: _FORMAT_OPTION = "table",
+    format_: FormatOption = "table",
 ) -> int:
     """First day: what is broken, grouped; accepted in bulk until a day. Exit status: 0 nothing is open, 1 something is, 2 wrong input."""
     from doorward.iam.arns import is_account_id
     from doorward_cli import adopting, configuration
     from doorward_cli.inputs import Subject, Unreadable
 
-    _check_format(format_)
+    check_format(format_)
     for each in (*(take or ()), *(() if account is None else (account,))):
         if not is_account_id(each):
             raise UsageFault(f"{each}: must be an account id of 12 digits")
@@ -339,9 +336,9 @@ def adopt_command(  # noqa: PLR0917 - typer passes them by name
     else:
         adopting.print_table(adoption, is_whole=not unreadable)
     if written is not None:
-        _say(f"wrote {written}: review it, and deploy it like the rest of {config}", DONE)
+        say(f"wrote {written}: review it, and deploy it like the rest of {config}", DONE)
     for each in unreadable:
-        _say(str(each), WRONG_INPUT)
+        say(str(each), WRONG_INPUT)
     if unreadable:
         return WRONG_INPUT
     return REPORTED if adoption.open or adoption.undecided else DONE
@@ -350,7 +347,7 @@ def adopt_command(  # noqa: PLR0917 - typer passes them by name
 @app.command("doctor")
 def doctor_command(
     stack: _STACK_OPTION = "doorward",
-    format_: _FORMAT_OPTION = "table",
+    format_: FormatOption = "table",
 ) -> int:
     """Check an installation, with the hub's credentials. Exit status: 0 all is well, 1 not, 2 wrong usage, 3 AWS failed."""
     from contextlib import ExitStack
@@ -358,7 +355,7 @@ def doctor_command(
     from doorward_cli import doctoring
     from doorward_cli.progress import progress
 
-    _check_format(format_)
+    check_format(format_)
     with ExitStack() as bar:
         diagnosis = doctoring.diagnose(doctoring.asking(stack), lambda total: bar.enter_context(progress(total, "Checking")))
     if format_ == "json":
@@ -375,12 +372,12 @@ _ROLE_ARGUMENT = Annotated[str, typer.Argument(metavar="ROLE", help="ARN of the 
 def history_command(
     role: _ROLE_ARGUMENT,
     stack: _STACK_OPTION = "doorward",
-    format_: _FORMAT_OPTION = "table",
+    format_: FormatOption = "table",
 ) -> int:
     """Show what happened to a role's trust, with the hub's credentials. Exit status: 0 no case is open, 1 one is, 2 wrong usage, 3 AWS."""
     from doorward_cli import history
 
-    _check_format(format_)
+    check_format(format_)
     found = history.read_history(history.role_ref_of(role), stack)
     if format_ == "json":
         history.write_json(found, sys.stdout)
@@ -394,12 +391,12 @@ def plan_command(
     role: _ROLE_ARGUMENT,
     by: Annotated[str | None, typer.Option("--by", metavar="ARN", help="Who is taken to have changed it; else nobody known.")] = None,
     stack: _STACK_OPTION = "doorward",
-    format_: _FORMAT_OPTION = "table",
+    format_: FormatOption = "table",
 ) -> int:
     """Show what Doorward would do if the role's trust had changed just now. Exit status: 0 nothing, 1 something, 2 wrong usage, 3 AWS."""
     from doorward_cli import history, planning
 
-    _check_format(format_)
+    check_format(format_)
     plan = planning.read_plan(history.role_ref_of(role), by, stack)
     if format_ == "json":
         planning.write_json(plan, sys.stdout)
@@ -408,9 +405,7 @@ def plan_command(
     return DONE if planning.is_quiet(plan) else REPORTED
 
 
-_API_OPTION = Annotated[str | None, typer.Option("--api", metavar="URL", envvar="DOORWARD_API_URL", help="Doorward's API.")]
 _NO_OPTION = Annotated[bool, typer.Option("--no", help="Say no, for good.")]
-_YES_OPTION = Annotated[bool, typer.Option("--yes", help="Do not ask once more.")]
 _FINDING_ARGUMENT = Annotated[str, typer.Argument(metavar="FINDING", help="Its id, dw-…")]
 
 
@@ -420,15 +415,15 @@ _REASON_OPTION = Annotated[str, typer.Option("--reason", metavar="TEXT", help="W
 @findings_app.command("list")
 def findings_list_command(
     every: Annotated[bool, typer.Option("--all", help="Those that people dismissed, too.")] = False,
-    api: _API_OPTION = None,
-    format_: _FORMAT_OPTION = "table",
+    api: ApiOption = None,
+    format_: FormatOption = "table",
 ) -> int:
     """Show the findings that stand. Exit status: 0 none, 1 some, 2 wrong usage or not for you, 3 the API failed."""
     from doorward_cli import deciding
     from doorward_cli.api import Api
 
-    _check_format(format_)
-    findings = _answered(lambda: deciding.every_finding(Api(api), with_dismissed=every))
+    check_format(format_)
+    findings = answered(lambda: deciding.every_finding(Api(api), with_dismissed=every))
     if format_ == "json":
         deciding.write_json(findings, sys.stdout)
     else:
@@ -437,13 +432,13 @@ def findings_list_command(
 
 
 @findings_app.command("show")
-def findings_show_command(finding: _FINDING_ARGUMENT, api: _API_OPTION = None, format_: _FORMAT_OPTION = "table") -> int:
+def findings_show_command(finding: _FINDING_ARGUMENT, api: ApiOption = None, format_: FormatOption = "table") -> int:
     """Show one, with its proof and the proposed remedy. Exit status: 0 shown, 2 wrong usage or not for you, 3 the API failed."""
     from doorward_cli import deciding
     from doorward_cli.api import Api
 
-    _check_format(format_)
-    found = _answered(lambda: deciding.one_finding(Api(api), finding))
+    check_format(format_)
+    found = answered(lambda: deciding.one_finding(Api(api), finding))
     if format_ == "json":
         deciding.write_json(found, sys.stdout)
     else:
@@ -456,9 +451,9 @@ def findings_apply_command(  # noqa: PLR0917 - typer passes them by name
     finding: _FINDING_ARGUMENT,
     reason: _REASON_OPTION = "",
     no: _NO_OPTION = False,
-    yes: _YES_OPTION = False,
-    api: _API_OPTION = None,
-    format_: _FORMAT_OPTION = "table",
+    yes: YesOption = False,
+    api: ApiOption = None,
+    format_: FormatOption = "table",
 ) -> int:
     """Say yes, or no, to the proposed remedy. Exit status: 0 said, 1 not said after all, 2 wrong usage or not for you, 3 the API failed."""
     return _decide(finding, "apply", reason, api, format_, no=no, is_sure=yes)
@@ -470,12 +465,12 @@ def findings_waive_command(  # noqa: PLR0917 - typer passes them by name
     until: Annotated[str, typer.Option("--until", metavar="TIME", help="When it ends, within ninety days, with a time zone.")],
     reason: _REASON_OPTION = "",
     no: _NO_OPTION = False,
-    yes: _YES_OPTION = False,
-    api: _API_OPTION = None,
-    format_: _FORMAT_OPTION = "table",
+    yes: YesOption = False,
+    api: ApiOption = None,
+    format_: FormatOption = "table",
 ) -> int:
     """Say yes, or no, to accepting what was found until a time; whatever else comes in is found. Exit status: as of apply."""
-    return _decide(finding, "waive", reason, api, format_, until=_time("--until", until), no=no, is_sure=yes)
+    return _decide(finding, "waive", reason, api, format_, until=time_of("--until", until), no=no, is_sure=yes)
 
 
 @findings_app.command("dismiss")
@@ -483,9 +478,9 @@ def findings_dismiss_command(  # noqa: PLR0917 - typer passes them by name
     finding: _FINDING_ARGUMENT,
     reason: _REASON_OPTION = "",
     no: _NO_OPTION = False,
-    yes: _YES_OPTION = False,
-    api: _API_OPTION = None,
-    format_: _FORMAT_OPTION = "table",
+    yes: YesOption = False,
+    api: ApiOption = None,
+    format_: FormatOption = "table",
 ) -> int:
     """Say yes, or no, to hearing no more of it; it stands, and is back where something else is found. Exit status: as of apply."""
     return _decide(finding, "dismiss", reason, api, format_, no=no, is_sure=yes)
@@ -496,9 +491,9 @@ def undo_command(  # noqa: PLR0917 - typer passes them by name
     finding: _FINDING_ARGUMENT,
     reason: _REASON_OPTION = "",
     no: _NO_OPTION = False,
-    yes: _YES_OPTION = False,
-    api: _API_OPTION = None,
-    format_: _FORMAT_OPTION = "table",
+    yes: YesOption = False,
+    api: ApiOption = None,
+    format_: FormatOption = "table",
 ) -> int:
     """Say yes, or no, to putting back what a remedy replaced, for a day. Exit status: as of findings apply."""
     return _decide(finding, "undo", reason, api, format_, no=no, is_sure=yes)
@@ -511,9 +506,9 @@ def _decide(
     from doorward_cli import deciding
     from doorward_cli.api import Api
 
-    _check_format(format_)
+    check_format(format_)
     client = Api(api)
-    found = _answered(lambda: deciding.one_finding(client, finding))
+    found = answered(lambda: deciding.one_finding(client, finding))
     deciding.print_finding(found, sys.stderr if format_ == "json" else None)
     return _say_to_this(
         lambda: deciding.say(client, found, what, yes=not no, reason=reason, until=until), no=no, is_sure=is_sure, format_=format_
@@ -525,28 +520,28 @@ def hold_command(
     role: _ROLE_ARGUMENT,
     until: Annotated[str, typer.Option("--until", metavar="TIME", help="When it ends, within four hours, with a time zone.")],
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why: everybody is told.")],
-    api: _API_OPTION = None,
+    api: ApiOption = None,
 ) -> int:
     """Have nothing written to a role for a while. Exit status: 0 said, 2 wrong usage or not for you, 3 the API failed."""
     from doorward_cli import deciding, history
     from doorward_cli.api import Api
 
-    end = _time("--until", until)
+    end = time_of("--until", until)
     assert end is not None  # noqa: S101 - it is required
     client, role_ref = Api(api), history.role_ref_of(role)
-    deciding.print_answer(_answered(lambda: deciding.hold(client, role_ref, end, reason)))
+    deciding.print_answer(answered(lambda: deciding.hold(client, role_ref, end, reason)))
     return DONE
 
 
 @baseline_app.command("show")
-def baseline_show_command(role: _ROLE_ARGUMENT, api: _API_OPTION = None, format_: _FORMAT_OPTION = "table") -> int:
+def baseline_show_command(role: _ROLE_ARGUMENT, api: ApiOption = None, format_: FormatOption = "table") -> int:
     """Show what is accepted, and how what stands differs. Exit status: 0 the same, 1 it differs, 2 not for you, 3 the API failed."""
     from doorward_cli import deciding, history
     from doorward_cli.api import Api
 
-    _check_format(format_)
+    check_format(format_)
     client, role_ref = Api(api), history.role_ref_of(role)
-    shown = _answered(lambda: deciding.shown_baseline(client, role_ref))
+    shown = answered(lambda: deciding.shown_baseline(client, role_ref))
     if format_ == "json":
         deciding.write_json(shown, sys.stdout)
     else:
@@ -559,47 +554,17 @@ def baseline_accept_command(
     role: _ROLE_ARGUMENT,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is told with it.")] = "",
     no: _NO_OPTION = False,
-    yes: _YES_OPTION = False,
-    api: _API_OPTION = None,
+    yes: YesOption = False,
+    api: ApiOption = None,
 ) -> int:
     """Say yes, or no, to accepting what stands. Exit status: 0 said, 1 not said after all, 2 not for you, 3 the API failed."""
     from doorward_cli import deciding, history
     from doorward_cli.api import Api
 
     client, role_ref = Api(api), history.role_ref_of(role)
-    shown = _answered(lambda: deciding.shown_baseline(client, role_ref))
+    shown = answered(lambda: deciding.shown_baseline(client, role_ref))
     deciding.print_baseline(shown)
     return _say_to_this(lambda: deciding.accept(client, shown, yes=not no, reason=reason), no=no, is_sure=yes)
-
-
-@grants_app.command("link")
-def grants_link_command(
-    slack_user: Annotated[
-        str | None, typer.Option("--slack-user", metavar="TEAM/USER", help="Do not ask: link this Slack user, and no other.")
-    ] = None,
-    remove: Annotated[str | None, typer.Option("--remove", metavar="TEAM/USER", help="Take the link to this Slack user back.")] = None,
-    api: _API_OPTION = None,
-) -> int:
-    """Link your Slack user to you: what you press there then counts. Exit status: 0 linked, 1 not after all, 2 not for you, 3 the API."""
-    from doorward_cli import linking
-    from doorward_cli.api import Api
-
-    if slack_user is not None:
-        linking.slack_user_of(slack_user)
-    client = Api(api)
-    if remove is not None:
-        linking.print_links(_answered(lambda: linking.remove(client, remove)))
-        return DONE
-    linking.print_offer(_answered(lambda: linking.offer(client)))
-    taken = _answered(lambda: linking.wait(client))
-    if taken is None:
-        raise UsageFault("nobody gave the code in time: run it again")
-    if slack_user is not None and taken.ref != slack_user:
-        raise UsageFault(f"{taken.ref} gave the code, and not {slack_user}: nothing is linked. Whoever that is has seen your code")
-    if slack_user is None and not typer.confirm(linking.question(taken), err=True):
-        return REPORTED
-    linking.print_links(_answered(lambda: linking.bind(client, taken.ref)))
-    return DONE
 
 
 def _say_to_this(say: Callable[[], dict[str, Any]], *, no: bool, is_sure: bool, format_: str = "table") -> int:
@@ -608,7 +573,7 @@ def _say_to_this(say: Callable[[], dict[str, Any]], *, no: bool, is_sure: bool, 
 
     if not is_sure and not typer.confirm(f"Say {'no' if no else 'yes'} to this?", err=True):
         return REPORTED
-    said = _answered(say)
+    said = answered(say)
     if format_ == "json":
         deciding.write_json(said, sys.stdout)
     else:
@@ -616,22 +581,12 @@ def _say_to_this(say: Callable[[], dict[str, Any]], *, no: bool, is_sure: bool, 
     return DONE
 
 
-def _answered[T](ask: Callable[[], T]) -> T:
-    """Raises UsageFault where the API refused: it says why, and what to do."""
-    from doorward_cli.api import Refused
-
-    try:
-        return ask()
-    except Refused as error:
-        raise UsageFault(str(error)) from None
-
-
 @audit_app.command("verify")
-def audit_verify_command(stack: _STACK_OPTION = "doorward", format_: _FORMAT_OPTION = "table") -> int:
+def audit_verify_command(stack: _STACK_OPTION = "doorward", format_: FormatOption = "table") -> int:
     """Verify chains, roots and signatures, as doorward-auditor. Exit status: 0 all as written, 1 tampered with, 2 wrong usage, 3 AWS."""
     from doorward_cli import auditing
 
-    _check_format(format_)
+    check_format(format_)
     verified = auditing.read_and_verify(stack)
     if format_ == "json":
         auditing.write_json(verified, sys.stdout)
@@ -655,7 +610,7 @@ def kill_switch_on_command(
     """Stop Doorward's writes; judging and telling go on. Exit status: 0 done, 2 wrong usage, 3 AWS failed."""
     from doorward_cli import stopping
 
-    stopped = stopping.stop(stopping.scope_of(account, rule), reason, _time("--until", until), stack)
+    stopped = stopping.stop(stopping.scope_of(account, rule), reason, time_of("--until", until), stack)
     stopping.print_table((stopped,))
     return DONE
 
@@ -667,8 +622,8 @@ def kill_switch_off_command(account: _ACCOUNT_OPTION = None, rule: _RULE_OPTION 
 
     scope = stopping.scope_of(account, rule)
     if stopping.go_on(scope, stack):
-        return _say(f"Doorward writes again for {scope}.", DONE)
-    return _say(f"Nothing was stopped for {scope}.", REPORTED)
+        return say(f"Doorward writes again for {scope}.", DONE)
+    return say(f"Nothing was stopped for {scope}.", REPORTED)
 
 
 @kill_switch_app.command("list")
@@ -694,7 +649,7 @@ def suspensions_list_command(stack: _STACK_OPTION = "doorward") -> int:
 @suspensions_app.command("end")
 def suspensions_end_command(
     scope: Annotated[str, typer.Argument(metavar="ACCOUNT|slack", help="The account's id, or slack.")],
-    yes: _YES_OPTION = False,
+    yes: YesOption = False,
     stack: _STACK_OPTION = "doorward",
 ) -> int:
     """End a suspension, once you have looked (its runbook says at what). Exit status: 0 done, 1 not done, 2 wrong usage, 3 AWS failed."""
@@ -702,27 +657,12 @@ def suspensions_end_command(
 
     suspension = next((each for each in suspending.standing(stack) if each.scope == scope), None)
     if suspension is None:
-        return _say(f"Nothing is suspended for {scope}.", REPORTED)
+        return say(f"Nothing is suspended for {scope}.", REPORTED)
     suspending.print_table((suspension,))
     if not yes and not typer.confirm("End this?", err=True):
-        return _say("It stands.", REPORTED)
+        return say("It stands.", REPORTED)
     suspending.end(suspension, stack)
-    return _say(f"The suspension for {scope} is over; everybody is told.", DONE)
-
-
-def _time(option: str, text: str | None) -> datetime | None:
-    """Raises UsageFault for what is no time, is over, or lacks a time zone: nobody knows when that would be."""
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageFault(f"{option} {text}: must be a time, such as 2027-01-31T18:00:00+00:00") from None
-    if time.tzinfo is None:
-        raise UsageFault(f"{option} {text}: needs a time zone, such as Z or +01:00")
-    if time <= datetime.now(UTC):
-        raise UsageFault(f"{option} {text}: is over already")
-    return time
+    return say(f"The suspension for {scope} is over; everybody is told.", DONE)
 
 
 def _day(option: str, text: str) -> date:
@@ -742,7 +682,7 @@ def config_check_command(
     organization, guardrails = load_folder(directory)
     entitlements = load_entitlements(directory)
     rules = len(entitlements.allows) + len(entitlements.denies)
-    return _say(
+    return say(
         f"{directory} is valid: {len(organization.accounts)} accounts, {len(guardrails.scopes)} scopes, guardrails {guardrails.hash[:12]}, "
         f"{rules} rules of who may ask for roles, entitlements {entitlements.hash[:12]}",
         DONE,
@@ -768,12 +708,12 @@ def guardrails_export_command(  # noqa: PLR0917 - typer passes them by name
     ] = None,
     with_rules: Annotated[list[str] | None, typer.Option("--with", metavar="RULE", help="Also this one, which is off by default.")] = None,
     without_rules: Annotated[list[str] | None, typer.Option("--without", metavar="RULE", help="Not this one.")] = None,
-    format_: _FORMAT_OPTION = "table",
+    format_: FormatOption = "table",
 ) -> int:
     """Write guardrails as policies with which AWS itself prevents. Exit status: 0 all proved, 1 one is not, 2 wrong input or usage."""
     from doorward_cli import exporting
 
-    _check_format(format_)
+    check_format(format_)
     if deployers and not scp:
         raise UsageFault("--deployer: only an SCP excepts deployers; add --scp")
     try:
@@ -789,15 +729,15 @@ def guardrails_export_command(  # noqa: PLR0917 - typer passes them by name
     unproved = export.unproved
     if unproved:
         nothing = "" if out is None else f"; nothing is written to {out}"
-        return _say(f"not proved: {', '.join(unproved)}{nothing}", REPORTED)
+        return say(f"not proved: {', '.join(unproved)}{nothing}", REPORTED)
     if out is not None:
         try:
             written, stale = exporting.write_policies(export, out)
         except OSError as error:
             raise UsageFault(f"--out {out}: cannot be written: {error.strerror or error}") from None
-        _say(f"wrote {', '.join(written) or 'nothing, for no guardrail has a twin'} to {out}", DONE)
+        say(f"wrote {', '.join(written) or 'nothing, for no guardrail has a twin'} to {out}", DONE)
         if stale:
-            _say(f"{out} also holds {', '.join(stale)}, which an earlier export wrote and this one did not", DONE)
+            say(f"{out} also holds {', '.join(stale)}, which an earlier export wrote and this one did not", DONE)
     return DONE
 
 
@@ -814,14 +754,14 @@ def guard_export_command(  # noqa: PLR0917 - typer passes them by name
     keys: Annotated[list[str] | None, typer.Option("--key", metavar="ARN", help="A key of Doorward's: of its topic, of its audit.")] = None,
     partition: Annotated[str, typer.Option("--partition", metavar="NAME", help="Of AWS: aws, aws-cn, aws-us-gov.")] = "aws",
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the SCP there, if it is proved.")] = None,
-    format_: _FORMAT_OPTION = "table",
+    format_: FormatOption = "table",
 ) -> int:
     """Write the SCP that keeps everybody's hands off Doorward. Exit status: 0 proved, 1 not, 2 wrong input or usage."""
     from doorward.guard.protection import Protected
     from doorward.iam.arns import is_account_id
     from doorward_cli import guarding
 
-    _check_format(format_)
+    check_format(format_)
     if not is_account_id(hub):
         raise UsageFault(f"--hub {hub}: must be an account id of 12 digits")
     exported = guarding.export(Protected(partition, hub, tuple(deployers), stack, tuple(trails or ()), secret, tuple(keys or ())))
@@ -830,13 +770,13 @@ def guard_export_command(  # noqa: PLR0917 - typer passes them by name
     else:
         guarding.print_table(exported)
     if exported.faults:
-        return _say("not proved" + ("" if out is None else f"; nothing is written to {out}"), REPORTED)
+        return say("not proved" + ("" if out is None else f"; nothing is written to {out}"), REPORTED)
     if out is not None:
         try:
             guarding.write_policy(exported, out)
         except OSError as error:
             raise UsageFault(f"--out {out}: cannot be written: {error.strerror or error}") from None
-        _say(f"wrote {out}", DONE)
+        say(f"wrote {out}", DONE)
     return DONE
 
 
@@ -890,7 +830,7 @@ def _print_report(report: "Report", format_: str, output: Path | None) -> None:
     if report.foreign_by_default and format_ in {"json", "sarif"}:
         from doorward_cli.checking import FOREIGN_BY_DEFAULT
 
-        _say(FOREIGN_BY_DEFAULT, DONE)
+        say(FOREIGN_BY_DEFAULT, DONE)
 
 
 def _writer(format_: str) -> "Callable[[Report, IO[str]], None]":

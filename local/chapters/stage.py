@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from doorward.findings.escaping import for_terminal
 from doorward.findings.wording import witness_in_words
-from doorward_cli.main import DONE, REPORTED, WRONG_INPUT
+from doorward_cli.usage import DONE, REPORTED, WRONG_INPUT
 from local import identity_center
 from local.installation import Installation, People, Told
 from local.slack import SlackMessage
