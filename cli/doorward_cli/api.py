@@ -1,79 +1,162 @@
 """Doorward's API, called with SigV4 as the AWS command line would."""
 
 import json
+import os
+import re
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any, Final
 
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
 
+SIGNING: Final = "DOORWARD_SIGNING"
+"""Stands in the environment while credentials are looked for that sign: whoever is started then must not ask this API for them."""
 _SECONDS: Final = 35
 """API Gateway gives up after 29."""
+_OF_API_GATEWAY: Final = re.compile(r"https://[a-z0-9]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?(?:/|$)")
 
 
 class Refused(Exception):  # noqa: N818 - an answer, told to whoever asked
-    """The API said no. The text says why, and what to do."""
+    """The API said no. The text says why, and what to do. `status`: of HTTP."""
+
+    def __init__(self, said: str, status: int = 400) -> None:
+        super().__init__(said)
+        self.status = status
 
 
 class Api:
-    """`url`: with its stage, as the hub stack's output ApiUrl has it. Credentials and region are those that boto3 finds."""
+    """`url`: with its stage, as the hub stack's output ApiUrl has it. Credentials are those that boto3 finds, of `profile` if given.
 
-    def __init__(self, url: str | None, session: Any = None) -> None:
+    `region`: what is signed for; where it is not given the address says it, or the profile. `behind`: by how many seconds this machine's
+    clock is behind the API's, as of the last answer; None before one.
+    """
+
+    def __init__(self, url: str | None, session: Any = None, *, profile: str | None = None, region: str | None = None) -> None:
         if not url:
             raise MalformedInput("--api: give the API's address, or set DOORWARD_API_URL; the hub stack's output ApiUrl has it")
         if not url.startswith(("https://", "http://127.0.0.1:")):
             raise MalformedInput(f"--api {url}: must be an https address")
         self._url = url.rstrip("/")
         self._session = session
+        self._profile = profile
+        self._region = region
         self._run = uuid.uuid4().hex
+        self.behind: float | None = None
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The decoded answer. Raises Refused, Unavailable, Misconfigured."""
+        try:
+            return json.loads(self.text(method, path, body))
+        except ValueError:
+            raise Unavailable(f"{self._url}: answered something else than JSON; does --api end with the API's stage?") from None
+
+    def text(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> str:
+        """The answer as it came. Raises as `call`."""
         request = self._signed(method, f"{self._url}{path}", None if body is None else json.dumps(body).encode())
         try:
             with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 - https, as just checked
-                return json.load(answer)
+                self.behind = _seconds_behind(answer.headers)
+                content: bytes = answer.read()
+                return content.decode()
         except urllib.error.HTTPError as error:
+            self.behind = _seconds_behind(error.headers)
             raise _refusal(error) from None
         except (OSError, ValueError) as error:
             raise Unavailable(f"{self._url}: {' '.join(str(error).split())}") from None
 
-    def _signed(self, method: str, url: str, body: bytes | None) -> urllib.request.Request:
+    def session(self) -> Any:
+        """boto3's, made once. Raises Misconfigured where there is no such profile."""
         import boto3
+        from botocore.exceptions import BotoCoreError
+
+        if self._session is None:
+            try:
+                self._session = boto3.Session(profile_name=self._profile)
+            except BotoCoreError as error:
+                raise _not_signed_in(error) from None
+        return self._session
+
+    @property
+    def signed_for(self) -> str:
+        """A region."""
+        of_the_address = _OF_API_GATEWAY.match(self._url)
+        return self._region or (of_the_address[1] if of_the_address else self.session().region_name) or "us-east-1"
+
+    def _signed(self, method: str, url: str, body: bytes | None) -> urllib.request.Request:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
         from botocore.exceptions import BotoCoreError
 
-        session = self._session or boto3.Session()
         # A new run is a new call; within one, whoever sends the same again is answered as before.
         key = f"{self._run}-{sha256(url.encode() + (body or b'')).hexdigest()[:16]}"
         headers = {} if body is None else {"Content-Type": "application/json", "Idempotency-Key": f'"{key}"'}
         signed = AWSRequest(method, url, data=body, headers=headers)
+        session = self.session()
         try:
-            credentials = session.get_credentials()
-            if credentials is None:
-                raise Misconfigured("no credentials: sign in (`aws sso login`), and choose the profile by AWS_PROFILE")
-            SigV4Auth(credentials.get_frozen_credentials(), "execute-api", session.region_name or "us-east-1").add_auth(signed)
+            with _looking_for_credentials():
+                credentials = session.get_credentials()
+                frozen = None if credentials is None else credentials.get_frozen_credentials()
+            if frozen is None:
+                raise Misconfigured("no credentials: sign in (`aws sso login`), and choose the profile by --profile or AWS_PROFILE")
+            SigV4Auth(frozen, "execute-api", self.signed_for).add_auth(signed)
         except BotoCoreError as error:
-            because = " ".join(str(error).split())
-            raise Misconfigured(f"{because}; sign in (`aws sso login`), and choose the profile by AWS_PROFILE") from None
+            raise _not_signed_in(error) from None
         return urllib.request.Request(url, data=body, headers=dict(signed.headers), method=method)  # noqa: S310 - as above
+
+
+def refuse_to_sign_for_ourselves() -> None:
+    """Raises Misconfigured where this process was started to get the credentials that another one wants to sign for them with.
+
+    Each would start another one, without an end.
+    """
+    if os.environ.get(SIGNING):
+        raise Misconfigured(
+            "the profile that is to sign gets its own credentials from doorward grants; name the one that you sign in with by --profile"
+        )
+
+
+@contextmanager
+def _looking_for_credentials() -> Iterator[None]:
+    os.environ[SIGNING] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[SIGNING]
+
+
+def _not_signed_in(error: Exception) -> Misconfigured:
+    because = " ".join(str(error).split())
+    return Misconfigured(f"{because}; sign in (`aws sso login`), and choose the profile by --profile or AWS_PROFILE")
+
+
+def _seconds_behind(headers: Message) -> float | None:
+    try:
+        return (parsedate_to_datetime(headers["Date"]) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError):  # it has none, or one without a zone
+        return None
 
 
 def _refusal(error: urllib.error.HTTPError) -> Exception:
     """RFC 9457 of ours, or API Gateway's own word."""
     try:
         said = json.load(error)
-    except ValueError:
+    except (OSError, ValueError):
+        said = {}
+    if not isinstance(said, dict):
         said = {}
     if error.code in {500, 502, 503, 504}:
         return Unavailable(f"the API answered {error.code}: {said.get('detail', 'try again in a minute')}")
     if said.get("detail"):
-        return Refused(f"{said['detail']} {said.get('cure', '')}".strip())
+        return Refused(f"{said['detail']} {said.get('cure', '')}".strip(), error.code)
     return Refused(
         f"the API answered {error.code}: {said.get('message') or said.get('Message') or 'no reason'}. Sign in by Identity Center, with a"
-        " role that may call execute-api:Invoke on it."
+        " role that may call execute-api:Invoke on it.",
+        error.code,
     )

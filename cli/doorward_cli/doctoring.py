@@ -48,9 +48,9 @@ def asking(stack: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return function_of(stack, _FUNCTION, answers="checks")
 
 
-def write_json(diagnosis: Diagnosis, stream: IO[str]) -> None:
+def write_json(diagnosis: Diagnosis, stream: IO[str], format_: str = FORMAT) -> None:
     value = {
-        "format": FORMAT,
+        "format": format_,
         "healthy": diagnosis.is_healthy,
         "checks": list(diagnosis.checks),
         "summary": {state: sum(each["state"] == state for each in diagnosis.checks) for state in _STYLES},

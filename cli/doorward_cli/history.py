@@ -4,7 +4,6 @@ The tables' keys are those of doorward/aws/ledger.py (a test compares by reading
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +11,12 @@ from typing import IO, Any
 
 from rich.text import Text
 
-from doorward.errors import MalformedInput
 from doorward.findings.escaping import for_terminal, mask_external_ids
 from doorward.findings.wording import witness_in_words
 from doorward_cli.hub import failing_clearly, resource_of
 from doorward_cli.tables import print_lines
 
 FORMAT = "doorward.history/1"
-_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[!-~]{0,510}/)?([\w+=,.@-]{1,64})", re.ASCII)
-_REF = re.compile(r"([0-9]{12})/([\w+=,.@-]{1,64})", re.ASCII)
 _OPEN = {"standing", "intended"}
 _STYLES = {"standing": "bold red", "intended": "yellow", "remedied": "green", "ended": "cyan"}
 
@@ -37,14 +33,6 @@ class History:
     @property
     def open(self) -> int:
         return sum(each["status"] in _OPEN for each in self.cases)
-
-
-def role_ref_of(text: str) -> str:
-    """`<account id>/<role name>` of an ARN, or of itself. Raises MalformedInput."""
-    found = _ARN.fullmatch(text) or _REF.fullmatch(text)
-    if found is None:
-        raise MalformedInput(f"ROLE {text}: give the ARN of a role, or ACCOUNT/NAME such as 777788889999/payments")
-    return f"{found[1]}/{found[2]}"
 
 
 def read_history(role_ref: str, stack: str) -> History:

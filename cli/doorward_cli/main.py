@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +38,8 @@ from doorward_cli.usage import (
     YesOption,
     answered,
     check_format,
+    day_of,
+    role_ref_of,
     say,
     time_of,
 )
@@ -308,7 +310,7 @@ def adopt_command(  # noqa: PLR0917 - typer passes them by name
     if not files and not live and not take:
         raise UsageFault("nothing to adopt: give a FILE, a folder, - for standard input, --live, or --take ID")
     now = datetime.now(UTC)
-    last = _day("--until", until) if until is not None else None
+    last = day_of("--until", until) if until is not None else None
     if accept and (owner is None or last is None):
         raise UsageFault("--accept needs --owner WHO and --until DAY: nothing is accepted for ever, or by nobody")
     organization, guardrails = configuration.load_folder(config)
@@ -378,7 +380,7 @@ def history_command(
     from doorward_cli import history
 
     check_format(format_)
-    found = history.read_history(history.role_ref_of(role), stack)
+    found = history.read_history(role_ref_of(role), stack)
     if format_ == "json":
         history.write_json(found, sys.stdout)
     else:
@@ -394,10 +396,10 @@ def plan_command(
     format_: FormatOption = "table",
 ) -> int:
     """Show what Doorward would do if the role's trust had changed just now. Exit status: 0 nothing, 1 something, 2 wrong usage, 3 AWS."""
-    from doorward_cli import history, planning
+    from doorward_cli import planning
 
     check_format(format_)
-    plan = planning.read_plan(history.role_ref_of(role), by, stack)
+    plan = planning.read_plan(role_ref_of(role), by, stack)
     if format_ == "json":
         planning.write_json(plan, sys.stdout)
     else:
@@ -523,12 +525,12 @@ def hold_command(
     api: ApiOption = None,
 ) -> int:
     """Have nothing written to a role for a while. Exit status: 0 said, 2 wrong usage or not for you, 3 the API failed."""
-    from doorward_cli import deciding, history
+    from doorward_cli import deciding
     from doorward_cli.api import Api
 
     end = time_of("--until", until)
     assert end is not None  # noqa: S101 - it is required
-    client, role_ref = Api(api), history.role_ref_of(role)
+    client, role_ref = Api(api), role_ref_of(role)
     deciding.print_answer(answered(lambda: deciding.hold(client, role_ref, end, reason)))
     return DONE
 
@@ -536,11 +538,11 @@ def hold_command(
 @baseline_app.command("show")
 def baseline_show_command(role: _ROLE_ARGUMENT, api: ApiOption = None, format_: FormatOption = "table") -> int:
     """Show what is accepted, and how what stands differs. Exit status: 0 the same, 1 it differs, 2 not for you, 3 the API failed."""
-    from doorward_cli import deciding, history
+    from doorward_cli import deciding
     from doorward_cli.api import Api
 
     check_format(format_)
-    client, role_ref = Api(api), history.role_ref_of(role)
+    client, role_ref = Api(api), role_ref_of(role)
     shown = answered(lambda: deciding.shown_baseline(client, role_ref))
     if format_ == "json":
         deciding.write_json(shown, sys.stdout)
@@ -558,10 +560,10 @@ def baseline_accept_command(
     api: ApiOption = None,
 ) -> int:
     """Say yes, or no, to accepting what stands. Exit status: 0 said, 1 not said after all, 2 not for you, 3 the API failed."""
-    from doorward_cli import deciding, history
+    from doorward_cli import deciding
     from doorward_cli.api import Api
 
-    client, role_ref = Api(api), history.role_ref_of(role)
+    client, role_ref = Api(api), role_ref_of(role)
     shown = answered(lambda: deciding.shown_baseline(client, role_ref))
     deciding.print_baseline(shown)
     return _say_to_this(lambda: deciding.accept(client, shown, yes=not no, reason=reason), no=no, is_sure=yes)
@@ -663,13 +665,6 @@ def suspensions_end_command(
         return say("It stands.", REPORTED)
     suspending.end(suspension, stack)
     return say(f"The suspension for {scope} is over; everybody is told.", DONE)
-
-
-def _day(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageFault(f"{option} {text}: must be a day, such as 2027-01-31") from None
 
 
 @config_app.command("check")

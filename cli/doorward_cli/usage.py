@@ -1,13 +1,19 @@
 """What every command shares: exit statuses (main.py has their table), what is said on standard error, and options."""
 
+import re
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
 
+from doorward.errors import MalformedInput
+
 DONE, REPORTED, WRONG_INPUT, UNAVAILABLE, INTERRUPTED, READER_GONE = 0, 1, 2, 3, 130, 141
+
+_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[!-~]{0,510}/)?([\w+=,.@-]{1,64})", re.ASCII)
+_REF = re.compile(r"([0-9]{12})/([\w+=,.@-]{1,64})", re.ASCII)
 
 FormatOption = Annotated[str, typer.Option("--format", metavar="table|json", help="How the result is printed.")]
 ApiOption = Annotated[str | None, typer.Option("--api", metavar="URL", envvar="DOORWARD_API_URL", help="Doorward's API.")]
@@ -53,3 +59,18 @@ def time_of(option: str, text: str | None) -> datetime | None:
     if time <= datetime.now(UTC):
         raise UsageFault(f"{option} {text}: is over already")
     return time
+
+
+def day_of(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageFault(f"{option} {text}: must be a day, such as 2027-01-31") from None
+
+
+def role_ref_of(text: str) -> str:
+    """`<account id>/<role name>` of an ARN, or of itself. Raises MalformedInput."""
+    found = _ARN.fullmatch(text) or _REF.fullmatch(text)
+    if found is None:
+        raise MalformedInput(f"ROLE {text}: give the ARN of a role, or ACCOUNT/NAME such as 777788889999/payments")
+    return f"{found[1]}/{found[2]}"
