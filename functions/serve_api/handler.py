@@ -17,7 +17,10 @@ from doorward.aws.api import (
     after_in,
     answered,
     answered_before,
+    decided_in,
+    ending_in,
     flag_of,
+    grant_after_in,
     hold_in,
     kept_of,
     key_of,
@@ -29,17 +32,25 @@ from doorward.aws.api import (
     slack_user_of,
     text_of,
     waive_in,
+    wanted_in,
 )
 from doorward.decisions.model import Answer
 from doorward.decisions.telling import question_as_json
 from doorward.errors import DoorwardError
-from doorward.people.model import Caller, Refusal, id_of
+from doorward.grants.grant import Grant
+from doorward.grants.names import is_grant_id
+from doorward.people.model import Caller, Person, Refusal, id_of
 from doorward.ports.repeats import AskedOtherwise, InProgress
 from doorward.usecases.accept_baseline import accept_baseline, show_baseline
 from doorward.usecases.decide_finding import APPLY, DISMISS, UNDO, decide_finding
+from doorward.usecases.decide_grant import decide_grant
+from doorward.usecases.end_grant import end_grant
+from doorward.usecases.grant_standing import MACHINES_HAVE_NONE, as_json
 from doorward.usecases.hold_role import hold_role
 from doorward.usecases.link_slack import bind_link, offer_link, show_links, unbind_link
 from doorward.usecases.list_findings import list_findings, show_finding
+from doorward.usecases.list_grants import list_grants, show_grant
+from doorward.usecases.request_grant import Wanted, request_grant
 from doorward.usecases.serve_api import TooOften
 from doorward.usecases.tell_who import tell_who
 
@@ -163,6 +174,77 @@ def accept() -> Response[str]:
     role_ref, said = accept_in(app.current_event.body)
     decided = accept_baseline(role_ref, caller, said, bootstrap.role_by_ref(), bootstrap.decision_tools())
     return refused(409, decided) if isinstance(decided, Refusal) else answered(200, question_as_json(decided, ""))
+
+
+@app.post("/grants", middlewares=[once])
+def ask_for_grant() -> Response[str]:
+    caller, tools = _person(), bootstrap.grant_tools()
+    found = request_grant(Wanted(**wanted_in(app.current_event.body)), caller, tools)
+    return refused(409, found) if isinstance(found, Refusal) else answered(201, as_json(found, tools))
+
+
+@app.get("/grants")
+def grants() -> Response[str]:
+    """Those of both kinds where neither is named."""
+    caller, asked = _person(), app.current_event.query_string_parameters
+    mine, standing, after = flag_of(asked, "mine"), flag_of(asked, "standing"), grant_after_in(asked)
+    found = list_grants(caller, bootstrap.grant_tools(), after, mine=mine or not standing, standing=standing or not mine)
+    return refused(409, found) if isinstance(found, Refusal) else answered(200, found)
+
+
+@app.get("/grants/<grant_id>")
+def grant(grant_id: str) -> Response[str]:
+    return _of_grant(grant_id, lambda caller: show_grant(grant_id, caller, bootstrap.grant_tools()))
+
+
+@app.post("/grants/<grant_id>/approve", middlewares=[once])
+def approve(grant_id: str) -> Response[str]:
+    return _said(grant_id, yes=True)
+
+
+@app.post("/grants/<grant_id>/refuse", middlewares=[once])
+def refuse(grant_id: str) -> Response[str]:
+    return _said(grant_id, yes=False)
+
+
+def _said(grant_id: str, *, yes: bool) -> Response[str]:
+    body = app.current_event.body
+    return _of_grant(grant_id, lambda caller: decide_grant(grant_id, caller, decided_in(body, yes=yes), bootstrap.grant_tools()))
+
+
+@app.post("/grants/<grant_id>/cancel", middlewares=[once])
+def cancel(grant_id: str) -> Response[str]:
+    return _ended(grant_id)
+
+
+@app.post("/grants/<grant_id>/revoke", middlewares=[once])
+def revoke(grant_id: str) -> Response[str]:
+    return _ended(grant_id)
+
+
+def _ended(grant_id: str) -> Response[str]:
+    """One and the same: what comes of it goes by who asks for it, and by how the grant is."""
+    body = app.current_event.body
+    return _of_grant(grant_id, lambda caller: end_grant(grant_id, caller, ending_in(body), bootstrap.grant_tools()))
+
+
+def _of_grant(grant_id: str, found_for: Callable[[Caller], Grant | dict[str, Any] | Refusal | None]) -> Response[str]:
+    """Whoever has no business with a grant is not told that there is one."""
+    caller = _person()
+    found = found_for(caller) if is_grant_id(grant_id) else None
+    if found is None:
+        return problem(404, "There is no such grant, or it is none of your business.", "List those that are: GET /grants.")
+    if isinstance(found, Refusal):
+        return refused(409, found)
+    return answered(200, as_json(found, bootstrap.grant_tools()) if isinstance(found, Grant) else found)
+
+
+def _person() -> Caller:
+    """Raises Denied as `_caller`, and for machines."""
+    caller = _caller()
+    if not isinstance(caller.who, Person):
+        raise Denied(403, MACHINES_HAVE_NONE)
+    return caller
 
 
 @app.not_found

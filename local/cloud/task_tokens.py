@@ -6,10 +6,12 @@
     a token                            is each attempt's own, and good for one answer: after it, after the timeout and after the execution
                                        TaskTimedOut, and what never was a token InvalidToken
     an output                          that is no JSON, or longer than 262,144 bytes, is InvalidOutput
+    who may answer                     is asked on the state machine whose token it is
 
 https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-wait-token
 https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html
+https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-policy-template-list.html#stepfunctionscallback-policy
 
 Not emulated: timeouts of a call that is under way, and what is said of tokens of activities.
 """
@@ -22,9 +24,10 @@ from typing import Any, Final, NamedTuple
 from ministack.core.responses import error_response_json, json_response, new_uuid
 from ministack.services import stepfunctions as sfn
 
-from local.cloud import executions
+from local.cloud import executions, resource_arns
 
 READ_AGAINST = {
+    **resource_arns.READ_AGAINST,
     "ministack.services.stepfunctions:_execute_task": "53c818d247db",
     "ministack.services.stepfunctions:_invoke_with_callback": "bbb38423156a",
     "ministack.services.stepfunctions:_invoke_resource": "a85d2be9a858",
@@ -66,7 +69,8 @@ class _Task(NamedTuple):
 class _Wait:
     """Of one attempt of a task for its token."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine_arn: str) -> None:
+        self.machine_arn = machine_arn
         self._scope = executions.current()
         self._beat_at = time.monotonic()
         self.answered: tuple[Any, sfn._ExecutionError | None] | None = None
@@ -159,6 +163,7 @@ def install() -> None:
     def error_matches(error_equals: list[str], error: str) -> bool:
         return bool(matches(error_equals, error)) or (error == "States.HeartbeatTimeout" and "States.Timeout" in error_equals)
 
+    resource_arns.correct(_on_its_machine)
     sfn._execute_task = execute
     sfn._invoke_resource_with_timeout = invoke_with_timeout
     sfn._invoke_with_callback = _invoke_with_callback
@@ -173,7 +178,7 @@ def _invoke_with_callback(resource: str, given: Any, token: str, _state: dict[st
     timeout, heartbeat = task.seconds("TimeoutSeconds"), task.seconds("HeartbeatSeconds")
     if _ONLY_REQUESTS in resource:
         raise sfn._ExecutionError("States.Runtime", f"{resource} does not wait for a task token")
-    wait = sfn._task_tokens[token] = _Wait()
+    wait = sfn._task_tokens[token] = _Wait(task.ctx["StateMachine"]["Id"])
     try:
         try:
             sfn._invoke_resource(resource.replace(_CALLBACK, ""), given)
@@ -184,6 +189,16 @@ def _invoke_with_callback(resource: str, given: Any, token: str, _state: dict[st
     finally:
         wait.end()
         task.ctx["Task"] = {"Token": new_uuid()}  # of the next attempt
+
+
+def _on_its_machine(call: resource_arns.Call, arn: Any) -> Any:
+    """Of calls with a task token, which name no machine, the one whose token it is."""
+    try:
+        token = json.loads(call.body).get("taskToken") if call.service == "states" and b"taskToken" in call.body else None
+    except (ValueError, AttributeError):
+        return arn
+    wait = sfn._task_tokens.get(token)
+    return wait.machine_arn if isinstance(wait, _Wait) else arn
 
 
 def _wait_of(data: dict[str, Any]) -> Any:

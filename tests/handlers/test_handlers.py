@@ -1,4 +1,4 @@
-"""The three handlers: what they answer to Lambda for each way a message can go."""
+"""The handlers: what they answer to Lambda for each way a message can go."""
 
 import importlib.util
 import json
@@ -9,15 +9,19 @@ from typing import Any
 import pytest
 
 from doorward import bootstrap
+from doorward.aws.steps import StepFailed
 from doorward.errors import Conflict, DoorwardError, MalformedInput, Misconfigured, Unavailable
 from doorward.findings.model import Severity
+from doorward.grants.waking import WAKE
 from doorward.guard.heartbeats import Spot
 from doorward.notices.gathered import Kept, Why
 from doorward.organization.model import Organization
 from doorward.ports.ledger import Announcement, EventOutcome
+from doorward.usecases.keep_token import NothingToWaitFor
 from doorward.usecases.notify_people import Tools
 from doorward.usecases.send_heartbeats import Round
 from tests.fakes import START, FakeBus, FakeChannel, FakeClock, FakeDeadLetters, FakeEvidence, FakeLedger, FakeNotices, FakeReporter
+from tests.granting_world import World
 from tests.template.conftest import REPOSITORY
 from tests.unit.test_authorize_token import CLAIMS, IDENTITY, FakeKeys, token
 
@@ -37,6 +41,67 @@ def batch(*bodies: str) -> dict[str, Any]:
 
 def failures(answer: dict[str, Any]) -> list[str]:
     return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+
+class TestGrantSteps:
+    """advance_grant, keep_token and wake_grant, over one world."""
+
+    TOKEN = "task-token-that-nobody-may-see"
+
+    @pytest.fixture
+    def world(self, monkeypatch: pytest.MonkeyPatch) -> World:
+        world = World()
+        monkeypatch.setattr(bootstrap, "grant_tools", lambda: world.tools)
+        for name in ("grants", "questions", "executions"):
+            monkeypatch.setattr(bootstrap, name, lambda name=name: getattr(world, name))
+        monkeypatch.setattr(bootstrap, "token_seals", lambda: world.seals)
+        return world
+
+    def test_a_step_answers_with_an_id_a_state_and_seconds(self, world: World) -> None:
+        grant = world.asked()
+        answer = load("advance_grant").handler({"grant_id": grant.id, "step": "check"}, None)
+        assert (answer["grant_id"], answer["state"], type(answer["wait_seconds"])) == (grant.id, "pending", int)
+        assert set(answer) == {"grant_id", "state", "wait_seconds"}
+
+    @pytest.mark.parametrize("given", [{"grant_id": "01JZ1M5T0000000000000ABCDE", "step": "check"}, {"step": "check"}, {"grant_id": 7}])
+    def test_a_step_that_fails_tells_its_state_machine_the_kind_alone(self, world: World, given: dict[str, Any]) -> None:
+        world.asked()
+        with pytest.raises(StepFailed) as raised:
+            load("advance_grant").handler(given, None)
+        assert str(raised.value) in {"MalformedInput", "KeyError"}
+
+    def test_a_token_is_kept_and_woken_and_goes_into_no_log(
+        self, world: World, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        grant = world.asked()
+        world.executions.waiting.add(self.TOKEN)
+        keep = load("keep_token").handler
+        keep({"grant_id": grant.id, "step": "approve", "token": self.TOKEN}, None)
+        with pytest.raises(NothingToWaitFor):
+            keep({"grant_id": grant.id, "step": "end", "token": self.TOKEN}, None)
+        with pytest.raises(StepFailed):
+            keep({"grant_id": grant.id, "step": "never", "token": self.TOKEN}, None)
+        body = json.dumps({"source": "doorward.decisions", "detail": {"what": "grant", "grant": {"grant_id": grant.id}}})
+        assert failures(load("wake_grant").handler(batch(body, body), None)) == []
+        assert world.executions.woken == [self.TOKEN]
+        said = "\n".join([*(str(vars(each)) for each in caplog.records), *capsys.readouterr()])
+        assert grant.id in said
+        assert self.TOKEN not in said
+        assert "An execution waits" in said
+
+    def test_what_cannot_be_woken_now_comes_again_and_what_is_no_grant_is_put_aside(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dead_letters = FakeDeadLetters()
+        monkeypatch.setattr(bootstrap, "dead_letters", lambda: dead_letters)
+        grant = world.asked()
+        world.executions.fail_next.append(Unavailable("Step Functions does not answer"))
+        handler = load("wake_grant").handler
+        right, wrong = json.dumps({"format": WAKE, "grant_id": grant.id}), "{}"
+        assert failures(handler(batch(right, wrong), None)) == ["m-0"]
+        assert [body for body, _ in dead_letters.letters] == [wrong]
+        assert failures(handler(batch(right), None)) == []
+        assert world.executions.started == [grant.id]
 
 
 class TestAuthorizeToken:

@@ -15,11 +15,13 @@ from jsonschema import Draft202012Validator
 from doorward import bootstrap
 from doorward.aws.api import LONGEST_BODY
 from doorward.errors import Misconfigured, Unavailable
+from doorward.grants.model import Asker
 from doorward.people.model import Caller, Machine, Refusal, Via
 from doorward.usecases import list_findings
 from doorward.usecases.decide_finding import APPLY, DISMISS, UNDO, WAIVE, shown_hash
 from doorward.usecases.serve_api import GUARDED, TooOften
 from tests.fakes import FakeRepeats
+from tests.granting_world import WANTED, World
 from tests.handlers.test_handlers import load
 from tests.template.conftest import REPOSITORY, parsed, resources_of
 from tests.unit.test_answer_slack import NEW, SlackOffice
@@ -38,6 +40,8 @@ class Called:
         self.office = SlackOffice()
         self.caller: Caller | Refusal | Exception = Caller(ANN, Via.SIGV4)
         self.repeats = FakeRepeats()
+        self.granting = World(people={ANN.user_id: Asker(ANN, frozenset({"security"})), EVE.user_id: Asker(EVE, frozenset({"payments"}))})
+        self.grant = self.granting.asked(person=EVE)
         tools = list_findings.Tools(self.office.world.ledger, self.office.world.questions, ORGANIZATION)
         monkeypatch.setattr(bootstrap, "admit", lambda _context: self._admitted())
         monkeypatch.setattr(bootstrap, "repeats", lambda: self.repeats)
@@ -46,6 +50,7 @@ class Called:
         monkeypatch.setattr(bootstrap, "decision_tools", lambda: self.office.tools)
         monkeypatch.setattr(bootstrap, "link_tools", lambda: self.office.linking)
         monkeypatch.setattr(bootstrap, "role_by_ref", lambda: self.office.world.roles.roles.get)
+        monkeypatch.setattr(bootstrap, "grant_tools", lambda: self.granting.tools)
         self.module = load("serve_api")
 
     def _admitted(self) -> Caller | Refusal:
@@ -92,8 +97,16 @@ class Called:
             "/roles/hold": hold,
             "/roles/baseline": accept,
             "/me/slack": slack,
+            "/grants": {**wanted(), "reason": SECRET},
+            "/grants/{grant_id}/approve": {"shown": self.grant.shown_hash, "reason": SECRET},
+            "/grants/{grant_id}/refuse": {"shown": self.grant.shown_hash, "reason": SECRET},
+            "/grants/{grant_id}/cancel": {"reason": SECRET},
+            "/grants/{grant_id}/revoke": {"reason": SECRET},
         }
         return bodies.get(path)
+
+    def filled(self, path: str) -> str:
+        return path.replace("{finding_id}", self.finding).replace("{grant_id}", self.grant.id)
 
     def query(self, path: str) -> dict[str, str] | None:
         queries = {"/roles/baseline": {"role": self.office.case.role_ref}, "/me/slack": {"team_id": "T0ACME", "user_id": "U0NEW"}}
@@ -101,6 +114,19 @@ class Called:
 
     def answer(self, what: str = APPLY) -> dict[str, str]:
         return {"answer": "yes", "shown": shown_hash(self.office.case, what) or "", "reason": SECRET}
+
+
+def wanted(**changed: Any) -> dict[str, Any]:
+    """A body of POST /grants; what is changed to None is left away."""
+    asked = {
+        "role": WANTED.role_ref,
+        "template": WANTED.template,
+        "parameters": dict(WANTED.parameters),
+        "minutes": WANTED.minutes,
+        "reason": WANTED.reason,
+        **changed,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def assert_as_documented(method: str, path: str, status: int, content_type: str, said: Any) -> None:
@@ -141,7 +167,7 @@ def test_the_contract_the_template_and_the_function_have_the_same_routes(called:
     documented = {(method, path) for path, each in OPENAPI["paths"].items() for method in each if method in METHODS}
     assert set(routes()) == {each for each in documented if not each[1].startswith("/slack/")}
     for method, path in routes():
-        filled = path.replace("{finding_id}", called.finding)
+        filled = called.filled(path)
         assert called(method.upper(), filled, called.body(path), called.query(path))[0] != 404
 
 
@@ -158,7 +184,7 @@ def test_every_status_is_documented_by_its_number() -> None:
 def test_each_route_is_there_under_token_too(called: Called) -> None:
     called.caller = Caller(ANN, Via.JWT)
     for method, path in routes():
-        filled = path.replace("{finding_id}", called.finding)
+        filled = called.filled(path)
         assert called(method.upper(), f"/token{filled}", called.body(path), called.query(path))[0] != 404
     assert called("GET", "/token/token/me")[0] == 404
     assert called("GET", "/token/me")[1]["via"] == "jwt"
@@ -208,7 +234,7 @@ def test_pages_follow_one_another(called: Called) -> None:
 def test_nobody_is_answered_before_it_is_known_who_he_is(called: Called, caller: Refusal | Exception, status: int) -> None:
     called.caller = caller
     for method, path in routes():
-        got, said = called(method.upper(), path.replace("{finding_id}", called.finding), called.body(path), called.query(path))
+        got, said = called(method.upper(), called.filled(path), called.body(path), called.query(path))
         assert got == status
         assert "secret" not in json.dumps(said)
     assert called.office.world.questions.kept == {}
@@ -379,6 +405,125 @@ def test_what_names_no_slack_user_is_refused(called: Called, body: str | None) -
     assert called("DELETE", "/me/slack", query={"team_id": "T0ACME"})[0] == 400
 
 
+def test_a_grant_is_asked_for_agreed_to_and_shown_as_it_is(called: Called) -> None:
+    called.caller = Caller(EVE, Via.SIGV4)
+    status, grant = called("POST", "/grants", wanted(reason="Order 4712 is lost, too."))
+    assert (status, grant["state"], grant["person"]["id"]) == (201, "pending", EVE.user_id)
+    path = f"/grants/{grant['grant_id']}"
+    assert called("GET", path) == (200, grant)
+    status, said = called("POST", f"{path}/approve", {"shown": grant["shown"]})
+    assert (status, "asked" in said["detail"]) == (409, True)
+    called.caller = Caller(ANN, Via.SIGV4)
+    status, said = called("POST", f"{path}/approve", {"shown": grant["shown"]})
+    assert (status, said["decision"]["state"], said["decision"]["yes"]) == (200, "approved", [ANN.user_name])
+    assert called("POST", f"{path}/approve", {"shown": grant["shown"]})[0] == 409  # decided already
+    called.granting.step(called.granting.now(called.grant._replace(id=grant["grant_id"])), "decide")
+    assert called("GET", path)[1]["state"] == "approved"
+    assert called("POST", f"{path}/revoke")[1]["state"] == "revoked"
+    assert called("POST", f"{path}/revoke", {"reason": "again"})[1]["version"] == called("GET", path)[1]["version"]
+
+
+def test_a_grant_is_refused_with_a_reason_and_cancelled_without(called: Called) -> None:
+    path, shown = f"/grants/{called.grant.id}", called.grant.shown_hash
+    for wrong in ({"shown": shown}, {"shown": shown, "reason": " "}, {"shown": shown, "reason": "x" * 1001}, {"reason": "no"}):
+        assert called("POST", f"{path}/refuse", wrong)[0] == 400
+    assert called("POST", f"{path}/refuse", {"shown": "0" * 64, "reason": "no"})[0] == 409
+    assert called("POST", f"{path}/refuse", {"shown": shown, "reason": "no"})[1]["decision"]["state"] == "refused"
+    called.caller = Caller(EVE, Via.SIGV4)
+    _, another = called("POST", "/grants", wanted(reason="Order 4712 is lost, too."))
+    assert called("POST", f"/grants/{another['grant_id']}/cancel")[1]["state"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"role": None},
+        {"role": "payments"},
+        {"role": "777788889999/a/b"},
+        {"template": None},
+        {"template": ""},
+        {"template": "x" * 101},
+        {"template": "read bucket"},
+        {"parameters": []},
+        {"parameters": {"bucket": 7}},
+        {"parameters": {"bucket": "x" * 1025}},
+        {"parameters": {f"p{number}": "" for number in range(21)}},
+        {"minutes": None},
+        {"minutes": "60"},
+        {"minutes": True},
+        {"minutes": 0},
+        {"minutes": 1.5},
+        {"minutes": 10081},
+        {"reason": None},
+        {"reason": " "},
+        {"reason": "x" * 5000},
+        {"reason": 7},
+        {"ticket": 7},
+        {"ticket": "x" * 101},
+        {"starts_at": "tomorrow"},
+        {"starts_at": "2027-01-31T18:00:00"},
+        {"starts_at": 7},
+        {"by": "joe"},
+    ],
+)
+def test_what_is_no_wish_is_refused_and_nothing_is_kept(called: Called, wrong: dict[str, Any]) -> None:
+    called.caller = Caller(EVE, Via.SIGV4)
+    kept = dict(called.granting.grants.kept)
+    status, said = called("POST", "/grants", wanted(**wrong))
+    assert (status, bool(said["cure"])) == (400, True)
+    assert called.granting.grants.kept == kept
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"role": "777788889999/other"}, {"template": "other"}, {"parameters": {"bucket": "*"}}, {"minutes": 61}, {"reason": "\x00"}]
+)
+def test_what_the_rules_refuse_is_refused_with_why_and_nothing_is_kept(called: Called, wrong: dict[str, Any]) -> None:
+    called.caller = Caller(EVE, Via.SIGV4)
+    kept = dict(called.granting.grants.kept)
+    status, said = called("POST", "/grants", wanted(**wrong))
+    assert (status, bool(said["detail"]), bool(said["cure"])) == (409, True, True)
+    assert called.granting.grants.kept == kept
+
+
+def test_a_wish_in_anybodys_language_is_taken_as_it_is(called: Called) -> None:
+    called.caller = Caller(EVE, Via.SIGV4)
+    reason = "Bestellung 4711 \N{FIRE} ist weg"
+    assert called("POST", "/grants", wanted(reason=reason, ticket="", starts_at=None))[1]["reason"] == reason
+
+
+def test_grants_are_listed_by_whose_and_whether_they_stand(called: Called) -> None:
+    def listed(**query: str) -> list[str]:
+        return [each["grant_id"] for each in called("GET", "/grants", query=query)[1]["grants"]]
+
+    assert listed() == listed(standing="true") == [called.grant.id]  # Ann's to decide
+    assert listed(mine="true") == []
+    called.caller = Caller(EVE, Via.SIGV4)
+    assert listed() == listed(mine="true") == listed(mine="true", standing="true") == [called.grant.id]
+    called("POST", f"/grants/{called.grant.id}/cancel")
+    assert (listed(mine="true"), listed(standing="true")) == ([called.grant.id], [])
+    assert listed(after=called.grant.id) == []
+    for wrong in ({"after": "x"}, {"mine": "perhaps"}, {"standing": ""}):
+        assert called("GET", "/grants", query=wrong)[0] == 400
+
+
+def test_a_grant_is_none_of_anybody_elses_business(called: Called) -> None:
+    called.granting.people[JOE.user_id] = Asker(JOE, frozenset({"payments"}))
+    called.caller = Caller(JOE, Via.SIGV4)
+    for method, path in routes():
+        if "{grant_id}" in path:
+            assert called(method.upper(), called.filled(path), called.body(path))[0] == 404
+            for nothing in ("01JZ1M5T0000000000000ABCDE", "x", "x" * 3000, "%F0%9F%94%A5"):
+                assert called(method.upper(), path.replace("{grant_id}", nothing), called.body(path))[0] == 404
+    assert called("GET", "/grants")[1]["grants"] == []
+
+
+def test_a_machine_has_nothing_to_do_with_grants(called: Called) -> None:
+    called.caller = Caller(Machine("arn:aws:iam::444455556666:role/bot"), Via.SIGV4)
+    for method, path in routes():
+        if path.startswith("/grants"):
+            assert called(method.upper(), called.filled(path), called.body(path))[0] == 403
+
+
 def test_what_is_not_there(called: Called) -> None:
     assert called("GET", "/findings/dw-00000000000000000000")[0] == 404
     assert called("POST", "/findings/dw-00000000000000000000/apply", called.answer())[0] == 409
@@ -405,7 +550,7 @@ def test_a_repeated_call_is_answered_as_it_was_whatever_has_changed_meanwhile(ca
 
 def test_every_route_that_changes_something_takes_a_key(called: Called) -> None:
     for number, path in enumerate(path for method, path in routes() if method == "post" and path != "/me/slack"):
-        called("POST", path.replace("{finding_id}", called.finding), called.body(path), Idempotency_Key=f"k-{number}")
+        called("POST", called.filled(path), called.body(path), Idempotency_Key=f"k-{number}")
         assert len(called.repeats.kept) == number + 1
 
 

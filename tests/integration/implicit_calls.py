@@ -18,6 +18,17 @@ _LAMBDA: Final = "lambda.amazonaws.com"
 _EVENTBRIDGE: Final = "events.amazonaws.com"
 _STEP_FUNCTIONS: Final = "states.amazonaws.com"
 _CLOUDWATCH: Final = "cloudwatch.amazonaws.com"
+_LOG_DELIVERY: Final = "delivery.logs.amazonaws.com"
+_DELIVERING: Final = (
+    "CreateLogDelivery",
+    "DeleteLogDelivery",
+    "DescribeLogGroups",
+    "DescribeResourcePolicies",
+    "GetLogDelivery",
+    "ListLogDeliveries",
+    "PutResourcePolicy",
+    "UpdateLogDelivery",
+)
 _DOCS: Final = "https://docs.aws.amazon.com"
 _STREAM: Final = "stream"
 """How a log stream, or an execution of a distributed map, is named makes no difference."""
@@ -83,7 +94,8 @@ class Setup:
 
     @cached_property
     def machines(self) -> list[dict[str, Any]]:
-        ids = [self.hub.ids[logical_id] for logical_id, _ in self.hub.resources("AWS::Serverless::StateMachine")]
+        kinds = ("AWS::Serverless::StateMachine", "AWS::StepFunctions::StateMachine")
+        ids = [self.hub.ids[logical_id] for kind in kinds for logical_id, _ in self.hub.resources(kind)]
         return [self.client("stepfunctions").describe_state_machine(stateMachineArn=each) for each in ids]
 
     @cached_property
@@ -166,7 +178,7 @@ def _step_functions_runs_tasks(setup: Setup) -> Iterator[Call]:
     for machine in setup.machines:
         for state in _states(json.loads(machine["definition"])):
             if state["Type"] == "Task":
-                assert state["Resource"].endswith(":states:::lambda:invoke"), (
+                assert state["Resource"].removesuffix(".waitForTaskToken").endswith(":states:::lambda:invoke"), (
                     f"which call is {state['Resource']}? Say it here, with its page"
                 )
                 yield call("lambda:InvokeFunction", state["Parameters"]["FunctionName"], role=machine["roleArn"])
@@ -180,6 +192,26 @@ def _step_functions_runs_maps(setup: Setup) -> Iterator[Call]:
                 execution = f"{machine['stateMachineArn'].replace(':stateMachine:', ':execution:')}/{_STREAM}:{_STREAM}"
                 for action in ("states:DescribeExecution", "states:StopExecution"):
                     yield call(action, execution, role=machine["roleArn"])
+
+
+def _step_functions_encrypts(setup: Setup) -> Iterator[Call]:
+    for machine in setup.machines:
+        if key := machine.get("encryptionConfiguration", {}).get("kmsKeyId"):
+            context = {"kms__EncryptionContext:aws:states:stateMachineArn": machine["stateMachineArn"]}
+            for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+                yield call(action, key, role=machine["roleArn"], **context)
+
+
+def _step_functions_logs(setup: Setup) -> Iterator[Call]:
+    for machine in setup.machines:
+        if machine.get("loggingConfiguration", {}).get("level", "OFF") == "OFF":
+            continue
+        for action in _DELIVERING:
+            yield call(f"logs:{action}", "*", role=machine["roleArn"])
+        if key := machine.get("encryptionConfiguration", {}).get("kmsKeyId"):
+            context = {"kms__EncryptionContext:SourceArn": f"arn:aws:logs:{REGION}:{HUB.id}:*"}
+            yield call("kms:GenerateDataKey", key, role=machine["roleArn"], **context)
+            yield call("kms:Decrypt", key, service=_LOG_DELIVERY, aws__SourceAccount=HUB.id)
 
 
 def _eventbridge_takes_the_roles(setup: Setup) -> Iterator[Call]:
@@ -281,6 +313,12 @@ IMPLICIT: Final = (
         f"{_DOCS}/step-functions/latest/dg/iam-policies-eg-dist-map.html",
         _step_functions_runs_maps,
     ),
+    Implicit(
+        "Step Functions encrypts executions under a key of the customer's",
+        f"{_DOCS}/step-functions/latest/dg/encryption-at-rest.html",
+        _step_functions_encrypts,
+    ),
+    Implicit("Step Functions has logs delivered", f"{_DOCS}/step-functions/latest/dg/cw-logs.html", _step_functions_logs),
     Implicit(
         "EventBridge takes a target's role",
         f"{_DOCS}/eventbridge/latest/userguide/eb-use-identity-based.html",

@@ -555,6 +555,22 @@ def test_a_role_answers_for_a_task_as_far_as_it_may(cloud: Stack) -> None:
     assert machines.end(execution) == "Refused"
 
 
+def test_a_role_answers_for_the_machine_that_it_may_answer_for_alone(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        machines = Machines(stack)
+        mine, other = (machines.create(one(machines.waiting())) for _ in range(2))
+        decider = role(stack, HUB.id, trusting(root_of(HUB.id)), allowing("states:SendTaskSuccess", mine))
+        states = stack.client("stepfunctions", HUB.id, **stack.assume(HUB.id, decider))
+        refused = []
+        for machine in (mine, other):
+            machines.states.start_execution(stateMachineArn=machine)
+            token = machines.token()
+            refused.append(refusal(lambda token=token: states.send_task_success(taskToken=token, output="{}")))  # type: ignore[misc]
+        return refused == [None, "AccessDeniedException"]
+
+    closed_only_by_us(probe, cloud, bare, "task_tokens")
+
+
 @pytest.mark.parametrize("language", ["JSONPath", "JSONata"])
 @pytest.mark.parametrize("field", ["Seconds", "Timestamp"])
 def test_an_execution_waits_for_a_time_of_its_input(cloud: Stack, language: str, field: str) -> None:

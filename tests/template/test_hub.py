@@ -16,7 +16,7 @@ type Template = dict[str, Any]
 
 # Every permission of every function, each on what. Whoever adds one changes this line too, and says why beside the statement.
 EVERYTHING = "*"
-"""Only of a list that the service knows no narrower resource for."""
+"""Only of a list, or of the delivery of logs, that the service knows no narrower resource for."""
 PERMISSIONS = {
     "ReactToChangeRole": {
         "sts:AssumeRole": {"doorward-read", "doorward-remedy", "doorward-cut"},
@@ -41,9 +41,9 @@ PERMISSIONS = {
     "ServeApiRole": {
         "sts:AssumeRole": {"doorward-read"},
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
-        "dynamodb:GetItem": {"LedgerTable", "FactsTable", "AuditTable", "BaselinesTable"},
-        "dynamodb:Query": {"LedgerTable"},
-        "dynamodb:PutItem": {"LedgerTable", "AuditTable"},
+        "dynamodb:GetItem": {"LedgerTable", "FactsTable", "AuditTable", "BaselinesTable", "GrantsTable"},
+        "dynamodb:Query": {"LedgerTable", "GrantsTable"},
+        "dynamodb:PutItem": {"LedgerTable", "AuditTable", "GrantsTable"},
         "dynamodb:UpdateItem": {"LedgerTable"},
         "dynamodb:DeleteItem": {"LedgerTable"},
         "sqs:SendMessage": {"HintQueue"},
@@ -73,8 +73,8 @@ PERMISSIONS = {
         "sqs:GetQueueAttributes": {"SlackQueue"},
         "sts:AssumeRole": {"doorward-read"},
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
-        "dynamodb:GetItem": {"LedgerTable", "FactsTable", "AuditTable"},
-        "dynamodb:PutItem": {"LedgerTable", "AuditTable"},
+        "dynamodb:GetItem": {"LedgerTable", "FactsTable", "AuditTable", "GrantsTable"},
+        "dynamodb:PutItem": {"LedgerTable", "AuditTable", "GrantsTable"},
         "dynamodb:UpdateItem": {"LedgerTable"},
         "sqs:SendMessage": {"HintQueue"},
         "logs:CreateLogStream": {"AnswerSlackLogs"},
@@ -198,6 +198,48 @@ PERMISSIONS = {
         "states:StopExecution": {"doorward-sweep"},
     },
     "StartSweepRole": {"states:StartExecution": {"Sweep"}},
+    "GrantRole": {
+        "lambda:InvokeFunction": {"AdvanceGrantFunction", "KeepTokenFunction"},
+        "kms:Decrypt": {"ExecutionsKey"},
+        "kms:GenerateDataKey": {"ExecutionsKey"},
+        "logs:CreateLogDelivery": {EVERYTHING},
+        "logs:DeleteLogDelivery": {EVERYTHING},
+        "logs:DescribeLogGroups": {EVERYTHING},
+        "logs:DescribeResourcePolicies": {EVERYTHING},
+        "logs:GetLogDelivery": {EVERYTHING},
+        "logs:ListLogDeliveries": {EVERYTHING},
+        "logs:PutResourcePolicy": {EVERYTHING},
+        "logs:UpdateLogDelivery": {EVERYTHING},
+    },
+    "AdvanceGrantRole": {
+        "sts:AssumeRole": {"doorward-read"},
+        "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
+        "dynamodb:GetItem": {"GrantsTable", "LedgerTable", "AuditTable", "FactsTable"},
+        "dynamodb:PutItem": {"GrantsTable", "LedgerTable", "AuditTable"},
+        "logs:CreateLogStream": {"AdvanceGrantLogs"},
+        "logs:PutLogEvents": {"AdvanceGrantLogs"},
+    },
+    "KeepTokenRole": {
+        "kms:Encrypt": {"GrantsKey"},
+        "dynamodb:GetItem": {"GrantsTable", "LedgerTable"},
+        "dynamodb:PutItem": {"GrantsTable"},
+        "dynamodb:ConditionCheckItem": {"GrantsTable", "LedgerTable"},
+        "logs:CreateLogStream": {"KeepTokenLogs"},
+        "logs:PutLogEvents": {"KeepTokenLogs"},
+    },
+    "WakeGrantRole": {
+        "sqs:ReceiveMessage": {"GrantQueue"},
+        "sqs:DeleteMessage": {"GrantQueue"},
+        "sqs:GetQueueAttributes": {"GrantQueue"},
+        "sqs:SendMessage": {"GrantDeadLetters"},
+        "states:StartExecution": {"GrantStateMachine"},
+        "states:SendTaskSuccess": {"GrantStateMachine"},
+        "kms:Decrypt": {"GrantsKey"},
+        "dynamodb:GetItem": {"GrantsTable"},
+        "dynamodb:DeleteItem": {"GrantsTable"},
+        "logs:CreateLogStream": {"WakeGrantLogs"},
+        "logs:PutLogEvents": {"WakeGrantLogs"},
+    },
     "PlanSweepRole": {
         "dynamodb:GetItem": {"FactsTable"},
         "logs:CreateLogStream": {"PlanSweepLogs"},
@@ -232,6 +274,7 @@ PERMISSIONS = {
             "DigestRule",
             "HeldBackRule",
             "CaseRule",
+            "GrantRule",
             "DailyRule",
             "SweepRule",
             "RedriveRule",
@@ -250,6 +293,7 @@ PERMISSIONS = {
             "NotifyQueue",
             "EvidenceQueue",
             "ReportQueue",
+            "GrantQueue",
             "SlackQueue",
             "ChangeDeadLetters",
             "SessionDeadLetters",
@@ -258,6 +302,7 @@ PERMISSIONS = {
             "NotifyDeadLetters",
             "EvidenceDeadLetters",
             "ReportDeadLetters",
+            "GrantDeadLetters",
             "SlackDeadLetters",
             "OutboxDeadLetters",
             "RuleDeadLetters",
@@ -347,7 +392,13 @@ def test_without_its_parameters_nothing_comes_from_slack_and_nothing_is_decided_
         for name, each in functions.items()
         if "DECIDE_BY_SLACK" in each["Properties"]["Environment"]["Variables"]
     }
-    assert set(deciding) == {"ServeApiFunction", "AnswerSlackFunction", "NotifyPeopleFunction", "ReactToChangeFunction"}
+    assert set(deciding) == {
+        "ServeApiFunction",
+        "AdvanceGrantFunction",
+        "AnswerSlackFunction",
+        "NotifyPeopleFunction",
+        "ReactToChangeFunction",
+    }
     assert all(each == {"Fn::If": ["DecidesBySlack", "true", "false"]} for each in deciding.values())
     needed = hub_source["Rules"]["SlackDecidesForKnownTeams"]["Assertions"]
     assert [each["Assert"]["Fn::Not"][0]["Fn::Equals"] for each in needed] == [[{"Ref": "SlackTeamIds"}, ""], [{"Ref": "SlackChannel"}, ""]]
@@ -356,7 +407,7 @@ def test_without_its_parameters_nothing_comes_from_slack_and_nothing_is_decided_
 def test_each_function_has_one_role_of_its_own_and_no_other_role_exists(hub: Template) -> None:
     roles = {function["Properties"]["Role"]["Fn::GetAtt"][0] for function in resources_of(hub, "AWS::Lambda::Function").values()}
     assert len(roles) == len(resources_of(hub, "AWS::Lambda::Function"))
-    by_services = {"TellManagementRole", "StartSweepRole", "SweepRole"}  # EventBridge and Step Functions
+    by_services = {"TellManagementRole", "StartSweepRole", "SweepRole", "GrantRole"}  # EventBridge and Step Functions
     by_people = {"AuditorRole"}
     assert roles | by_services | by_people == set(resources_of(hub, "AWS::IAM::Role")) == set(PERMISSIONS)
 
@@ -428,7 +479,14 @@ def test_only_this_source_can_be_announced(hub: Template) -> None:
     statement = next(each for each in statements_of(hub["Resources"]["PublishOutboxRole"]) if each["Action"] == "events:PutEvents")
     assert statement["Condition"] == {
         "StringEquals": {
-            "events:source": ["doorward.baseline", "doorward.decisions", "doorward.guardrails", "doorward.sessions", "doorward.guard"]
+            "events:source": [
+                "doorward.baseline",
+                "doorward.decisions",
+                "doorward.grants",
+                "doorward.guardrails",
+                "doorward.sessions",
+                "doorward.guard",
+            ]
         }
     }
 
@@ -463,7 +521,7 @@ def test_every_rule_on_the_bus_is_about_sources_that_the_bus_takes_or_doorwards_
 
 def test_every_rule_on_cloudtrail_events_sees_all_management_events_and_pins_source_and_name(hub: Template) -> None:
     rules = {name: rule["Properties"] for name, rule in resources_of(hub, "AWS::Events::Rule").items()}
-    ours = {"NotifyRule", "CaseRule"}
+    ours = {"NotifyRule", "CaseRule", "GrantRule"}
     on_cloudtrail = {name: rule for name, rule in rules.items() if name not in ours and "ScheduleExpression" not in rule}
     assert len(on_cloudtrail) == 11
     for name, rule in on_cloudtrail.items():
@@ -638,7 +696,8 @@ def test_every_function_logs_into_a_group_of_its_own_that_forgets(hub: Template)
     for function in resources_of(hub, "AWS::Lambda::Function").values():
         group = groups.pop(function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"])
         assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
-    assert not groups
+    # What executions of grants log is no function's.
+    assert {name: each["Properties"]["RetentionInDays"] for name, each in groups.items()} == {"GrantLogs": {"Ref": "LogRetentionDays"}}
 
 
 def test_the_topic_is_encrypted_under_a_key_that_alarms_may_use(hub: Template) -> None:

@@ -28,7 +28,7 @@ FORWARDED = ("ChangeRule", "SessionRule", "OrganizationRule", "IdentityCenterRul
 def rules_of(name: str) -> dict[str, dict[str, Any]]:
     """The rules on CloudTrail's events, by logical id."""
     found = {each: rule["Properties"] for each, rule in resources_of(parsed(name), "AWS::Events::Rule").items()}
-    return {each: rule for each, rule in found.items() if each not in {"NotifyRule", "CaseRule"} and "EventPattern" in rule}
+    return {each: rule for each, rule in found.items() if each not in {"NotifyRule", "CaseRule", "GrantRule"} and "EventPattern" in rule}
 
 
 def matched(rules: Mapping[str, dict[str, Any]], event: Mapping[str, Any]) -> set[str]:

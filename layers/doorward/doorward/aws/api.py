@@ -14,15 +14,21 @@ from typing import Any, Final
 from aws_lambda_powertools.event_handler import Response
 
 from doorward.decisions.actions import LONGEST_REASON
-from doorward.decisions.model import Answer, Hold
+from doorward.decisions.model import GRANT, Answer, Hold
+from doorward.grants.names import is_grant_id
 from doorward.people import slack
 from doorward.people.model import Refusal, SlackUser
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _SHOWN: Final = re.compile(r"[0-9a-f]{64}")
 _ROLE_REF: Final = re.compile(r"[0-9]{12}/[\w+=,.@-]{1,64}", re.ASCII)
+_WORD: Final = re.compile(r"[!-~]{1,100}")
 _KEY: Final = re.compile(r'[!#-\[\]-~]{1,100}|"[!#-\[\]-~]{1,100}"')
 LONGEST_BODY: Final = 10_000
+LONGEST_MINUTES: Final = 7 * 24 * 60
+"""No rule allows more; which fit less, they say."""
+_MOST_PARAMETERS: Final = 20
+_LONGEST_VALUE: Final = 1024
 
 
 class Denied(Exception):  # noqa: N818 - it never leaves the function
@@ -87,16 +93,20 @@ def said_in(body: str | None, what: str) -> Answer:
 def waive_in(body: str | None) -> Answer:
     """`{"answer": …, "shown": …, "until": …, "reason": …}`. Raises Denied."""
     said = _object(body, {"answer", "shown", "until", "reason"})
-    return _answer(said, "waive")._replace(until=_time(said.get("until")))
+    return _answer(said, "waive")._replace(until=_time(said, "until"))
 
 
 def _answer(said: Mapping[str, Any], what: str) -> Answer:
     if said.get("answer") not in {"yes", "no"}:
         raise _malformed('answer: must be "yes" or "no"')
+    return Answer(what, said["answer"] == "yes", _shown(said, "GET of the finding gives for this decision"), _reason(said))
+
+
+def _shown(said: Mapping[str, Any], by: str) -> str:
     shown = said.get("shown")
     if not isinstance(shown, str) or not _SHOWN.fullmatch(shown):
-        raise _malformed("shown: must be the 64 hex digits that GET of the finding gives for this decision")
-    return Answer(what, said["answer"] == "yes", shown, _reason(said))
+        raise _malformed(f"shown: must be the 64 hex digits that {by}")
+    return shown
 
 
 def accept_in(body: str | None) -> tuple[str, Answer]:
@@ -123,20 +133,81 @@ def after_in(parameters: Mapping[str, str] | None) -> str:
 def hold_in(body: str | None) -> Hold:
     """`{"role": …, "until": …, "reason": …}`. Raises Denied."""
     said = _object(body, {"role", "until", "reason"})
-    role_ref, until, reason = role_ref_of(said.get("role")), _time(said.get("until")), _reason(said)
+    role_ref, until, reason = role_ref_of(said.get("role")), _time(said, "until"), _reason(said)
     if not reason:
         raise _malformed("reason: is missing; everybody is told it")
     return Hold(role_ref, until, reason)
 
 
-def _time(text: object) -> datetime:
+def wanted_in(body: str | None) -> dict[str, Any]:
+    """What somebody asks for as a grant, by the names of usecases/request_grant.py; all but `ticket` and `starts_at` given. Raises Denied.
+
+    `{"role": …, "template": …, "parameters": {…}, "minutes": …, "reason": …, "ticket": …, "starts_at": …}`
+    """
+    said = _object(body, {"role", "template", "parameters", "minutes", "reason", "ticket", "starts_at"})
+    role_ref, reason, minutes = role_ref_of(said.get("role")), _reason(said), said.get("minutes")
+    if not reason.strip():
+        raise _malformed("reason: is missing; whoever decides is told it")
+    if not isinstance(minutes, int) or isinstance(minutes, bool) or not 1 <= minutes <= LONGEST_MINUTES:
+        raise _malformed(f"minutes: must be a whole number from 1 to {LONGEST_MINUTES}")
+    return {
+        "role_ref": role_ref,
+        "template": _word(said, "template"),
+        "parameters": _parameters(said.get("parameters", {})),
+        "minutes": minutes,
+        "reason": reason,
+        "ticket": _word(said, "ticket") if said.get("ticket") else "",
+        "starts_at": None if said.get("starts_at") is None else _time(said, "starts_at"),
+    }
+
+
+def _word(said: Mapping[str, Any], field: str) -> str:
+    word = said.get(field)
+    if not isinstance(word, str) or not _WORD.fullmatch(word):
+        raise _malformed(f"{field}: must be 1 to 100 visible ASCII characters")
+    return word
+
+
+def _parameters(said: object) -> dict[str, str]:
+    if not isinstance(said, dict) or len(said) > _MOST_PARAMETERS:
+        raise _malformed(f"parameters: must be an object of at most {_MOST_PARAMETERS}")
+    for value in said.values():
+        if not isinstance(value, str) or len(value) > _LONGEST_VALUE:
+            raise _malformed(f"parameters: each must be text of at most {_LONGEST_VALUE} characters")
+    return said
+
+
+def decided_in(body: str | None, *, yes: bool) -> Answer:
+    """What somebody says about a grant: `{"shown": …, "reason": …}`; a no has a reason. Raises Denied."""
+    said = _object(body, {"shown", "reason"})
+    reason = _reason(said)
+    if not yes and not reason.strip():
+        raise _malformed("reason: is missing; whoever asked is told it")
+    return Answer(GRANT, yes, _shown(said, "GET of the grant gives"), reason)
+
+
+def ending_in(body: str | None) -> str:
+    """Why somebody ends a grant: nothing, or `{"reason": …}`. Raises Denied."""
+    return _reason(_object(body or "{}", {"reason"}))
+
+
+def grant_after_in(parameters: Mapping[str, str] | None) -> str:
+    """`next` of the page of grants before, "" for the first. Raises Denied."""
+    after = text_of(parameters, "after")
+    if after and not is_grant_id(after):
+        raise _malformed("after: must be `next` of the page before")
+    return after
+
+
+def _time(said: Mapping[str, Any], field: str) -> datetime:
+    text = said.get(field)
     try:
         time = datetime.fromisoformat(text) if isinstance(text, str) else None
         if time is not None and time.tzinfo is not None:
             return time.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise _malformed("until: must be a time with its zone, such as 2027-01-31T18:00:00+00:00")
+    raise _malformed(f"{field}: must be a time with its zone, such as 2027-01-31T18:00:00+00:00")
 
 
 def slack_user_in(body: str | None) -> SlackUser:

@@ -52,12 +52,15 @@ REFRESH_ORGANIZATION: Final = "doorward-refresh-organization"
 SEND_HEARTBEATS: Final = "doorward-send-heartbeats"
 SERVE_API: Final = "doorward-serve-api"
 ANSWER_SLACK: Final = "doorward-answer-slack"
+ADVANCE_GRANT: Final = "doorward-advance-grant"
 MINT_CREDENTIALS: Final = "doorward-mint-credentials"
 """The broker: of all roles it alone assumes those under GRANT_ROLE_PATH."""
 
 ASSUMED_BY: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        READ_ROLE: frozenset({CHECK_INSTALLATION, REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION, SERVE_API, ANSWER_SLACK}),
+        READ_ROLE: frozenset(
+            {CHECK_INSTALLATION, REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION, SERVE_API, ANSWER_SLACK, ADVANCE_GRANT}
+        ),
         REMEDY_ROLE: frozenset({REACT_TO_CHANGE}),
         CUT_ROLE: frozenset({REACT_TO_CHANGE}),
         CONTAIN_ROLE: frozenset({REACT_TO_CHANGE}),
@@ -77,10 +80,13 @@ HUB_ROLES: Final = frozenset(
         SEND_HEARTBEATS,
         SERVE_API,
         ANSWER_SLACK,
+        ADVANCE_GRANT,
         MINT_CREDENTIALS,
         "doorward-authorize-token",
         "doorward-finish-started",
+        "doorward-grant",
         "doorward-keep-evidence",
+        "doorward-keep-token",
         "doorward-notify-people",
         "doorward-plan-sweep",
         "doorward-start-sweep",
@@ -89,12 +95,19 @@ HUB_ROLES: Final = frozenset(
         "doorward-receive-slack",
         "doorward-report-findings",
         "doorward-seal-audit",
+        "doorward-wake-grant",
         "doorward-watch-guard",
         "doorward-watch-session",
     }
 )
 """The roles of the hub's functions; of AWS services alone Lambda assumes them."""
-HUB_WRITERS: Final = HUB_ROLES - {"doorward-authorize-token", "doorward-plan-sweep", "doorward-start-sweep", "doorward-sweep"}
+HUB_WRITERS: Final = HUB_ROLES - {
+    "doorward-authorize-token",
+    "doorward-grant",
+    "doorward-plan-sweep",
+    "doorward-start-sweep",
+    "doorward-sweep",
+}
 """Those that write to the hub's tables, queues, topic or bus: the rest only read, or start what does."""
 AUDITOR: Final = "doorward-auditor"
 """In the hub account, for people, and so not under ROLE_PATH: its trust policy is judged as any other's."""
