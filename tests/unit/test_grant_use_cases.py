@@ -143,15 +143,28 @@ class TestAsking:
         tools = world.tools.__replace__(new_id=lambda: "01JZ1M5T0000000000000ABCDE")
         first = request_grant(WANTED, Caller(JANE, Via.SLACK), tools)
         assert request_grant(WANTED, Caller(JANE, Via.SLACK), tools) == first
+        wider = WANTED._replace(parameters={"bucket": "acme-another"})
+        assert request_grant(wider, Caller(JANE, Via.SLACK), tools) == first
         with pytest.raises(Conflict):
             request_grant(WANTED, Caller(EVE, Via.SLACK), tools)
         assert len(world.grants.kept) == 1
+
+    def test_one_that_was_kept_and_not_checked_is_checked_by_what_was_kept(self) -> None:
+        world = World()
+        tools = world.tools.__replace__(new_id=lambda: "01JZ1M5T0000000000000ABCDE")
+        world.grants.move = _raising(Unavailable("no"))  # type: ignore[method-assign]
+        request_grant(WANTED, Caller(JANE, Via.SLACK), tools)
+        del world.grants.move
+        grant = request_grant(WANTED._replace(parameters={"bucket": "acme-another"}), Caller(JANE, Via.SLACK), tools)
+        assert isinstance(grant, Grant)
+        assert (grant.state, dict(grant.request.parameters)) == (State.PENDING, {"bucket": "acme-orders"})
+        assert "acme-another" not in grant.scope
 
     def test_whoever_dies_after_it_was_kept_leaves_it_to_its_execution(self) -> None:
         world = World()
         world.questions.fail_next = [Unavailable("no")]
         grant = world.asked()
-        assert (grant.state, world.question(grant)) == (State.PENDING, None)
+        assert (world.now(grant).state, world.question(grant)) == (State.PENDING, None)
         assert world.step(grant, "check").state is State.PENDING
         assert world.question(grant) is not None
         for error in (Unavailable("no"), Conflict("no"), Misconfigured("no")):

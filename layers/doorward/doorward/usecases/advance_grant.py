@@ -24,11 +24,10 @@ from doorward.decisions.model import Question
 from doorward.errors import Conflict, MalformedInput, Unavailable
 from doorward.grants.grant import Grant, State
 from doorward.grants.lifecycle import Begun, Checked, Decided, Ended, TimePassed
-from doorward.grants.session_policy import SessionPolicy, compile_policy
 from doorward.grants.telling import END_FAILED
 from doorward.people.model import Refusal
 from doorward.ports.ledger import Announcement
-from doorward.usecases.grant_standing import Tools, agreement_now, as_json, question_about, ruling_now
+from doorward.usecases.grant_standing import Tools, agreement_now, as_json, judged, question_about
 from doorward.usecases.move_grant import follow_with_question, move_grant, move_question
 from doorward.values import NamedTuple
 
@@ -63,18 +62,12 @@ def advance_grant(grant_id: str, step: str, tools: Tools) -> Seen:
     raise Unavailable(f"{grant_id}: too much happens to it at the same time")
 
 
-def check(grant: Grant, tools: Tools) -> Grant:
-    """One that is requested. Raises Conflict, Unavailable."""
+def check(grant: Grant, tools: Tools, found: Checked | None = None) -> Grant:
+    """One that is requested. `found`: what was found of it just now; None: it is to be found. Raises Conflict, Unavailable."""
     if grant.state is not State.REQUESTED:
         return grant
-    ruling, target = ruling_now(grant, tools)
-    policy: SessionPolicy | Refusal
-    if isinstance(ruling, Refusal) or target is None:
-        policy = Refusal("It is not allowed.", "Ask for what is.")
-    else:
-        template = tools.entitlements.templates[grant.request.template]
-        policy = compile_policy(template, grant.request.parameters, target, grant.request.asked_at)
-    grant = _moved(move_grant(grant, Checked(ruling, policy, target), tools), grant)
+    event = found or judged(grant.request, tools.asker(grant.person.user_id), tools)
+    grant = _moved(move_grant(grant, event, tools), grant)
     follow_with_question(grant, tools)
     return grant
 

@@ -11,7 +11,9 @@ from doorward.decisions.model import Question, Ways
 from doorward.grants.agreement import Agreement
 from doorward.grants.entitled import rule_on
 from doorward.grants.grant import Grant, question_id_of
-from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest, Ruling, Target
+from doorward.grants.lifecycle import Checked
+from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest, Target
+from doorward.grants.session_policy import compile_policy
 from doorward.grants.telling import grant_as_json
 from doorward.organization.model import ON_CALL
 from doorward.people.model import Caller, Person, Refusal
@@ -46,22 +48,27 @@ class Tools:
     clock: Clock
 
 
-def ruling_now(grant: Grant, tools: Tools) -> tuple[Ruling | Refusal, Target | None]:
-    """By the rules in force, and the role as it is; the role is None as well where whoever asked is gone."""
-    asker = tools.asker(grant.person.user_id)
+def judged(request: GrantRequest, asker: Asker | None, tools: Tools) -> Checked:
+    """What the rules in force and the role as it is make of a request. `asker`: whoever asks, None where he is gone."""
     if asker is None:
-        return _HE_IS_GONE, None
-    facts = tools.facts(grant.request, asker)
-    return rule_on(tools.entitlements, grant.request, facts), facts.target
+        return Checked(_HE_IS_GONE, _HE_IS_GONE, None)
+    facts = tools.facts(request, asker)
+    ruling, target = rule_on(tools.entitlements, request, facts), facts.target
+    if isinstance(ruling, Refusal) or target is None:
+        refusal = ruling if isinstance(ruling, Refusal) else Refusal("There is no such role.", "List what you may ask for.")
+        return Checked(refusal, refusal, target)
+    # How long the policy is, and its hash, do not depend on when it ends.
+    policy = compile_policy(tools.entitlements.templates[request.template], request.parameters, target, request.asked_at)
+    return Checked(ruling, policy, target)
 
 
 def agreement_now(grant: Grant, tools: Tools) -> tuple[Agreement, Target | None]:
-    """Whoever said yes is looked up anew, each of them."""
-    ruling, target = ruling_now(grant, tools)
+    """What it stands on, and its role; None where that, or whoever asked, is gone. Each of those who said yes is looked up anew."""
+    found = judged(grant.request, tools.asker(grant.person.user_id), tools)
     question = question_about(grant, tools)
-    found = {} if question is None else {user_id: tools.asker(user_id) for user_id in question.yes}
-    groups = {user_id: groups_to_answer(each) for user_id, each in found.items() if each is not None}
-    return Agreement(ruling, question, groups, tools.ways()), target
+    people = {} if question is None else {user_id: tools.asker(user_id) for user_id in question.yes}
+    groups = {user_id: groups_to_answer(each) for user_id, each in people.items() if each is not None}
+    return Agreement(found.ruling, question, groups, tools.ways()), found.target
 
 
 def question_about(grant: Grant, tools: Tools) -> Question | None:

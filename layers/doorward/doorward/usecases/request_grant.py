@@ -4,8 +4,8 @@
 |------------------------------------------------------------------------------------|-------------------------------------------|
 | a machine asks, or somebody who is gone                                            | refused, and nothing kept                 |
 | a role, a template or a text that cannot be one                                    | …                                         |
-| the rules refuse it (grants/entitled.py), or its policy cannot be made             | …                                         |
 | he has asked so often within an hour                                               | …                                         |
+| the rules refuse it (grants/entitled.py), or its policy cannot be made             | …                                         |
 | else                                                                               | kept as requested, and checked at once    |
 
 Whoever dies in between leaves it as requested: its execution checks it then.
@@ -19,13 +19,12 @@ from typing import Final
 
 from doorward.errors import Conflict, DoorwardError
 from doorward.events.reading import ROLE_NAME
-from doorward.grants.entitled import rule_on
 from doorward.grants.grant import Grant
+from doorward.grants.lifecycle import Checked
 from doorward.grants.model import Asker, GrantRequest
-from doorward.grants.session_policy import compile_policy
 from doorward.people.model import Caller, Refusal
 from doorward.usecases.advance_grant import check
-from doorward.usecases.grant_standing import Tools, person_calling
+from doorward.usecases.grant_standing import Tools, judged, person_calling
 from doorward.usecases.move_grant import announced
 from doorward.values import NamedTuple
 
@@ -49,26 +48,31 @@ class Wanted(NamedTuple):
 
 
 def request_grant(wanted: Wanted, caller: Caller, tools: Tools) -> Grant | Refusal:
-    """The table. Raises Unavailable: nothing is kept then; Conflict where the id is somebody else's grant's."""
+    """The table; the same grant where one is kept under its id. Raises Unavailable: nothing is kept; Conflict where that is another's."""
     asker = person_calling(caller, tools)
     if isinstance(asker, Refusal):
         return asker
     request = GrantRequest(asked_at=tools.clock.now(), **wanted._asdict())
-    refusal = _unreadable(request) or _refused(request, asker, tools) or _too_often(asker, tools)
+    refusal = _unreadable(request) or _too_often(asker, tools)
     if refusal is not None:
         return refusal
+    found = judged(request, asker, tools)
+    for each in (found.ruling, found.policy):
+        if isinstance(each, Refusal):
+            return each
     grant = Grant(tools.new_id(), asker.person, request)
     opening = announced(grant, tools)
     assert opening is not None  # noqa: S101 - that one is requested is told
+    known: Checked | None = found
     if not tools.grants.create(grant, caller.via, opening):
         kept = tools.grants.grant(grant.id)
         if kept is None or kept.person.user_id != asker.person.user_id:
             raise Conflict(f"{grant.id}: another grant has this id")
-        grant = kept
+        grant, known = kept, None
     try:
-        return check(grant, tools)
-    except DoorwardError:  # it is kept, and will be checked
-        return tools.grants.grant(grant.id) or grant
+        return check(grant, tools, known)
+    except DoorwardError:  # it is kept, and its execution checks it
+        return grant
 
 
 def _unreadable(request: GrantRequest) -> Refusal | None:
@@ -78,16 +82,6 @@ def _unreadable(request: GrantRequest) -> Refusal | None:
     if _NO_TEXT.search(request.reason) is not None:
         return Refusal("The reason has characters that nobody can read.", "Say why in plain text.")
     return None
-
-
-def _refused(request: GrantRequest, asker: Asker, tools: Tools) -> Refusal | None:
-    facts = tools.facts(request, asker)
-    ruling = rule_on(tools.entitlements, request, facts)
-    if isinstance(ruling, Refusal) or facts.target is None:
-        return ruling if isinstance(ruling, Refusal) else Refusal("There is no such role.", "List what you may ask for.")
-    # How long the policy is does not depend on when it ends.
-    policy = compile_policy(tools.entitlements.templates[request.template], request.parameters, facts.target, request.asked_at)
-    return policy if isinstance(policy, Refusal) else None
 
 
 def _too_often(asker: Asker, tools: Tools) -> Refusal | None:
