@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from doorward.decisions.answering import answer, confirmed, ended, is_enough, reminded, what_is_missing
+from doorward.decisions.answering import answer, confirmed, ended, is_enough, next_turn, reminded, what_is_missing
 from doorward.decisions.model import EVER, Consent, Question, State, Terms, Vote, Ways
 from doorward.people.model import Caller, Machine, Person, Refusal, Via
 
@@ -169,6 +169,15 @@ class TestTime:
         assert second.escalated_at == NOW + timedelta(hours=8)
         assert isinstance(said(second, by(ANN), groups=("directors",)), Question)
         assert reminded(second, question.ends_at) is None
+
+    def test_an_open_one_is_looked_at_again_when_the_next_of_it_is_due(self) -> None:
+        terms = TERMS._replace(escalate_to=frozenset({"directors"}), escalate_after=timedelta(hours=3), answer_within=timedelta(hours=9))
+        question = QUESTION._replace(terms=terms)
+        assert next_turn(question) == question.asked_at + timedelta(hours=3)
+        assert next_turn(question._replace(terms=terms._replace(escalate_to=frozenset()))) == question.asked_at + timedelta(hours=4)
+        again = question._replace(escalated_at=NOW + timedelta(hours=3), reminded_at=NOW + timedelta(hours=3))
+        assert next_turn(again) == NOW + timedelta(hours=7)
+        assert next_turn(again._replace(reminded_at=NOW + timedelta(hours=7))) == question.ends_at
 
 
 class TestConsents:

@@ -14,7 +14,9 @@ https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSucce
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 _STANDING: Final = "yes"
 _ISSUE: Final = "ISSUE#"
+_AT_ONCE: Final = 10
+"""Connections of a client of botocore's."""
 # Nobody waits with this token any more: https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html
 _NOBODY_WAITS: Final = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
 
@@ -213,7 +217,10 @@ class DynamoGrants:
                 yield from (each["grant_id"]["S"] for each in page["Items"])
 
     def _grants(self, ids: Iterable[str]) -> Iterator[Grant]:
-        return (grant for grant in map(self.grant, ids) if grant is not None)
+        """Several at once: whoever lists them waits for all of them. In the order of their ids as given."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for some in batched(ids, _AT_ONCE, strict=False):
+                yield from (grant for grant in pool.map(self.grant, some) if grant is not None)
 
 
 class KmsTokenSeals:
