@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from local.installation import Installation
+from doorward.organization.installation import GRANT_READ_ROLE
+from local.installation import WITH_GRANTS, Installation
 from local.stack import rules_off
 from local.world import HUB, MANAGEMENT, ORGANIZATION, OTHER_REGION, PROD, REGION, STAGING, regions_of
 from tests.integration.test_organization import known
@@ -78,6 +79,7 @@ def test_of_a_whole_installation_every_line_is_green_but_what_the_emulator_canno
         assert ("role-assumable", account.id, None) in seen
         for region in regions_of(account.id):
             assert {("trail-present", account.id, region), ("rule-enabled", account.id, region)} <= seen, account
+    assert {account for check, account, _ in seen if check == "grant-role-right"} == {each.id for each in WITH_GRANTS}
     of_the_hub = {"rule-enabled", "function-fed", "queue-present", "dead-letters-empty", "organization-known", "stack-set-current"}
     assert {(each, HUB.id, None) for each in of_the_hub} <= seen
     assert any("doorward-tell-management" in each["says"] for each in checks)
@@ -97,6 +99,15 @@ def test_a_rule_that_somebody_disables_in_one_region_of_a_member_account_is_the_
         (line,) = not_green(doctor(doorward)[1])
     assert line[:4] == ("rule-enabled", PROD.id, OTHER_REGION, "Rule doorward-sessions is DISABLED.")
     assert "Deploy accounts/member-region.yaml again" in line.cure
+
+
+def test_a_role_that_people_are_granted_and_somebody_has_changed_is_red(doorward: Installation) -> None:
+    iam = doorward.stack.client("iam", STAGING.id)
+    iam.update_role(RoleName=GRANT_READ_ROLE, MaxSessionDuration=43200)
+    with put_right(lambda: iam.update_role(RoleName=GRANT_READ_ROLE, MaxSessionDuration=3600)):
+        (line,) = not_green(doctor(doorward)[1])
+    assert line[:2] == ("grant-role-right", STAGING.id)
+    assert "43200 seconds" in line.says
 
 
 def test_a_rule_that_hears_no_reads_any_more_is_red(doorward: Installation) -> None:

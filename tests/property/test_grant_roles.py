@@ -23,9 +23,8 @@ from doorward.organization.installation import GRANT_BOUNDARY, GRANT_SESSION_SEC
 from tests.grants_world import GRANT_ID, PROD, START
 from tests.property.test_grants_session_policy import END, EVERYTHING, compiled, requests, templates
 from tests.template.conftest import parsed
+from tests.template.resolved import EXTERNAL_ID, HUB, ORGANIZATION_ID, resolved
 
-HUB: Final = "111122223333"
-EXTERNAL_ID: Final = "q7Vw2ZrT9LxK4mB8sYcD1nGhJ6pFvR3tEuA5XzQyWbNkCdMe"  # nobody's
 BROKER: Final = f"arn:aws:iam::{HUB}:role{ROLE_PATH}{MINT_CREDENTIALS}"
 IDENTITY: Final = f"jane={GRANT_ID}"
 SESSION: Final = f"arn:aws:sts::{PROD.id}:assumed-role/doorward-grant-operate/{IDENTITY}"
@@ -34,34 +33,6 @@ WIDEST: Final = entitlements_from({"templates": {"t": {"statements": [{"actions"
 OPEN: Final = parse_document(
     {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": SESSION}, "Action": "*", "Resource": "*"}}
 )
-
-
-GIVEN: Final = {
-    "AWS::Partition": "aws",
-    "AWS::AccountId": PROD.id,
-    "HubAccountId": HUB,
-    "ExternalId": EXTERNAL_ID,
-    "OrganizationId": "o-a1b2c3d4e5",
-}
-
-
-def resolved(value: Any) -> Any:
-    """A part of accounts/member.yaml as it is deployed into PROD."""
-    match value:
-        case {"Ref": str(name)}:
-            return GIVEN[name]
-        case {"Fn::Sub": str(text)}:
-            for name, each in GIVEN.items():
-                text = text.replace(f"${{{name}}}", each)
-            return text
-        case {"Fn::If": [_, then, _]}:
-            return resolved(then)
-        case dict():
-            return {name: resolved(each) for name, each in value.items()}
-        case list():
-            return [resolved(each) for each in value]
-        case _:
-            return value
 
 
 RESOURCES: Final = parsed("accounts/member.yaml")["Resources"]
@@ -100,7 +71,7 @@ def opens(role: str, who: str, **context: str | None) -> bool:
     """Whether somebody who may assume every role opens a session of this one."""
     asked = {
         "aws:PrincipalArn": who,
-        "aws:PrincipalOrgID": "o-a1b2c3d4e5",
+        "aws:PrincipalOrgID": ORGANIZATION_ID,
         "sts:ExternalId": EXTERNAL_ID,
         "sts:SourceIdentity": IDENTITY,
         **context,

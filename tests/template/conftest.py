@@ -29,11 +29,16 @@ def source(name: str) -> str:
 
 def parsed(name: str) -> dict[str, Any]:
     """A template as it is written: SAM's resources as they stand, intrinsic functions in their long form. The caller may change it."""
-    return cast("dict[str, Any]", json.loads(_as_json(name)))
+    return in_long_form(source(name))
+
+
+def in_long_form(text: str) -> dict[str, Any]:
+    """A template, or a part of one, with intrinsic functions in their long form. The caller may change it."""
+    return cast("dict[str, Any]", json.loads(_as_json(text)))
 
 
 @cache
-def _as_json(name: str) -> str:
+def _as_json(text: str) -> str:
     from samcli.yamlhelper import yaml_parse  # here and below: tests that only want REPOSITORY need not wait for it
 
     # It teaches yaml.SafeLoader itself CloudFormation's tags and ordered mappings, for everybody who loads YAML afterwards.
@@ -41,7 +46,7 @@ def _as_json(name: str) -> str:
         patch.object(yaml.SafeLoader, "yaml_constructors", {**yaml.SafeLoader.yaml_constructors}),
         patch.object(yaml.SafeLoader, "yaml_multi_constructors", {**yaml.SafeLoader.yaml_multi_constructors}),
     ):
-        return json.dumps(yaml_parse(source(name)))
+        return json.dumps(yaml_parse(text))
 
 
 @pytest.fixture(scope="session")

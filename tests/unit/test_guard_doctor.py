@@ -25,12 +25,13 @@ from doorward.guard.doctor import (
     check_account,
     check_hub,
 )
+from doorward.guardrails.model import Role
 from doorward.organization.installation import IAM_REGION_RULES, RULES
 from doorward.organization.model import Account, Organization
 from doorward.usecases.check_installation import Tools, check_installation
 from doorward_cli import doctoring
 from doorward_cli.main import main
-from tests.fakes import START, FakeClock
+from tests.fakes import START, FakeClock, FakeRoles
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MANAGEMENT, HUB, PROD = "123456789012", "111122223333", "777788889999"
@@ -205,7 +206,7 @@ ACME = Organization(management_account=MANAGEMENT, accounts=(Account(MANAGEMENT,
 
 
 def test_the_hub_is_checked_first_and_names_the_accounts_to_ask_for() -> None:
-    tools = Tools(FakeInstallation(), ACME, FakeClock())
+    tools = Tools(FakeInstallation(), FakeRoles(), ACME, FakeClock())
     answer = check_installation({}, tools)
     assert answer["accounts"] == [MANAGEMENT, PROD]
     assert {each["state"] for each in answer["checks"]} == {"ok"}
@@ -215,17 +216,40 @@ def test_the_hub_is_checked_first_and_names_the_accounts_to_ask_for() -> None:
 
 @pytest.mark.parametrize("account", ["999988887777", "1", 7, ["777788889999"]])
 def test_no_account_outside_of_the_organization_is_entered(account: object) -> None:
-    tools = Tools(FakeInstallation(), ACME, FakeClock())
+    tools = Tools(FakeInstallation(), FakeRoles(), ACME, FakeClock())
     with pytest.raises(MalformedInput):
         check_installation({"account": account}, tools)
     assert tools.installation.asked == []  # type: ignore[attr-defined]
+
+
+def test_every_role_that_people_may_be_granted_is_held_to_what_it_must_be_with_what_is_wrong_and_no_secret() -> None:
+    table = json.loads((REPOSITORY / "tests/cases/rules/grant-role-drift.json").read_text("utf-8"))
+    (right,) = [each for each in table["rows"] if each["name"] == "as accounts/member.yaml makes it"]
+    roles, path = FakeRoles(), "/doorward/grants/"
+
+    def put(name: str, boundary: str, path: str = path) -> None:
+        arn = f"arn:aws:iam::{PROD}:role{path}{name}"
+        roles.put(Role(PROD, name, path, arn, f"AROA{name}", json.dumps(right["trust_policy"]), permissions_boundary=boundary))
+
+    put("doorward-grant-read", table["boundary"])
+    put("doorward-grant-operate", "")
+    put("payments", "", "/app/")
+    hub = Organization(id="o-a1b2c3d4e5", accounts=(Account(HUB, "hub"), Account(PROD, "prod")), hub_account=HUB)
+    checks = check_installation({"account": PROD}, Tools(FakeInstallation(), roles, hub, FakeClock()))["checks"]
+    found = {(each["state"], each["says"]) for each in checks if each["check"] == "grant-role-right"}
+    assert found == {
+        ("ok", "Role doorward-grant-read is as it must be to be granted."),
+        ("broken", "Of role doorward-grant-operate, its permissions boundary is not DoorwardGrantBoundary."),
+    }
+    refused = check_installation({"account": PROD}, Tools(FakeInstallation(refused="no"), roles, hub, FakeClock()))["checks"]
+    assert [each["check"] for each in refused] == ["role-assumable"]
 
 
 class TestCommand:
     @pytest.fixture(autouse=True)
     def hub(self, monkeypatch: pytest.MonkeyPatch) -> FakeInstallation:
         installation = FakeInstallation()
-        tools = Tools(installation, ACME, FakeClock())
+        tools = Tools(installation, FakeRoles(), ACME, FakeClock())
         monkeypatch.setattr(doctoring, "asking", lambda _stack: lambda request: check_installation(request, tools))
         return installation
 

@@ -752,6 +752,7 @@ def _session_tools() -> "watch_session.Tools":
 def installation_tools() -> "check_installation.Tools":
     """For check_installation, with the organization as it is known now."""
     from doorward.aws.installation import AwsInstallation
+    from doorward.aws.roles import StsRoles
     from doorward.iam.arns import IAM_REGIONS
     from doorward.usecases.check_installation import Tools
 
@@ -768,7 +769,7 @@ def installation_tools() -> "check_installation.Tools":
         dict(each.split("=", 1) for each in _setting("QUEUES").split(",")),
         lambda: None if facts is None else facts.read_at,
     )
-    return Tools(installation, organization, SystemClock())
+    return Tools(installation, StsRoles(members(organization.partition)), organization, SystemClock())
 
 
 @cache

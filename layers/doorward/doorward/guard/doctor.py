@@ -161,6 +161,17 @@ def _lost(state: str | None) -> str:
     return "heard without those that only read, AssumeRole among them" if state == DEAF_TO_READS else "not heard at all"
 
 
+def check_grant_roles(account_id: str, wrong: Mapping[str, str]) -> tuple[Check, ...]:
+    """`wrong`: of each role that people are granted sessions of, by name, what is wrong with it, as a clause; empty where nothing is."""
+    at, cure = _At(account_id), "Deploy the stack that made it again, and find out who changed it."
+    return tuple(
+        at.broken("grant-role-right", f"Of role {name}, {clause}.", cure)
+        if clause
+        else at.ok("grant-role-right", f"Role {name} is as it must be to be granted.")
+        for name, clause in sorted(wrong.items())
+    )
+
+
 def check_hub(seen: HubSeen, now: datetime) -> tuple[Check, ...]:
     at = _At(seen.account_id)
     again = "Deploy the hub stack again, and find out who changed it."

@@ -35,6 +35,7 @@ from doorward.organization.installation import (
     MINT_CREDENTIALS,
     ROLE_PATH,
 )
+from doorward.organization.model import Organization
 
 _OPENING: Final = (ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY)
 _SAME: Final = frozenset({"arnequals", "arnlike", "stringequals", "stringlike"})
@@ -44,40 +45,45 @@ _OF_A_GRANT: Final = GRANT_SOURCE_IDENTITIES.lstrip("?*")
 
 def grant_role_drift(setting: Setting, role: Role) -> Finding | None:
     """One finding with all that is wrong; None: the role is as it must be."""
-    wrong = [*_of_the_role(setting, role), *_of_the_trust(setting, role)]
+    wrong = drift_of(role, setting.organization)
     if not wrong:
         return None
     rule, cure = GRANT_ROLE_DRIFT, "deploy the stack that made it again, and find out who changed it"
-    because = f"People are granted sessions of this role, and {'; '.join(wrong)}: {cure}."
+    because = f"People are granted sessions of this role, and {wrong}: {cure}."
     return Finding(rule.id, rule.kind, setting.severity_of(rule.id), rule.title, StatementRef(0, None), None, because)
 
 
-def _of_the_role(setting: Setting, role: Role) -> Iterator[str]:
+def drift_of(role: Role, organization: Organization) -> str:
+    """All that is wrong, as a clause; empty: the role is as it must be."""
+    partition = role.arn.split(":")[1]
+    return "; ".join([*_of_the_role(role, partition), *_of_the_trust(role, organization, partition)])
+
+
+def _of_the_role(role: Role, partition: str) -> Iterator[str]:
     if not role.name.startswith(GRANT_ROLE_PREFIX):
         yield f"its name does not begin with {GRANT_ROLE_PREFIX}, by which Doorward is told of changes to it"
     if role.max_session_duration_seconds > GRANT_SESSION_SECONDS:
         yield f"its sessions may last {role.max_session_duration_seconds} seconds, longer than {GRANT_SESSION_SECONDS}"
-    boundary = f"arn:{setting.ground.partition}:iam::{role.account_id}:policy{ROLE_PATH}{GRANT_BOUNDARY}"
-    if role.permissions_boundary not in {None, boundary}:
+    if role.permissions_boundary not in {None, f"arn:{partition}:iam::{role.account_id}:policy{ROLE_PATH}{GRANT_BOUNDARY}"}:
         yield f"its permissions boundary is not {GRANT_BOUNDARY}"
 
 
-def _of_the_trust(setting: Setting, role: Role) -> Iterator[str]:
+def _of_the_trust(role: Role, organization: Organization, partition: str) -> Iterator[str]:
     try:
         document = parse_document(role.trust_policy)
     except MalformedInput:
         return  # which is told anyway
     for each in document.statements:
         if each.effect == "Allow" and any(matches_action(each, call) for call in _OPENING):
-            wrong = [*_of_an_opening(setting, each)]
+            wrong = " and ".join(_of_an_opening(each, organization, partition))
             if wrong:
-                yield f"{statement_in_words(each.position, each.sid)} {' and '.join(wrong)}"
+                yield f"{statement_in_words(each.position, each.sid)} {wrong}"
 
 
-def _of_an_opening(setting: Setting, statement: Statement) -> Iterator[str]:
-    organization = setting.organization
-    hubs = setting.ground.ours if organization.hub_account is None else {organization.hub_account}
-    if not any(_is_for_the_broker(statement, each, setting.ground.partition) for each in hubs):
+def _of_an_opening(statement: Statement, organization: Organization, partition: str) -> Iterator[str]:
+    ours = {each.id for each in organization.accounts} | {organization.management_account or ""}
+    hubs = ours if organization.hub_account is None else {organization.hub_account}
+    if not any(_is_for_the_broker(statement, each, partition) for each in hubs):
         yield "lets in others than the hub's broker"
     if organization.id is not None and not _asks(statement, "aws:principalorgid", _SAME, lambda value: value == organization.id):
         yield "does not ask for the own organization"

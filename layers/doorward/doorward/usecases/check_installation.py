@@ -4,16 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from doorward.errors import MalformedInput
-from doorward.guard.doctor import check_account, check_as_json, check_hub
+from doorward.guard.doctor import Check, check_account, check_as_json, check_grant_roles, check_hub
+from doorward.guardrails.grant_roles import drift_of
+from doorward.guardrails.protected import is_grant_role
 from doorward.iam.arns import IAM_REGIONS, is_account_id
 from doorward.organization.model import Organization
 from doorward.ports.clock import Clock
 from doorward.ports.installation import Installation
+from doorward.ports.roles import Roles
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
     installation: Installation
+    roles: Roles
     organization: Organization
     clock: Clock
 
@@ -33,4 +37,13 @@ def check_installation(request: object, tools: Tools) -> dict[str, Any]:
     is_management = account_id == tools.organization.management_account
     seen = tools.installation.account(account_id, is_management=is_management)
     checks = check_account(seen, IAM_REGIONS[tools.organization.partition])
+    if seen.refused is None:
+        checks += _grant_roles(account_id, tools)
     return {"checks": [check_as_json(each) for each in checks], "accounts": []}
+
+
+def _grant_roles(account_id: str, tools: Tools) -> tuple[Check, ...]:
+    """Each is read by itself: a list of roles does not tell their boundaries."""
+    names = [each.name for each in tools.roles.read_all(account_id) if is_grant_role(each)]
+    found = (tools.roles.read(account_id, each) for each in names)
+    return check_grant_roles(account_id, {each.name: drift_of(each, tools.organization) for each in found if each is not None})
