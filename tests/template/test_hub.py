@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from doorward.aws.ledger import LEASE
-from doorward.organization.installation import ASSUMED_BY, MINT_CREDENTIALS
+from doorward.organization.installation import ENTERING
 from doorward.ports.organization import REFRESH
 from tests.template.conftest import REPOSITORY, TEMPLATES, as_list, events_of, parsed, resources_of, source, statements_of
 
@@ -341,7 +341,7 @@ def test_whoever_enters_other_accounts_is_known_to_whoever_watches_sessions(hub_
     """By name and unique id: else Doorward's own sessions are told of as somebody else's."""
     setting = hub_source["Resources"]["WatchSessionFunction"]["Properties"]["Environment"]["Variables"]["ENTERING_ROLES"]
     known = {each["Fn::Sub"].partition("=")[0] for each in setting["Fn::Join"][1]}
-    assert known == frozenset({MINT_CREDENTIALS}).union(*ASSUMED_BY.values())
+    assert known == ENTERING
 
 
 def test_nobody_but_the_function_that_checks_signatures_reads_slacks_signing_secret(hub: Template) -> None:
