@@ -15,9 +15,9 @@ from doorward.events.model import Cause, Change
 from doorward.guard.ours import Ours
 from doorward.guard.tampering import tampering
 from doorward.guardrails.model import Boundary, Permissions, PermissionsPolicy, Role
-from doorward.organization.model import Match
+from doorward.organization.model import Account, Match
 from tests.unit.test_guard_tampering import call
-from tests.unit.test_react_to_change import BAD, ENFORCE, GOOD, PIPELINE, PROD, STRANGER, VENDOR, World, event, role
+from tests.unit.test_react_to_change import BAD, ENFORCE, GOOD, HUB, ORGANIZATION, PIPELINE, PROD, STRANGER, VENDOR, World, event, role
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEMA = Draft202012Validator(json.loads((REPOSITORY / "docs" / "schemas" / "doorward.alert.1.json").read_text("utf-8")))
@@ -88,6 +88,36 @@ def test_a_change_that_names_no_role_has_every_role_judged_that_trusts_the_servi
     world.roles.put(role(GOOD, "other"))
     world.react(envelope(name, source, {"x": "y"}))
     assert {each.role_ref for each in world.ledger.outcomes} == {f"{PROD}/trusting"}
+
+
+@pytest.mark.parametrize(
+    ("change", "parameters", "drifted"),
+    [
+        ("UpdateAssumeRolePolicy", {}, {"trust_policy": GOOD}),
+        ("UpdateRole", {"maxSessionDuration": 43200}, {"max_session_duration_seconds": 43200}),
+        ("DeleteRolePermissionsBoundary", {}, {"permissions_boundary": ""}),
+        ("PutRolePermissionsBoundary", {}, {"permissions_boundary": POLICY}),
+    ],
+)
+def test_a_role_that_people_are_granted_and_that_drifts_is_told_never_written_and_leaves_no_external_id_behind(
+    change: str, parameters: dict[str, Any], drifted: dict[str, Any]
+) -> None:
+    world = World(ENFORCE, ORGANIZATION._replace(accounts=(*ORGANIZATION.accounts, Account(HUB, "hub")), hub_account=HUB))
+    table = json.loads((REPOSITORY / "tests/cases/rules/grant-role-drift.json").read_text("utf-8"))
+    trust = next(each["trust_policy"] for each in table["rows"] if each["name"] == "as accounts/member.yaml makes it")
+    external_id = trust["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"]
+    name = "doorward-grant-read"
+    right = role(json.dumps(trust), name, "/doorward/grants/")._replace(permissions_boundary=table["boundary"])
+    world.roles.put(right)
+    assert world.react(envelope(change, "iam", {"roleName": name})) == ["passed"]
+    world.roles.put(right._replace(**drifted))
+    message = json.loads(envelope(change, "iam", {"roleName": name, **parameters}))
+    message["detail"]["eventID"] = "e-2"
+    assert world.react(json.dumps(message)) == ["alerted"]
+    assert found_rules(world) == [{"grant-role-drift"}]
+    assert world.roles.writes == []
+    kept = repr((world.ledger.cases, world.ledger.versions, world.ledger.accepted, world.ledger.outbox))
+    assert external_id not in kept
 
 
 ADMINISTRATOR = Permissions((PermissionsPolicy("arn:aws:iam::aws:policy/AdministratorAccess", None),))
