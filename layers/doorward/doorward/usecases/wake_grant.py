@@ -16,9 +16,7 @@ from typing import Final
 from doorward.ports.grants import Executions, Grants, TokenSeals
 
 WOKEN_BY: Final[Mapping[str, frozenset[str]]] = {
-    "doorward.grants": frozenset(
-        {"GrantRequested", "GrantCancelled", "GrantRevoked", "GrantEnding", "GrantRefused", "GrantExpired", "GrantEnded"}
-    ),
+    "doorward.grants": frozenset({"GrantRequested", "GrantCancelled", "GrantRevoked", "GrantEnding", "GrantRefused", "GrantExpired"}),
     "doorward.decisions": frozenset({"DecisionMade", "DecisionExpired"}),
 }
 """Types of events, by source; of decisions those about grants (template.yaml, GrantRule)."""
