@@ -27,8 +27,9 @@ from doorward.people.model import Person
 from local.stack import ROOT, Stack
 from local.world import HUB, ORGANIZATION_ID, PROD
 from tests.integration.emulated import document, refusal, role, root_of, trusting, unique
+from tests.template.conftest import parsed
+from tests.template.resolved import EXTERNAL_ID, resolved
 
-EXTERNAL_ID = "q7Vw2ZrT9LxK4mB8sYcD1nGhJ6pFvR3tEuA5XzQyWbNkCdMe"  # made up
 JANE = session_name(Person("9a67", "jane", "Jane"), "01KB0000000000000000000000")
 TAGS = [{"Key": "doorward:grant", "Value": JANE.rpartition("=")[2]}]
 DENIED = {"AccessDenied", "AccessDeniedException", "403"}
@@ -89,11 +90,11 @@ def granted(cloud: Stack) -> Granted:
     return Granted(cloud, cloud.assume(HUB.id, broker(cloud, ROLE_PATH, MINT_CREDENTIALS)), bucket)
 
 
-def broker(stack: Stack, path: str, name: str, *actions: str) -> str:
-    """A role of the hub that may assume any grant role, and is assumed by its own account here."""
-    may = list(actions) or ["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"]
-    statement = {"Effect": "Allow", "Action": may, "Resource": f"arn:aws:iam::*:role{GRANT_ROLE_PATH}*"}
-    return role(stack, HUB.id, trusting(root_of(HUB.id)), document(statement), path=path, name=name)
+def broker(stack: Stack, path: str, name: str) -> str:
+    """A role of the hub that may what the broker may, and that its own account may assume here: Lambda alone assumes the real one."""
+    policy = parsed("template.yaml")["Resources"]["MintCredentialsRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+    (statement,) = [each for each in policy["Statement"] if each["Sid"] == "OpenGrants"]
+    return role(stack, HUB.id, trusting(root_of(HUB.id)), document(resolved(statement)), path=path, name=name)
 
 
 def in_an_hour() -> datetime:

@@ -16,14 +16,14 @@ GIVEN: Final = {
 
 
 def resolved(value: Any) -> Any:
-    """Of accounts/member.yaml, deployed into PROD."""
+    """Deployed into PROD, where it names its own account."""
     match value:
         case {"Ref": str(name)}:
             return GIVEN[name]
+        case {"Fn::Sub": [str(text), dict(more)]}:
+            return _filled(text, GIVEN | resolved(more))
         case {"Fn::Sub": str(text)}:
-            for name, each in GIVEN.items():
-                text = text.replace(f"${{{name}}}", each)
-            return text
+            return _filled(text, GIVEN)
         case {"Fn::If": [_, then, _]}:
             return resolved(then)
         case dict():
@@ -32,3 +32,9 @@ def resolved(value: Any) -> Any:
             return [resolved(each) for each in value]
         case _:
             return value
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    for name, each in values.items():
+        text = text.replace(f"${{{name}}}", each)
+    return text
