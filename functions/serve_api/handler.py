@@ -18,6 +18,7 @@ from doorward.aws.api import (
     answered,
     answered_before,
     decided_in,
+    destination_in,
     ending_in,
     flag_of,
     grant_after_in,
@@ -47,6 +48,7 @@ from doorward.usecases.decide_grant import decide_grant
 from doorward.usecases.end_grant import end_grant
 from doorward.usecases.grant_standing import MACHINES_HAVE_NONE, as_json
 from doorward.usecases.hold_role import hold_role
+from doorward.usecases.issue_credentials import TooOftenForGrant, issue_credentials, open_console
 from doorward.usecases.link_slack import bind_link, offer_link, show_links, unbind_link
 from doorward.usecases.list_findings import list_findings, show_finding
 from doorward.usecases.list_grants import list_grants, show_grant
@@ -222,6 +224,22 @@ def revoke(grant_id: str) -> Response[str]:
     return _ended(grant_id)
 
 
+@app.post("/grants/<grant_id>/credentials")
+def credentials(grant_id: str) -> Response[str]:
+    return _of_grant(grant_id, lambda caller: issue_credentials(grant_id, caller, _source_ip(), bootstrap.issue_tools()))
+
+
+@app.post("/grants/<grant_id>/console")
+def console(grant_id: str) -> Response[str]:
+    destination = destination_in(app.current_event.body)
+    return _of_grant(grant_id, lambda caller: open_console(grant_id, caller, _source_ip(), destination, bootstrap.issue_tools()))
+
+
+@app.exception_handler(TooOftenForGrant)  # type: ignore[untyped-decorator]
+def asked_too_often(_error: TooOftenForGrant) -> Response[str]:
+    return problem(429, "You ask for this grant's more than ten times a minute.", "Keep what you got until it ends, and wait a minute.")
+
+
 def _ended(grant_id: str) -> Response[str]:
     """One and the same: what comes of it goes by who asks for it, and by how the grant is."""
     body = app.current_event.body
@@ -284,6 +302,12 @@ def _caller() -> Caller:
         raise Denied(403, caller)
     app.context["caller"] = caller
     return caller
+
+
+def _source_ip() -> str:
+    """As API Gateway saw it."""
+    identity = app.current_event.raw_event.get("requestContext", {}).get("identity") or {}
+    return str(identity.get("sourceIp") or "")
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

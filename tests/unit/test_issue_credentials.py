@@ -59,7 +59,7 @@ class World:
         self.broker = FakeBroker()
         self.rates = FakeRates()
         self.target: Target | None = ORDERS
-        self.grants.kept[GRANT_ID] = self.grant
+        self.grants.kept[self.grant.id] = self.grant
         self.looked = 0
         self.tools = Tools(self.grants, self.broker, self.rates, lambda _grant: self._found(), self._new_id, self.clock)
 

@@ -199,6 +199,14 @@ def grant_after_in(parameters: Mapping[str, str] | None) -> str:
     return after
 
 
+def destination_in(body: str | None) -> str:
+    """`{"destination": …}`, or no body at all: "". Raises Denied."""
+    destination = _object(body or "{}", {"destination"}).get("destination", "")
+    if not isinstance(destination, str):
+        raise _malformed("destination: must be text")
+    return destination
+
+
 def _time(said: Mapping[str, Any], field: str) -> datetime:
     text = said.get(field)
     try:
