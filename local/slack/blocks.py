@@ -14,7 +14,7 @@ from typing import Any, Final
 type Json = Mapping[str, Any]
 type Problems = Iterator[str]
 
-INPUTS: Final = frozenset({"plain_text_input", "static_select", "radio_buttons", "datepicker", "datetimepicker"})
+INPUTS: Final = frozenset({"plain_text_input", "number_input", "static_select", "radio_buttons", "datepicker", "datetimepicker"})
 CHOICES: Final = frozenset({"static_select", "radio_buttons"})
 LONGEST_INPUT: Final = 3000
 _MOST_IN_MESSAGE: Final = 50
@@ -40,6 +40,7 @@ _CONFIRM: Final = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
 _STYLES: Final = ("primary", "danger")
 _PLAIN: Final = ("plain_text",)
 _ANY_TEXT: Final = ("mrkdwn", "plain_text")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
 _UNIX_SECONDS: Final = re.compile(r"[0-9]{10}", re.ASCII)
 
 
@@ -207,6 +208,17 @@ def _text_input(element: Json, at: str) -> Problems:
         yield f"must have 0 <= min_length <= max_length <= {LONGEST_INPUT} [{at}]"
 
 
+def _number_input(element: Json, at: str) -> Problems:
+    if not isinstance(element.get("is_decimal_allowed"), bool):
+        yield f"must be a boolean [{at}/is_decimal_allowed]"
+    numbers = {name: element[name] for name in ("initial_value", "min_value", "max_value") if name in element}
+    wrong = [name for name, value in numbers.items() if not (isinstance(value, str) and is_number(value))]
+    for name in wrong:
+        yield f"must be a number, as a string [{at}/{name}]"
+    if not wrong and float(numbers.get("min_value", "-inf")) > float(numbers.get("max_value", "inf")):
+        yield f"must not be greater than max_value [{at}/min_value]"
+
+
 def _choice(element: Json, at: str) -> Problems:
     options = element.get("options")
     yield from _list(options, f"{at}/options", _MOST_OPTIONS[element["type"]], _option)
@@ -236,11 +248,16 @@ def _date_time(element: Json, at: str) -> Problems:
 _ELEMENTS: Final[Mapping[str, Callable[[Json, str], Problems]]] = {
     "button": _button,
     "plain_text_input": _text_input,
+    "number_input": _number_input,
     "static_select": _choice,
     "radio_buttons": _choice,
     "datepicker": _date,
     "datetimepicker": _date_time,
 }
+
+
+def is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
 
 
 def is_date(text: object) -> bool:

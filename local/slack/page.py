@@ -301,6 +301,10 @@ def _input(block: Json, value: str, error: str | None, anchor: str, *, focus: st
             rows = "4" if element.get("multiline") else "1"
             # A textarea drops the first newline.
             control = tag("textarea", Html("\n"), verbatim(value), id=anchor, rows=rows, placeholder=placeholder, **given)
+        case "number_input":
+            bounds = {"min": element.get("min_value"), "max": element.get("max_value")}
+            step = "any" if element["is_decimal_allowed"] else "1"
+            control = tag("input", type="number", value=value, step=step, id=anchor, **bounds, **given)
         case "static_select":
             nothing = tag("option", placeholder or "Choose one", value="")
             control = tag("select", nothing, *(_option(each, value) for each in element["options"]), id=anchor, **given)

@@ -18,7 +18,7 @@ from http.client import HTTPException, HTTPMessage
 from typing import IO, Any, Final, override
 from urllib.parse import urlencode
 
-from local.slack.blocks import CHOICES, INPUTS, LONGEST_INPUT, inputs, is_date
+from local.slack.blocks import CHOICES, INPUTS, LONGEST_INPUT, inputs, is_date, is_number
 from local.slack.model import Json, Modal, SlackMessage
 from local.slack.workspace import as_payload, view_payload
 from local.world import SLACK_APP, SLACK_CHANNELS, SLACK_DOMAIN, SLACK_TEAM, SlackUser
@@ -210,6 +210,8 @@ def _complaint(block: Json, value: str) -> str:
         case "plain_text_input" if not element.get("min_length", 0) <= len(value) <= element.get("max_length", LONGEST_INPUT):
             least, most = element.get("min_length", 0), element.get("max_length", LONGEST_INPUT)
             return f"Write {least} to {most} characters: these are {len(value)}."
+        case "number_input" if not _is_in_bounds(element, value):
+            return "Give a number that is allowed here."
         case "datepicker" if not is_date(value):
             return "Give a day, as YYYY-MM-DD."
         case "datetimepicker" if unix_seconds(value) is None:
@@ -217,6 +219,12 @@ def _complaint(block: Json, value: str) -> str:
         case kind if kind in CHOICES and value not in [each["value"] for each in element["options"]]:
             return "Choose one of the options."
     return ""
+
+
+def _is_in_bounds(element: Json, value: str) -> bool:
+    if not is_number(value) or ("." in value and not element["is_decimal_allowed"]):
+        return False
+    return float(element.get("min_value", "-inf")) <= float(value) <= float(element.get("max_value", "inf"))
 
 
 def _state(element: Json, value: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _METHODS: Final[Mapping[str, Callable[[Workspace, Json], Answer]]] = {
     "chat.postEphemeral": Workspace.post_ephemeral,
     "chat.update": Workspace.update,
     "views.open": Workspace.open_view,
+    "views.update": Workspace.update_view,
 }
 
 

@@ -117,6 +117,24 @@ class Workspace:
             self._modals[user_id] = [modal]
         return {"ok": True, "view": view_payload(modal, {})}
 
+    def update_view(self, body: Json) -> Answer:
+        """views.update: of a modal that somebody still has open, by its id; with a hash only where that is what he sees."""
+        view = body.get("view")
+        if is_too_large(view):
+            return refusal("view_too_large")
+        problems = view_problems(view)
+        if problems:
+            return refusal("invalid_arguments", *problems)
+        with self._lock:
+            found = next((each for stack in self._modals.values() for each in stack if each.id == body.get("view_id")), None)
+            if found is None:
+                return refusal("not_found")
+            if body.get("hash", found.hash) != found.hash:
+                return refusal("hash_conflict")
+            self.change(found, view=view, errors={}, typed={})
+            changed = next(each for each in self._modals[found.user_id] if each.id == found.id)
+        return {"ok": True, "view": view_payload(changed, {})}
+
     def respond(self, key: str, body: Json) -> tuple[HTTPStatus, Answer]:
         """A post to a response_url. Slack's pages say how long and how often, not by which words it refuses: nobody may rest on those."""
         with self._lock:

@@ -139,12 +139,14 @@ def states(sink: SlackSink, text: str = "a finding") -> Iterator[str]:
     kinds = [text_input(placeholder=plain(text[:150]), initial_value=text, multiline=True), {**text_input("s"), "element": choice()}]
     kinds += [{**text_input("r"), "element": choice("radio_buttons")}, {**text_input("d"), "element": {"type": "datepicker"}}]
     kinds += [{**text_input("t"), "element": {"type": "datetimepicker", "initial_date_time": 1_795_000_000}, "hint": plain(text)}]
+    kinds += [{**text_input("n"), "element": {"type": "number_input", "is_decimal_allowed": False, "initial_value": "30"}}]
     section = {"type": "section", "text": {"type": "mrkdwn", "text": for_slack(text)}}
     open_modal(sink, modal(section, *kinds, title=plain(text[:24]), submit=plain(text[:24])))
     view = sink.modal(SLACK_ANN)
     assert view is not None
     yield render_page(sink.workspace, look_of({"as": SLACK_ANN.id}), Notice("bad", text))
-    sink.workspace.change(view, errors=dict.fromkeys(("reason", "s", "r", "d", "t"), text), typed={"reason": text, "t": text})
+    typed = {"reason": text, "t": text, "n": text}
+    sink.workspace.change(view, errors=dict.fromkeys(("reason", "s", "r", "d", "t", "n"), text), typed=typed)
     yield render_page(sink.workspace, look_of({"as": SLACK_ANN.id}), None)
 
 

@@ -469,6 +469,7 @@ def test_a_trigger_opens_one_modal_within_three_seconds(clock: Clock) -> None:
         assert sink.modal(SLACK_JOE) is None
 
 
+NUMBER = {"type": "number_input", "is_decimal_allowed": False, "min_value": "1", "max_value": "60"}
 AT_SEVEN = {"type": "datetimepicker", "initial_date_time": 7}
 
 
@@ -487,6 +488,10 @@ AT_SEVEN = {"type": "datetimepicker", "initial_date_time": 7}
         (modal(text_input(min_length=5, max_length=4)), "/view/blocks/0/element"),
         (modal(text_input(initial_value="x" * 3001)), "/view/blocks/0/element/initial_value"),
         (modal({**text_input(), "element": choice("radio_buttons", 11)}), "/view/blocks/0/element/options"),
+        (modal({**text_input(), "element": {"type": "number_input"}}), "/view/blocks/0/element/is_decimal_allowed"),
+        (modal({**text_input(), "element": {**NUMBER, "max_value": "sixty"}}), "/view/blocks/0/element/max_value"),
+        (modal({**text_input(), "element": {**NUMBER, "initial_value": 5}}), "/view/blocks/0/element/initial_value"),
+        (modal({**text_input(), "element": {**NUMBER, "min_value": "61"}}), "/view/blocks/0/element/min_value"),
         (
             modal({**text_input(), "element": {"type": "datetimepicker", "initial_date_time": 7}}),
             "/view/blocks/0/element/initial_date_time",
@@ -509,6 +514,7 @@ def test_a_submission_says_what_each_input_holds(sink: SlackSink, app: SlackApp)
         {**text_input("sure"), "element": choice("radio_buttons", action_id="r")},
         {**text_input("day"), "element": {"type": "datepicker", "action_id": "d"}},
         {**text_input("until", optional=True), "element": {"type": "datetimepicker", "action_id": "t"}},
+        {**text_input("minutes"), "element": {**NUMBER, "action_id": "n", "initial_value": "30"}},
         {"type": "divider"},
     ]
     view = opened(sink, modal(*blocks, private_metadata="q-1"))
@@ -524,6 +530,7 @@ def test_a_submission_says_what_each_input_holds(sink: SlackSink, app: SlackApp)
         "sure": {"r": {"type": "radio_buttons", "selected_option": {"text": plain("0 days"), "value": "0"}}},
         "day": {"d": {"type": "datepicker", "selected_date": "2026-11-26"}},
         "until": {"t": {"type": "datetimepicker", "selected_date_time": 1795703400}},
+        "minutes": {"n": {"type": "number_input", "value": "30"}},
     }
     assert sink.modal(SLACK_ANN) is None, "an empty answer closes it"
 
@@ -535,6 +542,10 @@ def test_a_submission_says_what_each_input_holds(sink: SlackSink, app: SlackApp)
         (text_input(min_length=3), "ab"),
         (text_input(max_length=3), "abcd"),
         ({**text_input(), "element": choice()}, "7"),
+        ({**text_input(), "element": NUMBER}, "61"),
+        ({**text_input(), "element": NUMBER}, "0"),
+        ({**text_input(), "element": NUMBER}, "1.5"),
+        ({**text_input(), "element": NUMBER}, "many"),
         ({**text_input(), "element": {"type": "datepicker"}}, "tomorrow"),
         ({**text_input(), "element": {"type": "datetimepicker"}}, "2026-02-30T10:00"),
     ],
@@ -574,6 +585,28 @@ def test_the_answer_to_a_submission_happens_to_the_modal(sink: SlackSink, app: S
     submit({"response_action": "push", "view": modal(text_input())})
     assert submit({"response_action": "clear"}) == ""
     assert sink.modal(SLACK_ANN) is None
+
+
+def test_a_modal_is_changed_by_its_id_as_long_as_it_is_open(sink: SlackSink, app: SlackApp) -> None:
+    view = opened(sink, modal(text_input()))
+
+    def update(**body: Any) -> str:
+        answer = post(sink, {"view_id": view.id, "view": modal(text_input(), title=plain("Later")), **body}, method="views.update")
+        return str(answer.get("error", "ok"))
+
+    assert update(view_id="V0OTHER") == "not_found"
+    assert update(hash="0.1") == "hash_conflict"
+    assert update(view=modal(text_input(), title=plain("x" * 25))) == "invalid_arguments"
+    assert sink.modal(SLACK_ANN) == view
+    assert update(hash=view.hash) == "ok"
+    changed = sink.modal(SLACK_ANN)
+    assert changed is not None
+    assert (changed.id, changed.view["title"]["text"], changed.hash != view.hash) == (view.id, "Later", True)
+    app.answer = lambda *_: {"response_action": "update", "view": modal(title=plain("Wait"))}
+    assert sink.submit(SLACK_ANN, changed, {"reason": "x"}).problem == ""
+    assert update() == "ok", "also what took its place"
+    sink.workspace.clear(SLACK_ANN.id)
+    assert update() == "not_found"
 
 
 # response_url
