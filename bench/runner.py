@@ -6,7 +6,8 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -59,6 +60,20 @@ def on_one_core() -> None:
     """Put this process, and all that it starts, on one core, so that CPU time is comparable."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+@contextmanager
+def every_core() -> Iterator[None]:
+    """The other rows have one."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def alternate(rounds: int, contestants: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
@@ -121,3 +136,8 @@ def forget() -> None:
         drop = vars(module).get("forget")
         if callable(drop):
             drop()
+
+
+def at(values: list[float], share: float) -> float:
+    """`values`: the least first."""
+    return values[min(len(values) - 1, int(share * len(values)))]

@@ -11,13 +11,11 @@ By wall clock, on every core: the emulator, the functions and whoever makes the 
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final
 
-from bench.runner import Extent, Row, say
+from bench.runner import Extent, Row, at, every_core, say
 from doorward.guardrails.brakes import BUDGET, MOST_WRITES
 from local.installation import Installation, People, found_delivery_pipeline, install, new_user, trusting
 from local.slack import SlackSink
@@ -52,22 +50,8 @@ if _MOST_OPENED > _AUTHORS * (BUDGET - 1) or _MOST_OPENED > _ROLES * (MOST_WRITE
 
 def measure(extent: Extent) -> list[Row]:
     del extent  # a stack has one size
-    with _every_core(), Stack(cloudtrail_delay_seconds=0.05) as stack, SlackSink() as slack:
+    with every_core(), Stack(cloudtrail_delay_seconds=0.05) as stack, SlackSink() as slack:
         return _Rate(install(stack, slack, say)).measured()
-
-
-@contextmanager
-def _every_core() -> Iterator[None]:
-    """The other rows have one."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 class _Rate:
@@ -110,8 +94,8 @@ class _Rate:
         return [
             Row("local stack: changes worked off that come all at once", burst, "1/s", note=f"{_BURST}, every fourth opens a role"),
             Row("  changes that it keeps up with", rate, "1/s", note=f"{changes}; {note}; load average {os.getloadavg()[0]:.1f}"),
-            Row("  from the change to the written remedy, median", 1000 * _at(waits, 0.5), "ms", note=f"{len(waits)} roles opened"),
-            Row("  the same, p95", 1000 * _at(waits, 0.95), "ms"),
+            Row("  from the change to the written remedy, median", 1000 * at(waits, 0.5), "ms", note=f"{len(waits)} roles opened"),
+            Row("  the same, p95", 1000 * at(waits, 0.95), "ms"),
             Row("  the same, the longest", 1000 * waits[-1], "ms"),
         ]
 
@@ -159,8 +143,3 @@ class _Rate:
                 raise SystemExit(f"bench: {name} was opened and not closed")
             waits.append((datetime.fromisoformat(written) - opened).total_seconds())
         return sorted(waits)
-
-
-def _at(values: list[float], share: float) -> float:
-    """`values`: the least first."""
-    return values[min(len(values) - 1, int(share * len(values)))]

@@ -137,19 +137,21 @@ class DynamoGrants:
 
     def use_issue(self, grant_id: str, issue_id: str, now: datetime) -> Issued | None:
         earliest = now - timedelta(seconds=ISSUED_WITHIN)
-        is_first = condition_held(
-            f"using issue {issue_id}",
-            lambda: self._dynamodb.update_item(
+        used: list[Mapping[str, Any]] = []
+
+        def use() -> None:
+            answer = self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(grant_id, f"{_ISSUE}{issue_id}"),
                 UpdateExpression="SET used_at = :now",
                 ConditionExpression="attribute_exists(pk) AND attribute_not_exists(used_at) AND #at BETWEEN :earliest AND :now",
                 ExpressionAttributeNames={"#at": "at"},
                 ExpressionAttributeValues={":now": _time(now), ":earliest": _time(earliest)},
-            ),
-        )
-        item = self._get(grant_id, f"{_ISSUE}{issue_id}") if is_first else None
-        return None if item is None else _issued(grant_id, item)
+                ReturnValues="ALL_NEW",
+            )
+            used.append(answer["Attributes"])
+
+        return _issued(grant_id, used[0]) if condition_held(f"using issue {issue_id}", use) else None
 
     def complete_issue(self, issued: Issued) -> None:
         values: dict[str, Any] = {":hash": {"S": issued.key_hash}}

@@ -1,0 +1,153 @@
+"""How long credentials for a grant take, at twenty calls a second on the local stack: real functions, tables, STS and API.
+
+Twelve people of security, each with grants for a bucket of staging to which the next one agreed: nobody has more than sixty calls a minute,
+no grant more than ten. The calls come at their times, whether the ones before are answered or not.
+
+Own time is what passes in Doorward's two functions, serve_api and mint_credentials, while they wait for no call of AWS's; the longest of
+both stand for one call, though they need not be of the same. Beside it the whole: from sending the signed call to its answer, with all that
+the emulator takes for the same two cores. `make bench ROWS=issuing`; it takes about two minutes, so that `make bench` leaves it out.
+"""
+
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+
+from bench.runner import Extent, Row, at, every_core, say
+from doorward_cli.api import Api
+from local import identity_center
+from local.cloud.identity_store import STORE
+from local.installation import Installation, install
+from local.slack import SlackSink
+from local.stack import ROOT, Stack
+from local.world import HUB, MANAGEMENT, STAGING, Person
+
+_PEOPLE: Final = 12
+_GRANTS: Final = 7
+"""Of each, so that ten calls a minute of a grant are more than are made."""
+_RATE: Final = 20
+_SECONDS: Final = 30
+_TARGET_MS: Final = 150
+_FUNCTIONS: Final = ("ServeApiFunction", "MintCredentialsFunction")
+
+
+def measure(extent: Extent) -> list[Row]:
+    del extent  # a stack has one size
+    with every_core(), Stack(cloudtrail_delay_seconds=0.05) as stack, SlackSink() as slack:
+        return _Issuing(install(stack, slack, say)).measured()
+
+
+class _Issuing:
+    def __init__(self, doorward: Installation) -> None:
+        self._doorward = doorward
+        self._stack = doorward.stack
+        self._apis = [self._somebody(number) for number in range(_PEOPLE)]
+
+    def measured(self) -> list[Row]:
+        grants = self._granted()
+        with tempfile.TemporaryDirectory() as folder:
+            with self._timed(Path(folder)):
+                for _ in range(2):  # what starts afresh is not what is measured
+                    self._calls(grants, _RATE)
+                    time.sleep(1)
+                for each in Path(folder).iterdir():
+                    each.unlink()
+                self._wait_for_the_next_minute()
+                took = sorted(self._calls(grants, _RATE * _SECONDS))
+            own = {name: self._own(Path(folder) / name) for name in _FUNCTIONS}
+        say("")
+        load, calls = os.getloadavg()[0], len(took)
+        rows = [
+            Row(
+                "credentials of a grant: own time, p99",
+                1000 * sum(at(each, 0.99) for each in own.values()),
+                "ms",
+                _TARGET_MS,
+                is_floor=False,
+                note=f"{calls} calls at {_RATE}/s; load average {load:.1f}",
+            )
+        ]
+        for name, times in own.items():
+            rows.append(Row(f"  of it {name}, p99", 1000 * at(times, 0.99), "ms", note=f"median {1000 * at(times, 0.5):.0f} ms"))
+        rows.append(Row("  the whole call, median", 1000 * at(took, 0.5), "ms"))
+        rows.append(Row("  the same, p99", 1000 * at(took, 0.99), "ms"))
+        return rows
+
+    def _somebody(self, number: int) -> Api:
+        person = Person(f"person-{number}@acme.example", f"Person {number}")
+        store = self._stack.client("identitystore", MANAGEMENT.id)
+        about = {"IdentityStoreId": STORE, "UserName": person.user_name, "DisplayName": person.display_name}
+        user_id = store.create_user(**about)["UserId"]
+        groups = store.list_groups(IdentityStoreId=STORE)["Groups"]
+        (group_id,) = [each["GroupId"] for each in groups if each["DisplayName"] == "security"]
+        store.create_group_membership(IdentityStoreId=STORE, GroupId=group_id, MemberId={"UserId": user_id})
+        keys: Any = identity_center.sign_in(self._stack, person)
+        return Api(self._doorward.api_url, boto3.Session(region_name="us-east-1", **keys))
+
+    def _granted(self) -> list[tuple[Api, str]]:
+        """Each grant with whose it is; neighbours are different people's."""
+        found: list[tuple[Api, str]] = []
+        for number in range(_GRANTS):
+            for whose, api in enumerate(self._apis):
+                say(f"grant {len(found) + 1} of {_GRANTS * _PEOPLE}")
+                wanted = {"parameters": {"bucket": f"orders-{number}-{whose}"}, "minutes": 60, "reason": "to measure how long it takes"}
+                grant = api.call("POST", "/grants", {"role": f"{STAGING.id}/doorward-grant-read", "template": "read-bucket", **wanted})
+                agrees = self._apis[(whose + 1) % _PEOPLE]
+                agrees.call("POST", f"/grants/{grant['grant_id']}/approve", {"shown": grant["shown"]})
+                found.append((api, str(grant["grant_id"])))
+        for api, grant_id in found[-_PEOPLE:]:
+            self._stack.until(partial(_is_active, api, grant_id), "the last grants to begin", seconds=60)
+        self._wait_for_the_next_minute()
+        return found
+
+    @contextmanager
+    def _timed(self, folder: Path) -> Iterator[None]:
+        """Within it both functions are run by bench/timed.py."""
+        functions = self._stack.client("lambda", HUB.id)
+        names = {each: self._doorward.physical_id(each) for each in _FUNCTIONS}
+        before = {each: functions.get_function_configuration(FunctionName=name) for each, name in names.items()}
+        for each, name in names.items():
+            variables = before[each]["Environment"]["Variables"] | {"PYTHONPATH": str(ROOT / "bench"), "TIMED": str(folder / each)}
+            functions.update_function_configuration(FunctionName=name, Handler="timed.handler", Environment={"Variables": variables})
+        try:
+            yield
+        finally:
+            for each, name in names.items():
+                functions.update_function_configuration(
+                    FunctionName=name, Handler=before[each]["Handler"], Environment=before[each]["Environment"]
+                )
+
+    def _calls(self, grants: list[tuple[Api, str]], count: int) -> list[float]:
+        """Seconds of each."""
+        began = time.perf_counter()
+
+        def call(number: int, api: Api, grant_id: str) -> float:
+            time.sleep(max(0.0, began + number / _RATE - time.perf_counter()))
+            sent = time.perf_counter()
+            api.call("POST", f"/grants/{grant_id}/credentials")
+            return time.perf_counter() - sent
+
+        with ThreadPoolExecutor(4 * _RATE) as pool:
+            asked: Any = zip(range(count), itertools.cycle(grants), strict=False)
+            return [each.result() for each in [pool.submit(call, number, *grant) for number, grant in asked]]
+
+    @staticmethod
+    def _own(file: Path) -> list[float]:
+        return sorted(float(line.split()[1]) for line in file.read_text("ascii").splitlines())
+
+    @staticmethod
+    def _wait_for_the_next_minute() -> None:
+        """Calls are counted by minutes of the clock."""
+        time.sleep(60 - time.time() % 60)
+
+
+def _is_active(api: Api, grant_id: str) -> bool:
+    return bool(api.call("GET", f"/grants/{grant_id}")["state"] == "active")
