@@ -127,8 +127,7 @@ def request_command(  # noqa: PLR0917 - typer passes them by name
     client = _client(api, profile, region)
     grant = answered(lambda: granting.request(client, wanted))
     if not no_wait:
-        granting.print_grant(grant, sys.stderr if format_ == "json" else None)
-        return _wait(client, grant, format_)
+        return _wait(client, grant, format_, shows_it=True)
     if format_ == "json":
         granting.write_json(grant, sys.stdout)
     else:
@@ -239,7 +238,7 @@ def configure_command(  # noqa: PLR0917 - typer passes them by name
         if not _is_sure(f"Replace it by: {planned.command}?", is_sure=yes):
             return REPORTED
     file = grant_configuring.carry_out(planned)
-    return say(f"wrote the profile {profile_name} to {file}; try it: aws sts get-caller-identity --profile {profile_name}", DONE)
+    return say(f"wrote the profile {profile_name} to {file}: name it by --profile {profile_name}, or by AWS_PROFILE", DONE)
 
 
 @grants_app.command("run")
@@ -429,7 +428,7 @@ def _decide(client: "Api", grant_id: str, what: str, reason: str, format_: str, 
     return DONE
 
 
-def _wait(client: "Api", grant: dict[str, Any], format_: str) -> int:
+def _wait(client: "Api", grant: dict[str, Any], format_: str, *, shows_it: bool = False) -> int:
     import time
 
     from doorward_cli import granting
@@ -437,6 +436,8 @@ def _wait(client: "Api", grant: dict[str, Any], format_: str) -> int:
     grant_id = grant["grant_id"]
     go_on = f"the request stands: `doorward grants show {grant_id} --wait` waits on, `doorward grants cancel {grant_id}` takes it back"
     try:
+        if shows_it:
+            granting.print_grant(grant, sys.stderr if format_ == "json" else None)
         settled = answered(lambda: granting.wait(client, grant, time.sleep))
     except KeyboardInterrupt:
         return say(go_on, INTERRUPTED)

@@ -5,8 +5,8 @@
 | good for long enough                    | is not asked                    | what is kept                                           |
 | nothing, or good for too short          | credentials                     | these, and they are kept                               |
 | nothing, or good for too short          | no: it ended, or is not his     | nothing, with why; what is kept of the grant goes      |
-| good for a little yet                   | nothing: it cannot be reached   | what is kept, and that is said                         |
-| nothing that is good                    | nothing: it cannot be reached   | nothing, with why                                      |
+| good for a little yet                   | nothing, or: asked too often    | what is kept, and that is said                         |
+| nothing that is good                    | nothing, or: asked too often    | nothing, with why                                      |
 
 What is kept is handed out for its time also where the grant was ended early: what was issued works until then in any case. Whoever ends it
 by this command line forgets it at once.
@@ -81,11 +81,11 @@ def obtain(asked: Asked, cache: Cache | None, told: Callable[[str], object]) -> 
             return kept
         try:
             issued = _issued(asked)
-        except Refused as refused:
-            if cache is not None and kept is not None and refused.status in _GONE:
-                cache.forget(kept.grant_id)
-            raise
-        except Unavailable as error:
+        except (Refused, Unavailable) as error:
+            if isinstance(error, Refused) and error.status in _GONE:
+                if cache is not None and kept is not None:
+                    cache.forget(kept.grant_id)
+                raise
             if kept is None or kept.expiration <= datetime.now(UTC):
                 raise
             told(f"{error}; what is kept is good until {kept.expiration.astimezone():%H:%M:%S}")

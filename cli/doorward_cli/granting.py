@@ -176,7 +176,7 @@ def _settled_lines(grant: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
     yield from _head(grant)
     if grant["state"] == "active":
         for each in ("run {} -- aws s3 ls", "configure {} --profile-name NAME", "console {}"):
-            yield 4, Text(f"doorward grants {each.format(_safe(grant['grant_id']))}", style="cyan")
+            yield 4, _command_line(f"doorward grants {each.format(grant['grant_id'])}")
 
 
 def _overview_lines(offers: Sequence[Mapping[str, Any]], grants: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Text]]:
@@ -191,7 +191,7 @@ def _overview_lines(offers: Sequence[Mapping[str, Any]], grants: Sequence[Mappin
     for each in offers:
         yield 2, Text(_safe(f"{_role(each)}: {each['template']}"))
         yield 4, Text(_safe(_terms(each)), style="dim")
-        yield 4, Text(_safe(_command(each)), style="cyan")
+        yield 4, _command_line(_command(each))
     if not offers:
         yield 2, Text("Nothing: no rule of the entitlements is about you.", style="yellow")
 
@@ -232,7 +232,7 @@ def _head(grant: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
 def _policy_lines(scope: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Text]]:
     yield (
         4,
-        Text("# beside this the session is denied everything from the grant's end on, all of STS, and Doorward's own roles", style="dim"),
+        Text("# and always: nothing after the grant's end, nothing of STS, nothing of IAM on Doorward's roles", style="dim"),
     )
     for line in json.dumps(scope, indent=2, ensure_ascii=True).splitlines():
         # JSON's own escapes stay single, so that it can be copied.
@@ -285,13 +285,18 @@ def _terms(offer: Mapping[str, Any]) -> str:
 
 
 def _command(offer: Mapping[str, Any]) -> str:
-    """Ready to be filled in."""
-    parameters = "".join(
-        f" --param {name}={(parameter.get('like') or [parameter['type'].upper()])[0]}" for name, parameter in offer["parameters"].items()
-    )
-    ticket = f" --ticket {offer['tickets'][0][0]}" if any(offer["tickets"]) and offer["tickets"][0] else ""
-    what = f"{offer['role']} --template {offer['template']}{parameters}"
-    return f'doorward grants request {what} --minutes {offer["minutes"]}{ticket} --reason "…"'
+    """Ready to be filled in, and harmless where it is not."""
+    parts = ["doorward grants request", offer["role"], "--template", offer["template"]]
+    for name, parameter in offer["parameters"].items():
+        parts += ["--param", f'"{name}={(parameter["like"] or [parameter["type"].upper()])[0]}"']
+    parts += ["--minutes", str(offer["minutes"])]
+    if any(offer["tickets"]):
+        parts += ["--ticket", f'"{next(forms[0] for forms in offer["tickets"] if forms)}"']
+    return " ".join([*parts, "--reason", '"…"'])
+
+
+def _command_line(command: str) -> Text:
+    return Text(_safe(command), style="cyan", no_wrap=True)
 
 
 def _labelled(label: str, text: str, style: str = "") -> Iterator[tuple[int, Text]]:

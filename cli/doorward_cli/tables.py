@@ -39,10 +39,13 @@ def print_report(report: Report, stream: IO[str] | None = None) -> None:
 
 
 def print_lines(lines: Iterable[tuple[int, Text]], stream: IO[str] | None = None) -> None:
-    """(indent, line) each. Colours only on a terminal, and none where NO_COLOR is set; lines are wrapped only there, too."""
+    """(indent, line) each. Colours only on a terminal, and none where NO_COLOR is set; lines are wrapped only there, too.
+
+    A line with `no_wrap`, such as a command, is never wrapped: it can be copied.
+    """
     console = _Console(file=stream or sys.stdout, highlight=False, markup=False, emoji=False)
     for indent, line in lines:
-        if console.is_terminal and line:
+        if console.is_terminal and line and not line.no_wrap:
             console.print(Padding(line, (0, 0, 0, indent), expand=False))
         else:
             console.print(Text(" " * indent).append_text(line), soft_wrap=True)

@@ -42,7 +42,7 @@ def home(api: GrantsApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 def process(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "doorward_cli.main", "grants", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **more)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **more)
     assert SECRET not in done.stderr
     assert TOKEN not in done.stderr
     return done
@@ -155,7 +155,7 @@ def test_what_is_good_is_handed_out_again_without_a_call_and_without_aws(api: Gr
     )
     heard = len(api.heard)
     again = subprocess.run(
-        [sys.executable, "-c", code, "grants", "credentials", grant_id], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code, "grants", "credentials", grant_id], capture_output=True, text=True, timeout=120, check=True
     )
     assert again.stdout == first.stdout
     assert again.stderr == "0 []\n"
@@ -207,20 +207,21 @@ def test_of_a_grant_that_ended_nothing_stays(api: GrantsApi, home: Path, capsys:
     capsys.readouterr()
 
 
-def test_while_the_api_is_away_what_is_left_is_handed_out_and_that_is_said(
-    api: GrantsApi, home: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("status", "exits"), [(503, 3), (429, 2)])
+def test_while_the_api_gives_none_what_is_left_is_handed_out_and_that_is_said(
+    api: GrantsApi, home: Path, status: int, exits: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     grant_id = api.has(State.ACTIVE, 600)
     assert main(["grants", "credentials", grant_id]) == 0
     ages(home, timedelta(minutes=5))
-    api.answers_with = lambda _method, _path: (503, {})
+    api.answers_with = lambda _method, _path: (status, {})
     capsys.readouterr()
     assert main(["grants", "credentials", grant_id]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["SecretAccessKey"] == f"{SECRET}-1"
     assert "what is kept is good until" in printed.err
     ages(home, timedelta(seconds=-1))
-    assert main(["grants", "credentials", grant_id]) == 3
+    assert main(["grants", "credentials", grant_id]) == exits
     assert capsys.readouterr().out == ""
 
 
@@ -259,7 +260,7 @@ def test_whoever_dies_while_he_asks_holds_nobody_up(api: GrantsApi) -> None:
     first.wait()
     begun = time.monotonic()
     assert process("credentials", grant_id).returncode == 0
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 40  # it waits for 45 for a lock that is held
 
 
 def test_two_apis_or_two_who_sign_do_not_share_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -439,7 +440,7 @@ def test_a_signal_reaches_the_command(api: GrantsApi) -> None:
     assert running.stdout is not None
     assert running.stdout.readline() == "ready\n"
     running.send_signal(signal.SIGINT)
-    assert running.communicate(timeout=30)[0] == "got it\n"
+    assert running.communicate(timeout=120)[0] == "got it\n"
     assert running.returncode == 5
 
 

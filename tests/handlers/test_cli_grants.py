@@ -92,7 +92,8 @@ def test_the_list_has_what_may_be_asked_for_with_the_command_that_asks_for_it(ap
     assert f"active    {grant_id}" in shown
     assert "orders in prod (777788889999): read-bucket" in shown
     assert "risk low; 60 minutes at most; a start within 72 hours may be named; with a ticket such as CHANGE-<number>" in shown
-    assert f"doorward grants request {ORDERS.ref} --template read-bucket --param bucket=acme-* --minutes 60" in shown
+    command = f'doorward grants request {ORDERS.ref} --template read-bucket --param "bucket=acme-*" --minutes 60 --ticket "CHANGE-<number>"'
+    assert f'{command} --reason "…"\n' in shown
     assert f"doorward grants request {ORDERS.ref} --template read-table" in shown
 
 
@@ -362,14 +363,14 @@ class Terminal:
             stdin=its,
             stdout=its,
             stderr=its,
-            env=environment | {"TERM": "xterm", "COLUMNS": "120"},
+            env={"COLUMNS": "120"} | environment | {"TERM": "xterm"},
             start_new_session=True,
         )
         os.close(its)
 
     def until(self, text: str) -> str:
         """Reads on until it is shown."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while text.encode() not in self.shown:
             assert time.monotonic() < deadline, self.shown
             if select.select([self._terminal], [], [], 0.1)[0]:
@@ -383,7 +384,7 @@ class Terminal:
         while read := self._read():
             self.shown += read
         os.close(self._terminal)
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=120)
 
     def _read(self) -> bytes:
         try:
@@ -416,6 +417,12 @@ def test_on_a_terminal_one_is_asked_and_says_yes(api: GrantsApi, tmp_path: Path)
     assert api.grants[grant_id].state is State.APPROVED
 
 
+def test_a_command_is_not_broken_into_lines_so_that_it_can_be_copied(api: GrantsApi, tmp_path: Path) -> None:
+    terminal = Terminal(["list"], at_home(tmp_path, api) | {"COLUMNS": "40"})
+    assert re.search(r"doorward grants request [^\r\n]* --reason", terminal.until("read-table --param")) is not None
+    assert terminal.status() == 0
+
+
 @pytest.mark.parametrize("has_colours", [True, False])
 def test_colours_are_for_terminals_and_for_nobody_who_wants_none(api: GrantsApi, tmp_path: Path, has_colours: bool) -> None:
     grant_id, environment = api.has(State.ACTIVE), at_home(tmp_path, api)
@@ -433,7 +440,7 @@ def test_an_interrupt_from_elsewhere_leaves_the_request_too(api: GrantsApi, tmp_
     assert waiting.stderr is not None
     assert "Waiting" in waiting.stderr.readline()
     waiting.send_signal(signal.SIGINT)
-    _out, err = waiting.communicate(timeout=30)
+    _out, err = waiting.communicate(timeout=120)
     assert waiting.returncode == 130
     assert "the request stands" in err
 
@@ -456,6 +463,7 @@ def opening(monkeypatch: pytest.MonkeyPatch, *, there: bool = True) -> list[tupl
                 urllib.request.build_opener(Stays).open(address, timeout=5)
             except urllib.error.HTTPError as answer:
                 answers.append((answer.code, answer.headers.get("Location", "")))
+                answer.close()
         opened.append((url, answers))
         return there
 
