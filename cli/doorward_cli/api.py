@@ -61,7 +61,7 @@ class Api:
         """The answer as it came. Raises as `call`."""
         request = self._signed(method, f"{self._url}{path}", None if body is None else json.dumps(body).encode())
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 - https, as just checked
+            with urllib.request.build_opener(_Stays).open(request, timeout=_SECONDS) as answer:
                 self.behind = _seconds_behind(answer.headers)
                 content: bytes = answer.read()
                 return content.decode()
@@ -111,6 +111,13 @@ class Api:
         return urllib.request.Request(url, data=body, headers=dict(signed.headers), method=method)  # noqa: S310 - as above
 
 
+class _Stays(urllib.request.HTTPRedirectHandler):
+    """Sent on, the session's token would go to whoever is named there."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
 def refuse_to_sign_for_ourselves() -> None:
     """Raises Misconfigured where this process was started to get the credentials that another one wants to sign for them with.
 
@@ -151,6 +158,8 @@ def _refusal(error: urllib.error.HTTPError) -> Exception:
         said = {}
     if not isinstance(said, dict):
         said = {}
+    if 300 <= error.code < 400:  # noqa: PLR2004 - the class of status that sends on
+        return Unavailable(f"the API answered {error.code}: it sends elsewhere; compare --api with the hub stack's output ApiUrl")
     if error.code in {500, 502, 503, 504}:
         return Unavailable(f"the API answered {error.code}: {said.get('detail', 'try again in a minute')}")
     if said.get("detail"):

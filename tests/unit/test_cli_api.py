@@ -1,16 +1,20 @@
 """What the command line sends to the API, beside what it asks for."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.credentials import Credentials
 
 from doorward.aws.api import key_of
-from doorward_cli.api import Api, Refused
+from doorward.errors import Misconfigured, Unavailable
+from doorward_cli.api import SIGNING, Api, Refused
 
 WRITTEN: dict[str, str] = {"message": "User is not authorized", "detail": "", "cure": ""}
 
@@ -21,6 +25,7 @@ class Listening:
     def __init__(self) -> None:
         self.headers: list[Any] = []
         self.answers: list[tuple[int, Any]] = []
+        self.more: dict[str, str] = {}
         listening = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -29,6 +34,8 @@ class Listening:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 status, body = listening.answers.pop() if listening.answers else (200, {})
                 self.send_response(status)
+                for name, value in listening.more.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(json.dumps(body).encode())
 
@@ -93,3 +100,65 @@ def test_a_refusal_says_what_whoever_refused_had_to_say(listening: Listening, sa
     with pytest.raises(Refused) as refused:
         listening.api().call("POST", "/a", {})
     assert str(refused.value).startswith(told)
+
+
+SIGNED_FOR = [
+    ("https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com/v1", None, "eu-central-1"),
+    ("https://a1b2c3d4e5.execute-api.cn-north-1.amazonaws.com.cn/v1", None, "cn-north-1"),
+    ("https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com/v1", "eu-west-1", "eu-west-1"),
+    ("https://doorward.acme.example/v1", None, "ap-southeast-2"),
+    ("https://doorward.acme.example/a.execute-api.eu-central-1.amazonaws.com/v1", None, "ap-southeast-2"),
+    ("https://doorward.acme.example/v1", "eu-west-1", "eu-west-1"),
+]
+
+
+@pytest.mark.parametrize(("url", "region", "signed_for"), SIGNED_FOR)
+def test_it_is_signed_for_the_region_that_was_named_or_the_addresss_or_the_profiles(url: str, region: str | None, signed_for: str) -> None:
+    session = boto3.Session(aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="x", region_name="ap-southeast-2")
+    api = Api(url, session, region=region)
+    assert f"/{signed_for}/execute-api/aws4_request" in api._signed("GET", url, None).headers["Authorization"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_nobody_is_followed_to_elsewhere_with_a_session(listening: Listening, status: int) -> None:
+    listening.more = {"Location": f"http://127.0.0.1:{listening.server.server_port}/elsewhere"}
+    listening.answers = [(status, {})]
+    with pytest.raises(Unavailable, match="sends elsewhere"):
+        listening.api().call("GET", "/me")
+    assert len(listening.headers) == 1
+
+
+def test_what_is_no_json_says_what_may_be_wrong(listening: Listening) -> None:
+    api = listening.api()
+    assert api.text("GET", "/me") == "{}"
+    listening.more = {"Content-Length": "1"}
+    with pytest.raises(Unavailable, match="does --api end with the API's stage"):
+        api.call("GET", "/me")
+
+
+def test_by_how_much_the_clock_is_behind_is_seen_whatever_the_answer(listening: Listening) -> None:
+    api = listening.api()
+    assert api.behind is None
+    listening.answers = [(403, {})]
+    with pytest.raises(Refused):
+        api.call("GET", "/me")
+    assert api.behind is not None
+    assert abs(api.behind) < 30
+
+
+def test_who_is_started_to_get_credentials_that_sign_can_tell(listening: Listening) -> None:
+    seen: list[str | None] = []
+
+    class Session:
+        def get_credentials(self) -> Credentials:
+            seen.append(os.environ.get(SIGNING))
+            return Credentials("AKIAEXAMPLE", "x")
+
+    Api(f"{listening.api()._url}", Session(), region="us-east-1").call("GET", "/me")
+    assert (seen, os.environ.get(SIGNING)) == (["1"], None)
+
+
+def test_a_profile_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(Misconfigured, match="nobodys"):
+        Api("https://x.example/v1", profile="nobodys").call("GET", "/me")
