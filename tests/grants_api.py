@@ -214,7 +214,7 @@ def at_home(home: Path, api: GrantsApi) -> dict[str, str]:
     """The environment of somebody who signs in by the profile `hub`, and has nothing else there."""
     (home / ".aws").mkdir()
     (home / ".aws/config").write_text("[profile hub]\nregion = us-east-1\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = x\n")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DOORWARD_", "XDG_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DOORWARD_", "XDG_", "COLUMNS"))}
     return kept | {
         "HOME": str(home),
         "XDG_CACHE_HOME": str(home / "cache"),

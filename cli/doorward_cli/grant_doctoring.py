@@ -176,7 +176,7 @@ def _of_profile(each: Ours, all_of_ours: set[str], api: Api, url: str) -> dict[s
 def _of_grant(each: Ours, api: Api, anew: str) -> dict[str, Any]:
     grant_id, check = each.options.get(""), "profile-works"
     if grant_id is None:
-        return _check(check, f"{each.profile}: whichever of your grants is active for {each.wanted}")
+        return _check(check, f"{each.profile}: whichever of your grants is active for {each.wanted.removeprefix('--role ')}")
     try:
         grant = api.call("GET", f"/grants/{grant_id}")
     except (Misconfigured, Unavailable) as error:
