@@ -5,6 +5,7 @@ Whatever it answers is held against docs/openapi.yaml and docs/schemas, so that 
 
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from doorward.grants.telling import grant_as_json
 from doorward.people.model import Person, Via
 from local.build import ROOT
 from tests.grants_world import ANN, JANE, ORDERS, PROD, READ_BUCKET, checked_grant, entitlements, rule
+from tests.handlers.test_serve_api import OPENAPI, assert_as_documented
 
 GRANT: Final = Draft202012Validator(json.loads((ROOT / "docs/schemas/doorward.grants.1.json").read_text("utf-8")))
 SECRET: Final = "canary-secret-4711"
@@ -31,6 +33,19 @@ LINK: Final = "https://signin.aws.amazon.com/federation?SigninToken=canary-link-
 FOR_GOOD: Final = frozenset({State.CLOSED, State.REFUSED, State.EXPIRED, State.CANCELLED, State.REVOKED})
 IDS: Final = tuple(f"01JZ1M5T000000000000000{number:03}" for number in range(100))
 """By when they were asked for."""
+
+
+NOT_HELD: Final = ("/entitlements", "/reports")
+"""What they answer is held against its page where it is made."""
+
+
+def taken_as_documented(method: str, path: str, body: Any) -> None:
+    """Whether the API takes such a body there."""
+    for documented, operations in OPENAPI["paths"].items():
+        taken = operations.get(method.lower(), {}).get("requestBody")
+        if taken is not None and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", documented), path) and (body is not None or taken["required"]):
+            schema = {**taken["content"]["application/json"]["schema"], "components": OPENAPI["components"]}
+            Draft202012Validator(schema).validate(body)
 
 
 class Problem(Exception):  # noqa: N818 - an answer
@@ -121,10 +136,15 @@ class GrantsApi:
             return instead
         parts = urlsplit(path)
         try:
-            return self._answer(method, parts.path.strip("/").split("/"), dict(parse_qsl(parts.query)), body)
+            status, said = self._answer(method, parts.path.strip("/").split("/"), dict(parse_qsl(parts.query)), body)
         except Problem as problem:
             told = {"type": "about:blank", "title": "No", "status": problem.status, "detail": problem.detail, "cure": problem.cure}
-            return problem.status, told
+            status, said = problem.status, told
+        if not parts.path.startswith(NOT_HELD):
+            kind = "application/json" if status < 400 else "application/problem+json"
+            assert_as_documented(method, parts.path, status, kind, said)
+            taken_as_documented(method, parts.path, body)
+        return status, said
 
     def _answer(self, method: str, path: list[str], query: Mapping[str, str], body: Any) -> tuple[int, Any]:
         match method, *path:
