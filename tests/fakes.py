@@ -415,9 +415,13 @@ class FakeGrants:
         theirs = [each for each in self.kept.values() if each.person.user_id == user_id and (not before or each.id < before)]
         return sorted(theirs, key=lambda each: each.id, reverse=True)[:most]
 
-    def asked_between(self, since: datetime, until: datetime) -> Iterable[Grant]:
+    def asked_between(self, since: datetime, until: datetime, after: str = "") -> Iterable[Grant]:
+        def place(grant: Grant) -> tuple[str, str]:
+            return f"{grant.request.asked_at:%Y-%m}", grant.id
+
+        last = self.kept.get(after)
         asked = [each for each in self.kept.values() if since <= each.request.asked_at < until]
-        return sorted(asked, key=lambda each: each.id)
+        return sorted((each for each in asked if last is None or place(each) > place(last)), key=place)
 
     def keep_token(self, token: Token, question: Question | None) -> None:
         grant = self.kept.get(token.grant_id)
@@ -433,6 +437,9 @@ class FakeGrants:
     def drop_token(self, token: Token) -> None:
         if self.tokens.get(token.grant_id) == token:
             del self.tokens[token.grant_id]
+
+    def waiting(self) -> Iterable[Token]:
+        return list(self.tokens.values())
 
     def keep_issue(self, issued: Issued) -> None:
         self._fail_where_told_to()

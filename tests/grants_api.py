@@ -78,6 +78,8 @@ class GrantsApi:
                 self.send_response_only(status)
                 self.send_header("Date", format_datetime(datetime.now(UTC) + api.ahead, usegmt=True))
                 self.send_header("Content-Length", str(len(content)))
+                for name, value in api.headers(self.path.removeprefix("/v1")).items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)
 
@@ -128,6 +130,10 @@ class GrantsApi:
         GRANT.validate(told)
         return told
 
+    def headers(self, path: str) -> Mapping[str, str]:
+        """A report has two pages."""
+        return {"Link": f'<{path}&after={IDS[0]}>; rel="next"'} if path.startswith("/reports/") and "after" not in path else {}
+
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         self.heard.append((method, path, body))
         self.before(method, path)
@@ -158,7 +164,7 @@ class GrantsApi:
                 offers = [OFFER] if first else [{**OFFER, "template": "read-table"}]
                 return 200, {"format": "doorward.entitlements/1", "offers": offers, "next": ORDERS.ref if first else None}
             case "GET", "reports", "grants":
-                return 200, f"{query['since']},{query['until']},{query['format']}\n"
+                return 200, f"{query['since']},{query['until']},{query['format']},{query.get('after', '')}\n"
             case "GET", "grants":
                 return 200, self._page(query)
             case "POST", "grants":

@@ -49,6 +49,7 @@ class Api:
         self._region = region
         self._run = uuid.uuid4().hex
         self.behind: float | None = None
+        self._next: str | None = None
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The decoded answer. Raises Refused, Unavailable, Misconfigured."""
@@ -63,6 +64,7 @@ class Api:
         try:
             with urllib.request.build_opener(_Stays).open(request, timeout=_SECONDS) as answer:
                 self.behind = _seconds_behind(answer.headers)
+                self._next = _next_page(answer.headers)
                 content: bytes = answer.read()
                 return content.decode()
         except urllib.error.HTTPError as error:
@@ -70,6 +72,13 @@ class Api:
             raise _refusal(error) from None
         except (OSError, ValueError) as error:
             raise Unavailable(f"{self._url}: {' '.join(str(error).split())}") from None
+
+    def pages(self, path: str) -> Iterator[str]:
+        """What comes page by page, each as it came: a page says in its header Link where the next one is (RFC 8288). Raises as `call`."""
+        following: str | None = path
+        while following is not None:
+            yield self.text("GET", following)
+            following = self._next
 
     def session(self) -> Any:
         """boto3's, made once. Raises Misconfigured where there is no such profile."""
@@ -141,6 +150,12 @@ def _looking_for_credentials() -> Iterator[None]:
 def _not_signed_in(error: Exception) -> Misconfigured:
     because = " ".join(str(error).split())
     return Misconfigured(f"{because}; sign in (`aws sso login`), and choose the profile by --profile or AWS_PROFILE")
+
+
+def _next_page(headers: Message) -> str | None:
+    """Its path; None where this is the last, or what follows is no path of this API's."""
+    found = re.search(r'<(/[^<>/][^<>]*)>; rel="next"', headers.get("Link", ""))
+    return None if found is None else found[1]
 
 
 def _seconds_behind(headers: Message) -> float | None:

@@ -332,7 +332,7 @@ def report_command(  # noqa: PLR0917 - typer passes them by name
         raise UsageFault(f"--format {format_}: must be csv, jsonl or ocsf")
     query = urlencode({"since": day_of("--since", since), "until": day_of("--until", until), "format": format_})
     client = _client(api, profile, region)
-    written = answered(lambda: client.text("GET", f"/reports/grants?{query}"))
+    written = answered(lambda: "".join(client.pages(f"/reports/grants?{query}")))
     if output is None:
         sys.stdout.write(written)
         return DONE

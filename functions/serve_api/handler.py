@@ -27,6 +27,8 @@ from doorward.aws.api import (
     key_of,
     problem,
     refused,
+    report_in,
+    reported,
     role_ref_of,
     said_in,
     slack_user_in,
@@ -46,12 +48,14 @@ from doorward.usecases.accept_baseline import accept_baseline, show_baseline
 from doorward.usecases.decide_finding import APPLY, DISMISS, UNDO, decide_finding
 from doorward.usecases.decide_grant import decide_grant
 from doorward.usecases.end_grant import end_grant
-from doorward.usecases.grant_standing import MACHINES_HAVE_NONE, as_json
+from doorward.usecases.grant_standing import MACHINES_HAVE_NONE, YOU_ARE_GONE, as_json
 from doorward.usecases.hold_role import hold_role
 from doorward.usecases.issue_credentials import TooOftenForGrant, issue_credentials, open_console
 from doorward.usecases.link_slack import bind_link, offer_link, show_links, unbind_link
+from doorward.usecases.list_entitlements import list_entitlements
 from doorward.usecases.list_findings import list_findings, show_finding
 from doorward.usecases.list_grants import list_grants, show_grant
+from doorward.usecases.report_grants import report_grants
 from doorward.usecases.request_grant import Wanted, request_grant
 from doorward.usecases.serve_api import TooOften
 from doorward.usecases.tell_who import tell_who
@@ -255,6 +259,20 @@ def _of_grant(grant_id: str, found_for: Callable[[Caller], Grant | dict[str, Any
     if isinstance(found, Refusal):
         return refused(409, found)
     return answered(200, as_json(found, bootstrap.grant_tools()) if isinstance(found, Grant) else found)
+
+
+@app.get("/entitlements")
+def offers() -> Response[str]:
+    caller, after = _person(), after_in(app.current_event.query_string_parameters)
+    found = list_entitlements(id_of(caller.who), bootstrap.offer_tools(), after)
+    return refused(403, YOU_ARE_GONE) if found is None else answered(200, found)
+
+
+@app.get("/reports/grants")
+def report() -> Response[str]:
+    caller, wanted = _person(), report_in(app.current_event.query_string_parameters)
+    found = report_grants(wanted, caller, bootstrap.report_tools())
+    return refused(403, found) if isinstance(found, Refusal) else reported(wanted, found)
 
 
 def _person() -> Caller:

@@ -132,6 +132,17 @@ def test_grants_are_found_by_who_asked_and_when_and_while_they_stand(grants: Any
     assert list(grants.asked_between(START, hours(24 * 400))) == kept[:4]
     assert [each.id for each in grants.asked_between(hours(1), hours(30))] == [ids[1]]
     assert list(grants.asked_between(hours(2), hours(2))) == []
+    assert [each.id for each in grants.asked_between(START, hours(24 * 400), ids[1])] == [ids[2], ids[3]]
+    assert list(grants.asked_between(START, hours(24 * 400), ids[3])) == []
+
+
+def test_a_report_goes_on_where_it_was_whatever_ids_are_like(grants: AnyGrants) -> None:
+    """A form in Slack may have its id before it is sent: in another month, and before others that were asked for earlier."""
+    first, second = (f"01JZ1M5T00000000000000000{number}" for number in (5, 2))
+    keep(grants, Grant(first, JANE, request(asked_at=START)), Grant(second, JANE, request(asked_at=hours(24 * 31))))
+    assert [each.id for each in grants.asked_between(START, hours(24 * 32))] == [first, second]
+    assert [each.id for each in grants.asked_between(START, hours(24 * 32), first)] == [second]
+    assert list(grants.asked_between(START, hours(24 * 32), second)) == []
 
 
 class TestTokens:
@@ -176,6 +187,18 @@ class TestTokens:
         assert grants.token(GRANT_ID) == TOKEN
         grants.drop_token(TOKEN)
         assert grants.token(GRANT_ID) is None
+
+    def test_every_one_that_is_kept_is_found_of_grants_that_are_over_too_and_among_no_grants(self, grants: AnyGrants) -> None:
+        other = TOKEN._replace(grant_id="01JZ1M5T0000000000000OTHER")
+        keep(grants, PENDING, PENDING._replace(id=other.grant_id))
+        for each in (TOKEN, other):
+            grants.keep_token(each, None)
+        over = PENDING._replace(state=State.REFUSED, version=3)
+        grants.move(over, "refused", "doorward", START, None)
+        assert sorted(grants.waiting()) == sorted([TOKEN, other])
+        assert [each.id for each in grants.standing()] == [other.grant_id]
+        grants.drop_token(TOKEN)
+        assert list(grants.waiting()) == [other]
 
 
 class TestIssues:

@@ -14,11 +14,14 @@ from moto import mock_aws
 from doorward.aws.hints import SqsHints
 from doorward.aws.refreshes import SqsRefreshes
 from doorward.aws.sweeps import StepFunctionsSweeps
+from doorward.aws.wakes import SqsWakes
 from doorward.errors import DoorwardError, Misconfigured, Unavailable
 from doorward.events.hints import Hint, hint_as_text
 from doorward.events.model import Cause
+from doorward.grants.waking import grant_to_wake
 from doorward.ports.organization import REFRESH
 from tests.fakes import START
+from tests.grants_world import GRANT_ID
 
 PROD, STAGING = "777788889999", "222233334444"
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -44,6 +47,14 @@ def test_hints_arrive_as_the_reaction_reads_them(queue: Queue) -> None:
     for hint in hints:
         SqsHints(queue.sqs, queue.url).send([hint])
     assert sorted(queue.bodies()) == sorted(hint_as_text(each) for each in hints)
+
+
+def test_a_grant_to_be_woken_arrives_as_it_is_read(queue: Queue) -> None:
+    SqsWakes(queue.sqs, queue.url).call(GRANT_ID)
+    (body,) = queue.bodies()
+    assert grant_to_wake(body) == GRANT_ID
+    with pytest.raises(Misconfigured):
+        SqsWakes(queue.sqs, f"{queue.url}-gone").call(GRANT_ID)
 
 
 def test_more_hints_than_sqs_takes_at_once_are_all_sent_and_arrive_as_fast_as_their_reads_may_be(queue: Queue) -> None:

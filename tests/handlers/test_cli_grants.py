@@ -508,13 +508,14 @@ def test_the_link_is_printed_only_where_that_is_asked_for(
 def test_a_report_is_written_as_the_api_gives_it(api: GrantsApi, format_: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     days = ["--since", "2026-01-01", "--until", "2026-02-01"]
     assert grants("report", *days, "--format", format_) == 0
-    assert capsys.readouterr().out == f"2026-01-01,2026-02-01,{format_}\n"
+    both = f"2026-01-01,2026-02-01,{format_},\n2026-01-01,2026-02-01,{format_},{IDS[0]}\n"
+    assert capsys.readouterr().out == both
     assert grants("report", *days, "--format", format_, "--output", str(tmp_path / "r")) == 0
-    assert (tmp_path / "r").read_text() == f"2026-01-01,2026-02-01,{format_}\n"
+    assert (tmp_path / "r").read_text() == both
     assert grants("report", *days, "--output", str(tmp_path)) == 2
     assert grants("report", "--since", "January", "--until", "2026-02-01") == 2
     assert grants("report", *days, "--format", "pdf") == 2
-    assert len(api.heard) == 3
+    assert len(api.heard) == 6
 
 
 # The doctor

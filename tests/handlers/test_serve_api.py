@@ -16,12 +16,16 @@ from doorward import bootstrap
 from doorward.aws.api import LONGEST_BODY
 from doorward.errors import Misconfigured, Unavailable
 from doorward.grants.model import Asker
-from doorward.people.model import Caller, Machine, Refusal, Via
-from doorward.usecases import list_findings
+from doorward.grants.reporting import Form
+from doorward.organization.model import Group, Identity, Organization
+from doorward.people.model import Caller, Machine, Person, Refusal, User, Via
+from doorward.ports.grant_roles import KnownRoles
+from doorward.usecases import grant_facts, list_entitlements, list_findings, report_grants
 from doorward.usecases.decide_finding import APPLY, DISMISS, UNDO, WAIVE, shown_hash
 from doorward.usecases.serve_api import GUARDED, TooOften
-from tests.fakes import FakeRepeats
+from tests.fakes import FakeClock, FakeDirectory, FakeGrantRoles, FakeRepeats, FakeRoles
 from tests.granting_world import WANTED, World
+from tests.grants_world import ORDERS, PROD, RULE, START, entitlements
 from tests.handlers.test_handlers import load
 from tests.template.conftest import REPOSITORY, parsed, resources_of
 from tests.unit.test_answer_slack import NEW, SlackOffice
@@ -34,6 +38,17 @@ METHODS = {"get", "post", "put", "delete"}
 SECRET = "a-reason-that-is-nobody-elses-business"
 
 
+REPORT = {"since": "2026-07-01", "until": "2026-07-02"}
+
+
+def offering(*people: Person) -> list_entitlements.Tools:
+    """Of payments, whoever they are."""
+    directory = FakeDirectory([User(each) for each in people], {each.user_id: {"payments"} for each in people})
+    organization = Organization(accounts=(PROD,), identity=Identity(groups=(Group("payments", identity_center=True),)))
+    facts = grant_facts.Tools(organization, entitlements(RULE), directory, FakeRoles(), FakeClock())
+    return list_entitlements.Tools(facts, FakeGrantRoles({PROD.id: KnownRoles(PROD.id, (ORDERS,), START)}))
+
+
 class Called:
     """An office behind the function. `caller` is who calls, or why nobody."""
 
@@ -43,6 +58,7 @@ class Called:
         self.repeats = FakeRepeats()
         self.granting = World(people={ANN.user_id: Asker(ANN, frozenset({"security"})), EVE.user_id: Asker(EVE, frozenset({"payments"}))})
         self.grant = self.granting.asked(person=EVE)
+        self.offering = offering(EVE, ANN)
         tools = list_findings.Tools(self.office.world.ledger, self.office.world.questions, ORGANIZATION)
         monkeypatch.setattr(bootstrap, "admit", lambda _context: self._admitted())
         monkeypatch.setattr(bootstrap, "repeats", lambda: self.repeats)
@@ -53,6 +69,8 @@ class Called:
         monkeypatch.setattr(bootstrap, "role_by_ref", lambda: self.office.world.roles.roles.get)
         monkeypatch.setattr(bootstrap, "grant_tools", lambda: self.granting.tools)
         monkeypatch.setattr(bootstrap, "issue_tools", lambda: Issuing(id=self.grant.id, person=ANN).tools)
+        monkeypatch.setattr(bootstrap, "offer_tools", lambda: self.offering)
+        monkeypatch.setattr(bootstrap, "report_tools", lambda: report_grants.Tools(self.granting.tools, lambda _: None, "us-east-1"))
         self.module = load("serve_api")
 
     def _admitted(self) -> Caller | Refusal:
@@ -76,8 +94,9 @@ class Called:
     def __call__(self, method: str, path: str, body: object = None, query: dict[str, str] | None = None, **headers: str) -> tuple[int, Any]:
         answer = self.raw(method, path, body, query, **headers)
         assert answer["multiValueHeaders"]["Cache-Control"] == ["no-store"]
-        said = json.loads(answer["body"])
-        assert_as_documented(method, path, answer["statusCode"], answer["multiValueHeaders"]["Content-Type"][0], said)
+        kind = answer["multiValueHeaders"]["Content-Type"][0]
+        said = json.loads(answer["body"]) if kind in {"application/json", "application/problem+json"} else answer["body"]
+        assert_as_documented(method, path, answer["statusCode"], kind, said)
         return answer["statusCode"], said
 
     @property
@@ -111,7 +130,11 @@ class Called:
         return path.replace("{finding_id}", self.finding).replace("{grant_id}", self.grant.id)
 
     def query(self, path: str) -> dict[str, str] | None:
-        queries = {"/roles/baseline": {"role": self.office.case.role_ref}, "/me/slack": {"team_id": "T0ACME", "user_id": "U0NEW"}}
+        queries = {
+            "/roles/baseline": {"role": self.office.case.role_ref},
+            "/me/slack": {"team_id": "T0ACME", "user_id": "U0NEW"},
+            "/reports/grants": REPORT,
+        }
         return queries.get(path)
 
     def answer(self, what: str = APPLY) -> dict[str, str]:
@@ -641,3 +664,57 @@ def test_no_body_and_no_reason_is_ever_logged(called: Called, caplog: pytest.Log
     logged = "\n".join([*(str(vars(each)) for each in caplog.records), *capsys.readouterr()])
     assert "later" in logged
     assert SECRET not in logged
+
+
+def test_somebody_is_offered_what_he_may_ask_for_and_machines_nothing(called: Called) -> None:
+    status, page = called("GET", "/entitlements")
+    assert status == 200
+    assert [(each["role"], each["template"]) for each in page["offers"]] == [(ORDERS.ref, "read-bucket")]
+    assert called("GET", "/entitlements", query={"after": ORDERS.ref})[1]["offers"] == []
+    assert called("GET", "/entitlements", query={"after": "x"})[0] == 400
+    called.offering = offering(EVE)
+    assert called("GET", "/entitlements")[0] == 403
+    called.caller = Caller(Machine("arn:aws:iam::444455556666:role/bot"), Via.SIGV4)
+    assert called("GET", "/entitlements")[0] == 403
+    assert called("GET", "/reports/grants", query=REPORT)[0] == 403
+
+
+def test_a_report_is_a_page_and_says_where_the_next_one_is(called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
+    called.granting.asked(person=EVE)
+    for form in Form:
+        _, text = called("GET", "/reports/grants", query={**REPORT, "format": form})
+        assert len(text.splitlines()) == 2 + (form is Form.CSV)
+    monkeypatch.setattr(report_grants, "LONGEST", 10)
+    first = called.raw("GET", "/reports/grants", query={**REPORT, "format": "jsonl"})
+    (link,) = first["multiValueHeaders"]["Link"]
+    found = re.fullmatch(r'<(/reports/grants)\?([^>]*)>; rel="next"', link)
+    assert found is not None
+    following = dict(each.split("=") for each in found[2].split("&"))
+    second = called.raw("GET", found[1], query=following)
+    assert "Link" not in second["multiValueHeaders"]
+    ids = [json.loads(each["body"])["grant"]["grant_id"] for each in (first, second)]
+    assert ids == sorted(called.granting.grants.kept)
+    assert first["multiValueHeaders"]["Cache-Control"] == ["no-store"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"since": ""},
+        {"since": "2026-07-02"},
+        {"since": "2026-7-1x"},
+        {"until": "2026-06-30"},
+        {"until": "2027-07-03"},
+        {"until": "20260702"},
+        {"format": "xml"},
+        {"after": "x"},
+    ],
+)
+def test_what_is_no_report_is_refused(called: Called, wrong: dict[str, str]) -> None:
+    status, said = called("GET", "/reports/grants", query={**REPORT, **wrong})
+    assert (status, bool(said["cure"])) == (400, True)
+
+
+def test_only_who_oversees_grants_reads_reports(called: Called) -> None:
+    called.caller = Caller(EVE, Via.SIGV4)
+    assert called("GET", "/reports/grants", query=REPORT)[0] == 403

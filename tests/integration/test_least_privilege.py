@@ -49,12 +49,19 @@ NOT_SHOWN: Final = {
     "template.yaml, NotifyPeopleRole, notify-people, PublishToPeople: Action sns:Publish": (
         "For authors and owners whom organization.yaml gives a topic of their own: the one that is installed here gives none."
     ),
+    "template.yaml, ReconcileGrantsRole, reconcile-grants, HandOn: Action sqs:SendMessage": (
+        "A grant role that drifts is told of by an event first; what the reaction knows of is not handed to it again."
+    ),
+    "template.yaml, ReconcileGrantsRole, reconcile-grants, HaveThemWoken: Action sqs:SendMessage": BY_CHANCE
+    + "A grant that was taken back has a token left until wake_grant has sent it.",
     "accounts/management.yaml, ReadRole, read, ReadTheOrganization: Action organizations:ListParents": BY_CHANCE
     + "An account that moves or is made while the organization is being read is looked up (doorward/aws/directory.py).",
 }
 """Permissions that no call here needs, and why they are given all the same."""
 
 NOT_INSTALLED: Final = {
+    ("template.yaml", "AskOnCall"): "No function of a customer's says here who is on call.",
+    ("template.yaml", "AskForTickets"): "No function of a customer's says here what a ticket is like.",
     ("template.yaml", "ReportFindingsSecurityHub"): "The emulator has no Security Hub, so that findings are not sent to it here.",
 }
 """Policies that stand in a template under a condition which does not hold here, and why not."""

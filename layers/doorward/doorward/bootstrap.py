@@ -67,7 +67,9 @@ if TYPE_CHECKING:
         mint_credentials,
         notify_people,
         receive_slack,
+        reconcile_grants,
         refresh_organization,
+        report_grants,
         send_heartbeats,
         sweep_account,
         watch_guard,
@@ -257,6 +259,50 @@ def offer_tools() -> "list_entitlements.Tools":
     from doorward.usecases.list_entitlements import Tools
 
     return Tools(fact_tools(), grant_roles())
+
+
+def report_tools() -> "report_grants.Tools":
+    """For serve_api."""
+    from doorward.usecases.report_grants import Tools
+
+    people = identify_tools().directory
+
+    def name_of(user_id: str) -> str | None:
+        person = people.user(user_id)
+        return None if person is None else person.user_name
+
+    return Tools(grant_tools(), name_of, _setting("AWS_REGION"))
+
+
+def reconcile_tools(within: timedelta) -> "reconcile_grants.Tools":
+    """For reconcile_grants, with the organization as it is known now. `within`: how long there is to look at grants."""
+    from doorward.aws.grant_roles import IamGrantRoles
+    from doorward.aws.wakes import SqsWakes
+    from doorward.guardrails.grant_roles import grant_role_drift
+    from doorward.guardrails.rules import GRANT_ROLE_DRIFT
+    from doorward.guardrails.setting import setting_of
+    from doorward.usecases.reconcile_grants import Tools
+
+    tools, organization, guardrails = grant_tools(), known_organization().organization(), _guardrails()
+
+    def drift(role: "Role") -> str:
+        if not guardrails.is_enabled(GRANT_ROLE_DRIFT.id):
+            return ""
+        found = grant_role_drift(setting_of(role, organization, guardrails, strict=False), role)
+        return "" if found is None else found.because
+
+    return Tools(
+        grants=tools,
+        organization=organization,
+        executions=executions(),
+        wakes=SqsWakes(client("sqs"), _setting("GRANT_QUEUE_URL")),
+        accounts=IamGrantRoles(members(organization.partition)),
+        known=grant_roles(),
+        hints=hints(),
+        drift=drift,
+        has_case=lambda role_ref: ledger().head(role_ref).case_id is not None,
+        until=tools.clock.now() + within,
+    )
 
 
 @cache

@@ -7,15 +7,17 @@ https://www.rfc-editor.org/rfc/rfc9457
 import json
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import Response
 
 from doorward.decisions.actions import LONGEST_REASON
 from doorward.decisions.model import GRANT, Answer, Hold
 from doorward.grants.names import is_grant_id
+from doorward.grants.reporting import Form, Page, Wanted
 from doorward.people import slack
 from doorward.people.model import Refusal, SlackUser
 
@@ -25,6 +27,8 @@ _ROLE_REF: Final = re.compile(r"[0-9]{12}/[\w+=,.@-]{1,64}", re.ASCII)
 _WORD: Final = re.compile(r"[!-~]{1,100}")
 _KEY: Final = re.compile(r'[!#-\[\]-~]{1,100}|"[!#-\[\]-~]{1,100}"')
 LONGEST_BODY: Final = 10_000
+_LONGEST_REPORT: Final = timedelta(days=366)
+_REPORTS: Final = {Form.CSV: "text/csv; charset=utf-8", Form.JSONL: "application/x-ndjson", Form.OCSF: "application/x-ndjson"}
 LONGEST_MINUTES: Final = 7 * 24 * 60
 """No rule allows more; which fit less, they say."""
 _MOST_PARAMETERS: Final = 20
@@ -128,6 +132,34 @@ def after_in(parameters: Mapping[str, str] | None) -> str:
     if after and not _ROLE_REF.fullmatch(after):
         raise _malformed("after: must be `next` of the page before")
     return after
+
+
+def report_in(parameters: Mapping[str, str] | None) -> Wanted:
+    """`since`, `until` (days, by UTC), `format`, `after`. Raises Denied."""
+    since, until = (_day(text_of(parameters, name), name) for name in ("since", "until"))
+    form, after = text_of(parameters, "format") or Form.CSV, text_of(parameters, "after")
+    if not since < until <= since + _LONGEST_REPORT:
+        raise _malformed(f"until: must be after since, by at most {_LONGEST_REPORT.days} days")
+    if form not in set(Form):
+        raise _malformed(f"format: must be {', '.join(Form)}")
+    if after and not is_grant_id(after):
+        raise _malformed("after: must be as in the link of the page before")
+    return Wanted(since, until, Form(form), after)
+
+
+def reported(wanted: Wanted, page: Page) -> Response[str]:
+    """Where more follows, `Link` says where (RFC 8288)."""
+    days = {"since": f"{wanted.since:%Y-%m-%d}", "until": f"{wanted.until:%Y-%m-%d}"}
+    following = urlencode({**days, "format": str(wanted.form), "after": page.next})
+    links = {"Link": f'</reports/grants?{following}>; rel="next"'} if page.next else {}
+    return Response(200, _REPORTS[wanted.form], page.text, {**_HEADERS, **links})
+
+
+def _day(text: str, name: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise _malformed(f"{name}: must be a day, such as 2027-01-31") from None
 
 
 def hold_in(body: str | None) -> Hold:

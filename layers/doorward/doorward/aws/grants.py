@@ -2,7 +2,7 @@
 
 Grants table, `pk` / `sk`:
     GRANT#<id>   GRANT        document (JSON text), version, person, month of the asking, grant_id; standing, while it is not over
-    GRANT#<id>   TOKEN        sealed, step, version: of the grant that waits
+    GRANT#<id>   TOKEN        sealed, step, version: of the grant that waits; grant_id, standing: `waits`
     GRANT#<id>   ISSUE#<id>   kind, at, by, via, source_ip; used_at, key_hash, packed_percent once they are known
 
 Indexes have keys alone, so that nothing is read from them that is not read again as it stands.
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from doorward.aws.questions import DynamoQuestions
 
 _STANDING: Final = "yes"
+_WAITING: Final = "waits"
 _ISSUE: Final = "ISSUE#"
 _AT_ONCE: Final = 10
 """Connections of a client of botocore's."""
@@ -86,9 +87,13 @@ class DynamoGrants:
     def of_person(self, user_id: str, before: str, most: int) -> Sequence[Grant]:
         return list(self._grants(self._ids("person-index", "person", user_id, before=before, most=most)))
 
-    def asked_between(self, since: datetime, until: datetime) -> Iterable[Grant]:
+    def asked_between(self, since: datetime, until: datetime, after: str = "") -> Iterable[Grant]:
+        last = self.grant(after) if after else None
+        first = None if last is None else _month(last.request.asked_at)
         for month in _months(since, until):
-            for grant in self._grants(self._ids("month-index", "month", month)):
+            if first is not None and month < first:
+                continue
+            for grant in self._grants(self._ids("month-index", "month", month, after=after if month == first else "")):
                 if since <= grant.request.asked_at < until:
                     yield grant
 
@@ -96,6 +101,8 @@ class DynamoGrants:
         unmoved: Any = {"ConditionCheck": {"TableName": self._table, "Key": _key(token.grant_id, "GRANT"), **_at_version(token.version)}}
         item = {
             **_key(token.grant_id, "TOKEN"),
+            "grant_id": {"S": token.grant_id},
+            "standing": {"S": _WAITING},
             "sealed": {"B": token.sealed},
             "step": {"S": str(token.step)},
             "version": {"N": str(token.version)},
@@ -120,6 +127,9 @@ class DynamoGrants:
                 ExpressionAttributeValues={":sealed": {"B": token.sealed}},
             ),
         )
+
+    def waiting(self) -> Iterable[Token]:
+        return (token for token in map(self.token, self._ids("standing-index", "standing", _WAITING)) if token is not None)
 
     def keep_issue(self, issued: Issued) -> None:
         """Each has a chain of its own: two at once do not stand in each other's way."""
@@ -203,14 +213,15 @@ class DynamoGrants:
         with translated(f"reading grant {grant_id}"):
             return self._dynamodb.get_item(TableName=self._table, Key=_key(grant_id, sk), ConsistentRead=True).get("Item")
 
-    def _ids(self, index: str, name: str, value: str, before: str = "", most: int = 0) -> Iterator[str]:
-        """From the oldest; or, where there is a most, so many of the latest, those with a lesser id than `before` where that is given."""
+    def _ids(self, index: str, name: str, value: str, *, before: str = "", after: str = "", most: int = 0) -> Iterator[str]:
+        """From the oldest, or, where there is a most, so many of the latest; with a lesser id than `before`, or a greater than `after`."""
+        bound = before or after
         request: dict[str, Any] = {
             "TableName": self._table,
             "IndexName": index,
-            "KeyConditionExpression": "#name = :value" + (" AND grant_id < :before" if before else ""),
+            "KeyConditionExpression": "#name = :value" + (f" AND grant_id {'<' if before else '>'} :bound" if bound else ""),
             "ExpressionAttributeNames": {"#name": name},
-            "ExpressionAttributeValues": {":value": {"S": value}} | ({":before": {"S": before}} if before else {}),
+            "ExpressionAttributeValues": {":value": {"S": value}} | ({":bound": {"S": bound}} if bound else {}),
             "ScanIndexForward": not most,
         }
         limits: Any = {"PaginationConfig": {"MaxItems": most}} if most else {}
@@ -298,6 +309,11 @@ def _months(since: datetime, until: datetime) -> Iterator[str]:
         yield f"{month // 12:04}-{month % 12 + 1:02}"
 
 
+def _month(at: datetime) -> str:
+    """`2026-11`, by UTC."""
+    return f"{at.astimezone(UTC):%Y-%m}"
+
+
 def _item(grant: Grant) -> dict[str, Any]:
     return {
         **_key(grant.id, "GRANT"),
@@ -305,7 +321,7 @@ def _item(grant: Grant) -> dict[str, Any]:
         "version": {"N": str(grant.version)},
         "grant_id": {"S": grant.id},
         "person": {"S": grant.person.user_id},
-        "month": {"S": f"{grant.request.asked_at.astimezone(UTC):%Y-%m}"},
+        "month": {"S": _month(grant.request.asked_at)},
         **({} if grant.is_over else {"standing": {"S": _STANDING}}),
     }
 

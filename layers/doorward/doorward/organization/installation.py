@@ -53,13 +53,23 @@ SEND_HEARTBEATS: Final = "doorward-send-heartbeats"
 SERVE_API: Final = "doorward-serve-api"
 ANSWER_SLACK: Final = "doorward-answer-slack"
 ADVANCE_GRANT: Final = "doorward-advance-grant"
+RECONCILE_GRANTS: Final = "doorward-reconcile-grants"
 MINT_CREDENTIALS: Final = "doorward-mint-credentials"
 """The broker: of all roles it alone assumes those under GRANT_ROLE_PATH."""
 
 ASSUMED_BY: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         READ_ROLE: frozenset(
-            {CHECK_INSTALLATION, REACT_TO_CHANGE, SWEEP_ACCOUNT, REFRESH_ORGANIZATION, SERVE_API, ANSWER_SLACK, ADVANCE_GRANT}
+            {
+                CHECK_INSTALLATION,
+                REACT_TO_CHANGE,
+                SWEEP_ACCOUNT,
+                REFRESH_ORGANIZATION,
+                SERVE_API,
+                ANSWER_SLACK,
+                ADVANCE_GRANT,
+                RECONCILE_GRANTS,
+            }
         ),
         REMEDY_ROLE: frozenset({REACT_TO_CHANGE}),
         CUT_ROLE: frozenset({REACT_TO_CHANGE}),
@@ -81,6 +91,7 @@ HUB_ROLES: Final = frozenset(
         SERVE_API,
         ANSWER_SLACK,
         ADVANCE_GRANT,
+        RECONCILE_GRANTS,
         MINT_CREDENTIALS,
         "doorward-authorize-token",
         "doorward-finish-started",

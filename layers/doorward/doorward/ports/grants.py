@@ -83,8 +83,8 @@ class Grants(Protocol):
     def of_person(self, user_id: str, before: str, most: int) -> Sequence[Grant]:
         """Those that somebody asked for, the latest first; `before`: only those with a lesser id, "" for the latest."""
 
-    def asked_between(self, since: datetime, until: datetime) -> Iterable[Grant]:
-        """By when they were asked for, from the oldest; `until` is not in it."""
+    def asked_between(self, since: datetime, until: datetime, after: str = "") -> Iterable[Grant]:
+        """Month by month, by their ids; `until` is not in it. `after`: the id of the last that was read, to go on from there."""
 
     def keep_token(self, token: Token, question: Question | None) -> None:
         """In place of an earlier one. Raises Conflict where the grant, or the question, is not (any more) at the version given."""
@@ -93,6 +93,9 @@ class Grants(Protocol):
 
     def drop_token(self, token: Token) -> None:
         """Harmless where another is kept by now, or none."""
+
+    def waiting(self) -> Iterable[Token]:
+        """Every token that is kept, in no order: of grants that are over, too."""
 
     def keep_issue(self, issued: Issued) -> None:
         """With its audit item."""
@@ -126,6 +129,11 @@ class Executions(Protocol):
 
     def is_running(self, grant_id: str) -> bool | None:
         """None where there never was one, or it is not known any more."""
+
+
+class Wakes(Protocol):
+    def call(self, grant_id: str) -> None:
+        """Have its execution look, or be started, by the one function that may. Raises Unavailable, Misconfigured."""
 
 
 class Broker(Protocol):

@@ -116,14 +116,17 @@ def _moved(found: Grant | Refusal, grant: Grant) -> Grant:
     return grant if isinstance(found, Refusal) else found
 
 
-def _seconds(grant: Grant, question: Question | None, now: datetime) -> int:
+def waits_until(grant: Grant, question: Question | None) -> datetime | None:
+    """When there is something to do; None: now, or never any more. `question`: about it."""
     request = grant.request
     planned = None if request.starts_at is None else request.starts_at + grant.lasts
-    until: datetime | None = None
     if grant.state is State.PENDING and question is not None and question.state.is_open:
-        until = min(filter(None, (next_turn(question), planned)))
-    elif grant.state is State.APPROVED:
-        until = grant.starts_at
-    elif grant.state is State.ACTIVE:
-        until = grant.ends_at
+        return min(filter(None, (next_turn(question), planned)))
+    if grant.state is State.APPROVED:
+        return grant.starts_at
+    return grant.ends_at if grant.state is State.ACTIVE else None
+
+
+def _seconds(grant: Grant, question: Question | None, now: datetime) -> int:
+    until = waits_until(grant, question)
     return 1 if until is None else max(1, ceil(min(until - now, LONGEST_WAIT).total_seconds()))

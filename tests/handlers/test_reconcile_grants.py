@@ -1,0 +1,71 @@
+"""The reconciler's function: what it says, and when it fails so that somebody hears of it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from doorward import bootstrap
+from doorward.errors import MalformedInput, Misconfigured, Unavailable
+from doorward.grants.grant import State
+from doorward.usecases.reconcile_grants import LATE, Tools
+from tests.grants_world import ORDERS, hours
+from tests.handlers.test_handlers import load
+from tests.reconciled_world import Reconciled
+
+
+class Context:
+    def __init__(self, seconds: int = 270) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self._seconds * 1000
+
+
+@pytest.fixture
+def reconciled(monkeypatch: pytest.MonkeyPatch) -> Reconciled:
+    reconciled = Reconciled()
+
+    def tools(within: timedelta) -> Tools:
+        reconciled.until = reconciled.world.clock.now() + within
+        return reconciled.tools
+
+    monkeypatch.setattr(bootstrap, "reconcile_tools", tools)
+    return reconciled
+
+
+def turn(event: dict[str, Any], seconds: int = 270) -> dict[str, Any]:
+    return dict(load("reconcile_grants").handler(event, Context(seconds)))
+
+
+def test_a_schedules_turn_does_it_and_a_dry_run_only_says_so(reconciled: Reconciled) -> None:
+    grant = reconciled.world.opened()
+    reconciled.world.pass_time(hours(1) + LATE)
+    said = turn({"dry_run": True})
+    assert (said["dry_run"], [each["what"] for each in said["acts"]]) == (True, ["advance", "wake"])
+    assert reconciled.world.now(grant).state is State.ACTIVE
+    done = turn({"source": "aws.events", "detail-type": "Scheduled Event"})
+    assert (done["dry_run"], done["looked_at"], [each["grant_id"] for each in done["acts"]]) == (False, 1, [grant.id] * 2)
+    assert reconciled.world.now(grant).state is State.CLOSED
+
+
+@pytest.mark.parametrize("dry_run", ["true", 1, None, {}])
+def test_what_is_neither_is_refused_and_nothing_done(reconciled: Reconciled, dry_run: object) -> None:
+    """Somebody who meant a dry run must not have it done."""
+    grant = reconciled.world.opened()
+    reconciled.world.pass_time(hours(1) + LATE)
+    with pytest.raises(MalformedInput):
+        turn({"dry_run": dry_run})
+    assert reconciled.world.now(grant).state is State.ACTIVE
+
+
+def test_a_grant_that_is_left_as_it_is_fails_the_turn_and_an_account_that_cannot_be_read_does_not(reconciled: Reconciled) -> None:
+    reconciled.world.opened()
+    reconciled.accounts.unreadable = {ORDERS.account_id: Misconfigured("no")}
+    assert turn({})["unreadable"] == {ORDERS.account_id: "no"}
+    reconciled.world.pass_time(hours(1) + LATE)
+    reconciled.world.grants.fail_next = [Unavailable("no")]
+    with pytest.raises(Unavailable, match="1 grants were left"):
+        turn({})
+    with pytest.raises(Unavailable, match="1 grants were left"):
+        turn({}, seconds=0)
