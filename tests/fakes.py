@@ -41,7 +41,7 @@ from doorward.ports.notices import Card
 from doorward.ports.organization import Kept
 from doorward.ports.repeats import AskedOtherwise, Given, InProgress
 from doorward.ports.roles import Refused
-from doorward.ports.slack import Interaction, Link, Offer
+from doorward.ports.slack import Form, Interaction, Link, Offer
 from doorward.sessions.model import Edge, TrustVersion, chained_from, every_role_of, found_by, names_more
 
 START = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
@@ -1273,12 +1273,14 @@ class FakeLinks:
 
 @dataclass
 class FakeDesk:
-    """`too_late`: no form opens any more."""
+    """`too_late`: no form opens any more. `shown`: what stands where a form was opened, by its id; `closed`: he has closed them."""
 
     told: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     forms: list[Interaction] = field(default_factory=list)
     fail_next: list[DoorwardError] = field(default_factory=list)
     too_late: bool = False
+    shown: dict[str, Form] = field(default_factory=dict)
+    closed: bool = False
 
     def tell(self, answer_to: str, lines: Sequence[str]) -> None:
         if self.fail_next:
@@ -1288,3 +1290,13 @@ class FakeDesk:
     def open_form(self, interaction: Interaction) -> bool:
         self.forms.append(interaction)
         return not self.too_late
+
+    def open_waiting(self, interaction: Interaction) -> str:
+        return "" if self.too_late else f"V{interaction.trigger}"
+
+    def show(self, interaction: Interaction, view: str, form: Form) -> bool:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        if not self.closed:
+            self.shown[view] = form
+        return not self.closed

@@ -1,6 +1,6 @@
 """The routes that Slack calls, as API Gateway's proxy integration gives them. Nobody is known here before the signature is Slack's.
 
-Answers have no body: to Slack that means taken, or not. Nothing of a call is logged but what came of it.
+An answer has no body, which to Slack means taken, or not; but for a form that stays. Nothing of a call is logged but what came of it.
 """
 
 from base64 import b64decode
@@ -25,9 +25,9 @@ _STATUS: Final = {
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    received = receive_slack(_call(event), bootstrap.receive_tools())
+    received, body = receive_slack(_call(event), bootstrap.receive_tools())
     logger.info("Received a call", about=str(event["resource"]), outcome=received)
-    return {"statusCode": _STATUS[received], "headers": {"Cache-Control": "no-store"}, "body": ""}
+    return {"statusCode": _STATUS[received], "headers": {"Cache-Control": "no-store", "Content-Type": "application/json"}, "body": body}
 
 
 def _call(event: dict[str, Any]) -> Call:

@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from doorward.aws import announcing
+from doorward.findings import escaping as escapes
 from doorward.findings.escaping import for_terminal
 from doorward.findings.model import Judgement, Severity, Verdict
 from doorward.guardrails.announcements import diff_documents
@@ -27,7 +28,6 @@ from doorward.organization.model import Organization
 from doorward.ports.announcing import Message
 from doorward.slack import cards
 from doorward.slack.cards import render_card
-from doorward.usecases import compose_message as composing
 from doorward.usecases.address_author import address_author
 from doorward.usecases.compose_message import compose_message
 from doorward.usecases.notify_people import Tools
@@ -407,7 +407,7 @@ def test_a_mails_subject_is_one_line_and_its_text_has_our_lines_and_no_link(payl
     check_mail(payload)
 
 
-@pytest.mark.parametrize(("module", "escaping"), [(announcing, "for_subject"), (composing, "for_plain_text")])
+@pytest.mark.parametrize(("module", "escaping"), [(announcing, "for_subject"), (escapes, "for_plain_text")])
 def test_the_check_of_a_mail_can_fail(module: ModuleType, escaping: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, escaping, untouched)
     with pytest.raises(AssertionError):

@@ -15,14 +15,14 @@ from doorward.decisions.model import EVER
 from doorward.errors import Unavailable
 from doorward.organization.model import Organization
 from doorward.people.model import BY_SLACK, Suspension, Via
-from doorward.ports.slack import Interaction, Kind
+from doorward.ports.slack import Asking, Interaction, Kind
 from doorward.slack.interactions import interaction_as_text
 from doorward.usecases.receive_slack import LONGEST
 from tests.fakes import START, FakeSuspensions
 from tests.handlers.test_handlers import failures, load
 from tests.template.conftest import REPOSITORY
 from tests.unit.test_answer_slack import OF_ANN, SlackOffice
-from tests.unit.test_receive_slack import SECRET, STRANGE_TEAM, TOKEN, Slack, body_of, command, pressed
+from tests.unit.test_receive_slack import SECRET, STRANGE_TEAM, TOKEN, Slack, body_of, command, pressed, submitted
 
 OPENAPI: dict[str, Any] = yaml.safe_load((REPOSITORY / "docs/openapi.yaml").read_text("utf-8"))
 
@@ -43,7 +43,7 @@ class Receiving:
             "isBase64Encoded": encoded,
         }
         answer = self._handler(event, None)
-        assert answer["body"] == ""
+        self.body = answer["body"]
         assert str(answer["statusCode"]) in OPENAPI["paths"][f"/slack/{about}"]["post"]["responses"]
         return int(answer["statusCode"])
 
@@ -59,6 +59,17 @@ def test_the_body_is_verified_as_it_was_sent_whatever_the_gateway_made_of_it(rec
     assert receiving(body_of(pressed()), encoded=encoded, names=names) == 200
     assert receiving(command(), "commands", encoded=encoded, names=names) == 200
     assert len(receiving.slack.interactions.put_in) == 2
+
+
+def test_only_a_form_that_stays_is_answered_with_a_body(receiving: Receiving) -> None:
+    form = submitted()
+    assert receiving(body_of(form)) == 200
+    assert receiving.body == ""
+    assert receiving(body_of({**form, "view": {**form["view"], "callback_id": Asking.DETAILS}})) == 200
+    assert json.loads(receiving.body)["response_action"] == "update"
+    assert "whatever it said" not in receiving.body  # nothing of the call
+    assert receiving(body_of({**form, "view": {**form["view"], "callback_id": Asking.DETAILS}}), secret="forged") == 401
+    assert receiving.body == ""
 
 
 def test_each_way_of_being_refused_has_its_status(receiving: Receiving) -> None:

@@ -75,6 +75,7 @@ PERMISSIONS = {
         "secretsmanager:GetSecretValue": {"ExternalIdSecret"},
         "dynamodb:GetItem": {"LedgerTable", "FactsTable", "AuditTable", "GrantsTable"},
         "dynamodb:PutItem": {"LedgerTable", "AuditTable", "GrantsTable"},
+        "dynamodb:Query": {"GrantsTable", "FactsTable"},
         "dynamodb:UpdateItem": {"LedgerTable"},
         "sqs:SendMessage": {"HintQueue"},
         "logs:CreateLogStream": {"AnswerSlackLogs"},
@@ -472,6 +473,7 @@ def test_every_statement_has_a_sid_and_says_why(name: str) -> None:
 MORE_KEYS = {
     ("PublishOutboxRole", "ReadWhatPeopleTurn"): ["STOP", "SUSPENDED"],
     ("NotifyPeopleRole", "RememberWhatChannelsWereTold"): "NOTICES#*",
+    ("NotifyPeopleRole", "KnowSlackUsers"): "SLACKOF#*",
     ("NotifyPeopleRole", "KnowTheOrganization"): "ORGANIZATION",
 }
 """What outbox functions touch beside the outbox."""

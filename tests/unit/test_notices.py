@@ -134,11 +134,20 @@ def test_what_came_of_something_told_is_never_held_back(threads: bool) -> None:
         ("TrustPolicyReverted", {"severity": "critical"}, False),
         ("TrustViolationEnded", {"action": "ask", "door_open": True}, False),
         ("DecisionMade", {"severity": "critical"}, False),
+        ("GrantEndFailed", {"severity": None, "risk": "low"}, True),
+        ("GrantRefused", {"severity": None, "risk": None}, False),
+        ("GrantStarted", {"severity": None, "risk": "high"}, False),
     ],
 )
 def test_who_has_to_act_is_asked_aloud(detail_type: str, changes: dict[str, Any], asks: bool) -> None:
     detail = json.loads(event(**changes))["detail"]
     assert notice_of("a", detail_type, detail).asks is asks
+
+
+@pytest.mark.parametrize(("risk", "severity"), [("low", Severity.LOW), ("high", Severity.HIGH), (None, Severity.CRITICAL)])
+def test_what_becomes_of_a_grant_is_as_grave_as_its_risk(risk: str | None, severity: Severity) -> None:
+    assert notice_of("a", "GrantStarted", {"grant_id": "01J", "risk": risk}).severity is severity
+    assert notice_of("a", "GrantEndFailed", {"grant_id": "01J", "risk": risk}).severity is Severity.CRITICAL
 
 
 def test_only_what_asks_nobody_and_was_not_told_of_waits_for_the_digest() -> None:
@@ -155,6 +164,7 @@ def test_only_what_asks_nobody_and_was_not_told_of_waits_for_the_digest() -> Non
 def test_a_finding_and_the_question_about_it_are_one_object() -> None:
     assert object_of({"finding_id": "dw-1"}) == object_of({"about": "finding dw-1", "question_id": "q-1"}) == "dw-1"
     assert object_of({"about": f"role {PROD}/x", "question_id": "q-1"}) == "q-1"
+    assert object_of({"grant_id": "01J"}) == object_of({"about": "grant 01J", "question_id": "q-1"}) == "01J"
     assert object_of({}) == ""
 
 

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from doorward.errors import MalformedInput, Unavailable
 from doorward.people.model import Refusal, SlackUser
 from doorward.people.slack import FRESH_SECONDS, nonce_of, signature_of
-from doorward.ports.slack import Interaction, Kind
+from doorward.ports.slack import Asking, Interaction, Kind
+from doorward.slack.forms import answer_to_call
 from doorward.slack.interactions import interaction_as_text, interaction_from, parse_call
 from doorward.usecases.receive_slack import LONGEST, Call, Received, Tools, receive_slack
+from local.slack.blocks import view_problems
 from tests.fakes import START, FakeClock, FakeInteractions, FakeNonces
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -52,6 +54,7 @@ def submitted(values: object = None, **changes: Any) -> dict[str, Any]:
         "nothing": {"nothing": {"type": "plain_text_input", "value": None}},
     }
     view = {
+        "id": "V0FORM",
         "callback_id": "refuse",
         "private_metadata": f"{SHOWN}\n{ANSWER_TO}",
         "state": {"values": filled if values is None else values},
@@ -73,7 +76,7 @@ class Slack:
 
     def __init__(self, secret: str = SECRET) -> None:
         self.clock, self.nonces, self.interactions = FakeClock(), FakeNonces(), FakeInteractions()
-        self.tools = Tools(lambda: secret, (TEAM,), self._parse, self.nonces, self.interactions, self.clock)
+        self.tools = Tools(lambda: secret, (TEAM,), self._parse, answer_to_call, self.nonces, self.interactions, self.clock)
         self.read = 0
 
     def _parse(self, about: str, body: bytes) -> tuple[Interaction, frozenset[str]] | None:
@@ -85,7 +88,8 @@ class Slack:
         return Call(about, timestamp, signature_of(timestamp, body, secret), body)
 
     def calls(self, call: Call) -> Received:
-        return receive_slack(call, self.tools)
+        received, self.answer = receive_slack(call, self.tools)
+        return received
 
 
 def test_the_signature_is_that_of_slacks_own_example() -> None:
@@ -172,7 +176,7 @@ def test_another_teams_calls_are_refused_and_not_queued(body: bytes, about: str)
     assert slack.calls(slack.signed(body, about)) is Received.ANOTHER_TEAM
     assert slack.interactions.put_in == []
     ours = replace(slack.tools, teams=())
-    assert receive_slack(slack.signed(command(), "commands"), ours) is Received.ANOTHER_TEAM
+    assert receive_slack(slack.signed(command(), "commands"), ours)[0] is Received.ANOTHER_TEAM
 
 
 @pytest.mark.parametrize(("team", "own_team"), [(TEAM, TEAM), (TEAM, None), (None, TEAM)])
@@ -185,11 +189,32 @@ def test_an_app_of_a_whole_organization_names_only_the_users_team(team: str | No
 def test_a_form_and_a_command_are_what_was_entered() -> None:
     slack = Slack()
     assert slack.calls(slack.signed(body_of(submitted()))) is Received.QUEUED
+    assert slack.answer == ""  # and so closed
     assert slack.calls(slack.signed(command("  Link  0123 4 "), "commands")) is Received.QUEUED
     form, link = [each for each, _ in slack.interactions.put_in]
     assert form.fields == {"reason": "the release", "until": "2027-01-31", "hours": "4", "nothing": ""}
     assert (form.kind, form.what, form.value, form.answer_to) == (Kind.SUBMITTED, "refuse", SHOWN, ANSWER_TO)
+    assert form.view == "V0FORM"
     assert (link.kind, link.what, link.value, link.name) == (Kind.COMMANDED, "link", "0123 4", "jane")
+    assert link.trigger == "1.2.3"
+
+
+@pytest.mark.parametrize("step", list(Asking))
+def test_a_form_whose_next_step_is_looked_up_stays_and_says_so(step: Asking) -> None:
+    slack, form = Slack(), submitted()
+    assert slack.calls(slack.signed(body_of({**form, "view": {**form["view"], "callback_id": step}}))) is Received.QUEUED
+    answer = json.loads(slack.answer)
+    assert answer["response_action"] == "update"
+    assert view_problems(answer["view"]) == []
+    assert slack.calls(slack.signed(body_of(pressed(actions=[{"type": "button", "action_id": step, "value": SHOWN}])))) is Received.QUEUED
+    assert slack.answer == ""
+
+
+@pytest.mark.parametrize(("moment", "entered"), [(1795703400, "1795703400"), (None, ""), (0, "0")])
+def test_a_moment_is_what_slack_counts_in(moment: object, entered: str) -> None:
+    slack = Slack()
+    assert slack.calls(slack.signed(body_of(submitted({"start": {"start": {"selected_date_time": moment}}})))) is Received.QUEUED
+    assert slack.interactions.put_in[0][0].fields == {"start": entered}
 
 
 def test_what_is_nothing_for_us_is_acknowledged_and_dropped() -> None:
@@ -224,6 +249,8 @@ def test_what_is_nothing_for_us_is_acknowledged_and_dropped() -> None:
         submitted({"reason": {}}),
         submitted({"reason": {"a": {"value": "1"}, "b": {"value": "2"}}}),
         submitted({"reason": {"a": {"value": "x" * 3001}}}),
+        submitted({"reason": {"a": {"value": 7}}}),
+        submitted(view={**submitted()["view"], "id": None}),
         submitted({f"f{number}": {"a": {"value": "1"}} for number in range(51)}),
     ],
     ids=lambda _payload: "",
@@ -274,6 +301,16 @@ def test_whatever_is_signed_is_read_or_malformed_and_nothing_else(kind: str, cha
 def test_what_lies_in_the_line_is_ours_or_malformed(text: str) -> None:
     with pytest.raises(MalformedInput):
         interaction_from(text)
+
+
+@pytest.mark.parametrize("change", [{"view": 7}, {"view": None}, {"fields": {"reason": 7}}, {"at": "1"}, {"more": ""}])
+def test_what_lies_in_the_line_is_text_throughout(change: dict[str, Any]) -> None:
+    slack = Slack()
+    slack.calls(slack.signed(body_of(submitted())))
+    kept = json.loads(interaction_as_text(slack.interactions.put_in[0][0]))
+    assert interaction_from(json.dumps(kept)).view == "V0FORM"
+    with pytest.raises(MalformedInput):
+        interaction_from(json.dumps({**kept, **change}))
 
 
 def test_a_line_that_takes_nothing_is_said_and_the_button_can_be_pressed_again() -> None:

@@ -11,6 +11,7 @@ import typer.main
 from botocore import xform_name
 
 from doorward.findings.runbooks import PAGES, runbook_of
+from doorward.grants import telling
 from doorward.guardrails.rules import ALL_RULES
 from doorward_cli.main import app
 from local.build import ROOT
@@ -18,11 +19,12 @@ from local.build import ROOT
 FOLDER = ROOT / "docs/runbooks"
 NAMES = sorted(each.stem for each in FOLDER.glob("*.md") if each.stem != "README")
 DETECTIONS = {each.stem for each in (ROOT / "docs/detections").glob("*.md")} - {"README"}
-OUTCOMES = {"asked", "kill-switch", "session-cut"}
+OUTCOMES = {"asked", "asked-for-a-grant", "kill-switch", "session-cut"}
 """What the reaction comes to that is no detail type of its own."""
 OF_ALERTS = {"SuspiciousSessionFound", "SuspiciousChangeFound", "GuardProblemFound", "GuardProblemEnded", "OrganizationChanged"}
 """Told by their detection."""
-TOLD_TO_NOBODY = {"TrustBaselineAccepted"}
+TOLD_TO_NOBODY = {"TrustBaselineAccepted", "GrantRequested", "GrantEnding"}
+OF_GRANTS = {*telling.DETAIL_TYPES.values(), telling.END_FAILED}
 PARTS = ("## Look here first", "## Decide", "## Act", "## Afterwards", "**Urgent?**", "**Contain", "**Mend", "**Waive")
 COMMAND = re.compile(r"^\s*\$ (aws|doorward) (.+?)(?: > \S+)?$", re.MULTILINE)
 INLINE = re.compile(r"`(?:\$ )?(aws|doorward) ([^`]+)`")
@@ -49,7 +51,7 @@ def detail_types() -> set[str]:
     modules = [*(ROOT / "layers/doorward/doorward/usecases").glob("*.py"), *(ROOT / "layers/doorward/doorward/decisions").glob("*.py")]
     source = "\n".join(each.read_text("utf-8") for each in modules)
     ends = "Found|Ended|Changed|Failed|Reverted|Undone|Back|Verified|Unread|Undecidable|Accepted|Awaited|Made|CarriedOut|Withdrawn|Expired"
-    return set(re.findall(rf'"((?:Trust|Suspicious|Guard|Organization|Decision)[A-Za-z]*(?:{ends}))"', source))
+    return OF_GRANTS | set(re.findall(rf'"((?:Trust|Suspicious|Guard|Organization|Decision)[A-Za-z]*(?:{ends}))"', source))
 
 
 def test_everything_that_people_are_told_of_has_a_page() -> None:
@@ -133,6 +135,9 @@ def test_what_is_said_not_to_be_there_yet_is_not() -> None:
             "cognito",
         ),
         ("TrustViolationFound", {"action": "ask", "findings": [{"rule": "external-account", "severity": "high"}]}, "asked"),
+        ("DecisionAwaited", {"what": "grant"}, "grants"),
+        ("DecisionAwaited", {"what": "apply"}, "asked"),
+        ("GrantEndFailed", {}, "grants"),
         ("TrustPolicyReverted", {"action": "write", "findings": [{"rule": "external-account", "severity": "high"}]}, "reverted"),
         ("TrustRemedyFailed", {"findings": [{"rule": "external-account", "severity": "high"}]}, "door-open"),
         ("SuspiciousSessionFound", {"detection": "external-caller"}, "somebody-came-in"),

@@ -9,7 +9,7 @@ from tests.template.conftest import REPOSITORY, parsed, resources_of
 MANIFEST = yaml.safe_load((REPOSITORY / "docs/slack/manifest.yaml").read_text("utf-8"))
 PAGE = (REPOSITORY / "docs/slack/README.md").read_text("utf-8")
 SOURCES = "".join(each.read_text("utf-8") for each in (REPOSITORY / "layers/doorward/doorward/slack").glob("*.py"))
-SCOPE_OF = {"chat.postMessage": "chat:write", "chat.update": "chat:write", "views.open": None}
+SCOPE_OF = {"chat.postMessage": "chat:write", "chat.update": "chat:write", "views.open": None, "views.update": None}
 """https://docs.slack.dev/reference/methods: opening a form needs none."""
 
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from doorward.ports.rates import Rates
     from doorward.ports.repeats import Repeats
     from doorward.ports.reporting import Reporter
+    from doorward.ports.slack import Links
     from doorward.ports.suspensions import Suspensions
     from doorward.ports.sweeps import Sweeps
     from doorward.ports.tickets import Tickets
@@ -464,13 +465,12 @@ def link_tools() -> "link_slack.Tools":
     """For serve_api and answer_slack."""
     import secrets
 
-    from doorward.aws.slack_links import DynamoSlackLinks
     from doorward.people.model import Via
     from doorward.usecases.link_slack import Tools
 
     people = identify_tools()
     return Tools(
-        links=DynamoSlackLinks(client("dynamodb"), _setting("LEDGER_TABLE"), ledger(), audit()),
+        links=_slack_links(),
         person=people.directory.user,
         new_code=lambda: secrets.token_hex(16),
         counts=lambda: Via.SLACK in _ways(people.organization),
@@ -479,17 +479,47 @@ def link_tools() -> "link_slack.Tools":
     )
 
 
+@cache
+def _slack_links() -> "Links":
+    from doorward.aws.slack_links import DynamoSlackLinks
+
+    return DynamoSlackLinks(client("dynamodb"), _setting("LEDGER_TABLE"), ledger(), audit())
+
+
+def _slack_users(person_id: str) -> "tuple[str, ...]":
+    """None where nobody can be linked."""
+    if os.environ.get("DECIDE_BY_SLACK") != "true":
+        return ()
+    return tuple(each.user.user_id for each in _slack_links().links_of(person_id))
+
+
 def answer_tools() -> "answer_slack.Tools":
     """For answer_slack."""
     from doorward.slack.desk import SlackDesk
+    from doorward.usecases import ask_by_slack
     from doorward.usecases.answer_slack import Tools
 
-    return Tools(link_tools(), decision_tools(), role_by_ref(), SlackDesk(_slack_web()))
+    desk = SlackDesk(_slack_web())
+    return Tools(link_tools(), decision_tools(), role_by_ref(), desk, ask_by_slack.Tools(_offers_to, grant_tools(), desk))
+
+
+def _offers_to(person: "Person") -> "list[Any]":
+    """All pages."""
+    from doorward.usecases.list_entitlements import list_entitlements
+
+    tools, offers, after = offer_tools(), list[Any](), ""
+    while (page := list_entitlements(person.user_id, tools, after)) is not None:
+        offers += page["offers"]
+        after = page["next"]
+        if not after:
+            break
+    return offers
 
 
 def receive_tools() -> "receive_slack.Tools":
     """For receive_slack."""
     from doorward.aws.slack import DynamoNonces, SqsInteractions
+    from doorward.slack.forms import answer_to_call
     from doorward.slack.interactions import interaction_as_text, parse_call
     from doorward.usecases.receive_slack import Tools
 
@@ -498,6 +528,7 @@ def receive_tools() -> "receive_slack.Tools":
         secret=lambda: _read_signing_secret(five_minutes),
         teams=tuple(each for each in os.environ.get("SLACK_TEAMS", "").split(",") if each),
         parse=parse_call,
+        answer=answer_to_call,
         nonces=DynamoNonces(client("dynamodb"), _setting("LEDGER_TABLE")),
         interactions=SqsInteractions(client("sqs"), _setting("SLACK_QUEUE_URL"), interaction_as_text),
         clock=clock(),
@@ -893,6 +924,7 @@ def _notify_tools() -> "notify_people.Tools":
         outbox=ledger(),
         notices=DynamoNotices(client("dynamodb"), _setting("LEDGER_TABLE"), clock()),
         clock=clock(),
+        slack_users=_slack_users,
     )
 
 

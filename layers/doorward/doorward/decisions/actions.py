@@ -29,6 +29,9 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "dismiss": Action("dismiss", asks=(REASON,)),
     "undo": Action("undo", asks=(REASON,)),
     "hold": Action("hold", asks=(HOUR, REASON)),
+    "approve": Action("grant"),
+    "refuse-grant": Action("grant", yes=False, asks=(REASON,)),
+    "revoke": Action("revoke", asks=(REASON,)),
 }
 LONGEST_REASON: Final = 1000
 """Characters."""

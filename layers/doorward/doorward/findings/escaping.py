@@ -14,7 +14,7 @@ policy must not be able to offer a link in our name. Links of our own are put to
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 # str.isprintable() already refuses Cc, Cf, Cs, Co, Cn, Zl, Zp and every Zs but the space. These count as printable and show nothing:
@@ -135,6 +135,11 @@ def for_csv(text: str) -> str:
 def for_plain_text(text: str) -> str:
     """For one line of an e-mail's text: it cannot begin a second line, and offers no link."""
     return _defang(for_terminal(text))
+
+
+def as_text(lines: Iterable[str]) -> str:
+    """An e-mail's text, of raw lines."""
+    return "\n".join(map(for_plain_text, lines))
 
 
 def for_subject(text: str) -> str:

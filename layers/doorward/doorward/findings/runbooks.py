@@ -50,6 +50,17 @@ PAGES: Final = {
     "door-open": ("TrustRemedyFailed",),
     "undecidable": ("TrustPolicyUndecidable",),
     "asked": ("asked", "DecisionAwaited", "DecisionMade", "DecisionCarriedOut", "DecisionWithdrawn", "DecisionExpired"),
+    "grants": (
+        "asked-for-a-grant",
+        "GrantApproved",
+        "GrantStarted",
+        "GrantEnded",
+        "GrantRefused",
+        "GrantExpired",
+        "GrantCancelled",
+        "GrantRevoked",
+        "GrantEndFailed",
+    ),
     "breaker": ("remedy-ping-pong", "remedy-storm", "author-contained"),
     "kill-switch": ("kill-switch",),
     "session-cut": ("session-cut", "window-sessions"),
@@ -62,7 +73,9 @@ _SEVERITIES: Final = ("critical", "high", "medium", "low", "info")
 
 def runbook_of(detail_type: str, detail: Mapping[str, Any]) -> str:
     """The page for one event on our bus: by what was done, where that is what matters, else by the worst that was found."""
-    ids = [str(detail.get("detection")), *(["TrustRemedyFailed"] if detail.get("door_open") else []), detail_type]
+    ids = [str(detail.get("detection")), *(["TrustRemedyFailed"] if detail.get("door_open") else [])]
+    ids += ["asked-for-a-grant"] if detail.get("what") == "grant" else []
+    ids.append(detail_type)
     if detail.get("action") == "ask":
         ids.append("asked")
     ids += [str(each.get("rule")) for each in sorted(detail.get("findings") or [], key=_rank)]

@@ -14,9 +14,13 @@
 | no                                 | it is open                | is the tenth, hundredth, …           | aloud                       |
 | no                                 | it is open                | is another                           | in the thread, else counted |
 
+That a question about a grant is not open any more, and that a grant is approved which begins at once, cards alone show: what becomes of
+it is told within seconds.
+
 Asking people to act (and so in no digest, and never held back): a door that stays open, a write that failed, a decision that is awaited or
-was not carried out, and whatever critical is found. An object is a finding or a question. A group is of one rule (or rules, or detection),
-one role, one principal. Aloud: in the thread of the group and in the channel at once; a message where there are no threads.
+was not carried out, a grant that cannot be ended, and whatever critical is found. An object is a finding, a grant or a question. A group
+is of one rule (or rules, or detection), one role, one principal; a grant is a group of its own. Aloud: in the thread of the group and in
+the channel at once; a message where there are no threads.
 
 A message by itself, or aloud, that does not ask people to act is held back where the channel has had as many as it may in this minute:
 then it goes into the thread if it has one, else it is counted for the note that says so.
@@ -29,6 +33,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
+from doorward.decisions.model import GRANT
 from doorward.findings.model import Severity
 from doorward.values import NamedTuple
 
@@ -41,14 +46,24 @@ WHAT_CAME_OF_IT: Final = frozenset(
         "GuardProblemEnded",
         "DecisionMade",
         "DecisionCarriedOut",
+        "GrantApproved",
+        "GrantStarted",
+        "GrantEnded",
+        "GrantRefused",
+        "GrantExpired",
+        "GrantCancelled",
+        "GrantRevoked",
     }
 )
 """Types of events about an object that was told of before; all others tell of something new."""
-_ASKS: Final = frozenset({"TrustRemedyFailed", "DecisionAwaited", "DecisionWithdrawn", "DecisionExpired"})
+_ASKS: Final = frozenset({"TrustRemedyFailed", "GrantEndFailed", "DecisionAwaited", "DecisionWithdrawn", "DecisionExpired"})
 
 
 class Way(StrEnum):
-    """`alone`: a message, in whose thread others go. `aloud`: see above. `counted`: not sent. `digest`, `held`: sent with others, later."""
+    """`alone`: a message, in whose thread others go. `aloud`: see above. `counted`: not sent. `digest`, `held`: sent with others, later.
+
+    `card`: shown by messages that were sent before.
+    """
 
     ALONE = "alone"
     ALOUD = "aloud"
@@ -56,6 +71,7 @@ class Way(StrEnum):
     COUNTED = "counted"
     DIGEST = "digest"
     HELD = "held"
+    CARD = "card"
 
 
 class Notice(NamedTuple):
@@ -93,7 +109,8 @@ class Group(NamedTuple):
 
 def notice_of(announcement_id: str, detail_type: str, detail: Mapping[str, Any]) -> Notice:
     """Of the detail of an event on our bus. What names no severity counts as critical: rather too loud than lost."""
-    severity = Severity(detail["severity"]) if detail.get("severity") in list(Severity) else Severity.CRITICAL
+    named = detail.get("severity") or (None if detail_type in _ASKS else detail.get("risk"))
+    severity = Severity(named) if named in list(Severity) else Severity.CRITICAL
     is_new = detail_type not in WHAT_CAME_OF_IT
     asks = bool(detail.get("door_open")) or detail_type in _ASKS or detail.get("action") == "ask"
     return Notice(
@@ -106,15 +123,25 @@ def notice_of(announcement_id: str, detail_type: str, detail: Mapping[str, Any])
 
 
 def object_of(detail: Mapping[str, Any]) -> str:
-    """The finding, or the question where that is about no finding; "" where it is neither."""
-    if detail.get("finding_id"):
-        return str(detail["finding_id"])
+    """The finding or the grant, or the question where that is about neither; "" where it is none of them."""
+    own = detail.get("finding_id") or detail.get("grant_id")
+    if own:
+        return str(own)
     kind, _, about = str(detail.get("about", "")).partition(" ")
-    return about if kind == "finding" else str(detail.get("question_id", ""))
+    return about if kind in {"finding", "grant"} else str(detail.get("question_id", ""))
+
+
+def is_shown_by_cards_alone(detail_type: str, detail: Mapping[str, Any]) -> bool:
+    """What is told next says what came of it."""
+    if detail_type == "GrantApproved":
+        return not detail.get("wanted_start")
+    return detail.get("what") == GRANT and detail.get("state") != "open"
 
 
 def what_of(detail_type: str, detail: Mapping[str, Any]) -> str:
-    """The rules or the detection that it is about, else what was decided, else the kind of event."""
+    """The rules or the detection that it is about, else what was decided, else the kind of event. Of a grant its template."""
+    if detail.get("grant_id"):
+        return f"grant of {detail.get('template')}"
     rules = {str(each.get("rule")) for part in ("findings", "undecidable") for each in detail.get(part) or ()}
     return ", ".join(sorted(rules)) or str(detail.get("detection") or detail.get("what") or detail_type)
 
@@ -126,6 +153,8 @@ def where_of(detail: Mapping[str, Any]) -> str:
 
 def _group_of(detail_type: str, detail: Mapping[str, Any]) -> str:
     principal = detail.get("principal") or (detail.get("actor") or {}).get("arn")
+    if detail.get("grant_id") or detail.get("what") == GRANT:
+        principal = object_of(detail)
     key = json.dumps([what_of(detail_type, detail), where_of(detail), principal])
     return sha256(key.encode()).hexdigest()[:20]
 

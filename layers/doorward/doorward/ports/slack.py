@@ -17,12 +17,20 @@ class Kind(StrEnum):
     COMMANDED = "commanded"
 
 
+class Asking(StrEnum):
+    """Forms by which somebody asks for a grant, in their order. What each leads to is looked up: meanwhile he is shown that."""
+
+    ACCOUNT = "ask-account"
+    OFFER = "ask-offer"
+    DETAILS = "ask-details"
+
+
 class Interaction(NamedTuple):
     """Somebody pressed a button, submitted a form or gave a command. All text in it is his, or whoever's made his Slack send it.
 
     `what`: the button's or the form's name, or the command's first word; `value`: the button's value, or the command's other words.
     `name`: how he is called in Slack, which he chooses himself. `answer_to`: where he alone is answered; `trigger` opens a form, for three
-    seconds. `fields` of a form, by name. `at`: when it came, in seconds since 1970.
+    seconds. `fields` of a form, by name. `at`: when it came, in seconds since 1970. `view`: the form's own id, under which it is changed.
     """
 
     kind: Kind
@@ -34,6 +42,7 @@ class Interaction(NamedTuple):
     trigger: str = ""
     fields: Mapping[str, str] = MappingProxyType({})
     at: int = 0
+    view: str = ""
 
 
 class Nonces(Protocol):
@@ -91,11 +100,58 @@ class Links(Protocol):
         """With its audit item. Raises Conflict where he is not this person's."""
 
 
+class Input(StrEnum):
+    """What a field takes: `moment` seconds since 1970, `choice` the value of one of its options."""
+
+    LINE = "line"
+    TEXT = "text"
+    NUMBER = "number"
+    CHOICE = "choice"
+    MOMENT = "moment"
+
+
+class Field(NamedTuple):
+    """`value`: what it holds at first, `error`: what is wrong with that. `most`: of characters, or the largest number; 0: no limit of ours.
+
+    `options`: values and how they read.
+    """
+
+    name: str
+    label: str
+    input: Input = Input.LINE
+    hint: str = ""
+    value: str = ""
+    error: str = ""
+    most: int = 0
+    optional: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+
+
+class Form(NamedTuple):
+    """All of it is raw. `what` it is for and `value` come back with it. `wrong`: lines that say why it is shown again.
+
+    `submit` "": nothing can be filled in any more.
+    """
+
+    what: str
+    value: str = ""
+    lines: tuple[str, ...] = ()
+    fields: tuple[Field, ...] = ()
+    wrong: tuple[str, ...] = ()
+    submit: str = ""
+
+
 class Desk(Protocol):
-    """How one Slack user alone is answered. Both may raise Unavailable, Misconfigured, MalformedInput."""
+    """How one Slack user alone is answered. All may raise Unavailable, Misconfigured, MalformedInput."""
 
     def tell(self, answer_to: str, lines: Sequence[str]) -> None:
         """Raw lines."""
 
     def open_form(self, interaction: Interaction) -> bool:
         """For what the pressed button's action asks (decisions/actions.py). False where he waited too long for it."""
+
+    def open_waiting(self, interaction: Interaction) -> str:
+        """A form to be, while it is looked up: its id. "" where he waited too long for it."""
+
+    def show(self, interaction: Interaction, view: str, form: Form) -> bool:
+        """In the place of what the form with this id showed. False where he has closed it."""

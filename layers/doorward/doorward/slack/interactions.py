@@ -19,6 +19,7 @@ INTERACTIONS: Final = "interactions"
 FORMAT: Final = "doorward.slack/1"
 _MOST_FIELDS: Final = 50
 _LONGEST_NAME: Final = 255
+_LAST_MOMENT: Final = 10**10
 _LONGEST_VALUE: Final = 3000
 """Of a form's own data: https://docs.slack.dev/reference/views. A button's is shorter."""
 
@@ -45,7 +46,8 @@ def _command(form: Mapping[str, Any]) -> tuple[Interaction, frozenset[str]]:
     what, _, value = _text(form, "text", required=False).strip().partition(" ")
     name = _text(form, "user_name", longest=_LONGEST_NAME, required=False)
     answer_to = _text(form, "response_url", required=False)
-    return Interaction(Kind.COMMANDED, user, what.lower(), value.strip(), name, answer_to), frozenset({user.team_id})
+    trigger = _text(form, "trigger_id", required=False)
+    return Interaction(Kind.COMMANDED, user, what.lower(), value.strip(), name, answer_to, trigger), frozenset({user.team_id})
 
 
 def _pressed(payload: Mapping[str, Any]) -> tuple[Interaction, frozenset[str]] | None:
@@ -77,7 +79,8 @@ def _submitted(payload: Mapping[str, Any]) -> tuple[Interaction, frozenset[str]]
         raise MalformedInput("values: are too many")
     fields = {name: _entered(values, name) for name in values}
     what = _text(view, "callback_id", longest=_LONGEST_NAME)
-    return Interaction(Kind.SUBMITTED, user, what, value, _name(payload), answer_to, fields=fields), teams
+    view_id = _text(view, "id", longest=_LONGEST_NAME)
+    return Interaction(Kind.SUBMITTED, user, what, value, _name(payload), answer_to, fields=fields, view=view_id), teams
 
 
 def _entered(values: Mapping[str, Any], name: str) -> str:
@@ -86,7 +89,9 @@ def _entered(values: Mapping[str, Any], name: str) -> str:
     element = next(iter(block.values())) if len(block) == 1 else None
     if not isinstance(element, dict):
         raise MalformedInput(f"{name[:40]!r}: must have one value")
-    chosen = element.get("selected_option")
+    chosen, moment = element.get("selected_option"), element.get("selected_date_time")
+    if type(moment) is int and 0 <= moment < _LAST_MOMENT:
+        return str(moment)
     entered = chosen.get("value") if isinstance(chosen, dict) else element.get("selected_date") or element.get("value")
     if entered is None:
         return ""
@@ -161,7 +166,7 @@ def interaction_from(text: str) -> Interaction:
         if kept.pop("format") != FORMAT:
             raise MalformedInput(f"it is not of format {FORMAT}")
         interaction = Interaction(**{**kept, "kind": Kind(kept["kind"]), "user": SlackUser(*kept["user"])})
-        texts = [*interaction.user, *interaction[2:7], *interaction.fields, *interaction.fields.values()]
+        texts = [*interaction.user, *interaction[2:7], interaction.view, *interaction.fields, *interaction.fields.values()]
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         raise MalformedInput("it is nothing that people did in Slack") from None
     if not all(isinstance(each, str) for each in texts) or type(interaction.at) is not int:

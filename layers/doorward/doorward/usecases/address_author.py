@@ -5,9 +5,9 @@ from copy import replace
 from typing import Any, Final
 
 from doorward.findings.cures import CURES, UNDECIDED
+from doorward.findings.escaping import as_text
 from doorward.findings.wording import closed_by, witness_in_words
 from doorward.ports.announcing import Message
-from doorward.usecases.compose_message import as_text
 
 _HAPPENED: Final = {
     "TrustViolationFound": "your change of a role lets more in than our guardrails allow",

@@ -4,7 +4,9 @@
 |-----------------------------------|----------------------------|---------------------------------------------------------|
 | anything, half an hour ago        | whoever                    | nothing: Slack takes no answer to it any more           |
 | command `link CODE`               | anybody of our workspaces  | the code is taken (usecases/link_slack.py)              |
-| any other command                 | anybody of our workspaces  | what there is, and as whom he decides                   |
+| no word, or `request`             | a person                   | a form to ask for a grant (usecases/ask_by_slack.py)    |
+| any other command, or not linked  | anybody of our workspaces  | what there is, and as whom he decides                   |
+| a form of asking                  | a person                   | its next step, or it is asked for                       |
 | a button or form that none is     | whoever                    | told so                                                 |
 | a button or form                  | not linked                 | told how to be                                          |
 | a button or form                  | linked to one who is gone  | refused                                                 |
@@ -23,14 +25,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from doorward.decisions.actions import ACTIONS, DAY, HOUR, LONGEST_REASON, REASON, Action
-from doorward.decisions.model import Answer, Hold, Question
+from doorward.decisions.model import GRANT, Answer, Hold, Question
 from doorward.decisions.telling import question_as_json
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
+from doorward.grants.names import is_grant_id
 from doorward.guardrails.model import Role
 from doorward.people.model import Caller, Person, Refusal, Via
-from doorward.ports.slack import Desk, Interaction, Kind
-from doorward.usecases import decide, link_slack
+from doorward.ports.slack import Asking, Desk, Interaction, Kind
+from doorward.usecases import ask_by_slack, decide, link_slack
+from doorward.usecases.ask_by_slack import begin_asking, go_on_asking
+from doorward.usecases.compose_grant import REVOKE
 from doorward.usecases.decide_finding import decide_finding
+from doorward.usecases.decide_grant import decide_grant
+from doorward.usecases.end_grant import end_grant
+from doorward.usecases.grant_standing import as_json
 from doorward.usecases.hold_role import HOLD, hold_role
 
 _FINDING: Final = re.compile(r"dw-[0-9a-f]{20}", re.ASCII)
@@ -39,7 +47,8 @@ _ROLE_REF: Final = re.compile(r"[0-9]{12}/[\w+=,.@-]{1,64}", re.ASCII)
 COUNTS_FOR: Final = timedelta(minutes=30)
 """As long as Slack lets it be answered. https://docs.slack.dev/interactivity/handling-user-interaction#message_responses"""
 _HELP: Final = (
-    "Buttons under a finding say yes or no to what is shown there. For that your Slack user has to be linked to you:",
+    "/doorward asks for access; buttons under a finding or a grant say yes or no to what is shown there.",
+    "For that your Slack user has to be linked to you:",
     "run `doorward grants link`, signed in by Identity Center, and give its code here: /doorward link CODE",
 )
 
@@ -52,6 +61,7 @@ class Tools:
     deciding: decide.Tools
     role: Callable[[str], Role | None]
     desk: Desk
+    asking: ask_by_slack.Tools
 
 
 def answer_slack(interaction: Interaction, tools: Tools) -> str:
@@ -60,15 +70,23 @@ def answer_slack(interaction: Interaction, tools: Tools) -> str:
         return "too old"
     if interaction.kind is Kind.COMMANDED:
         return _tell(interaction, *_commanded(interaction, tools), tools)
+    if interaction.kind is Kind.SUBMITTED and interaction.what in list(Asking):
+        asker = _who(interaction, tools)
+        return _tell(
+            interaction, *(("nobody", asker) if isinstance(asker, Refusal) else go_on_asking(interaction, asker, tools.asking)), tools
+        )
     action = ACTIONS.get(interaction.what)
     if action is None or not _is_ours(action, interaction.value):
-        return _tell(interaction, "unknown", ("This Doorward knows no such button. Look at the finding again.",), tools)
+        return _tell(interaction, "unknown", ("This Doorward knows no such button. Look at the message again.",), tools)
     person = _who(interaction, tools)
     if isinstance(person, Refusal):
         return _tell(interaction, "nobody", person, tools)
     if interaction.kind is Kind.PRESSED and action.asks:
         return _ask(interaction, tools)
-    decided = _decide(action, interaction, Caller(person, Via.SLACK), tools)
+    caller = Caller(person, Via.SLACK)
+    if action.what in {GRANT, REVOKE}:
+        return _tell(interaction, *_about_grant(action, interaction, caller, tools), tools)
+    decided = _decide(action, interaction, caller, tools)
     if isinstance(decided, Refusal):
         return _tell(interaction, "refused", decided, tools)
     told = question_as_json(decided, "")
@@ -87,6 +105,8 @@ def _commanded(interaction: Interaction, tools: Tools) -> tuple[str, Sequence[st
             f"Once he says yes, what you press here is {name}'s word. If you are not {name}, tell your security team.",
         )
     person = _who(interaction, tools)
+    if interaction.what in {"", "request"} and isinstance(person, Person):
+        return begin_asking(interaction, person, tools.asking)
     return "help", (person.because if isinstance(person, Refusal) else f"You decide as {person.user_name}.", *_HELP)
 
 
@@ -106,11 +126,41 @@ def _ask(interaction: Interaction, tools: Tools) -> str:
     return _tell(interaction, "too late", ("That took too long: Slack lets no form be opened any more. Press the button again.",), tools)
 
 
-def _decide(action: Action, interaction: Interaction, caller: Caller, tools: Tools) -> Question | Refusal:
-    about, _, shown = interaction.value.rpartition("/")  # as a button of ours has them
+def _about_grant(action: Action, interaction: Interaction, caller: Caller, tools: Tools) -> tuple[str, Sequence[str]]:
+    grant_id, _, shown = interaction.value.rpartition("/")
+    reason = _reason(action, interaction)
+    if isinstance(reason, Refusal):
+        return "refused", reason
+    grants = tools.asking.grants
+    if Via.SLACK not in grants.ways():
+        return "refused", Refusal(
+            "Nothing that is said by Slack counts at present.", "Use `doorward grants`, signed in by Identity Center."
+        )
+    if action.what == REVOKE:
+        found = end_grant(grant_id, caller, reason, grants)
+    else:
+        found = decide_grant(grant_id, caller, Answer(GRANT, action.yes, shown, reason), grants)
+    if found is None:
+        return "unknown", ("There is no such grant that you have anything to do with.",)
+    if isinstance(found, Refusal):
+        return "refused", found
+    told = as_json(found, grants)
+    return str(found.state), (f"{told['title']}.", str(told["what_to_do"]))
+
+
+def _reason(action: Action, interaction: Interaction) -> str | Refusal:
+    """Empty where none is asked for."""
     reason = interaction.fields.get(REASON, "").strip()
     if len(reason) > LONGEST_REASON or (REASON in action.asks and not reason):
         return Refusal(f"A reason is needed, of at most {LONGEST_REASON} characters.", "Press the button again.")
+    return reason
+
+
+def _decide(action: Action, interaction: Interaction, caller: Caller, tools: Tools) -> Question | Refusal:
+    about, _, shown = interaction.value.rpartition("/")  # as a button of ours has them
+    reason = _reason(action, interaction)
+    if isinstance(reason, Refusal):
+        return reason
     until = _moment(next((interaction.fields.get(each, "") for each in action.asks if each in {HOUR, DAY}), ""))
     if action.what != HOLD:
         return decide_finding(about, caller, Answer(action.what, action.yes, shown, reason, until), tools.deciding)
@@ -132,11 +182,15 @@ def _is_ours(action: Action, value: str) -> bool:
     about, _, shown = value.rpartition("/")
     if action.what == HOLD:
         return _ROLE_REF.fullmatch(about) is not None and not shown
+    if action.what in {GRANT, REVOKE}:
+        return is_grant_id(about) and (_SHOWN.fullmatch(shown) is not None if action.what == GRANT else not shown)
     return _FINDING.fullmatch(about) is not None and _SHOWN.fullmatch(shown) is not None
 
 
 def _tell(interaction: Interaction, outcome: str, lines: Sequence[str], tools: Tools) -> str:
-    """A refusal is two lines."""
+    """A refusal is two lines; none at all: he sees it otherwise."""
+    if not lines:
+        return outcome
     if not interaction.answer_to:
         return f"{outcome}, not answered"
     try:

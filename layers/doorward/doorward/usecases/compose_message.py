@@ -1,12 +1,14 @@
 """An event of ours, as people read it in a mail; its raw parts for the channels that show it otherwise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from doorward.findings.escaping import for_plain_text
+from doorward.findings.escaping import as_text
 from doorward.findings.runbooks import runbook_of
 from doorward.findings.wording import closed_by, how_to_decide, witness_in_words
+from doorward.grants.wording import grant_in
 from doorward.ports.announcing import Message
+from doorward.usecases.compose_grant import compose_grant
 from doorward.usecases.decide_finding import choices_of
 from doorward.usecases.own_events import parse_own_event
 
@@ -29,6 +31,9 @@ def compose_message(envelope: str) -> Message:
 
 def compose_announced(announcement_id: str, detail_type: str, detail: Mapping[str, Any]) -> Message:
     """The same of an announcement as the outbox has it."""
+    grant = grant_in(detail)
+    if grant is not None:
+        return compose_grant(announcement_id, detail_type, detail, grant)
     is_alert = "title" in detail  # of a session, of Doorward itself, of what people decide
     headline = str(detail.get("title")) if is_alert else _HEADLINES.get(detail_type, "something happened")
     if detail_type == "TrustPolicyReverted":
@@ -50,10 +55,6 @@ def compose_announced(announcement_id: str, detail_type: str, detail: Mapping[st
         runbook=runbook,
         choices=choices_of(detail_type, detail),
     )
-
-
-def as_text(lines: Sequence[str]) -> str:
-    return "\n".join(for_plain_text(line) for line in lines)
 
 
 def _lines(headline: str, where: str, detail: Mapping[str, Any]) -> list[str]:

@@ -3,12 +3,14 @@
 | who         | is told                                      | where that fails                                             |
 |-------------|----------------------------------------------|--------------------------------------------------------------|
 | the author  | in a letter of his own (findings/authors.py) | the next hear of it; again only where it may go well later   |
+| who asked   | what became of his grant, in a letter        | the same; not where he is linked to no Slack user            |
 | the owner   | what everybody is told                       | the same                                                     |
 | of a route  | what everybody is told                       | everybody hears of it too; again where it may go well later  |
 | everybody   | by SNS and Slack, and how the others fared   | the message comes again, and ends in the dead-letter queue   |
 
 Who fails keeps nobody after him from being told. Where two of them are one address, it is told once. Which routes there are, and when
-everybody is told beside them: notices/routing.py. All but the author hear what goes together together: usecases/tell_channel.py.
+everybody is told beside them: notices/routing.py; where they are not, their cards show what came of it all the same. All who get no letter
+hear what goes together together: usecases/tell_channel.py.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,24 +19,29 @@ from typing import Final
 
 from doorward.errors import DoorwardError, Misconfigured
 from doorward.findings.authors import who_wrote
+from doorward.grants.wording import TOLD_TO_WHOEVER_ASKED, grant_in, person
 from doorward.notices.routing import Addressed, addressed
-from doorward.notices.telling import Way, notice_of
+from doorward.notices.telling import Way, is_shown_by_cards_alone, notice_of
 from doorward.organization.model import Contact, Organization
 from doorward.ports.announcing import Channel, Message
 from doorward.ports.clock import Clock
 from doorward.ports.ledger import Outbox
 from doorward.ports.notices import Notices
 from doorward.usecases.address_author import address_author
+from doorward.usecases.compose_grant import write_to_requester
 from doorward.usecases.compose_message import compose_message
-from doorward.usecases.tell_channel import Desk, tell_channel, with_notes
+from doorward.usecases.tell_channel import Desk, settle, tell_channel, with_notes
 
-FOR_PROGRAMS: Final = frozenset({"TrustRemedyVerified"})
-"""Nobody is woken to hear that all is as it was told before."""
+FOR_PROGRAMS: Final = frozenset({"TrustRemedyVerified", "GrantRequested", "GrantEnding"})
+"""Nobody is woken to hear that all is as it was told before, or what is told within seconds of what follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """`channels` are everybody's. `reach` gives the way to one contact; it raises Misconfigured where this installation has none."""
+    """`channels` are everybody's. `reach` gives the way to one contact; it raises Misconfigured where this installation has none.
+
+    `slack_users`: ids of the Slack users that a person is linked to, by his id.
+    """
 
     channels: Sequence[Channel]
     reach: Callable[[Contact], Channel]
@@ -42,6 +49,7 @@ class Tools:
     outbox: Outbox
     notices: Notices
     clock: Clock
+    slack_users: Callable[[str], Sequence[str]] = lambda _person_id: ()
 
 
 def notify_people(envelope: str, tools: Tools) -> tuple[str, ...]:
@@ -58,6 +66,7 @@ def notify_people(envelope: str, tools: Tools) -> tuple[str, ...]:
         return ()
     telling = _Telling(message, tools)
     telling.tell_author()
+    telling.tell_requester()
     telling.tell_owner()
     telling.tell_routes()
     telling.tell_everybody()
@@ -103,6 +112,19 @@ class _Telling:
             return
         self._tell_one(author.contact, lambda channel: self._send_letter(channel, address_author(self._message, author.name)), who)
 
+    def tell_requester(self) -> None:
+        detail_type, grant = self._message.detail_type, grant_in(self._message.detail)
+        if grant is None or detail_type not in TOLD_TO_WHOEVER_ASKED or is_shown_by_cards_alone(detail_type, self._message.detail):
+            return
+        letter = write_to_requester(self._message, grant)
+        try:
+            users = self._tools.slack_users(str((grant.get("person") or {}).get("id")))
+        except DoorwardError as error:
+            self.failures.append(error)
+            return
+        for each in users:
+            self._tell_one(Contact(slack=each), lambda channel: self._send_letter(channel, letter), f"{person(grant)}, who asked for it,")
+
     def tell_owner(self) -> None:
         account = self._tools.organization.account(self._account_id)
         if account is not None and account.owner is not None:
@@ -121,11 +143,13 @@ class _Telling:
                 self.failures.append(error)
 
     def tell_everybody(self) -> None:
-        if not (self._addressed.everybody or self._route_failed):
-            return
+        is_for_them = self._addressed.everybody or self._route_failed
         for channel in self._tools.channels:
             try:
-                self._tell(channel)
+                if is_for_them:
+                    self._tell(channel)
+                else:
+                    settle(channel, self._message, self._desk)
             except DoorwardError as error:
                 self.failures.append(error)
 
@@ -162,6 +186,6 @@ class _Telling:
             return None
         self._told.add(channel.address)
         way = tell_channel(channel, with_notes(self._message, tuple(self._notes)), self._desk)
-        if way not in {None, Way.COUNTED, Way.DIGEST, Way.HELD}:
+        if way not in {None, Way.COUNTED, Way.DIGEST, Way.HELD, Way.CARD}:
             self.sent.append(channel.name)
         return way

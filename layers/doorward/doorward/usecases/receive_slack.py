@@ -49,34 +49,39 @@ class Tools:
     """`secret` "" or no `teams`: this installation takes nothing from Slack.
 
     `parse`: what a call says, and the ids of all teams that it names; None where it is nothing for us. It raises MalformedInput.
+    `answer`: the body by which Slack is told that it was taken, mostly "".
     """
 
     secret: Callable[[], str]
     teams: Collection[str]
     parse: Callable[[str, bytes], tuple[Interaction, frozenset[str]] | None]
+    answer: Callable[[Interaction], str]
     nonces: Nonces
     interactions: Interactions
     clock: Clock
 
 
-def receive_slack(call: Call, tools: Tools) -> Received:
-    """Raises Unavailable, Misconfigured: then nothing was taken, and whoever pressed the button is told so by Slack."""
+def receive_slack(call: Call, tools: Tools) -> tuple[Received, str]:
+    """What came of it, and the answer's body.
+
+    Raises Unavailable, Misconfigured: then nothing was taken, and whoever pressed the button is told so by Slack.
+    """
     if len(call.body) > LONGEST:
-        return Received.TOO_LONG
+        return Received.TOO_LONG, ""
     now = tools.clock.now()
     nonce = nonce_of(call.timestamp, call.signature, call.body, tools.secret(), now)
     if isinstance(nonce, Refusal):
-        return Received.NOT_SLACK
+        return Received.NOT_SLACK, ""
     if not tools.nonces.is_new(nonce, now):
-        return Received.REPLAYED
+        return Received.REPLAYED, ""
     try:
         parsed = tools.parse(call.about, call.body)
     except MalformedInput:
-        return Received.MALFORMED
+        return Received.MALFORMED, ""
     if parsed is None:
-        return Received.NOTHING
+        return Received.NOTHING, ""
     interaction, teams = parsed
     if not teams <= set(tools.teams):
-        return Received.ANOTHER_TEAM
+        return Received.ANOTHER_TEAM, ""
     tools.interactions.put(interaction._replace(at=int(now.timestamp())), nonce)
-    return Received.QUEUED
+    return Received.QUEUED, tools.answer(interaction)

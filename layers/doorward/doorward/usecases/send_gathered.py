@@ -7,10 +7,10 @@ from itertools import groupby
 from typing import Final
 
 from doorward.errors import DoorwardError, MalformedInput, Misconfigured
+from doorward.findings.escaping import as_text
 from doorward.notices.gathered import DETAIL_TYPE, Kept, Why, gathered_as_json, gathered_in_words
 from doorward.organization.model import Contact
 from doorward.ports.announcing import Channel, Message
-from doorward.usecases.compose_message import as_text
 from doorward.usecases.notify_people import Tools
 from doorward.usecases.tell_channel import with_notes
 

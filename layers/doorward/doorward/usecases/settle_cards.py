@@ -6,6 +6,7 @@
 | it was accepted, its remedy written, or it is over   | shows it in the place of all of its buttons       |
 | the decision was made before the message was sent    | shows it as soon as it is sent                    |
 | something newer came of it, and was told before      | keeps it                                          |
+| a grant is approved, active, over                    | shows each in the place of the last; Revoke goes  |
 | two tell what came of it at once                     | shows the newer: whoever lost shows that once more |
 | the message, or what it told of, is gone             | is left as it is, and that is said                |
 | Slack does not answer                                | is changed when the announcement comes again      |
@@ -16,12 +17,15 @@ from copy import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from doorward.decisions.model import State
+from doorward.decisions.model import GRANT, State
 from doorward.decisions.telling import FORMAT
 from doorward.errors import Misconfigured
+from doorward.grants.telling import END_FAILED
+from doorward.grants.wording import what_came
 from doorward.ports.announcing import Channel, Message
 from doorward.ports.ledger import Outbox
 from doorward.ports.notices import Card, Notices
+from doorward.usecases.compose_grant import REVOKE
 from doorward.usecases.compose_message import compose_announced
 from doorward.usecases.decide_finding import APPLY, DISMISS, WAIVE
 from doorward.usecases.hold_role import HOLD
@@ -48,6 +52,8 @@ def outcome_of(message: Message) -> Outcome | None:
     if message.detail_type == "TrustViolationEnded":
         at = _announced_at(detail)
         return Outcome(f"{message.headline.capitalize()}, {at:%H:%M} UTC.", at, _WHILE_IT_STANDS)
+    if message.detail_type.startswith("Grant"):
+        return _outcome_of_grant(message)
     if detail.get("format") != FORMAT or detail.get("state") == "open":
         return None
     at = _announced_at(detail)
@@ -55,6 +61,16 @@ def outcome_of(message: Message) -> Outcome | None:
     is_over = detail.get("state") == State.DONE and detail.get("what") in {APPLY, WAIVE}
     about = _WHILE_IT_STANDS if is_over else frozenset({str(detail.get("what"))})
     return Outcome(f"{str(detail.get('title')).capitalize()}, {at:%H:%M} UTC. {detail.get('because')}{who}", at, about)
+
+
+def _outcome_of_grant(message: Message) -> Outcome | None:
+    """While it is approved or active it can be taken back. What could not be ended is asked about aloud, not on its card."""
+    if message.detail_type == END_FAILED:
+        return None
+    at = _announced_at(message.detail)
+    text, *_ = what_came(message.detail_type, message.detail)
+    stands = message.detail_type in {"GrantApproved", "GrantStarted"}
+    return Outcome(f"{text} {at:%H:%M} UTC.", at, frozenset({GRANT} if stands else {GRANT, REVOKE}))
 
 
 def keep_card(channel: Channel, message: Message, object_id: str, message_id: str, outbox: Outbox, notices: Notices) -> None:  # noqa: PLR0917

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from doorward.errors import Unavailable
+from doorward.findings.escaping import as_text
 from doorward.findings.model import Severity
 from doorward.notices.gathered import Kept, Why
 from doorward.notices.telling import (
@@ -22,6 +23,7 @@ from doorward.notices.telling import (
     Way,
     goes_into_digest,
     held_back,
+    is_shown_by_cards_alone,
     notice_of,
     way_in_group,
     way_of,
@@ -33,7 +35,6 @@ from doorward.ports.announcing import Channel, Message
 from doorward.ports.clock import Clock
 from doorward.ports.ledger import Outbox
 from doorward.ports.notices import Notices
-from doorward.usecases.compose_message import as_text
 from doorward.usecases.settle_cards import keep_card, outcome_of, settle_cards
 
 _WAITS_SECONDS: Final = (0.2, 0.3, 0.5, 0.5)
@@ -59,6 +60,15 @@ def tell_channel(channel: Channel, message: Message, desk: Desk) -> Way | None:
     return way
 
 
+def settle(channel: Channel, message: Message, desk: Desk) -> tuple[str, ...]:
+    """Cards that this channel was sent show what came of it; what cannot be changed any more is said. Raises Unavailable."""
+    outcome = outcome_of(message)
+    if outcome is None or not channel.has_threads:
+        return ()
+    object_id = notice_of(message.announcement_id, message.detail_type, message.detail).object_id
+    return settle_cards(channel, object_id, outcome, desk.outbox, desk.notices)
+
+
 class _Telling:
     def __init__(self, channel: Channel, message: Message, desk: Desk) -> None:
         self._channel = channel
@@ -69,10 +79,9 @@ class _Telling:
         self._window = timedelta(minutes=desk.settings.group_minutes)
 
     def tell(self) -> Way:
-        outcome = outcome_of(self._message)
-        if outcome and self._channel.has_threads:
-            notes = settle_cards(self._channel, self._notice.object_id, outcome, self._desk.outbox, self._notices)
-            self._message = with_notes(self._message, notes)
+        self._message = with_notes(self._message, settle(self._channel, self._message, self._desk))
+        if is_shown_by_cards_alone(self._message.detail_type, self._message.detail):
+            return Way.CARD
         for seconds in (*_WAITS_SECONDS, None):
             place = self._place()
             if place is not None:
