@@ -46,7 +46,7 @@ build: setup ## sam build, then byte-compile the layers
 demo: build ## the whole product on this machine: five accounts, an attack, what Doorward did (KEEP=1 to look around, CHAPTER=name for another)
 	@python -m local.demo $(if $(KEEP),--keep) $(if $(CHAPTER),--chapter '$(CHAPTER)')
 
-demo-all: build ## every chapter of the demo, in about three minutes
+demo-all: build ## every chapter of the demo, in about four minutes
 	@python -m local.demo --all $(if $(KEEP),--keep)
 
 test: setup ## every test: unit, contract, handlers, template, local stack

@@ -96,6 +96,12 @@ class Installation:
         items = [item for item in self.ledger() if item["pk"] == f"ROLE#{role_ref}" and item["sk"].startswith("CASE#")]
         return sorted(items, key=lambda item: item["opened_at"])
 
+    def grant_state(self, grant_id: str) -> str:
+        """How a grant is, as it is kept: whoever waits for it does not use up anybody's calls to the API."""
+        key = {"pk": {"S": f"GRANT#{grant_id}"}, "sk": {"S": "GRANT"}}
+        answer = self.stack.client("dynamodb", HUB.id).get_item(TableName=self.outputs["GrantsTableName"], Key=key, ConsistentRead=True)
+        return str(json.loads(answer["Item"]["document"]["S"])["state"])
+
     def alerts(self, detection: str) -> list[Told]:
         """What was told under a detection (docs/detections), the oldest first."""
         told = [

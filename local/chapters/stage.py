@@ -6,17 +6,20 @@ Nothing that is shown is written down beforehand: each line comes from the ledge
 import html
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from doorward.findings.escaping import for_terminal
 from doorward.findings.wording import witness_in_words
 from doorward_cli.usage import DONE, REPORTED, WRONG_INPUT
 from local import identity_center
+from local.aws_cli import aws_cli
 from local.installation import Installation, People, Told
 from local.slack import SlackMessage
 from local.stack import StackError
@@ -122,6 +125,18 @@ class Stage:
         self._show(arguments, f"   (as {person.user_name})", done.stdout if done.returncode == DONE else done.stderr, last)
         return done.returncode == DONE
 
+    def aws(self, person: Person, *arguments: str, keys: Mapping[str, str] | None = None) -> bool:
+        """Run AWS's own command line as somebody has it on his machine; show what it prints, or why it is refused. False where it is.
+
+        `keys`: environment variables of the credentials that he holds, in the place of those that he signed in with.
+        """
+        environment = self._environment(keys or self._keys_of(person))
+        done = subprocess.run(
+            [str(aws_cli()), *arguments], env=environment, capture_output=True, text=True, timeout=self.patience, check=False
+        )
+        self._show(arguments, f"   (as {person.user_name})", (done.stderr if done.returncode else done.stdout).strip(), command="aws")
+        return done.returncode == DONE
+
     def link(self, person: Person, user: SlackUser) -> None:
         """He runs `doorward grants link`, and gives its code in Slack; what it prints is not shown, for the code is his alone."""
         ref = f"{SLACK_TEAM}/{user.id}"
@@ -166,6 +181,11 @@ class Stage:
             "AWS_ENDPOINT_URL": self.doorward.stack.url,
             "AWS_DEFAULT_REGION": REGION,
             "PYTHONUNBUFFERED": "1",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            # Profiles and credentials of whoever plays this stay as they are.
+            "AWS_CONFIG_FILE": str(self.doorward.stack.folder / "aws-config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.doorward.stack.folder / "aws-credentials"),
+            "XDG_CACHE_HOME": str(self.doorward.stack.folder / "cache"),
             **credentials,
         }
 
@@ -174,8 +194,8 @@ class Stage:
         keys = identity_center.sign_in(self.doorward.stack, person)
         return {name.upper(): value for name, value in keys.items()} | {"DOORWARD_API_URL": self.doorward.api_url}
 
-    def _show(self, arguments: Sequence[str], by: str, printed: str, last: int | None = None) -> None:
-        self.screen.say(self.screen.paint(f"$ doorward {' '.join(arguments)}{by}", "1"))
+    def _show(self, arguments: Sequence[str], by: str, printed: str, last: int | None = None, command: str = "doorward") -> None:
+        self.screen.say(self.screen.paint(f"$ {command} {shlex.join(arguments)}{by}", "1"))
         lines = printed.splitlines()
         for line in lines[-last:] if last else lines:
             self.screen.say(f"  {for_terminal(line)}")

@@ -32,7 +32,7 @@ from schemathesis.specs.openapi.checks import (
 from local import identity_center
 from local.cloud.identity_store import STORE
 from local.installation import Installation, People, trusting
-from local.world import ANN, MANAGEMENT, PROD, REGION, STRANGER, Person
+from local.world import ANN, JOE, MANAGEMENT, PROD, REGION, STAGING, STRANGER, Person
 from tests.integration.emulated import allowing, unique, user
 from tests.template.conftest import REPOSITORY
 
@@ -176,14 +176,14 @@ def test_each_operation_answers_what_is_asked_for_as_documented(
     """With what is there: the calls that are drawn are about findings and roles that nobody has."""
     finding_id, role_ref = asked_about(doorward, people)
 
-    def reached(label: str, **call: Any) -> Any:
+    def reached(label: str, status: int = 200, by: requests.Session = ann, **call: Any) -> Any:
         case = operation_named(label).Case(media_type="application/json" if "body" in call else None, **call)
-        response = case.call(base_url=doorward.api_url, session=ann, timeout=_SECONDS)
+        response = case.call(base_url=doorward.api_url, session=by, timeout=_SECONDS)
         case.validate_response(response, checks=CHECKS)
-        assert response.status_code == 200, response.text
+        assert response.status_code == status, response.text
         return response.json()
 
-    named = {"path_parameters": {"finding_id": finding_id}}
+    named: dict[str, Any] = {"path_parameters": {"finding_id": finding_id}}
     reached("GET /me")
     reached("GET /findings", query={"after": "000000000000/x"})
     shown = reached("GET /findings/{finding_id}", **named)["decisions"]["apply"]["shown"]
@@ -195,6 +195,16 @@ def test_each_operation_answers_what_is_asked_for_as_documented(
     reached("POST /roles/hold", body={"role": role_ref, "until": until, "reason": "looked at"})
     baseline = reached("GET /roles/baseline", query={"role": role_ref})
     reached("POST /roles/baseline", body={"role": role_ref, "answer": "no", "shown": baseline["shown"]})
+    with session_of(identity_center.sign_in(doorward.stack, JOE)) as joe:
+        wanted = {"role": f"{STAGING.id}/doorward-grant-read", "template": "read-bucket", "minutes": 1, "reason": "looked at"}
+        for word, says in (("approve", {}), ("refuse", {"reason": "not today"})):
+            grant = reached("POST /grants", 201, body={**wanted, "parameters": {"bucket": unique("contract")}})
+            named = {"path_parameters": {"grant_id": grant["grant_id"]}}
+            assert reached("GET /grants/{grant_id}", **named)["shown"] == grant["shown"]
+            reached(f"POST /grants/{{grant_id}}/{word}", by=joe, **named, body={"shown": grant["shown"], **says})
+            for ended in ("cancel", "revoke"):
+                reached(f"POST /grants/{{grant_id}}/{ended}", **named, body={"reason": "looked at"})
+    assert reached("GET /grants", query={"mine": "true"})["grants"]
 
 
 def test_the_same_call_at_once_is_answered_once_and_then_to_all(doorward: Installation, people: dict[str, People]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from local.chapters import ALL, SHORT, doors, reaction, watch, with_what_it_needs
+from local.chapters import ALL, SHORT, doors, grants, reaction, watch, with_what_it_needs
 from local.chapters.stage import Screen, Stage
 from local.installation import Installation, People
 from local.stack import StackError, rules_off
@@ -36,7 +36,7 @@ def test_each_chapter_has_a_name_and_plays_after_those_whose_role_it_goes_on_wit
     for each in SHORT:
         assert set(with_what_it_needs(each)) <= {*played, each}
         played.append(each)
-    assert len(ALL) == len({*doors.CHAPTERS, *watch.CHAPTERS, *reaction.CHAPTERS})
+    assert len(ALL) == len({*doors.CHAPTERS, *watch.CHAPTERS, *reaction.CHAPTERS, *grants.CHAPTERS})
 
 
 @pytest.mark.usefixtures("deaf")
@@ -59,3 +59,19 @@ def test_a_chapter_shows_what_doorward_found_and_how_fast(
     if chapter is not doors.legitimate_change:
         assert told.seconds is not None
         assert "What to do:" in shown
+
+
+def test_what_somebody_holds_of_a_grant_that_is_over_is_of_no_use(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    grants.hard_stop(stage)
+    shown = capsys.readouterr().out
+    assert shown.index("2026-11.csv") < shown.index("AccessDenied")
+
+
+def test_the_chapter_on_a_grant_shows_what_the_client_may_and_what_not(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    grants.grant(stage)
+    shown = capsys.readouterr().out
+    assert "2026-11.csv" in shown
+    assert "AccessDenied" in shown
+    assert "The grant is revoked" in shown
+    (told,) = stage.chapters
+    assert told.seconds is not None

@@ -132,8 +132,8 @@ DATA_WRITES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 class Protected(NamedTuple):
     """One installation. `deployers`: ARNs of the roles that deploy it, `*` only as the account; `stack`: the hub stack's name.
 
-    `trails`, `secret` and `keys` are ARNs: of what CloudTrail writes to, of Doorward's external ID, of what encrypts its topic and what
-    signs its audit.
+    `trails`, `secret` and `keys` are ARNs: of what CloudTrail writes to, of Doorward's external ID, of what encrypts its topic and the
+    executions of grants, signs its audit, and seals their tokens.
     """
 
     partition: str
