@@ -44,6 +44,7 @@ from local.cloud import (
     trail,
     trust_documents,
     wait_states,
+    wildcards,
 )
 
 
@@ -59,6 +60,7 @@ class Gap(Protocol):
 
 GAPS: Final[tuple[Gap, ...]] = (
     observations,
+    wildcards,
     calls,  # before whoever completes what a policy is asked with
     organization,
     source_identity,

@@ -775,6 +775,19 @@ def test_a_condition_on_the_source_opens_that_source_and_no_other(cloud: Stack, 
     closed_only_by_us(probe, cloud, bare, "request_keys")
 
 
+# -- wildcards -------------------------------------------------------------------------------------
+
+
+def test_a_wildcard_of_a_policy_matches_a_line_feed(cloud: Stack, bare: Stack) -> None:
+    def probe(stack: Stack) -> bool:
+        bucket = unique("bucket")
+        stack.client("s3", PROD.id).create_bucket(Bucket=bucket)
+        s3 = stack.client("s3", PROD.id, **user(stack, PROD.id, allowing("s3:PutObject", f"arn:aws:s3:::{bucket}/*")))
+        return refusal(lambda: s3.put_object(Bucket=bucket, Key="a\nb")) is None
+
+    closed_only_by_us(probe, cloud, bare, "wildcards")
+
+
 # -- role_paths ------------------------------------------------------------------------------------
 
 
