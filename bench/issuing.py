@@ -28,7 +28,7 @@ from local.cloud.identity_store import STORE
 from local.installation import Installation, install
 from local.slack import SlackSink
 from local.stack import ROOT, Stack
-from local.world import HUB, MANAGEMENT, STAGING, Person
+from local.world import ANN, HUB, MANAGEMENT, STAGING, Person
 
 _PEOPLE: Final = 12
 _GRANTS: Final = 7
@@ -86,9 +86,11 @@ class _Issuing:
         store = self._stack.client("identitystore", MANAGEMENT.id)
         about = {"IdentityStoreId": STORE, "UserName": person.user_name, "DisplayName": person.display_name}
         user_id = store.create_user(**about)["UserId"]
-        groups = store.list_groups(IdentityStoreId=STORE)["Groups"]
-        (group_id,) = [each["GroupId"] for each in groups if each["DisplayName"] == "security"]
-        store.create_group_membership(IdentityStoreId=STORE, GroupId=group_id, MemberId={"UserId": user_id})
+        named = [{"AttributePath": "UserName", "AttributeValue": ANN.user_name}]
+        (ann,) = store.list_users(IdentityStoreId=STORE, Filters=named)["Users"]
+        theirs = store.list_group_memberships_for_member(IdentityStoreId=STORE, MemberId={"UserId": ann["UserId"]})["GroupMemberships"]
+        for each in theirs:
+            store.create_group_membership(IdentityStoreId=STORE, GroupId=each["GroupId"], MemberId={"UserId": user_id})
         keys: Any = identity_center.sign_in(self._stack, person)
         return Api(self._doorward.api_url, boto3.Session(region_name="us-east-1", **keys))
 

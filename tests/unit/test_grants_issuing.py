@@ -110,6 +110,10 @@ class TestTheBroker:
         assert all(TAG_VALUE.fullmatch(each) for each in written)
         assert (written[0] == written[1]) is (one == other)
 
+    def test_tells_a_ticket_of_a_repository_from_one_without_its_sign(self) -> None:
+        written = [tags(granted(ticket=each)[0])["doorward:ticket"] for each in ("acme/app#12", "acme/app12")]
+        assert written == ["acme/app:12", "acme/app12"]
+
     def test_only_what_was_approved(self) -> None:
         everything = {**READ_BUCKET, "statements": [{"actions": ["s3:*"], "resources": ["arn:aws:s3:::<bucket>"]}]}
         wider = entitlements(t=everything).templates["t"]
