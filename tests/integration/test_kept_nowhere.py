@@ -1,17 +1,27 @@
-"""What somebody sends to the API stands in no log and no table, but for the reason that he gives, which stands in the question."""
+"""What somebody sends to the API stands in no log and no table, but for the reason that he gives, which stands in the question.
 
+And no secret of a grant's life stands anywhere but in the answer that hands it over: not in tables, queues, events, logs, histories of
+executions, the evidence bucket or Slack. Of two it is known where they are kept, and that is looked at as well: the task token, which Step
+Functions writes into its own history, and the secrets of Secrets Manager.
+"""
+
+import base64
 import gzip
 import json
+import time
+import urllib.parse
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import pytest
 import requests
 
 from local import identity_center
 from local.installation import Installation, People
-from local.world import ANN, HUB
-from tests.integration.emulated import unique
+from local.world import ANN, HUB, JANE, PROD
+from tests.integration.emulated import Inbox, listen, unique
+from tests.integration.test_grants import Grants
+from tests.integration.test_issuing import answers
 from tests.integration.test_openapi import asked_about, session_of
 from tests.unit.test_authorize_token import token
 
@@ -97,3 +107,149 @@ def test_no_message_has_anything_that_was_sent(doorward: Installation, sent: str
     assert doorward.slack.messages
     told = "\n".join(str(each) for each in doorward.slack.messages)
     assert [place for place, canary in canaries.items() if canary in told] == []
+
+
+# -- a grant's life --------------------------------------------------------------------------------
+
+
+_PATIENCE: Final = 120.0
+"""Seconds for each of its steps: it is not about how long they take."""
+
+
+class Life(NamedTuple):
+    """`secrets` of all that it went through, by what they are; `events`: all that Doorward told of meanwhile."""
+
+    grant: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    events: list[Any]
+
+
+@pytest.fixture(scope="module")
+def life(doorward: Installation) -> Life:
+    """Jane asks, Ann agrees, both kinds are issued, refused, and asked for by who is nobody, and Jane ends it."""
+    heard = listen(doorward.stack, HUB.id, {"source": [{"prefix": "doorward."}]}, bus="doorward")
+    grants, signed_in = Grants(doorward), identity_center.sign_in(doorward.stack, JANE)
+    bearer = token({"iss": "https://nobody.example"})
+    doorward.stack.until(lambda: answers(grants.of(JANE)), "the API's first answer, on a busy machine", seconds=_PATIENCE)
+    grant = grants.ask(JANE, PROD, minutes=60)
+    path = f"{doorward.api_url}/grants/{grant['grant_id']}"
+    doorward.stack.until(lambda: grants.waits(grant), "its execution to wait for people", seconds=_PATIENCE)
+    grants.say(ANN, grant, "approve", shown=grant["shown"])
+    grants.until(grant, "active", seconds=_PATIENCE)
+    doorward.stack.until(lambda: grants.waits(grant), "its execution to wait for its end", seconds=_PATIENCE)
+    with session_of(signed_in) as jane:
+        given = [jane.post(f"{path}/credentials", headers={"Idempotency-Key": "canary"}) for _ in range(2)]
+        links = [jane.post(f"{path}/console", json={"destination": "https://console.aws.amazon.com/s3"}) for _ in range(2)]
+        refused = jane.post(f"{path}/console", json={"destination": "https://evil.example/"})
+        nobody = requests.post(
+            f"{doorward.api_url}/token/grants/{grant['grant_id']}/credentials", headers={"Authorization": f"Bearer {bearer}"}, timeout=40
+        )
+    assert [each.status_code for each in (*given, *links, refused, nobody)] == [200, 200, 200, 200, 409, 403]
+    tokens = [each["taskScheduledEventDetails"] for each in grants.history(grant) if "taskScheduledEventDetails" in each]
+    task_tokens = [json.loads(each["parameters"])["Payload"]["token"] for each in tokens if ".waitForTaskToken" in each["resource"]]
+    assert len(task_tokens) >= 2
+    grants.say(JANE, grant, "revoke")
+    grants.until(grant, "revoked", seconds=_PATIENCE)
+    grants.ends(grant)
+    events = list[Any]()
+
+    def is_told() -> bool:
+        events.extend(heard.read())
+        return "GrantRevoked" in _told(events, grant)
+
+    doorward.stack.until(is_told, "everybody to be told of its end", seconds=_PATIENCE)
+    secrets = {
+        **{f"{name} {number}": each.json()[name] for number, each in enumerate(given) for name in ("secret_access_key", "session_token")},
+        **{f"link {number}": each.json()["url"] for number, each in enumerate(links)},
+        **{f"sign-in token {number}": _sign_in_token(each.json()["url"]) for number, each in enumerate(links)},
+        **{f"task token {number}": each for number, each in enumerate(task_tokens)},
+        **{f"signed in by {name}": signed_in[name] for name in ("aws_secret_access_key", "aws_session_token")},
+        "bearer": bearer,
+        "external ID": doorward.external_id,
+        "signing secret": doorward.slack._installed.signing_secret,
+        "bot token": "xoxb-local",
+    }
+    return Life(grant, secrets, events + _all(heard))
+
+
+def _told(events: list[Any], grant: Mapping[str, Any]) -> set[str]:
+    return {each["detail-type"] for each in events if grant["grant_id"] in json.dumps(each)}
+
+
+def _sign_in_token(url: str) -> str:
+    (found,) = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)["SigninToken"]
+    return found
+
+
+def _all(heard: Inbox) -> list[Any]:
+    """Until nothing more has come for a second."""
+    events, last = heard.read(), time.monotonic()
+    while time.monotonic() < last + 1:
+        if more := heard.read():
+            events, last = events + more, time.monotonic()
+        time.sleep(0.05)
+    return events
+
+
+def found_in(text: str, life: Life) -> list[str]:
+    """Which secrets stand there, as they are, as a URL or JSON writes them, or in base 64."""
+    return [
+        name
+        for name, secret in life.secrets.items()
+        if any(
+            each in text
+            for each in (secret, urllib.parse.quote_plus(secret), json.dumps(secret)[1:-1], base64.b64encode(secret.encode()).decode())
+        )
+    ]
+
+
+def test_the_secrets_are_such_as_would_be_found(life: Life) -> None:
+    assert len(set(life.secrets.values())) == len(life.secrets) >= 15
+    for name, secret in life.secrets.items():
+        assert name in found_in(f"before {secret} after", life)
+        assert name in found_in(json.dumps({"url": f"https://x/?x={urllib.parse.quote_plus(secret)}"}), life)
+
+
+def test_no_table_has_a_secret(doorward: Installation, life: Life) -> None:
+    kept = list(items(doorward))
+    assert any(item["pk"]["S"] == f"GRANT#{life.grant['grant_id']}" and item["sk"]["S"].startswith("ISSUE#") for _, item in kept)
+    assert [(table, found) for table, item in kept if (found := found_in(readable(item), life))] == []
+
+
+def test_no_event_and_no_message_has_a_secret(doorward: Installation, life: Life) -> None:
+    assert {"GrantRequested", "DecisionAwaited", "GrantStarted", "GrantRevoked"} <= _told(life.events, life.grant)
+    assert found_in(json.dumps(life.events), life) == []
+    assert found_in("\n".join(str(each) for each in doorward.slack.workspace.messages()), life) == []
+
+
+def test_no_queue_has_a_secret(doorward: Installation, life: Life) -> None:
+    sqs = doorward.stack.client("sqs", HUB.id)
+    for url in sqs.list_queues().get("QueueUrls", []):
+        lying = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"])
+        assert found_in(json.dumps(lying.get("Messages", [])), life) == [], url
+
+
+def test_no_log_has_a_secret(doorward: Installation, life: Life) -> None:
+    everything = logged(doorward) + doorward.stack.log_path.read_text(errors="replace")
+    assert "Minted" in everything
+    assert found_in(everything, life) == []
+
+
+def test_no_history_has_a_secret_but_the_task_tokens_that_step_functions_writes(doorward: Installation, life: Life) -> None:
+    states = doorward.stack.client("stepfunctions", HUB.id)
+    machine = doorward.outputs["GrantStateMachineArn"]
+    found: set[str] = set()
+    for execution in states.list_executions(stateMachineArn=machine)["executions"]:
+        pages = states.get_paginator("get_execution_history").paginate(executionArn=execution["executionArn"])
+        found |= set(found_in(json.dumps([page["events"] for page in pages], default=str), life))
+    assert {each.partition(" token")[0] for each in found} == {"task"}
+    assert states.describe_state_machine(stateMachineArn=machine)["encryptionConfiguration"]["type"] == "CUSTOMER_MANAGED_KMS_KEY"
+
+
+def test_no_bucket_has_a_secret(doorward: Installation, life: Life) -> None:
+    s3 = doorward.stack.client("s3", HUB.id)
+    bucket = doorward.outputs["EvidenceBucketName"]
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for each in page.get("Contents", []):
+            body = s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
+            assert found_in((gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body).decode(errors="replace"), life) == []
