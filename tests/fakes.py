@@ -508,6 +508,7 @@ class FakeExecutions:
         return True
 
     def is_running(self, grant_id: str) -> bool | None:
+        self._fail_where_told_to()
         return None if grant_id not in self.started else grant_id not in self.ended
 
     def _fail_where_told_to(self) -> None:

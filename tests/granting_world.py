@@ -39,6 +39,7 @@ class World:
     ways: Ways = field(default_factory=lambda: dict(EVERY_WAY))
     target: Target | None = ORDERS
     tickets: dict[str, Ticket] = field(default_factory=dict)
+    tickets_are_known: bool = True
     questions: FakeQuestions = field(default_factory=FakeQuestions)
     seals: FakeTokenSeals = field(default_factory=FakeTokenSeals)
     executions: FakeExecutions = field(default_factory=FakeExecutions)
@@ -66,6 +67,8 @@ class World:
 
     def facts(self, request: GrantRequest, asker: Asker) -> Facts:
         target = self.target if self.target is not None and self.target.ref == request.role_ref else None
+        if not self.tickets_are_known:
+            return Facts(asker, target, PROD, ticket_is_known=False)
         return Facts(asker, target, PROD, self.tickets.get(request.ticket))
 
     def _announce(self, announcement: Announcement) -> bool:

@@ -349,11 +349,13 @@ def test_with_a_token_with_which_nobody_waits_nobody_is_woken(code: str) -> None
 
 @pytest.mark.parametrize(("status", "runs"), [("RUNNING", True), ("SUCCEEDED", False), ("FAILED", False), ("ABORTED", False)])
 def test_whether_an_execution_runs_is_known_while_it_is_kept(status: str, runs: bool) -> None:
+    """And nothing is asked for that its machine's key encrypts: whoever reconciles may not decrypt it."""
+    asked = {"executionArn": EXECUTION, "includedData": "METADATA_ONLY"}
     states = boto3.client("stepfunctions", region_name="eu-central-1")
     with Stubber(states) as stub:
         found = {"executionArn": EXECUTION, "stateMachineArn": ARN, "status": status, "startDate": START}
-        stub.add_response("describe_execution", found, {"executionArn": EXECUTION})
-        stub.add_client_error("describe_execution", "ExecutionDoesNotExist", expected_params={"executionArn": EXECUTION})
+        stub.add_response("describe_execution", found, asked)
+        stub.add_client_error("describe_execution", "ExecutionDoesNotExist", expected_params=asked)
         executions = StepFunctionsExecutions(states, ARN)
         assert executions.is_running(GRANT_ID) is runs
         assert executions.is_running(GRANT_ID) is None

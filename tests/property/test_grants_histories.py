@@ -1,13 +1,16 @@
 """Grants through all that can happen to them, by the code that runs in the functions: what must never be never is, and nothing gets lost.
 
 People ask, decide, end, take credentials; they change groups and leave; rules, roles and clocks change. Whatever is written may fail before
-it is, or after, and whoever writes may die; what leaves by the outbox is delivered late, twice, in any order, or not at all. Executions go
-as statemachines/grant.asl.json says: look, wait with a token or until a time, look again.
+it is, or after, and whoever writes may die; who somebody is may not be known for a while, or only what his attributes and his rosters are;
+what leaves by the outbox is delivered late, twice, in any order, or not at all. Executions go as statemachines/grant.asl.json says: look,
+wait with a token or until a time, look again; and some are dead for good, since a history ends at 25,000 events and a name is not used
+twice within ninety days.
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -23,18 +26,22 @@ from doorward.grants.issuing import Issue
 from doorward.grants.model import Asker, Entitlements
 from doorward.iam.documents import Document, Statement, parse_document
 from doorward.iam.evaluate import Policies, Request, evaluate
-from doorward.people.model import Caller, Machine, Refusal, Via
+from doorward.people.model import Caller, Machine, Person, Refusal, Via
 from doorward.ports.grants import Credentials, Issued, Opened
 from doorward.usecases import issue_credentials, mint_credentials
 from doorward.usecases.decide_grant import decide_grant
-from doorward.usecases.grant_standing import agreement_now
+from doorward.usecases.grant_standing import Tools, agreement_now
 from doorward.usecases.keep_token import keep_token
 from doorward.usecases.wake_grant import WOKEN_BY, wake_grant
 from tests.granting_world import World
 from tests.grants_world import ANN, DENY, EVE, JANE, JOE, PEOPLE, READ_BUCKET, START, entitlements, hours, rule
+from tests.reconciled_world import Reconciled
 
 ONE = rule("one", start_within_hours=4)
 SHIFT = rule("shift", start_within_hours=4, approve={"on_call": ["payments"], "groups": ["security"]}, automatic={"on_call": ["payments"]})
+THEIRS = rule(
+    "theirs", who={"attributes": {"department": "pay"}}, start_within_hours=4, approve={"on_call": ["payments"], "groups": ["security"]}
+)
 WIDER: dict[str, Any] = {**READ_BUCKET, "statements": [{"actions": ["s3:*"], "resources": ["arn:aws:s3:::<bucket>/*"]}]}
 RULE_BOOKS = (
     entitlements(ONE),
@@ -42,6 +49,7 @@ RULE_BOOKS = (
     entitlements(ONE, rule("three", start_within_hours=4, approve={"groups": ["owners"], "escalate_to": ["security"], "by_sigv4": True})),
     entitlements(SHIFT),
     entitlements(rule("free", start_within_hours=4, automatic={"always": True})),
+    entitlements(THEIRS),
     entitlements(ONE, DENY),
     entitlements(rule("short", minutes=30)),
     entitlements(ONE, **{"read-bucket": WIDER}),
@@ -57,7 +65,9 @@ NEXT: Final = {
 WAITS: Final = {State.PENDING: ("approve", "decide"), State.APPROVED: ("start", "begin"), State.ACTIVE: ("end", "end")}
 """What an execution waits for in a state, and how it looks then."""
 EVERYTHING: Final = parse_document({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+PAY: Final = {"department": "pay"}
 CI: Final = Machine("arn:aws:iam::444455556666:role/ci")
+EVERY_FIVE_MINUTES: Final = 300
 _WRITES: Final = frozenset({"create", "move", "ask", "keep_token", "drop_token", "start", "wake", "keep_issue", "complete_issue"})
 
 
@@ -140,7 +150,11 @@ class Rates:
 
 @dataclass
 class Histories(World):
-    """`fates`: of writes to come. `passed`: seconds, for Step Functions alone. `on_the_bus`: grants to wake, of announcements `seen`."""
+    """`fates`: of writes to come. `passed`: seconds, for Step Functions alone. `on_the_bus`: grants to wake, of announcements `seen`.
+
+    `unknown`: of look-ups of people to come, whether they fail, or leave unknown what is no part of them. `shifts`: by which rosters
+    somebody was on call when his yes to a grant was kept.
+    """
 
     fates: list[str] = field(default_factory=list)
     runs: dict[str, Execution] = field(default_factory=dict)
@@ -149,14 +163,29 @@ class Histories(World):
     minted: int = 0
     on_the_bus: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    unknown: list[str] = field(default_factory=list)
+    shifts: dict[tuple[str, str, Via], frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.questions = Frail(self.questions, self.fates)  # type: ignore[assignment]
         self.grants = Frail(self.grants, self.fates)  # type: ignore[assignment]
         self.executions = Frail(self.executions, self.fates)  # type: ignore[assignment]
-        self.people[JANE.user_id] = Asker(JANE, frozenset({"payments", "security"}), {}, frozenset())  # she could say yes, were it not hers
+        self.people[JANE.user_id] = Asker(
+            JANE, frozenset({"payments", "security"}), PAY, frozenset()
+        )  # she could say yes, were it not hers
+        self.people[EVE.user_id] = self.people[EVE.user_id]._replace(attributes=PAY)
         self.everybody = dict(self.people)
+
+    @property
+    def tools(self) -> Tools:
+        return replace(super().tools, asker=self.look_up)
+
+    def look_up(self, user_id: str) -> Asker | None:
+        fate, asker = self.unknown.pop(0) if self.unknown else "known", self.people.get(user_id)
+        if fate == "fails":
+            raise Unavailable("it did not answer")
+        return asker._replace(attributes=None, on_call=None) if asker is not None and fate == "in part" else asker
 
     def all(self) -> list[Grant]:
         return list(self.grants.kept.values())
@@ -211,6 +240,18 @@ class Histories(World):
             self.executions.waiting.discard(run.token)
             run.looks = run.waits
 
+    def reconcile(self) -> None:
+        around = Reconciled(self)
+        around.turn()
+        for grant_id in around.wakes.called:
+            self.wake(grant_id)
+
+    def kill(self, grant_id: str) -> None:
+        """Its execution, where it has one: there is never another."""
+        if grant_id in self.executions.started:
+            self.runs.setdefault(grant_id, Execution()).has_ended = True
+            self.executions.ended.add(grant_id)
+
     def tick(self, seconds: float) -> None:
         self.passed += max(seconds, 0)
         self.clock.time += timedelta(seconds=seconds)
@@ -254,17 +295,30 @@ class Histories(World):
             people = {
                 user_id
                 for user_id, vias in said.items()
-                if vias and user_id in self.people and user_id != grant.person.user_id and self._groups(user_id) & may
+                if vias and user_id in self.people and user_id != grant.person.user_id and self._stood_for(user_id, grant) & may
             }
             if len(people) < consent.quorum or (consent.by_sigv4 and not any(Via.SIGV4 in said[each_id] for each_id in people)):
                 return False
-            if consent.distinct_groups and len(frozenset().union(*(self._groups(each_id) & may for each_id in people))) < consent.quorum:
+            if (
+                consent.distinct_groups
+                and len(frozenset().union(*(self._stood_for(each_id, grant) & may for each_id in people))) < consent.quorum
+            ):
                 return False
         return True
 
-    def _groups(self, user_id: str) -> frozenset[str]:
-        asker = self.people[user_id]
-        return asker.groups | {f"on-call:{each}" for each in asker.on_call or ()}
+    def _stood_for(self, user_id: str, grant: Grant) -> frozenset[str]:
+        """His groups as they are, and the shifts in which he said yes."""
+        shifts = frozenset[str]().union(*(self.shifts.get((grant.id, user_id, via), ()) for via in self.ways))
+        return self.people[user_id].groups | {f"on-call:{each}" for each in shifts}
+
+    def say_by(self, grant: Grant, who: Person | Machine, via: Via, *, yes: bool) -> None:
+        kept = len(self.questions.audit)
+        on_call = self.people[who.user_id].on_call if isinstance(who, Person) and who.user_id in self.people else None
+        try:
+            decide_grant(grant.id, Caller(who, via), Answer("grant", yes, grant.shown_hash, "As I said."), self.tools)
+        finally:
+            if isinstance(who, Person) and any(did == "yes" for _, _, did, _ in self.questions.audit[kept:]):
+                self.shifts[grant.id, who.user_id, via] = on_call or frozenset()
 
 
 # What happens
@@ -284,6 +338,9 @@ anything = st.one_of(
     st.tuples(st.just("issue"), which),
     st.tuples(st.just("end"), which, st.sampled_from(PEOPLE)),
     st.tuples(st.just("fate"), st.sampled_from(["dies before", "dies after", "fails before", "fails after"]), st.integers(0, 3)),
+    st.tuples(st.just("unknown"), st.sampled_from(["in part", "fails"]), st.integers(1, 6)),
+    st.tuples(st.just("dead"), which),
+    st.just(("reconcile",)),
     st.tuples(st.just("clock"), st.sampled_from([-7200, -90, -1, 1, 1700, 1800, 3600, 7300, 9 * 3600])),
     st.tuples(st.just("rules"), st.integers(0, len(RULE_BOOKS) - 1)),
     st.tuples(st.just("move"), st.sampled_from(PEOPLE), st.frozensets(st.sampled_from(["payments", "security", "owners"])), st.booleans()),
@@ -315,13 +372,12 @@ def histories(draw: st.DrawFn) -> list[Any]:
 
 def happen(world: Histories, step: Any) -> None:
     world.take_from_outbox()
-    name, *rest = step
-    grant = world.picked(rest[0]) if rest and isinstance(rest[0], int) else None
+    grant = world.picked(step[1]) if len(step) > 1 and isinstance(step[1], int) else None
     match step:
         case ("ask", person, ahead, minutes):
             world.ask(person, minutes=minutes, starts_at=None if ahead is None else world.clock.now() + timedelta(minutes=ahead))
         case ("say", _, who, via, yes) if grant is not None:
-            decide_grant(grant.id, Caller(who, via), Answer("grant", yes, grant.shown_hash, "As I said."), world.tools)
+            world.say_by(grant, who, via, yes=yes)
         case ("turn", _) if grant is not None:
             world.turn(grant.id)
         case ("deliver", number, again) if world.on_the_bus:
@@ -341,12 +397,18 @@ def happen(world: Histories, step: Any) -> None:
             world.end(grant, person, "Enough.")
         case ("fate", fate, after):
             world.fates[:] = ["lives"] * after + [fate]
+        case ("unknown", fate, look_ups):
+            world.unknown[:] = [fate] * look_ups
+        case ("dead", _) if grant is not None:
+            world.kill(grant.id)
+        case ("reconcile",):
+            world.reconcile()
         case ("clock", seconds):
             world.tick(seconds)
         case ("rules", number):
             world.rules = RULE_BOOKS[number]
         case ("move", person, groups, on_call):
-            asker = Asker(person, groups, {}, frozenset({"payments"} if on_call else ()))
+            asker = Asker(person, groups, PAY, frozenset({"payments"} if on_call else ()))
             world.everybody[person.user_id] = asker
             if person.user_id in world.people:
                 world.people[person.user_id] = asker
@@ -358,7 +420,6 @@ def happen(world: Histories, step: Any) -> None:
             world.ways = {via: at for via, at in World().ways.items() if via in those}
         case ("role", there):
             world.target = World().target if there else None
-    assert name
 
 
 def lived_through(steps: list[Any], rules: Entitlements) -> Histories:
@@ -433,8 +494,12 @@ def reached(statement: Statement) -> Iterator[tuple[str, str]]:
 
 
 def come_to_rest(world: Histories) -> None:
-    """Nothing fails any more, what was announced is delivered, whoever reconciles wakes what stands, and time passes."""
+    """Nothing fails any more, what was announced is delivered, whoever reconciles does what is late and has it woken, and time passes.
+
+    What is dead stays so, and comes to its end by him alone.
+    """
     world.fates.clear()
+    world.unknown.clear()
     for _ in range(200):
         world.take_from_outbox()
         while world.on_the_bus:
@@ -442,16 +507,15 @@ def come_to_rest(world: Histories) -> None:
         standing = [each.id for each in world.grants.standing()]
         if not standing and all(each in world.runs and world.runs[each].has_ended for each in world.executions.started):
             return
-        for grant_id in standing:
-            if grant_id not in world.executions.started:
-                world.wake(grant_id)
+        world.reconcile()
         for grant_id in world.executions.started:
             world.turn(grant_id)
-        world.tick(min((each.until - world.passed for each in world.runs.values() if not each.looks and not each.has_ended), default=0) + 1)
+        waiting = [each.until - world.passed for each in world.runs.values() if not each.looks and not each.has_ended]
+        world.tick(min([EVERY_FIVE_MINUTES, *waiting]) + 1)
     pytest.fail(f"it never ends: {[(each.state, world.runs.get(each.id)) for each in world.grants.standing()]}")
 
 
-books = st.sampled_from([*RULE_BOOKS[:5], RULE_BOOKS[0], RULE_BOOKS[1]])
+books = st.sampled_from([*RULE_BOOKS[:6], RULE_BOOKS[0], RULE_BOOKS[1]])
 
 
 @settings(max_examples=400)
@@ -498,6 +562,48 @@ def test_whichever_write_of_a_life_fails_it_comes_to_the_same_end(fate: str, wri
     (grant,) = world.all()
     assert world.states(grant) == ["requested", "pending", "approved", "active", "ending", "closed"]
     assert world.grants.token(grant.id) is None
+
+
+@pytest.mark.parametrize("fate", ["in part", "fails"])
+@pytest.mark.parametrize("look_up", range(24))
+def test_whichever_look_up_of_a_life_fails_what_people_said_yes_to_is_not_lost(fate: str, look_up: int) -> None:
+    """Of each look-up in turn, by rules for which everything about everybody counts; and whoever was at it does it again."""
+    world = Histories(entitlements(THEIRS))
+    world.people[JOE.user_id] = Asker(JOE, frozenset(), {}, frozenset({"payments"}))
+    happen(world, LIFE[0])
+    world.unknown[:] = ["known"] * look_up + [fate]
+    for step in LIFE[1:]:
+        for _ in range(2):
+            try:
+                happen(world, step)
+                break
+            except (DoorwardError, Died):
+                continue
+    judge_transitions(world, {})
+    come_to_rest(world)
+    judge_audit(world)
+    (grant,) = world.all()
+    assert world.states(grant) == ["requested", "pending", "approved", "active", "ending", "closed"]
+
+
+@pytest.mark.parametrize("steps", range(1, len(LIFE)))
+def test_one_whose_execution_is_dead_for_good_ends_by_whoever_reconciles_and_has_what_was_agreed_to(steps: int) -> None:
+    """At whatever point of its life, and people go on as before."""
+    world = Histories(RULE_BOOKS[0])
+    for place, step in enumerate(LIFE):
+        if place == steps:
+            world.executions.start(world.all()[0].id)
+            happen(world, ("dead", 0))
+        with suppress(DoorwardError):
+            happen(world, step)
+        if place >= steps and not world.all()[0].is_over:
+            world.tick(EVERY_FIVE_MINUTES)
+            happen(world, ("reconcile",))
+    come_to_rest(world)
+    judge_audit(world)
+    (grant,) = world.all()
+    assert world.states(grant) == ["requested", "pending", "approved", "active", "ending", "closed"]
+    assert world.runs[grant.id].has_ended
 
 
 def test_undisturbed_a_life_goes_through_all_of_it_and_credentials_are_had() -> None:

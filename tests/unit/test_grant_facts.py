@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from doorward.errors import DoorwardError, Misconfigured, Unavailable
-from doorward.grants.entitled import rule_on
+from doorward.grants.entitled import is_known, rule_on
 from doorward.grants.model import Entitlements, Ruling, Target, Ticket
 from doorward.guardrails.model import Role
 from doorward.organization.model import Group, Identity, Organization
@@ -60,7 +60,7 @@ def test_who_asks_is_looked_up_with_the_groups_of_the_file_alone() -> None:
     """`security` is a group of the file's own: being in one of that name in Identity Center is nothing."""
     asker = asker_of(JANE.user_id, World().tools)
     assert asker is not None
-    assert (asker.person, asker.groups, asker.attributes, asker.on_call) == (JANE, frozenset({"payments"}), None, None)
+    assert (asker.person, asker.groups, asker.attributes, asker.on_call) == (JANE, frozenset({"payments"}), None, frozenset())
 
 
 def test_who_is_gone_or_off_is_nobody() -> None:
@@ -139,6 +139,28 @@ def test_what_cannot_be_known_spares_nobody_an_approval(automatic: Any, failures
     assert isinstance(unknown, Ruling)
     assert not unknown.automatic
     assert world.unknown == [failure]
+
+
+@pytest.mark.parametrize(("automatic", "failures"), AUTOMATIC)
+def test_what_failed_is_not_known_and_what_nobody_has_or_is_not_asked_for_is(automatic: Any, failures: Any) -> None:
+    """So that somebody who is not on call is told from somebody of whom nobody can say."""
+    world = World(entitlements(automatic))
+    world.on_call.rostered.clear()
+    world.tickets.tickets.clear()
+
+    def known() -> bool:
+        asker = asker_of(JANE.user_id, world.tools)
+        assert asker is not None
+        return is_known(world.tools.entitlements, facts_of(request(ticket="CHANGE-7"), asker, world.tools))
+
+    assert known()
+    failures(world).append(Unavailable("no"))
+    assert not known()
+    world.tools = replace(world.tools, on_call=None, tickets=None)
+    assert known()
+    failures(world).append(Unavailable("no"))
+    world.tools = replace(world.tools, entitlements=entitlements(rule()))
+    assert known()
 
 
 @pytest.mark.parametrize("automatic", [ON_CALL, BY_TICKET])

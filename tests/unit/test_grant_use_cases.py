@@ -8,7 +8,8 @@ import pytest
 from doorward.decisions.model import Answer
 from doorward.decisions.model import State as Decision
 from doorward.errors import Conflict, MalformedInput, Misconfigured, Unavailable
-from doorward.grants.entitled import LONGEST_REASON
+from doorward.grants.agreement import why_it_falls
+from doorward.grants.entitled import LONGEST_REASON, NOT_KNOWN
 from doorward.grants.grant import Grant, State
 from doorward.grants.model import Asker, Ticket
 from doorward.people.model import Caller, Machine, Refusal, Via
@@ -16,7 +17,7 @@ from doorward.ports.grants import Step
 from doorward.usecases.advance_grant import STEPS, advance_grant
 from doorward.usecases.decide_grant import decide_grant
 from doorward.usecases.end_grant import end_grant
-from doorward.usecases.grant_standing import as_json
+from doorward.usecases.grant_standing import agreement_now, as_json
 from doorward.usecases.keep_token import WAITS_WHILE, NothingToWaitFor, keep_token
 from doorward.usecases.list_grants import MOST, list_grants, show_grant
 from doorward.usecases.request_grant import MOST_AN_HOUR, request_grant
@@ -287,8 +288,25 @@ class TestDeciding:
         world.people[JOE.user_id] = world.people[JOE.user_id]._replace(on_call=frozenset({"payments"}))
         assert isinstance(world.say(grant, JOE), Grant)
         assert world.step(grant, "decide").state is State.APPROVED
-        world.people[JOE.user_id] = world.people[JOE.user_id]._replace(on_call=None)
-        assert world.step(grant, "begin").state is State.REFUSED
+
+    def test_what_somebody_said_in_his_shift_stands_when_it_is_over_and_he_is_not_gone(self) -> None:
+        """Nor does his roster have to be known by then. He who leaves, and a roster that decides no more, take it with them."""
+        for joe, rules, comes_to in (
+            (Asker(JOE, frozenset(), {}, frozenset()), ON_CALL, State.ACTIVE),
+            (Asker(JOE, frozenset(), {}, None), ON_CALL, State.ACTIVE),
+            (None, ON_CALL, State.REFUSED),
+            (Asker(JOE, frozenset(), {}, frozenset({"payments"})), entitlements(rule(approve={"on_call": ["other"]})), State.REFUSED),
+        ):
+            world = World(ON_CALL)
+            world.people[JOE.user_id] = Asker(JOE, frozenset(), {}, frozenset({"payments"}))
+            grant = world.asked()
+            world.say(grant, JOE)
+            world.step(grant, "decide")
+            world.rules = rules
+            world.people.pop(JOE.user_id)
+            if joe is not None:
+                world.people[JOE.user_id] = joe
+            assert world.step(grant, "begin").state is comes_to
 
     def test_all_who_answer_at_once_are_counted(self) -> None:
         world = World(entitlements(rule(approve={"groups": ["security"], "quorum": 2})))
@@ -678,7 +696,130 @@ class TestRulesThatChange:
         assert world.step(grant, "begin").state is State.REFUSED
 
 
+class TestWhatIsNotKnown:
+    """It gives nobody anything, and costs nobody for good what others said yes to: the step fails, and is tried again."""
+
+    BY_ATTRIBUTE = rule(who={"attributes": {"department": "pay"}}, start_within_hours=4)
+    JANES = Asker(JANE, frozenset(), {"department": "pay"}, frozenset())
+
+    def world(self, rules: dict[str, Any] = BY_ATTRIBUTE, jane: Asker = JANES) -> World:
+        world = World(entitlements(rules))
+        world.people[JANE.user_id] = jane
+        return world
+
+    def test_attributes_that_cannot_be_looked_up_for_a_moment_refuse_nothing_for_good(self) -> None:
+        world = self.world()
+        grant = world.asked(starts_at=hours(1))
+        before = world.grants.kept[grant.id]._replace(state=State.REQUESTED, version=1, ruling=None, policy_sha256="")
+        world.grants.kept[grant.id] = before
+        world.questions.kept.clear()
+        for step, comes_to in (("check", State.PENDING), ("decide", State.APPROVED), ("begin", State.ACTIVE)):
+            if step == "decide":
+                world.say(world.now(grant))
+            if step == "begin":
+                world.pass_time(hours(1))
+            world.people[JANE.user_id] = self.JANES._replace(attributes=None)
+            kept = world.now(grant)
+            with pytest.raises(Unavailable, match="cannot be looked up"):
+                world.step(grant, step)
+            assert world.now(grant) == kept
+            world.people[JANE.user_id] = self.JANES
+            assert world.step(grant, step).state is comes_to
+
+    def test_a_request_is_refused_at_once_and_whoever_asks_may_ask_again(self) -> None:
+        world = self.world(jane=self.JANES._replace(attributes=None))
+        assert world.ask() == NOT_KNOWN
+        assert world.grants.kept == {}
+
+    @pytest.mark.parametrize("automatic", [{"on_call": ["payments"]}, {"ticket_states": ["Open"]}])
+    def test_what_nobody_had_to_agree_to_waits_until_it_is_known_that_nobody_has_to(self, automatic: dict[str, Any]) -> None:
+        jane = Asker(JANE, frozenset({"payments"}), {}, frozenset({"payments"}))
+        world = self.world(rule(automatic=automatic, tickets=["CHANGE-<number>"], start_within_hours=4), jane)
+        world.tickets["CHANGE-1"] = Ticket("CHANGE-1", "Open", frozenset({JANE.user_name}), JOE.user_name)
+        grant = world.asked(starts_at=hours(1), ticket="CHANGE-1")
+        assert grant.state is State.APPROVED
+        world.pass_time(hours(1))
+        world.people[JANE.user_id], world.tickets_are_known = jane._replace(on_call=None), False
+        with pytest.raises(Unavailable):
+            world.step(grant, "begin")
+        world.people[JANE.user_id], world.tickets_are_known = jane, True
+        assert world.step(grant, "begin").state is State.ACTIVE
+
+    @pytest.mark.parametrize("automatic", [{"on_call": ["payments"]}, {"ticket_states": ["Open"]}])
+    def test_at_the_check_people_are_asked_instead(self, automatic: dict[str, Any]) -> None:
+        world = self.world(rule(automatic=automatic, tickets=["CHANGE-<number>"]), Asker(JANE, frozenset({"payments"}), {}, None))
+        world.tickets_are_known = False
+        assert world.asked(ticket="CHANGE-1").state is State.PENDING
+
+    @pytest.mark.parametrize("unknown", [JANES._replace(attributes=None), None])
+    def test_what_would_be_refused_in_any_case_is(self, unknown: Asker | None) -> None:
+        """Since he is gone, or a rule that is not about attributes keeps him from it."""
+        world = self.world()
+        grant = world.asked()
+        world.say(grant)
+        world.rules = entitlements(self.BY_ATTRIBUTE, DENY)
+        world.people.pop(JANE.user_id)
+        if unknown is not None:
+            world.people[JANE.user_id] = unknown
+        assert world.step(grant, "decide").state is State.REFUSED
+
+    @pytest.mark.parametrize("starts_at", [None, hours(1)])
+    @pytest.mark.parametrize("approved", [True, False])
+    def test_it_is_over_when_its_time_is_also_where_nothing_is_known_by_then(self, approved: bool, starts_at: Any) -> None:
+        world = self.world()
+        grant = world.asked(starts_at=starts_at)
+        world.say(grant)
+        if approved:
+            world.step(grant, "decide")
+        world.people[JANE.user_id] = self.JANES._replace(attributes=None)
+        end = hours(1) + timedelta(minutes=0 if starts_at is None else 60)
+        world.pass_time(end - timedelta(seconds=1))
+        step = "begin" if approved else "decide"
+        with pytest.raises(Unavailable):
+            world.step(grant, step)
+        world.pass_time(end)
+        assert world.step(grant, step).state is State.EXPIRED
+
+    @pytest.mark.parametrize("yes", [False, None])
+    def test_a_no_and_nobodys_answer_wait_for_nothing(self, yes: bool | None) -> None:
+        world = self.world()
+        grant = world.asked()
+        if yes is False:
+            world.say(grant, yes=False)
+        world.people[JANE.user_id] = self.JANES._replace(attributes=None)
+        world.pass_time(hours(9))
+        assert world.step(grant, "decide").state is (State.EXPIRED if yes is None else State.REFUSED)
+
+
 class TestClocks:
+    def test_hours_are_those_of_the_grant_and_not_of_the_asking(self) -> None:
+        """It is asked for at noon and begins in the evening: nobody is spared by the hours that are over by then."""
+        jane = Asker(JANE, frozenset({"payments"}), {}, frozenset())
+        hours_of_office = {"days": ["wednesday"], "start": "09:00", "end": "17:00", "zone": "UTC"}
+        world = World(entitlements(rule(automatic={"on_call": ["pay"], "hours": hours_of_office})))
+        world.people[JANE.user_id] = jane
+        grant = world.asked()
+        world.pass_time(hours(7))
+        world.say(grant)
+        late = {"decide": State.APPROVED, "begin": State.ACTIVE}
+        assert {step: world.step(grant, step).state for step in late} == late
+        world.people[JANE.user_id] = jane._replace(on_call=frozenset({"pay"}))
+        del world.people[JOE.user_id]
+        grant = world.now(grant)
+        assert why_it_falls(grant, agreement_now(grant, world.tools)[0]) is not None
+
+    def test_before_it_is_decided_hours_are_those_of_the_last_yes(self) -> None:
+        jane = Asker(JANE, frozenset({"payments"}), {}, frozenset())
+        hours_of_office = {"days": ["wednesday"], "start": "09:00", "end": "17:00", "zone": "UTC"}
+        world = World(entitlements(rule(automatic={"on_call": ["pay"], "hours": hours_of_office})))
+        world.people[JANE.user_id] = jane
+        grant = world.asked()
+        world.pass_time(hours(7))
+        world.say(grant)
+        world.people[JANE.user_id] = jane._replace(on_call=frozenset({"pay"}))
+        del world.people[JOE.user_id]
+        assert world.step(grant, "decide").state is State.REFUSED
+
     def test_one_that_is_set_back_makes_nothing_longer_and_one_that_is_set_ahead_ends_it(self) -> None:
         world = World()
         grant = world.opened()

@@ -120,9 +120,14 @@ class TestDecided:
 
     def test_its_time_does_not_run_from_when_that_is_heard_of(self) -> None:
         grant, agreement = pending(), found(answered(pending(), JOE), JOE)
-        late = after(grant, Decided(agreement, hours(99)))
+        late = after(grant, Decided(agreement, hours(1.4)))
         assert (late.starts_at, late.ends_at) == (hours(0.5), hours(1.5))
         assert after(late, Begun(agreement, hours(99))).state is State.EXPIRED
+
+    def test_what_is_heard_of_once_its_time_is_over_expires_whether_or_not_it_stands(self) -> None:
+        grant = pending()
+        stands, falls = found(answered(grant, JOE), JOE), found(answered(grant, JOE))
+        assert [after(grant, Decided(each, hours(1.5))).state for each in (stands, falls)] == [State.EXPIRED, State.EXPIRED]
 
     def test_yes_and_its_time_runs_from_the_start_that_was_asked_for_also_where_that_is_over(self) -> None:
         grant, _ = approved(starts_at=hours(2))

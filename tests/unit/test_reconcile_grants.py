@@ -218,9 +218,10 @@ class TestWhatIsTakenBack:
             world.rules = rules
             assert reconciled.acts() == NOTHING
         world.people[JANE.user_id] = unknown._replace(attributes={}, on_call=frozenset())
-        world.tickets.clear()
+        world.tickets_are_known = False
         world.rules = entitlements(by_ticket)
         assert reconciled.acts() == NOTHING
+        world.tickets_are_known = True
         world.people[JANE.user_id] = unknown._replace(attributes={"userType": "contractor"}, on_call=frozenset())
         world.rules = entitlements(on_call, by_attribute)
         assert reconciled.acts() == [("take back", "")]
@@ -232,6 +233,35 @@ class TestWhatIsTakenBack:
         reconciled.world.people[JANE.user_id] = jane
         assert reconciled.acts() == NOTHING
         reconciled.world.people[JANE.user_id] = jane._replace(attributes={"userType": "contractor"})
+        assert reconciled.acts() == [("take back", "")]
+
+    @pytest.mark.parametrize("on_call", [None, frozenset[str]()])
+    def test_rosters_of_whoever_said_yes_take_nothing_back(self, on_call: frozenset[str] | None) -> None:
+        """Nor do they where the rules have changed: what he said in his shift stands, and nobody has to know his next one."""
+        by_roster = rule(approve={"on_call": ["payments"]})
+        world = World(entitlements(by_roster))
+        joe = Asker(JOE, frozenset(), {}, frozenset({"payments"}))
+        world.people[JOE.user_id] = joe
+        reconciled = Reconciled(world)
+        running(reconciled, world.opened())
+        world.rules = entitlements(by_roster, rule("theirs", who={"groups": ["owners"]}))
+        world.people[JOE.user_id] = joe._replace(on_call=on_call)
+        assert reconciled.acts() == NOTHING
+        del world.people[JOE.user_id]
+        assert reconciled.acts() == [("take back", "")]
+
+    def test_a_ticket_that_is_gone_takes_it_back_where_the_rules_have_changed(self) -> None:
+        world = World(entitlements(rule(tickets=["CHANGE-<number>"], automatic={"ticket_states": ["Open"]})))
+        world.tickets["CHANGE-1"] = Ticket("CHANGE-1", "Open", frozenset({JANE.user_name}), JOE.user_name)
+        reconciled = Reconciled(world)
+        grant = world.asked(ticket="CHANGE-1")
+        world.step(grant, "begin")
+        running(reconciled, grant)
+        world.rules = entitlements(rule(tickets=["CHANGE-<number>"], automatic={"ticket_states": ["Open", "In Progress"]}))
+        world.tickets.clear()
+        world.tickets_are_known = False
+        assert reconciled.acts() == NOTHING
+        world.tickets_are_known = True
         assert reconciled.acts() == [("take back", "")]
 
     def test_a_shift_that_is_over_takes_nothing_back_by_itself(self) -> None:
@@ -266,6 +296,29 @@ class TestWhatIsTakenBack:
 
 
 class TestEachByItself:
+    def test_where_executions_cannot_be_looked_at_whoever_is_gone_loses_his_grant_all_the_same(self) -> None:
+        reconciled, grant = opened()
+        world = reconciled.world
+        world.pass_time(LATE)
+        world.executions.fail_next = [Unavailable("KmsAccessDeniedException")]
+        del world.people[JANE.user_id]
+        reconciled.turn()
+        assert world.now(grant).state is State.ENDING
+
+    @pytest.mark.parametrize("gone", [True, False])
+    def test_where_people_cannot_be_looked_up_an_execution_that_never_was_is_started_all_the_same(self, gone: bool) -> None:
+        reconciled = Reconciled()
+        world = reconciled.world
+        grant = world.asked()
+        world.pass_time(LATE)
+
+        def fail(_user_id: str) -> None:
+            raise Unavailable("no")
+
+        came_to = reconcile_grants(replace(reconciled.tools, grants=replace(world.tools, asker=fail)) if gone else reconciled.tools)
+        assert reconciled.wakes.called == [grant.id]
+        assert came_to.failed == ({grant.id: "no"} if gone else {})
+
     def test_what_goes_wrong_with_one_keeps_no_other_from_being_looked_at(self) -> None:
         reconciled = Reconciled(World(AUTOMATIC))
         world = reconciled.world

@@ -10,6 +10,8 @@
 | …                                       | they are                                                              | stands |
 
 How many are enough is decided where every decision is (`decisions/answering.py`).
+
+What could not be looked up keeps a grant from standing, and is no reason to end it for good: whether it falls is not certain then.
 """
 
 from collections.abc import Mapping
@@ -18,6 +20,7 @@ from types import MappingProxyType
 from doorward.decisions.answering import confirmed
 from doorward.decisions.model import Question, Ways
 from doorward.decisions.model import State as Decision
+from doorward.grants.entitled import NOT_KNOWN
 from doorward.grants.grant import WHAT, Grant
 from doorward.grants.model import Ruling
 from doorward.people.model import Refusal
@@ -28,12 +31,14 @@ class Agreement(NamedTuple):
     """What was looked up just now. `ruling`: on the grant's request, a refusal also where he is gone or switched off.
 
     `groups`: those that each of the people who said yes is in, by id; whoever is missing is gone. `ways`: by which a yes counts.
+    `is_known`: whether all was looked up by which nobody would have to agree.
     """
 
     ruling: Ruling | Refusal
     question: Question | None = None
     groups: Mapping[str, frozenset[str]] = MappingProxyType({})
     ways: Ways = MappingProxyType({})
+    is_known: bool = True
 
 
 def is_about(question: Question, grant: Grant) -> bool:
@@ -55,3 +60,9 @@ def why_it_falls(grant: Grant, found: Agreement) -> Refusal | None:
     if confirmed(asked_now, found.groups.get, found.ways).state is not Decision.APPROVED:
         return Refusal("Those who said yes, and may still, are not enough by the rules in force.", "Ask anew.")
     return None
+
+
+def is_certain(grant: Grant, found: Agreement) -> bool:
+    """Whether it would fall, too, were all known that could not be looked up; one that stands does so in any case."""
+    falls = why_it_falls(grant, found)
+    return falls is None or (falls != NOT_KNOWN and (found.is_known or isinstance(found.ruling, Refusal)))

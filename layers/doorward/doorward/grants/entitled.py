@@ -24,7 +24,7 @@ enough for each. One rule alone asks in the same way.
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import Final
 
@@ -40,6 +40,7 @@ NUMBER: Final = "<number>"
 """In a ticket's form: some digits."""
 TICKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./#-]{0,63}")
 _ASK: Final = "Ask whoever keeps config/entitlements.yaml."
+NOT_KNOWN: Final = Refusal("Which rules are about you cannot be said: your attributes could not be looked up.", "Try again in a while.")
 
 
 def offer(entitlements: Entitlements, template_name: str, facts: Facts) -> Offer | Refusal:
@@ -48,8 +49,11 @@ def offer(entitlements: Entitlements, template_name: str, facts: Facts) -> Offer
     return found if isinstance(found, Refusal) else _offer(found)
 
 
-def rule_on(entitlements: Entitlements, request: GrantRequest, facts: Facts) -> Ruling | Refusal:
-    """The table. Nothing in it depends on when it is asked, so a grant can be ruled on again whenever something is to come of it."""
+def rule_on(entitlements: Entitlements, request: GrantRequest, facts: Facts, begins_at: datetime | None = None) -> Ruling | Refusal:
+    """The table. Nothing in it depends on when it is asked, so a grant can be ruled on again whenever something is to come of it.
+
+    `begins_at`: when it does, where that is known by now; None: at the start that was asked for, or at once.
+    """
     if facts.target is not None and facts.target.ref != request.role_ref:
         return Refusal("What was looked up is another role.", "Ask again.")
     rules = _matching(entitlements, request.template, facts)
@@ -60,7 +64,10 @@ def rule_on(entitlements: Entitlements, request: GrantRequest, facts: Facts) -> 
     refusal = _beyond(offered, request) or refused_parameters(template, request.parameters)
     if refusal is not None:
         return refusal
-    lacking = tuple(f"{rule.id}: {each}" for rule in rules for each in _keeps_from_automatic(rule.automatic, template, request, facts))
+    begins_at = begins_at or request.starts_at or request.asked_at
+    lacking = tuple(
+        f"{rule.id}: {each}" for rule in rules for each in _keeps_from_automatic(rule.automatic, template, request, facts, begins_at)
+    )
     return Ruling(offered.rules, offered.terms, not lacking, template.risk, entitlements.hash, lacking)
 
 
@@ -94,7 +101,7 @@ def _matching(entitlements: Entitlements, template_name: str, facts: Facts) -> t
     if denied is not None:
         return Refusal(f"The rule {denied.id} keeps you from it.", _ASK)
     if any(each.covers(asker) is None for each in [rule.who for rule in denies] + [rule.who for rule in allows]):
-        return Refusal("Which rules are about you cannot be said: your attributes could not be looked up.", "Try again in a while.")
+        return NOT_KNOWN
     allows = [each for each in allows if each.who.covers(asker)]
     if not allows:
         return Refusal("No rule lets you ask for this.", _ASK)
@@ -137,13 +144,20 @@ def fits_ticket(form: str, ticket: str) -> bool:
     return re.fullmatch(pattern, ticket) is not None
 
 
-def _keeps_from_automatic(automatic: Automatic | None, template: Template, request: GrantRequest, facts: Facts) -> Iterator[str]:
+def is_known(entitlements: Entitlements, facts: Facts) -> bool:
+    """Whether all was looked up by which some rule may spare somebody an approval."""
+    spared_by_roster = any(each.automatic is not None and each.automatic.on_call for each in entitlements.allows)
+    return facts.ticket_is_known and not (spared_by_roster and facts.asker.on_call is None)
+
+
+def _keeps_from_automatic(
+    automatic: Automatic | None, template: Template, request: GrantRequest, facts: Facts, begins_at: datetime
+) -> Iterator[str]:
     """Each condition that does not hold, in words; what could not be looked up does not."""
     if automatic is None:
         yield "people have to approve"
         return
     asker, ticket = facts.asker, facts.ticket
-    begins_at = request.starts_at or request.asked_at
     if automatic.on_call and not automatic.on_call & (asker.on_call or frozenset()):
         yield f"not on call by {' or '.join(sorted(automatic.on_call))}"
     if automatic.hours is not None and not automatic.hours.contain(begins_at, begins_at + timedelta(minutes=request.minutes)):

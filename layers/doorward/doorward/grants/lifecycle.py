@@ -6,6 +6,7 @@
 | requested         | checked: people have to approve                              | pending                                               |
 | requested         | checked: nobody has to                                       | approved; its time runs from its start, or the asking |
 | pending           | people said no                                               | refused                                               |
+| pending           | people said yes, and its end has come by then                | expired                                               |
 | pending           | people said yes, and it stands (agreement.py)                | approved; its time runs from its start, or their yes  |
 | pending           | people said yes, and it falls                                | refused                                               |
 | pending           | nobody decided in time                                       | expired                                               |
@@ -31,6 +32,7 @@ from datetime import datetime
 from typing import Final
 
 from doorward.decisions.actions import REASON
+from doorward.decisions.model import Question
 from doorward.decisions.model import State as Decision
 from doorward.grants.agreement import Agreement, is_about, why_it_falls
 from doorward.grants.grant import Grant, State
@@ -41,15 +43,17 @@ from doorward.values import NamedTuple
 
 DOORWARD: Final = "doorward"
 """Who ended it where no person did."""
+_TOO_LATE: Final = "Its time was over before it began."
 _BEFORE_ACTIVE: Final = frozenset({State.REQUESTED, State.PENDING, State.APPROVED})
 
 
 class Checked(NamedTuple):
-    """What the rules say, the session policy as it would be, and the role; None where there is none."""
+    """What the rules say, the session policy as it would be, and the role; None where there is none. `is_known`: as of Agreement."""
 
     ruling: Ruling | Refusal
     policy: SessionPolicy | Refusal
     target: Target | None
+    is_known: bool = True
 
 
 class Decided(NamedTuple):
@@ -146,10 +150,20 @@ def _decided(grant: Grant, event: Decided) -> Grant | Refusal:
         return _moved(grant, State.EXPIRED, "Nobody decided in time.")
     if question.state is Decision.OPEN:
         return grant
+    if is_too_late(grant, question, event.at):
+        return _moved(grant, State.EXPIRED, _TOO_LATE)
     falls = why_it_falls(grant, event.found)
-    if falls is not None:
-        return _moved(grant, State.REFUSED, falls.because)
-    return _after(grant, event.at) or _approved(grant, max(each.at for each in question.votes))
+    return _moved(grant, State.REFUSED, falls.because) if falls is not None else _approved(grant, said_yes_at(question))
+
+
+def said_yes_at(question: Question) -> datetime:
+    """When the last of those did whose yes counts."""
+    return max((each.at for each in question.votes), default=question.asked_at)
+
+
+def is_too_late(grant: Grant, question: Question, at: datetime) -> bool:
+    """Whether what people said yes to would be over by then."""
+    return at >= (grant.request.starts_at or said_yes_at(question)) + grant.lasts
 
 
 def _begun(grant: Grant, event: Begun) -> Grant:
@@ -169,7 +183,7 @@ def _after(grant: Grant, at: datetime) -> Grant | None:
     if ends_at is None or at < ends_at:
         return None
     if grant.state in {State.PENDING, State.APPROVED}:
-        return _moved(grant, State.EXPIRED, "Its time was over before it began.")
+        return _moved(grant, State.EXPIRED, _TOO_LATE)
     return _moved(grant, State.ENDING) if grant.state is State.ACTIVE else None
 
 

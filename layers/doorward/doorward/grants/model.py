@@ -82,12 +82,16 @@ class Ticket(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a request is judged by. None: there is no such role, nobody described its account, no ticket was named or could be looked up."""
+    """What a request is judged by. None: there is no such role, nobody described its account, no ticket was named, or there is none.
+
+    `ticket_is_known`: False where it could not be looked up.
+    """
 
     asker: Asker
     target: Target | None
     account: Account | None
     ticket: Ticket | None = None
+    ticket_is_known: bool = True
 
 
 class GrantRequest(NamedTuple):

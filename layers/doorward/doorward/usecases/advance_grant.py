@@ -9,6 +9,9 @@
 | page   | not over          | people are told, once, that it could not be ended                                                    |
 | any    | anything else     | nothing: how it is, is said                                                                          |
 
+Where it would be refused for good, and something could not be looked up that it hangs on, the step fails, and is tried again until its
+time is over: a directory or a pager that is out for a moment costs nobody what others said yes to.
+
 After each of them the question follows the grant (move_grant.py). Whoever calls twice, late, or for nothing, changes nothing: what is done
 goes by what is kept, and is kept on the condition that it still stands.
 """
@@ -21,9 +24,12 @@ from typing import Final
 
 from doorward.decisions.answering import ended, next_turn, reminded, what_is_missing
 from doorward.decisions.model import Question
+from doorward.decisions.model import State as Decision
 from doorward.errors import Conflict, MalformedInput, Unavailable
+from doorward.grants.agreement import Agreement, is_certain
+from doorward.grants.entitled import NOT_KNOWN
 from doorward.grants.grant import Grant, State
-from doorward.grants.lifecycle import Begun, Checked, Decided, Ended, TimePassed
+from doorward.grants.lifecycle import Begun, Checked, Decided, Ended, TimePassed, is_too_late
 from doorward.grants.telling import END_FAILED
 from doorward.people.model import Refusal
 from doorward.ports.ledger import Announcement
@@ -67,6 +73,8 @@ def check(grant: Grant, tools: Tools, found: Checked | None = None) -> Grant:
     if grant.state is not State.REQUESTED:
         return grant
     event = found or judged(grant.request, tools.asker(grant.person.user_id), tools)
+    if event.ruling == NOT_KNOWN:
+        raise _not_known(grant)
     grant = _moved(move_grant(grant, event, tools), grant)
     follow_with_question(grant, tools)
     return grant
@@ -83,7 +91,9 @@ def _decide(grant: Grant, tools: Tools) -> Grant:
             because = "Nobody has decided in time." if over else f"It still takes {what_is_missing(again)}."
             question = move_question(again, grant, because, tools)
     if question is not None and not question.state.is_open:
-        return _moved(move_grant(grant, Decided(agreement_now(grant, tools)[0], now), tools), grant)
+        said_yes = question.state not in {Decision.REFUSED, Decision.EXPIRED} and not is_too_late(grant, question, now)
+        found = _certain(grant, tools) if said_yes else Agreement(NOT_KNOWN, question)
+        return _moved(move_grant(grant, Decided(found, now), tools), grant)
     return _moved(move_grant(grant, TimePassed(now), tools), grant)
 
 
@@ -91,7 +101,20 @@ def _begin(grant: Grant, tools: Tools) -> Grant:
     now = tools.clock.now()
     if grant.state is not State.APPROVED or grant.starts_at is None or now < grant.starts_at:
         return grant
-    return _moved(move_grant(grant, Begun(agreement_now(grant, tools)[0], now), tools), grant)
+    grant = _moved(move_grant(grant, TimePassed(now), tools), grant)
+    return grant if grant.is_over else _moved(move_grant(grant, Begun(_certain(grant, tools), now), tools), grant)
+
+
+def _certain(grant: Grant, tools: Tools) -> Agreement:
+    """What it stands on. Raises Unavailable where that cannot be said."""
+    found = agreement_now(grant, tools)[0]
+    if not is_certain(grant, found):
+        raise _not_known(grant)
+    return found
+
+
+def _not_known(grant: Grant) -> Unavailable:
+    return Unavailable(f"{grant.id}: what it hangs on cannot be looked up; trying again")
 
 
 def _end(grant: Grant, tools: Tools) -> Grant:

@@ -23,7 +23,7 @@ from doorward.grants.grant import State as GrantState
 from doorward.grants.model import Asker
 from doorward.grants.telling import BY
 from doorward.people.model import Caller, Refusal
-from doorward.usecases.grant_standing import Tools, groups_to_answer, may_see, person_calling
+from doorward.usecases.grant_standing import Tools, groups_of_voters, groups_to_answer, may_see, person_calling
 from doorward.usecases.move_grant import follow_with_question, move_question
 
 _TRIES: Final = 5
@@ -73,8 +73,7 @@ def _answered(  # noqa: PLR0917 - who says what, about what, knowing what
         return None
     people = {user_id: tools.asker(user_id) for user_id in found.yes}
     if found.state is State.APPROVED:
-        groups = {user_id: groups_to_answer(each) for user_id, each in people.items() if each is not None}
-        found = confirmed(found, groups.get, ways)._replace(version=found.version)
+        found = confirmed(found, groups_of_voters(found, people).get, ways)._replace(version=found.version)
     names = sorted(each.person.user_name for user_id, each in people.items() if each is not None and user_id in found.yes)
     reason = {REASON: said.reason} if said.reason.strip() else {}
     found = found._replace(detail={**question.detail, **reason, BY: ", ".join(names)})

@@ -5,12 +5,13 @@ Only what some rule is about is looked up, so that nobody waits for what changes
 | what                       | looked up where                                     | where that fails                                    |
 |----------------------------|-----------------------------------------------------|-----------------------------------------------------|
 | the person, and his groups | always                                              | Unavailable, Misconfigured: nothing is said         |
-| his attributes             | a rule is about attributes                          | not known: refused where such a rule may be his     |
-| rosters                    | a rule names one                                    | not known: he is not on call                        |
+| his attributes             | a rule is about attributes                          | not known: nothing is had by a rule that may be his |
+| rosters                    | a rule names one                                    | not known: nothing is had by being on call          |
 | the ticket                 | one is named, and a rule is about states of tickets | not known: nobody is spared approval                |
 | the role                   | its account is the organization's                   | Unavailable, Misconfigured: nothing is said         |
 
-A function of the customer's that is not set knows nothing.
+What could not be looked up is not known, and that is no reason to end a grant for good (grants/agreement.py). Where a function of the
+customer's is not set, nobody is on call, and there are no tickets.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from doorward.errors import DoorwardError, Misconfigured, Unavailable
 from doorward.events.reading import ROLE_NAME
 from doorward.grants.entitled import TICKET
-from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest, Target, Ticket
+from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest, Target
 from doorward.guardrails.model import Role
 from doorward.iam.arns import parse_role_arn
 from doorward.organization.model import ON_CALL, Account, Organization
@@ -69,7 +70,15 @@ def asker_off_call(user_id: str, tools: Tools) -> Asker | None:
 def facts_of(request: GrantRequest, asker: Asker, tools: Tools) -> Facts:
     """Raises Unavailable, Misconfigured."""
     target, account = target_of(request.role_ref, tools)
-    return Facts(asker, target, account, _ticket(request, tools))
+    tickets = tools.tickets
+    is_of_use = any(each.automatic is not None and each.automatic.ticket_states for each in tools.entitlements.allows)
+    if tickets is None or not is_of_use or TICKET.fullmatch(request.ticket) is None:
+        return Facts(asker, target, account)
+    try:
+        return Facts(asker, target, account, tickets.ticket(request.ticket))
+    except (Unavailable, Misconfigured) as error:
+        tools.unknown(error)
+        return Facts(asker, target, account, ticket_is_known=False)
 
 
 def target_of(role_ref: str, tools: Tools) -> tuple[Target | None, Account | None]:
@@ -92,7 +101,7 @@ def _rosters(person: Person, tools: Tools) -> frozenset[str] | None:
     named = rosters_named(tools.entitlements)
     on_call = tools.on_call
     if not named or on_call is None:
-        return None
+        return frozenset()
     found = _known(lambda: on_call.rosters(person, tools.clock.now()), tools)
     return None if found is None else found & named
 
@@ -104,15 +113,7 @@ def rosters_named(entitlements: Entitlements) -> frozenset[str]:
     return frozenset({each.removeprefix(ON_CALL) for each in approve if each.startswith(ON_CALL)} | automatic)
 
 
-def _ticket(request: GrantRequest, tools: Tools) -> Ticket | None:
-    tickets = tools.tickets
-    is_of_use = any(each.automatic is not None and each.automatic.ticket_states for each in tools.entitlements.allows)
-    if tickets is None or not is_of_use or TICKET.fullmatch(request.ticket) is None:
-        return None
-    return _known(lambda: tickets.ticket(request.ticket), tools)
-
-
-def _known[T](look: Callable[[], T | None], tools: Tools) -> T | None:
+def _known[T](look: Callable[[], T], tools: Tools) -> T | None:
     """None where it cannot be known: the rules say what follows then (grants/entitled.py), and it is never more than otherwise."""
     try:
         return look()

@@ -3,15 +3,16 @@
 Nothing of it is kept: it is looked up when a grant is checked, decided, opened, and each time that credentials are issued.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from doorward.decisions.model import Question, Ways
 from doorward.grants.agreement import Agreement
-from doorward.grants.entitled import rule_on
+from doorward.grants.entitled import is_known, rule_on
 from doorward.grants.grant import Grant, question_id_of
-from doorward.grants.lifecycle import Checked
+from doorward.grants.lifecycle import Checked, said_yes_at
 from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest, Target
 from doorward.grants.session_policy import compile_policy
 from doorward.grants.telling import grant_as_json
@@ -48,27 +49,32 @@ class Tools:
     clock: Clock
 
 
-def judged(request: GrantRequest, asker: Asker | None, tools: Tools) -> Checked:
-    """What the rules in force and the role as it is make of a request. `asker`: whoever asks, None where he is gone."""
+def judged(request: GrantRequest, asker: Asker | None, tools: Tools, begins_at: datetime | None = None) -> Checked:
+    """What the rules in force and the role as it is make of a request. `asker`: whoever asks, None where he is gone.
+
+    `begins_at`: as of rule_on.
+    """
     if asker is None:
         return Checked(_HE_IS_GONE, _HE_IS_GONE, None)
     facts = tools.facts(request, asker)
-    ruling, target = rule_on(tools.entitlements, request, facts), facts.target
+    ruling, target = rule_on(tools.entitlements, request, facts, begins_at), facts.target
     if isinstance(ruling, Refusal) or target is None:
         refusal = ruling if isinstance(ruling, Refusal) else Refusal("There is no such role.", "List what you may ask for.")
         return Checked(refusal, refusal, target)
     # How long the policy is, and its hash, do not depend on when it ends.
     policy = compile_policy(tools.entitlements.templates[request.template], request.parameters, target, request.asked_at)
-    return Checked(ruling, policy, target)
+    return Checked(ruling, policy, target, is_known(tools.entitlements, facts))
 
 
 def agreement_now(grant: Grant, tools: Tools) -> tuple[Agreement, Target | None]:
     """What it stands on, and its role; None where that, or whoever asked, is gone. Each of those who said yes is looked up anew."""
-    found = judged(grant.request, tools.asker(grant.person.user_id), tools)
     question = question_about(grant, tools)
+    asked_for = grant.starts_at or grant.request.starts_at
+    begins_at = asked_for if question is None or asked_for is not None else said_yes_at(question)
+    found = judged(grant.request, tools.asker(grant.person.user_id), tools, begins_at)
     people = {} if question is None else {user_id: tools.asker(user_id) for user_id in question.yes}
-    groups = {user_id: groups_to_answer(each) for user_id, each in people.items() if each is not None}
-    return Agreement(found.ruling, question, groups, tools.ways()), found.target
+    groups = {} if question is None else groups_of_voters(question, people)
+    return Agreement(found.ruling, question, groups, tools.ways(), found.is_known), found.target
 
 
 def question_about(grant: Grant, tools: Tools) -> Question | None:
@@ -79,6 +85,20 @@ def question_about(grant: Grant, tools: Tools) -> Question | None:
 def groups_to_answer(asker: Asker) -> frozenset[str]:
     """As which somebody answers: his groups, and one for each roster by which he is on call."""
     return asker.groups | {f"{ON_CALL}{each}" for each in asker.on_call or ()}
+
+
+def groups_of_voters(question: Question, people: Mapping[str, Asker | None]) -> Mapping[str, frozenset[str]]:
+    """As which each of those who said yes counts, by id; without those who are gone. `people`: all of them, as they stand now.
+
+    Groups are looked at anew. A shift passes, and what was said in it stands: a yes of whoever was on call counts on.
+    """
+    by_roster = {
+        user_id: frozenset(
+            group for each in question.votes if each.user_id == user_id for group in each.groups if group.startswith(ON_CALL)
+        )
+        for user_id in question.yes
+    }
+    return {user_id: each.groups | by_roster[user_id] for user_id, each in people.items() if each is not None and user_id in by_roster}
 
 
 def person_calling(caller: Caller, tools: Tools) -> Asker | Refusal:

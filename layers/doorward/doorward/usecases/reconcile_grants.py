@@ -32,12 +32,10 @@ from typing import Final
 from doorward.errors import Conflict, DoorwardError
 from doorward.events.hints import Hint
 from doorward.events.model import Cause
-from doorward.grants.agreement import why_it_falls
-from doorward.grants.entitled import rule_on
+from doorward.grants.agreement import is_certain, why_it_falls
+from doorward.grants.entitled import NOT_KNOWN
 from doorward.grants.grant import Grant, State
 from doorward.grants.lifecycle import TakenBack
-from doorward.grants.model import Entitlements, Facts
-from doorward.grants.session_policy import compile_policy
 from doorward.guardrails.model import Role
 from doorward.organization.model import Organization, covers_account
 from doorward.people.model import Refusal
@@ -46,8 +44,8 @@ from doorward.ports.grants import Executions, Token, Wakes
 from doorward.ports.hints import Hints
 from doorward.usecases import grant_standing
 from doorward.usecases.advance_grant import advance_grant, waits_until
-from doorward.usecases.grant_facts import as_target, rosters_named
-from doorward.usecases.grant_standing import agreement_now, question_about
+from doorward.usecases.grant_facts import as_target
+from doorward.usecases.grant_standing import agreement_now, judged, question_about
 from doorward.usecases.move_grant import follow_with_question, move_grant
 from doorward.values import NamedTuple
 
@@ -127,6 +125,7 @@ def reconcile_grants(tools: Tools, *, dry_run: bool = False) -> CameTo:
             continue
         came_to.looked_at += 1
         _carry_out(grant.id, _of_grant(grant, tools), tools, came_to, dry_run=dry_run)
+        _carry_out(grant.id, _of_execution(grant.id, tools, came_to.acts), tools, came_to, dry_run=dry_run)
     for token in tools.grants.grants.waiting():
         _carry_out(token.grant_id, _of_token(token, tools), tools, came_to, dry_run=dry_run)
     _look_at_roles(tools, came_to, dry_run=dry_run)
@@ -187,15 +186,23 @@ def _of_grant(grant: Grant, tools: Tools) -> Iterator[Act]:
         yield Act(grant.id, What.WAKE, missed, grant.version)
     if grant.is_over or (late and STEP_OF[grant.state] == "end"):
         return
-    if now >= grant.request.asked_at + LATE:
-        running = tools.executions.is_running(grant.id)
-        if running is None and not missed:
-            yield Act(grant.id, What.WAKE, "It never had an execution.", grant.version)
-        if running is False:
-            yield Act(grant.id, What.ORPHAN, "Its execution has ended, and it has not.", grant.version)
     because = _why_taken_back(grant, tools.grants)
     if because:
         yield Act(grant.id, What.TAKE_BACK, because, grant.version)
+
+
+def _of_execution(grant_id: str, tools: Tools, acts: Sequence[Act]) -> Iterator[Act]:
+    """By itself: where executions cannot be looked at, grants end all the same, and the other way round. `acts`: of this turn so far."""
+    done = [each for each in acts if each.grant_id == grant_id]
+    grant = tools.grants.grants.grant(grant_id)
+    if grant is None or grant.is_over or any(each.what is What.TAKE_BACK or each.step == "end" for each in done):
+        return
+    if tools.grants.clock.now() >= grant.request.asked_at + LATE:
+        running = tools.executions.is_running(grant.id)
+        if running is None and not any(each.what is What.WAKE for each in done):
+            yield Act(grant.id, What.WAKE, "It never had an execution.", grant.version)
+        if running is False:
+            yield Act(grant.id, What.ORPHAN, "Its execution has ended, and it has not.", grant.version)
 
 
 def _late(grant: Grant, now: datetime, tools: Tools) -> str:
@@ -218,31 +225,16 @@ def _why_taken_back(grant: Grant, tools: grant_standing.Tools) -> str:
         return "Whoever asked for it is not (any more) an enabled user of Identity Center."
     if grant.state is not State.ACTIVE or grant.ruling is None:
         return ""
-    facts = tools.facts(grant.request, asker)
-    ruling = rule_on(tools.entitlements, grant.request, facts)
-    if not _all_is_known(facts, tools.entitlements, grant):
+    checked = judged(grant.request, asker, tools, grant.starts_at)
+    if isinstance(checked.ruling, Refusal):
+        return "" if checked.ruling == NOT_KNOWN else f"By the rules in force he may not have it: {checked.ruling.because}"
+    if checked.ruling.entitlements_hash == grant.ruling.entitlements_hash:
         return ""
-    if isinstance(ruling, Refusal):
-        return f"By the rules in force he may not have it: {ruling.because}"
-    if ruling.entitlements_hash == grant.ruling.entitlements_hash or facts.target is None:
-        return ""
-    template = tools.entitlements.templates[grant.request.template]
-    policy = compile_policy(template, grant.request.parameters, facts.target, grant.request.asked_at)
-    if isinstance(policy, Refusal) or policy.sha256 != grant.policy_sha256:
+    if isinstance(checked.policy, Refusal) or checked.policy.sha256 != grant.policy_sha256:
         return "What its sessions could do is not what the rules in force say: the template has changed."
-    falls = why_it_falls(grant, agreement_now(grant, tools)[0])
-    return "" if falls is None else f"The rules have changed: {falls.because}"
-
-
-def _all_is_known(facts: Facts, rules: Entitlements, grant: Grant) -> bool:
-    """Whether what is asked of people, rosters and tickets was answered: what was not is no reason to take anything back."""
-    asks_attributes = any(each.who.attributes for each in rules.allows) or any(each.who.attributes for each in rules.denies)
-    asks_ticket = bool(grant.request.ticket) and any(each.automatic and each.automatic.ticket_states for each in rules.allows)
-    return (
-        not (asks_attributes and facts.asker.attributes is None)
-        and not (rosters_named(rules) and facts.asker.on_call is None)
-        and not (asks_ticket and facts.ticket is None)
-    )
+    found = agreement_now(grant, tools)[0]
+    falls = why_it_falls(grant, found)
+    return "" if falls is None or not is_certain(grant, found) else f"The rules have changed: {falls.because}"
 
 
 def _of_token(token: Token, tools: Tools) -> Iterator[Act]:
