@@ -7,6 +7,7 @@
 | a folder or disk that cannot be written                                | nothing is kept, and that is said                       |
 | a file of somebody else, open to others, a link, or not of our form    | it does not count, and the next issue takes its place   |
 | a file of ours (0600)                                                  | it counts as long as what it holds does                 |
+| one of an older version of a grant than was just issued for            | it goes, by whatever key it was kept                    |
 
 Files are replaced as a whole, and never written in place: whoever reads has the old one or the new one. Of several processes that
 want the same credentials one asks for them, while the others wait at a lock that the system takes back from whoever dies.
@@ -28,6 +29,7 @@ from typing import Any, Final
 from doorward.errors import Misconfigured, Unavailable
 from doorward.grants.names import LONGEST_SESSION
 from doorward.values import NamedTuple
+from doorward_cli.aws_profiles import config_file, credentials_file
 
 EARLY: Final = timedelta(minutes=16)
 """What has less left is fetched anew: botocore asks from fifteen minutes before the end on, and has to be given something better."""
@@ -37,6 +39,17 @@ _MOST_SECONDS: Final = 45
 """Longer than whoever holds the lock may take for one call of the API."""
 _TRY_EVERY: Final = 0.05
 _OTHERS: Final = 0o077
+_BEFORE_A_PROFILE: Final = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+"""By these botocore may find who signs where no profile is named by an option. No secret is among them."""
+_SIGN_INS: Final = ("~/.aws/sso/cache", "~/.aws/login/cache")
+"""Where `aws sso login` and `aws login` leave who signed in."""
 
 
 class Kept(NamedTuple):
@@ -80,12 +93,13 @@ class Cache:
         return _read(self._file(key))
 
     def write(self, key: str, kept: Kept) -> None:
-        """Raises OSError."""
+        """Of a grant nothing stays but what was issued as of its newest version, whoever asked for it. Raises OSError."""
         value = dict(zip(kept._fields, kept, strict=True)) | {
             "issued_at": kept.issued_at.isoformat(),
             "expiration": kept.expiration.isoformat(),
         }
-        self._sweep(kept.issued_at)
+        if not self._sweep(kept):
+            return
         handle, name = tempfile.mkstemp(dir=self.folder, prefix="new-")  # 0600
         try:
             with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -128,22 +142,49 @@ class Cache:
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("*.json"))
 
-    def _sweep(self, now: datetime) -> None:
-        """What is over goes, and what somebody left who was killed while he wrote."""
+    def _sweep(self, new: Kept) -> bool:
+        """What is over goes, what an older version of the grant gave, and what somebody left who was killed while he wrote.
+
+        False where what is kept of the grant is newer already.
+        """
+        is_newest = True
         for file in self._files():
             kept = _read(file)
-            if kept is None or kept.expiration <= now:
+            if kept is None or kept.expiration <= new.issued_at or (kept.grant_id == new.grant_id and kept.generation < new.generation):
                 file.unlink(missing_ok=True)
+            elif kept.grant_id == new.grant_id and kept.generation > new.generation:
+                is_newest = False
         for file in self.folder.glob("new-*"):
             with suppress(OSError):
                 if time.time() - file.lstat().st_mtime > _MOST_SECONDS:
                     file.unlink()
+        return is_newest
 
 
 def key_of(api: str, profile: str | None, wanted: str) -> str:
-    """`wanted`: a grant's id, or how it is chosen. Hex."""
-    signer = profile or os.environ.get("AWS_PROFILE") or ""
-    return sha256(json.dumps([api.rstrip("/"), signer, wanted]).encode()).hexdigest()[:40]
+    """`profile`: as an option names it. `wanted`: a grant's id, or how it is chosen. Hex."""
+    return sha256(json.dumps([api.rstrip("/"), _signer(profile), wanted]).encode()).hexdigest()[:40]
+
+
+def _signer(profile: str | None) -> list[Any]:
+    """Something else for whoever signs by something else. Nobody is asked who he is, and botocore is not loaded: that is what it saves.
+
+    By which profile, by which key where the environment has one, and what stands in the files that say whose the profile is. A file that
+    was written anew without need, as when a sign-in is refreshed, costs one more issue.
+    """
+    environment = {each: os.environ[each] for each in _BEFORE_A_PROFILE if profile is None and each in os.environ}
+    named = profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE") or ""
+    sign_ins = sorted(file for each in _SIGN_INS for file in Path(each).expanduser().glob("*.json"))
+    return [named, environment, [_standing(each) for each in (config_file(), credentials_file(), *sign_ins)]]
+
+
+def _standing(file: Path) -> list[str | int]:
+    """Something else after each change of the file."""
+    try:
+        found = file.stat()
+    except OSError:
+        return [str(file)]
+    return [str(file), found.st_ino, found.st_size, found.st_mtime_ns]
 
 
 def place(environment: Mapping[str, str] = os.environ) -> Path:

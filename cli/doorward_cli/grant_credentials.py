@@ -72,11 +72,12 @@ class Asked(NamedTuple):
 def obtain(asked: Asked, cache: Cache | None, told: Callable[[str], object]) -> Kept:
     """`cache` None: nothing is kept. `told` is told what a person should know. Raises Refused, Unavailable, Misconfigured."""
     refuse_to_sign_for_ourselves()
-    kept = None if cache is None else cache.read(asked.key)
+    key = asked.key  # as of now: whoever signs in meanwhile is another one
+    kept = None if cache is None else cache.read(key)
     if kept is not None and kept.is_good(datetime.now(UTC)):
         return kept
-    with nullcontext() if cache is None else cache.alone(asked.key):
-        kept = None if cache is None else cache.read(asked.key)
+    with nullcontext() if cache is None else cache.alone(key):
+        kept = None if cache is None else cache.read(key)
         if kept is not None and kept.is_good(datetime.now(UTC)):
             return kept
         try:
@@ -92,7 +93,7 @@ def obtain(asked: Asked, cache: Cache | None, told: Callable[[str], object]) -> 
             return kept
         if cache is not None:
             try:
-                cache.write(asked.key, issued)
+                cache.write(key, issued)
             except OSError as error:
                 told(_not_kept(error))
         return issued

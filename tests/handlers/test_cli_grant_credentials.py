@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import botocore.session
 import pytest
@@ -263,10 +263,67 @@ def test_whoever_dies_while_he_asks_holds_nobody_up(api: GrantsApi) -> None:
     assert time.monotonic() - begun < 40  # it waits for 45 for a lock that is held
 
 
+# Whose it is
+
+SIGNERS: Final = {
+    "keys of hers": {"AWS_ACCESS_KEY_ID": "AKIAJANE", "AWS_SECRET_ACCESS_KEY": "x"},
+    "keys of another": {"AWS_ACCESS_KEY_ID": "AKIAEVE", "AWS_SECRET_ACCESS_KEY": "x"},
+    "a profile": {"AWS_PROFILE": "me"},
+    "another file of profiles": {"AWS_CONFIG_FILE": "/elsewhere"},
+    "another file of keys": {"AWS_SHARED_CREDENTIALS_FILE": "/elsewhere"},
+    "a web identity": {"AWS_ROLE_ARN": "arn:aws:iam::777788889999:role/ci", "AWS_WEB_IDENTITY_TOKEN_FILE": "/x"},
+    "another web identity": {"AWS_ROLE_ARN": "arn:aws:iam::777788889999:role/other", "AWS_WEB_IDENTITY_TOKEN_FILE": "/x"},
+    "a container": {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/x"},
+}
+"""By what botocore finds other credentials to sign with."""
+
+
+@pytest.mark.usefixtures("home")
+def test_whoever_signs_by_other_keys_gets_none_of_another_persons(api: GrantsApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.has(State.ACTIVE)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAJANE")
+    assert json.loads(process("credentials", "--role", ORDERS.ref).stdout)["SecretAccessKey"] == f"{SECRET}-1"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAANN")
+    api.caller = ANN
+    done = process("credentials", "--role", ORDERS.ref)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "You have no grant" in done.stderr
+
+
+@pytest.mark.usefixtures("home")
 def test_two_apis_or_two_who_sign_do_not_share_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "hub")
     assert key_of("https://a.example/v1", None, "x") == key_of("https://a.example/v1/", "hub", "x")
-    assert len({key_of(api, who, what) for api in ("https://a", "https://b") for who in ("hub", "me") for what in ("x", "y")}) == 8
+    keys = {key_of(api, who, what) for api in ("https://a", "https://b") for who in ("hub", "me") for what in ("x", "y")}
+    assert len(keys) == 8
+    ways = {key_of("https://a.example/v1", None, "x")}
+    for environment in SIGNERS.values():
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            ways.add(key_of("https://a.example/v1", None, "x"))
+    assert len(ways) == 1 + len(SIGNERS)
+
+
+@pytest.mark.usefixtures("home")
+def test_keys_in_the_environment_do_not_count_where_an_option_names_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key_of("https://a", "hub", "x")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEVE")
+    assert key_of("https://a", "hub", "x") == before
+
+
+@pytest.mark.parametrize("file", ["config", "credentials", "sso/cache/0a1b.json", "login/cache/0a1b.json"])
+def test_nothing_is_left_of_who_signed_before_the_profile_was_somebody_elses(home: Path, file: str) -> None:
+    written = home / ".aws" / file
+    written.parent.mkdir(parents=True, exist_ok=True)
+    keys = [key_of("https://a", "hub", "x")]
+    for at, content in enumerate(("jane", "eve!")):  # as long as the other
+        written.write_text(content)
+        os.utime(written, (at, at))  # clocks of file systems may be too coarse for a test
+        keys += [key_of("https://a", "hub", "x"), key_of("https://a", "hub", "x")]
+    first, jane, again, eve, _ = keys
+    assert jane == again
+    assert len({first, jane, eve}) == 3
 
 
 # A profile, and botocore itself
@@ -396,7 +453,8 @@ def test_a_command_has_the_credentials_and_nothing_that_would_count_before_them(
     assert process("credentials", grant_id).returncode == 0
     stands = {"AWS_WEB_IDENTITY_TOKEN_FILE": "/x", "AWS_ROLE_ARN": "x", "AWS_SECURITY_TOKEN": "old", "AWS_REGION": "eu-central-1"}
     done = process(
-        "run", grant_id, "--", sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))", env=os.environ | stands
+        *("run", grant_id, "--profile", "hub", "--", sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"),
+        env=os.environ | stands,
     )
     seen = {name: value for name, value in json.loads(done.stdout).items() if name.startswith(("AWS_", "DOORWARD_"))}
     assert {name for name in seen if name not in {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"}} == {

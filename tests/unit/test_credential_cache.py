@@ -70,6 +70,19 @@ def test_a_grant_is_forgotten_by_whatever_key_it_was_kept(cache: Cache) -> None:
     assert [each.name for each in cache.folder.iterdir()] == [f"{'0c' * 20}.json"]
 
 
+def test_of_a_grant_nothing_stays_but_what_its_newest_version_gave(cache: Cache) -> None:
+    other = "01JZ1M5T0000000000000ABCDF"
+    cache.write("0b" * 20, KEPT)
+    cache.write("0c" * 20, KEPT._replace(grant_id=other, generation=3))
+    cache.write(KEY, KEPT._replace(generation=5))
+    assert cache.read("0b" * 20) is None
+    cache.write("0d" * 20, KEPT)  # whoever was answered late
+    assert cache.read("0d" * 20) is None
+    assert [each.generation for each in map(cache.read, (KEY, "0c" * 20)) if each is not None] == [5, 3]
+    cache.write("0b" * 20, KEPT._replace(generation=5))
+    assert cache.read("0b" * 20) == cache.read(KEY)
+
+
 # Whose it is
 
 
