@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from doorward.grants.grant import State
+from doorward_cli import grant_console
 from doorward_cli.main import main
 from local.build import ROOT
 from tests.grants_api import GRANT, IDS, LINK, SECRET, TOKEN, GrantsApi, at_home
@@ -484,6 +486,36 @@ def test_the_browser_is_sent_on_once_and_the_link_stands_in_no_command_line(
     assert sent(api) == [(f"/grants/{grant_id}/console", {"destination": page})]
     printed = capsys.readouterr()
     assert "canary" not in printed.out + printed.err
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.skipif(sys.platform != "linux", reason="where others do not read what a browser is given")
+@pytest.mark.parametrize("owner", [os.geteuid() + 4711, None])
+def test_somebody_else_who_reads_the_browsers_command_line_and_asks_first_is_sent_nowhere_and_takes_nothing(
+    api: GrantsApi, owner: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, real = opening(monkeypatch), grant_console._owner
+    owners = [owner, os.geteuid()]  # of two who ask for the address as it is
+    monkeypatch.setattr(grant_console, "_owner", lambda asker, port: owners.pop(0) if real(asker, port) is not None else None)
+    assert grants("console", api.has(State.ACTIVE)) == 0
+    ((_, answers),) = opened
+    assert answers == [(404, ""), (404, ""), (302, LINK)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is asked of Linux")
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::ffff:127.0.0.1")])
+def test_whose_a_connection_is_is_the_systems_word(family: socket.AddressFamily, host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket(family) as asking:
+        port = listening.getsockname()[1]
+        try:
+            asking.connect((host, port))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        connection, asker = listening.accept()
+        with connection:
+            assert grant_console._owner(asker, port) == os.geteuid()
+            assert grant_console._owner(asker, port - 1) is None
+            assert grant_console._owner(("127.0.0.2", asker[1]), port) is None
 
 
 @pytest.mark.usefixtures("home")
