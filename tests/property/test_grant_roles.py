@@ -212,6 +212,46 @@ def test_the_boundary_keeps_every_grant_from_access_that_lasts_and_from_what_doo
     assert may(action, resource, session=None, boundary=None), "without it, it would"
 
 
+BUCKET: Final = "arn:aws:s3:::acme-orders"
+KEY: Final = f"arn:aws:kms:eu-central-1:{PROD.id}:key/1b"
+LETTING_IN: Final = [
+    ("s3:PutBucketPolicy", BUCKET),
+    ("s3:PutObjectAcl", f"{BUCKET}/x"),
+    ("s3:PutAccessPointPolicyForObjectLambda", "*"),
+    ("s3:PutAccountPublicAccessBlock", "*"),
+    ("s3:CreateAccessGrant", "*"),
+    ("kms:PutKeyPolicy", KEY),
+    ("kms:CreateGrant", KEY),
+    ("lambda:AddPermission", f"arn:aws:lambda:eu-central-1:{PROD.id}:function:orders"),
+    ("lambda:AddLayerVersionPermission", "*"),
+    ("lambda:CreateFunctionUrlConfig", f"arn:aws:lambda:eu-central-1:{PROD.id}:function:orders"),
+    ("ram:CreateResourceShare", "*"),
+    ("ram:AssociateResourceShare", "*"),
+    ("eks:CreateAccessEntry", f"arn:aws:eks:eu-central-1:{PROD.id}:cluster/orders"),
+    ("eks:AssociateAccessPolicy", "*"),
+    ("ecr:SetRepositoryPolicy", "*"),
+    ("ecr:GetAuthorizationToken", "*"),
+    ("secretsmanager:PutResourcePolicy", "*"),
+    ("dynamodb:PutResourcePolicy", "*"),
+    ("ec2:ModifySnapshotAttribute", "*"),
+    ("rds:ModifyDBClusterSnapshotAttribute", "*"),
+    ("sqs:AddPermission", "*"),
+    ("transfer:ImportSshPublicKey", "*"),
+]
+
+
+@pytest.mark.parametrize(("action", "resource"), LETTING_IN)
+def test_no_session_leaves_somebody_let_in_at_a_resource_when_it_ends(action: str, resource: str) -> None:
+    assert not may(action, resource, session=whole())
+    assert may(action, resource, session=whole(), boundary=None), "without the boundary it would"
+
+
+@pytest.mark.parametrize(("for_a_service", "allowed"), [("true", True), ("false", False), (None, False)])
+def test_a_grant_of_kms_is_a_services_own_or_is_not_made(for_a_service: str | None, *, allowed: bool) -> None:
+    context = {} if for_a_service is None else {"kms:GrantIsForAWSResource": for_a_service}
+    assert may("kms:CreateGrant", KEY, session=whole(), context=context) is allowed
+
+
 @given(templates, requests)
 def test_whatever_the_scope_a_session_touches_neither_sts_nor_iam(
     written: list[dict[str, Any]], asked: tuple[str, str, dict[str, str]]
@@ -228,5 +268,15 @@ def test_the_boundary_leaves_a_grant_what_it_is_for() -> None:
         ("events:DisableRule", f"arn:aws:events:eu-central-1:{PROD.id}:rule/nightly"),
         ("cloudformation:UpdateStack", f"arn:aws:cloudformation:eu-central-1:{PROD.id}:stack/orders/1b"),
         ("cloudtrail:LookupEvents", "*"),
+        ("s3:PutObject", "arn:aws:s3:::acme-orders/x"),
+        ("s3:PutLifecycleConfiguration", "arn:aws:s3:::acme-orders"),
+        ("lambda:UpdateFunctionCode", f"arn:aws:lambda:eu-central-1:{PROD.id}:function:orders"),
+        ("sqs:SetQueueAttributes", f"arn:aws:sqs:eu-central-1:{PROD.id}:orders"),
+        ("kms:Decrypt", f"arn:aws:kms:eu-central-1:{PROD.id}:key/1b"),
+        ("ecr:BatchGetImage", f"arn:aws:ecr:eu-central-1:{PROD.id}:repository/orders"),
+        ("eks:DescribeCluster", f"arn:aws:eks:eu-central-1:{PROD.id}:cluster/orders"),
+        ("ec2:CreateSnapshot", "*"),
+        ("ram:GetResourceShares", "*"),
+        ("logs:PutRetentionPolicy", "*"),
     ):
         assert may(action, resource, session=whole()), action

@@ -1,9 +1,11 @@
 """The stacks of the accounts: what they forward, and how far Doorward can go in an account."""
 
+import fnmatch
 import json
 from typing import Any
 
 import pytest
+from botocore.loaders import Loader
 
 from doorward.guardrails.model import Role
 from doorward.guardrails.protected import is_doorwards_own, protected_because
@@ -35,6 +37,7 @@ from doorward.organization.installation import (
 )
 from doorward.organization.model import Organization
 from tests.template.conftest import TEMPLATES, as_list, parsed, resources_of, statements_of
+from tests.template.resolved import resolved
 
 type Template = dict[str, Any]
 
@@ -377,6 +380,37 @@ def test_a_role_that_people_are_granted_is_bounded_lasts_an_hour_and_has_one_man
     assert member["Parameters"][parameter]["Default"] == policy
     boundary = member["Resources"]["GrantBoundary"]["Properties"]
     assert (boundary["ManagedPolicyName"], boundary["Path"]) == (GRANT_BOUNDARY, ROLE_PATH)
+
+
+MOST_CHARACTERS = 6144
+"""Of a managed policy, without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+API_OF = {
+    "aoss": ("opensearchserverless",),
+    "elasticfilesystem": ("efs",),
+    "s3": ("s3", "s3control"),
+    "s3express": ("s3",),
+    "ses": ("ses", "sesv2"),
+    "sso": ("sso-admin",),
+}
+"""Where the prefix of an action is not the name of one API."""
+NO_CALL = {"apigateway:UpdateRestApiPolicy"}
+"""Asked for beside a call's own action: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html"""
+
+
+def test_the_boundary_of_those_roles_is_no_longer_than_iam_takes(member: Template) -> None:
+    document = resolved(member["Resources"]["GrantBoundary"]["Properties"]["PolicyDocument"])
+    assert len(json.dumps(document, separators=(",", ":"))) <= MOST_CHARACTERS
+
+
+def test_whatever_the_boundary_of_those_roles_denies_is_something_that_aws_has(member: Template) -> None:
+    """A word that is misspelled would deny nothing, and nobody would notice."""
+    statements = member["Resources"]["GrantBoundary"]["Properties"]["PolicyDocument"]["Statement"]
+    denied = {action for each in statements if each["Effect"] == "Deny" for action in as_list(each["Action"])} - NO_CALL
+    loader = Loader()
+    for action in sorted(denied):
+        prefix, _, name = action.partition(":")
+        calls = [call for api in API_OF.get(prefix, (prefix,)) for call in loader.load_service_model(api, "service-2")["operations"]]
+        assert fnmatch.filter(calls, name), action
 
 
 @pytest.mark.parametrize("logical_id", GRANTED)
