@@ -132,7 +132,11 @@ class GrantsApi:
 
     def headers(self, path: str) -> Mapping[str, str]:
         """A report has two pages."""
-        return {"Link": f'<{path}&after={IDS[0]}>; rel="next"'} if path.startswith("/reports/") and "after" not in path else {}
+        return (
+            {"Link": f'<?{path.partition("?")[2]}&after={IDS[0]}>; rel="next"'}
+            if path.startswith("/reports/") and "after" not in path
+            else {}
+        )
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         self.heard.append((method, path, body))

@@ -64,7 +64,7 @@ class Api:
         try:
             with urllib.request.build_opener(_Stays).open(request, timeout=_SECONDS) as answer:
                 self.behind = _seconds_behind(answer.headers)
-                self._next = _next_page(answer.headers)
+                self._next = _next_page(path, answer.headers)
                 content: bytes = answer.read()
                 return content.decode()
         except urllib.error.HTTPError as error:
@@ -152,10 +152,10 @@ def _not_signed_in(error: Exception) -> Misconfigured:
     return Misconfigured(f"{because}; sign in (`aws sso login`), and choose the profile by --profile or AWS_PROFILE")
 
 
-def _next_page(headers: Message) -> str | None:
-    """Its path; None where this is the last, or what follows is no path of this API's."""
-    found = re.search(r'<(/[^<>/][^<>]*)>; rel="next"', headers.get("Link", ""))
-    return None if found is None else found[1]
+def _next_page(path: str, headers: Message) -> str | None:
+    """Its path; None where this is the last, or what follows is elsewhere than at the same address with another query."""
+    found = re.search(r'<(\?[^<>#]+)>; rel="next"', headers.get("Link", ""))
+    return None if found is None else f"{path.partition('?')[0]}{found[1]}"
 
 
 def _seconds_behind(headers: Message) -> float | None:

@@ -12,7 +12,7 @@ from moto import mock_aws
 from doorward.aws.audit import DynamoAudit
 from doorward.aws.ledger import DynamoLedger
 from doorward.aws.questions import DynamoQuestions
-from doorward.decisions.model import Consent, Question, State, Terms, Vote
+from doorward.decisions.model import GRANT, Consent, Question, State, Terms, Vote
 from doorward.errors import Conflict
 from doorward.people.model import Via
 from doorward.ports.ledger import Announcement, Due
@@ -97,6 +97,15 @@ def test_each_transition_has_its_audit_item_and_what_is_told_in_the_same_transac
     assert head.version == 2  # as many as transitions
     assert dynamo.ledger.pending("q-1-2") == TOLD
     assert dynamo.ledger.pending("q-1-2b") is None
+
+
+@pytest.mark.parametrize(("what", "days"), [("apply", 400), (GRANT, None)])
+def test_it_is_kept_for_four_hundred_days_and_a_grants_for_good_as_the_grant_is(dynamo: Dynamo, what: str, days: int | None) -> None:
+    dynamo.questions.ask(QUESTION._replace(what=what), "906-ann sigv4")
+    dynamo.questions.move(NEXT._replace(what=what), "yes", "906-ann slack", LATER)
+    (item,) = (each for each in dynamo.client.scan(TableName="ledger")["Items"] if each["sk"]["S"] == "QUESTION:q-1")
+    ends_at = None if days is None else str(int((QUESTION.asked_at + timedelta(days=days)).timestamp()))
+    assert item.get("ttl", {}).get("N") == ends_at
 
 
 def test_it_stands_on_the_agenda_while_there_is_something_to_do(dynamo: Dynamo) -> None:

@@ -24,6 +24,7 @@ class Listening:
 
     def __init__(self) -> None:
         self.headers: list[Any] = []
+        self.paths: list[str] = []
         self.answers: list[tuple[int, Any]] = []
         self.more: dict[str, str] = {}
         listening = self
@@ -31,6 +32,7 @@ class Listening:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 listening.headers.append(self.headers)
+                listening.paths.append(self.path)
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 status, body = listening.answers.pop() if listening.answers else (200, {})
                 self.send_response(status)
@@ -162,3 +164,26 @@ def test_a_profile_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     with pytest.raises(Misconfigured, match="nobodys"):
         Api("https://x.example/v1", profile="nobodys").call("GET", "/me")
+
+
+@pytest.mark.parametrize(
+    ("link", "follows"),
+    [
+        ('<?a=1&after=x>; rel="next"', "/reports/grants?a=1&after=x"),
+        ('<https://elsewhere.example/?a=1>; rel="next"', None),
+        ('</reports/grants?a=1>; rel="next"', None),
+        ('<//elsewhere.example/?a=1>; rel="next"', None),
+        ('<?a=1#x>; rel="next"', None),
+        ('<>; rel="next"', None),
+        ('<?a=1>; rel="last"', None),
+        ("", None),
+    ],
+)
+def test_a_page_leads_to_no_other_address_than_its_own(listening: Listening, link: str, follows: str | None) -> None:
+    """Whatever stage or mapping is before it: that is a part of the address that was given."""
+    listening.more["Link"] = link
+    pages = listening.api().pages("/reports/grants?a=0")
+    next(pages)
+    listening.more.clear()
+    assert [*pages] == ([] if follows is None else ["{}"])
+    assert listening.paths == ["/v1/reports/grants?a=0"] + ([] if follows is None else [f"/v1{follows}"])

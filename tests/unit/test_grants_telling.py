@@ -10,6 +10,7 @@ from doorward.decisions.telling import question_as_json
 from doorward.grants.grant import Grant, State, question_of
 from doorward.grants.session_policy import SessionPolicy, compile_policy
 from doorward.grants.telling import DETAIL_TYPES, END_FAILED, grant_as_json, question_about_as_json
+from doorward.grants.wording import scope_in_words
 from doorward.ports.questions import due_at
 from doorward.usecases.own_events import parse_own_event
 from local.build import ROOT
@@ -97,3 +98,11 @@ def test_each_state_but_pending_is_told_in_its_own_words() -> None:
     assert len({*DETAIL_TYPES.values(), END_FAILED}) == len(State)
     page = (ROOT / "docs/contracts.md").read_text("utf-8")
     assert all(f"`{each}`" in page for each in (*DETAIL_TYPES.values(), END_FAILED))
+
+
+def test_people_are_not_told_that_a_session_may_do_no_more_than_a_resources_own_policy_lets_it() -> None:
+    first, *lines = scope_in_words(grant_as_json(checked_grant(), "prod", None))
+    assert first.startswith(
+        "Its policy lets the session do this (read-bucket, bucket = acme-orders), and nothing else; a resource's own policy"
+    )
+    assert lines == ["- s3:GetObject on arn:aws:s3:::acme-orders/*", "- s3:ListBucket on arn:aws:s3:::acme-orders"]

@@ -56,6 +56,16 @@ class TestWhatIsLate:
         assert reconciled.acts() == [("advance", "end"), ("wake", "")]
         assert reconciled.world.now(grant).state is State.REVOKED
 
+    def test_one_that_is_being_ended_is_not_late_at_once(self) -> None:
+        """However long ago it was asked for."""
+        reconciled, grant = opened()
+        reconciled.world.pass_time(hours(0.5))
+        reconciled.world.end(grant)
+        reconciled.world.pass_time(LATE - SECOND)
+        assert reconciled.acts() == NOTHING
+        reconciled.world.pass_time(SECOND)
+        assert reconciled.acts() == [("advance", "end"), ("wake", "")]
+
     def test_one_that_was_never_checked_is_checked(self) -> None:
         reconciled = Reconciled()
         grant = reconciled.world.asked()

@@ -56,8 +56,22 @@ def rows(world: World, **wanted: Any) -> list[dict[str, str]]:
 
 def issue(world: World, grant: Grant, number: int, kind: Kind = Kind.CREDENTIALS, *, used: bool = True) -> None:
     at = START + timedelta(minutes=number)
-    issued = Issued(f"issue-{number}", grant.id, kind, at, Caller(JANE, Via.SIGV4), "203.0.113.7", at if used else None, "cafe")
+    issued = Issued(
+        f"issue-{number}", grant.id, kind, at, Caller(JANE, Via.SIGV4), "203.0.113.7", at if used else None, "cafe" if used else ""
+    )
     world.grants.keep_issue(issued)
+
+
+def test_what_the_broker_used_up_and_did_not_mint_is_not_reported_as_issued() -> None:
+    """STS refused it, or failed."""
+    world = World()
+    grant = world.opened()
+    for number in range(2):
+        issue(world, grant, number)
+        kept = world.grants.issued[grant.id, f"issue-{number}"]
+        world.grants.issued[grant.id, f"issue-{number}"] = kept._replace(key_hash="cafe" * number)
+    (entry,) = entries(world)
+    assert (entry["issued"]["credentials"], entry["issued"]["first_at"]) == (1, (START + timedelta(minutes=1)).isoformat())
 
 
 @pytest.fixture

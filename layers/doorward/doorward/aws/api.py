@@ -148,10 +148,10 @@ def report_in(parameters: Mapping[str, str] | None) -> Wanted:
 
 
 def reported(wanted: Wanted, page: Page) -> Response[str]:
-    """Where more follows, `Link` says where (RFC 8288)."""
+    """Where more follows, `Link` says where (RFC 8288): at the same address, whatever it is called from outside, with another query."""
     days = {"since": f"{wanted.since:%Y-%m-%d}", "until": f"{wanted.until:%Y-%m-%d}"}
     following = urlencode({**days, "format": str(wanted.form), "after": page.next})
-    links = {"Link": f'</reports/grants?{following}>; rel="next"'} if page.next else {}
+    links = {"Link": f'<?{following}>; rel="next"'} if page.next else {}
     return Response(200, _REPORTS[wanted.form], page.text, {**_HEADERS, **links})
 
 

@@ -343,6 +343,7 @@ def _as_json(grant: Grant) -> dict[str, Any]:
         "ruling": None if ruling is None else {**ruling._asdict(), "terms": terms_as_json(ruling.terms)},
         "starts_at": _text(grant.starts_at),
         "ends_at": _text(grant.ends_at),
+        "moved_at": _text(grant.moved_at),
     }
 
 
@@ -359,6 +360,7 @@ def _grant(kept: Mapping[str, Any]) -> Grant:
             "ruling": None if ruling is None else _ruling(ruling),
             "starts_at": _from(kept["starts_at"]),
             "ends_at": _from(kept["ends_at"]),
+            "moved_at": _from(kept["moved_at"]),
         }
     )
 

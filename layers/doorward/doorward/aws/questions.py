@@ -1,7 +1,8 @@
 """Questions in DynamoDB, in the partition of the role that they are about; each transition with its audit item and what is announced.
 
 Ledger table, `pk` / `sk`:
-    ROLE#<account>/<name>   QUESTION:<id>   document (JSON text), version; on the agenda while there is something to do
+    ROLE#<account>/<name>   QUESTION:<id>   document (JSON text), version; on the agenda while there is something to do; ttl, but for a
+                                            grant's: who said yes to it is reported for as long as the grant is kept, which is for good
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from doorward.audit.chain import next_item
 from doorward.aws.errors import translated
-from doorward.decisions.model import Consent, Question, State, Terms, Vote
+from doorward.decisions.model import GRANT, Consent, Question, State, Terms, Vote
 from doorward.errors import Conflict
 from doorward.people.model import Via
 from doorward.ports.ledger import Announcement
@@ -104,7 +105,7 @@ def _item(question: Question, now: datetime) -> dict[str, Any]:
         **_key(question.role_ref, question.id),
         "document": {"S": json.dumps(_as_json(question))},
         "version": {"N": str(question.version)},
-        "ttl": {"N": str(int((question.asked_at + _KEEP).timestamp()))},
+        **({} if question.what == GRANT else {"ttl": {"N": str(int((question.asked_at + _KEEP).timestamp()))}}),
         **agenda,
     }
 

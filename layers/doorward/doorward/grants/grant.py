@@ -39,7 +39,7 @@ class Grant(NamedTuple):
 
     From the check on: `ruling`, `role_arn`, `policy_sha256` (of the session policy) and `scope` (what it allows, JSON text of statements).
     `starts_at` and `ends_at`: from the approval on, and never changed. `because`: why it is refused or ends, a sentence. `ended_by`: the
-    id of the person who ended it early, or `doorward`; "" where nobody did.
+    id of the person who ended it early, or `doorward`; "" where nobody did. `moved_at`: of the last transition; None before the first.
     """
 
     id: str
@@ -55,6 +55,7 @@ class Grant(NamedTuple):
     ended_by: str = ""
     role_arn: str = ""
     scope: str = ""
+    moved_at: datetime | None = None
 
     @property
     def about(self) -> str:

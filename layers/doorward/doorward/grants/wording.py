@@ -39,7 +39,8 @@ def why(grant: Json) -> tuple[str, ...]:
 def scope_in_words(grant: Json) -> tuple[str, ...]:
     parameters = ", ".join(f"{name} = {value}" for name, value in (grant.get("parameters") or {}).items())
     by = f"{grant.get('template')}{f', {parameters}' if parameters else ''}"
-    return (f"The session may do this ({by}), and nothing else:", *(f"- {_statement(each)}" for each in grant.get("scope") or ()))
+    what = f"Its policy lets the session do this ({by}), and nothing else; a resource's own policy that names the session can add to it:"
+    return (what, *(f"- {_statement(each)}" for each in grant.get("scope") or ()))
 
 
 def scope_as_statements(grant: Json) -> tuple[str, ...]:

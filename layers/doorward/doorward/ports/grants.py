@@ -46,9 +46,10 @@ class Token(NamedTuple):
 
 
 class Issued(NamedTuple):
-    """That somebody may have credentials now, or had them: nothing of them is kept. `used_at` None: the broker has not minted them (yet).
+    """That somebody may have credentials now, or had them: nothing of them is kept. `used_at` None: the broker was not asked (yet).
 
-    `key_hash`: hex SHA-256 of the access key's id. `packed_percent`: how full STS found what it packs, None where it did not say.
+    `key_hash`: hex SHA-256 of the access key's id; "" where none was minted (yet). `packed_percent`: how full STS found what it packs, None
+    where it did not say.
     """
 
     id: str

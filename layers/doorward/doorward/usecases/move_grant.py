@@ -27,7 +27,9 @@ def move_grant(grant: Grant, event: Event, tools: Tools, by: str = DOORWARD) -> 
     found = advance(grant, event)
     if isinstance(found, Refusal) or found == grant:
         return found
-    tools.grants.move(found, str(found.state), by, tools.clock.now(), announced(found, tools))
+    now = tools.clock.now()
+    found = found._replace(moved_at=now)
+    tools.grants.move(found, str(found.state), by, now, announced(found, tools))
     return found
 
 

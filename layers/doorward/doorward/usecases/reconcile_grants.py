@@ -35,7 +35,7 @@ from doorward.events.model import Cause
 from doorward.grants.agreement import is_certain, why_it_falls
 from doorward.grants.entitled import NOT_KNOWN
 from doorward.grants.grant import Grant, State
-from doorward.grants.lifecycle import TakenBack
+from doorward.grants.lifecycle import TakenBack, said_yes_at
 from doorward.guardrails.model import Role
 from doorward.organization.model import Organization, covers_account
 from doorward.people.model import Refusal
@@ -211,8 +211,8 @@ def _late(grant: Grant, now: datetime, tools: Tools) -> str:
         return ""
     question = question_about(grant, tools.grants) if grant.state is State.PENDING else None
     due_at = waits_until(grant, question)
-    if due_at is None:  # at once, since it became what it is: not before it was asked for, nor before the last yes
-        due_at = max((each.at for each in question.votes), default=question.asked_at) if question else grant.request.asked_at
+    if due_at is None:  # at once, since it became what it is, or since the last yes
+        due_at = said_yes_at(question) if question else grant.moved_at or grant.request.asked_at
     if now < due_at + LATE:
         return ""
     return f"It is {grant.state} since what was due at {due_at:%Y-%m-%d %H:%M:%S} UTC was not done."

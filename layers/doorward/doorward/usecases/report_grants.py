@@ -67,8 +67,8 @@ def _entry(grant: Grant, name_of: Callable[[str], str | None], tools: Tools) -> 
 
 
 def _reckoned(issues: Sequence[Issued]) -> Reckoned:
-    """What was minted: what was only checked gave nobody anything."""
-    minted = [each for each in issues if each.used_at is not None]
+    """What was minted: what was only checked, or used up by a refusal, gave nobody anything."""
+    minted = [each for each in issues if each.key_hash]
     return Reckoned(
         sum(each.kind is Kind.CREDENTIALS for each in minted),
         sum(each.kind is Kind.CONSOLE for each in minted),
