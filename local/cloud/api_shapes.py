@@ -1,7 +1,9 @@
 """Requests and answers of IAM, STS and services that speak JSON as CloudTrail writes them, from AWS's own service models.
 
 CloudTrail's member names are the API's with a small first letter (`openIDConnectProviderArn`, `sAMLProviderArn`), its numbers and lists
-real ones, its policy documents the strings that were sent, its times like "Jul 10, 2023 12:09:21 PM". Credentials are left out.
+real ones, its policy documents the strings that were sent, its times like "Jul 10, 2023 12:09:21 PM". Secrets are left
+out. Of a session that STS opens, id of the key and token are written, and not the secret key
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html).
 """
 
 import json
@@ -17,7 +19,7 @@ from botocore.parsers import create_parser
 
 SECRETS: Final = frozenset(
     {
-        "secretAccessKey", "sessionToken", "password", "oldPassword", "newPassword", "tokenCode", "webIdentityToken", "sAMLAssertion",
+        "secretAccessKey", "password", "oldPassword", "newPassword", "tokenCode", "webIdentityToken", "sAMLAssertion",
         "authenticationCode1", "authenticationCode2", "base32StringSeed", "qRCodePNG", "secretString", "secretBinary",
     }
 )  # fmt: skip

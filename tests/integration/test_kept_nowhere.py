@@ -19,7 +19,7 @@ import requests
 from local import identity_center
 from local.installation import Installation, People
 from local.world import ANN, HUB, JANE, PROD
-from tests.integration.emulated import Inbox, listen, unique
+from tests.integration.emulated import Inbox, listen, records, unique
 from tests.integration.test_grants import Grants
 from tests.integration.test_issuing import answers
 from tests.integration.test_openapi import asked_about, session_of
@@ -117,17 +117,19 @@ _PATIENCE: Final = 120.0
 
 
 class Life(NamedTuple):
-    """`secrets` of all that it went through, by what they are; `events`: all that Doorward told of meanwhile."""
+    """`secrets` of all that it went through, by what they are; `events`: all that Doorward told of meanwhile; `records`: the trail's."""
 
     grant: Mapping[str, Any]
     secrets: Mapping[str, str]
     events: list[Any]
+    records: list[Any]
 
 
 @pytest.fixture(scope="module")
 def life(doorward: Installation) -> Life:
     """Jane asks, Ann agrees, both kinds are issued, refused, and asked for by who is nobody, and Jane ends it."""
     heard = listen(doorward.stack, HUB.id, {"source": [{"prefix": "doorward."}]}, bus="doorward")
+    opened = records(doorward.stack, PROD.id, "AssumeRole")  # as they go on to the hub
     grants, signed_in = Grants(doorward), identity_center.sign_in(doorward.stack, JANE)
     bearer = token({"iss": "https://nobody.example"})
     doorward.stack.until(lambda: answers(grants.of(JANE)), "the API's first answer, on a busy machine", seconds=_PATIENCE)
@@ -169,7 +171,7 @@ def life(doorward: Installation) -> Life:
         "signing secret": doorward.slack._installed.signing_secret,
         "bot token": "xoxb-local",
     }
-    return Life(grant, secrets, events + _all(heard))
+    return Life(grant, secrets, events + _all(heard), _all(opened))
 
 
 def _told(events: list[Any], grant: Mapping[str, Any]) -> set[str]:
@@ -222,11 +224,24 @@ def test_no_event_and_no_message_has_a_secret(doorward: Installation, life: Life
     assert found_in("\n".join(str(each) for each in doorward.slack.workspace.messages()), life) == []
 
 
-def test_no_queue_has_a_secret(doorward: Installation, life: Life) -> None:
+def test_no_queue_has_a_secret_once_what_came_was_looked_at(doorward: Installation, life: Life) -> None:
+    """CloudTrail's own record of a session's opening has its token and the external ID, and is on its way through one queue."""
     sqs = doorward.stack.client("sqs", HUB.id)
-    for url in sqs.list_queues().get("QueueUrls", []):
-        lying = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"])
-        assert found_in(json.dumps(lying.get("Messages", [])), life) == [], url
+
+    def lying(url: str) -> list[str]:
+        there = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"])
+        return found_in(json.dumps(there.get("Messages", [])), life)
+
+    on_the_way = doorward.outputs["SessionQueueUrl"]
+    doorward.stack.until(lambda: not lying(on_the_way), "what came to be looked at", seconds=_PATIENCE)
+    for url in set(sqs.list_queues().get("QueueUrls", [])) - {on_the_way}:
+        assert lying(url) == [], url
+
+
+def test_that_a_record_of_the_trail_has_a_token_is_known(doorward: Installation, life: Life) -> None:
+    """Otherwise nothing here would show that whoever reads such records keeps none of it."""
+    found = set(found_in(json.dumps(life.records), life))
+    assert {"session_token 0", "session_token 1", "external ID"} == found
 
 
 def test_no_log_has_a_secret(doorward: Installation, life: Life) -> None:
