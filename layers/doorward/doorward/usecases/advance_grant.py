@@ -92,7 +92,8 @@ def _decide(grant: Grant, tools: Tools) -> Grant:
             question = move_question(again, grant, because, tools)
     if question is not None and not question.state.is_open:
         said_yes = question.state not in {Decision.REFUSED, Decision.EXPIRED} and not is_too_late(grant, question, now)
-        found = _certain(grant, tools) if said_yes else Agreement(NOT_KNOWN, question)
+        # By a no, and by what comes too late, nothing has to be looked up.
+        found = _certain(grant, tools) if said_yes else Agreement(NOT_KNOWN, question=question)
         return _moved(move_grant(grant, Decided(found, now), tools), grant)
     return _moved(move_grant(grant, TimePassed(now), tools), grant)
 
