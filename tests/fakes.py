@@ -18,6 +18,8 @@ from doorward.events.model import SessionEvent
 from doorward.events.sessions import merge_copies
 from doorward.findings.reported import Reported
 from doorward.grants.grant import Grant
+from doorward.grants.grant import State as GrantState
+from doorward.grants.issuing import Opening, opening_of
 from doorward.grants.model import Ticket
 from doorward.guard.heartbeats import Pulse, Silence, Spot
 from doorward.guardrails.brakes import Brakes, Stop, hour_of, scopes_of
@@ -388,6 +390,7 @@ class FakeGrants:
         self.questions = questions or FakeQuestions()
         self.kept: dict[str, Grant] = {}
         self.tokens: dict[str, Token] = {}
+        self.openings: dict[str, Opening] = {}
         self.issued: dict[tuple[str, str], Issued] = {}
         self.audit: list[tuple[str, int, str, str]] = []
         self.announced: dict[str, Announcement] = {}
@@ -407,6 +410,15 @@ class FakeGrants:
         if stands is None or stands.version != grant.version - 1:
             raise Conflict(f"{grant.id}: another transition came first")
         self._write(grant, did, by, announcement)
+        if grant.state is GrantState.ACTIVE:
+            self.openings[grant.id] = opening_of(grant)
+
+    def opening(self, grant_id: str) -> Opening | None:
+        return self.openings.get(grant_id)
+
+    def forget_opening(self, grant_id: str) -> None:
+        self._fail_where_told_to()
+        self.openings.pop(grant_id, None)
 
     def standing(self) -> Iterable[Grant]:
         return [each for each in self.kept.values() if not each.is_over]

@@ -19,6 +19,7 @@ from doorward.aws.ledger import DynamoLedger
 from doorward.aws.questions import DynamoQuestions
 from doorward.errors import Conflict, DoorwardError, Unavailable
 from doorward.grants.grant import Grant, State, question_of
+from doorward.grants.issuing import opening_of
 from doorward.people.model import Caller, Machine, Via
 from doorward.ports.grants import Issued, Kind, Step, Token
 from doorward.ports.ledger import Announcement
@@ -143,6 +144,24 @@ def test_a_report_goes_on_where_it_was_whatever_ids_are_like(grants: AnyGrants) 
     assert [each.id for each in grants.asked_between(START, hours(24 * 32))] == [first, second]
     assert [each.id for each in grants.asked_between(START, hours(24 * 32), first)] == [second]
     assert list(grants.asked_between(START, hours(24 * 32), second)) == []
+
+
+class TestOpenings:
+    def test_what_was_opened_is_kept_with_the_grant_that_becomes_active_and_forgotten_at_its_end(self, grants: AnyGrants) -> None:
+        keep(grants, REQUESTED)
+        active = PENDING._replace(state=State.ACTIVE, version=3, starts_at=hours(2), ends_at=hours(3))
+        grants.move(active._replace(state=State.APPROVED, version=2), "approved", "doorward", START, None)
+        assert grants.opening(GRANT_ID) is None
+        with pytest.raises(Conflict):
+            grants.move(active._replace(version=4), "active", "doorward", START, None)
+        assert grants.opening(GRANT_ID) is None
+        grants.move(active, "active", "doorward", START, None)
+        assert grants.opening(GRANT_ID) == opening_of(active)
+        grants.move(active._replace(state=State.ENDING, version=4), "ending", "906-joe sigv4", START, None)
+        assert grants.opening(GRANT_ID) == opening_of(active)
+        for _ in range(2):
+            grants.forget_opening(GRANT_ID)
+            assert grants.opening(GRANT_ID) is None
 
 
 class TestTokens:

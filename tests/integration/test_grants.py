@@ -64,7 +64,7 @@ class Grants:
 
     def waits(self, grant: Mapping[str, Any]) -> bool:
         """Whether its execution waits, with its token kept."""
-        key = {"pk": {"S": f"GRANT#{grant['grant_id']}"}, "sk": {"S": "TOKEN"}}
+        key = {"pk": {"S": f"TOKEN#{grant['grant_id']}"}, "sk": {"S": "TOKEN"}}
         table = self.doorward.outputs["GrantsTableName"]
         return "Item" in self.stack.client("dynamodb", HUB.id).get_item(TableName=table, Key=key, ConsistentRead=True)
 

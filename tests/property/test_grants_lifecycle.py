@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from doorward.decisions.answering import answer, confirmed, ended, reminded
 from doorward.decisions.model import EVER, Question
 from doorward.decisions.model import State as Decision
-from doorward.grants.agreement import Agreement
+from doorward.grants.agreement import Agreement, why_it_falls
 from doorward.grants.entitled import rule_on
 from doorward.grants.grant import Grant, State, question_of
-from doorward.grants.issuing import Issue, what_is_issued, why_not_issued
+from doorward.grants.issuing import Issue, opening_of, what_is_issued
 from doorward.grants.lifecycle import Begun, Checked, Decided, EndAsked, Ended, Event, TakenBack, TimePassed, advance
 from doorward.grants.model import Entitlements, Ruling
-from doorward.grants.session_policy import compile_policy
+from doorward.grants.session_policy import SessionPolicy, compile_policy
 from doorward.iam.documents import parse_document
 from doorward.iam.evaluate import Policies, Request, evaluate
 from doorward.people.model import Caller, Machine, Person, Refusal, Via
@@ -103,13 +103,16 @@ class World:
         return rule_on(self.rules, self.grant.request, facts(asker(self.grant.person)))
 
     def found(self) -> Agreement:
-        return Agreement(self.ruling(), self.question, self.groups, dict.fromkeys(Via, EVER))
+        ways = dict.fromkeys(Via, EVER)
+        return Agreement(self.ruling(), self.grant.person, ORDERS, self.policy(), self.question, self.groups, ways)
+
+    def policy(self) -> SessionPolicy | Refusal:
+        return compile_policy(self.rules.templates["read-bucket"], self.grant.request.parameters, ORDERS, hours(9))
 
     def event(self, step: Any) -> Event | None:
         match step:
             case ("check",):
-                template = self.rules.templates["read-bucket"]
-                return Checked(self.ruling(), compile_policy(template, self.grant.request.parameters, ORDERS, hours(9)), ORDERS)
+                return Checked(self.ruling(), self.policy(), ORDERS)
             case ("decide",):
                 return Decided(self.found(), self.now)
             case ("begin",):
@@ -206,8 +209,8 @@ def checked_step(world: World, event: Event) -> None:
 
 def try_to_issue(world: World) -> None:
     grant = world.grant
-    found = what_is_issued(grant, world.rules.templates["read-bucket"], world.now, console=False)
-    if isinstance(found, Issue) and why_not_issued(grant, world.found(), ORDERS) is None:
+    found = what_is_issued(grant, opening_of(grant), world.rules.templates["read-bucket"], world.now, console=False)
+    if isinstance(found, Issue) and why_it_falls(grant, world.found()) is None:
         assert grant.state is State.ACTIVE
         assert grant.ends_at == found.ends_at
         assert world.agreed()

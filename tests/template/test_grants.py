@@ -119,3 +119,38 @@ def test_grants_are_found_by_whether_they_stand_by_person_and_by_month_and_by_ke
     assert keys == {name + "-index": [name, "grant_id"] for name in ("standing", "person", "month")}
     assert {each["Projection"]["ProjectionType"] for each in indexes} == {"KEYS_ONLY"}
     assert "TimeToLiveSpecification" not in hub["Resources"]["GrantsTable"]["Properties"]
+
+
+def test_who_may_do_what_with_which_items_of_grants(hub: Template) -> None:
+    """By partition key. What was opened, and what the broker goes by, is written by those alone that begin and end grants."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for name, role in resources_of(hub, "AWS::IAM::Role").items():
+        for statement in statements_of(role):
+            if {"Fn::GetAtt": ["GrantsTable", "Arn"]} not in as_list(statement["Resource"]):
+                continue
+            assert set(statement["Condition"]) == {"ForAllValues:StringLike", "Null"}, (name, statement["Sid"])
+            assert statement["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}  # ForAllValues is true on none
+            for action in as_list(statement["Action"]):
+                keys = as_list(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+                found.setdefault((name.removesuffix("Role"), action.removeprefix("dynamodb:")), set()).update(keys)
+    grants, opened, tokens = "GRANT#*", "OPEN#*", "TOKEN#*"
+    assert found == {
+        ("ServeApi", "GetItem"): {grants},
+        ("ServeApi", "PutItem"): {grants},
+        ("ServeApi", "Query"): {grants},
+        ("AnswerSlack", "GetItem"): {grants},
+        ("AnswerSlack", "PutItem"): {grants},
+        ("MintCredentials", "GetItem"): {grants, opened},
+        ("MintCredentials", "UpdateItem"): {grants},
+        ("AdvanceGrant", "GetItem"): {grants},
+        ("AdvanceGrant", "PutItem"): {grants, opened},
+        ("AdvanceGrant", "DeleteItem"): {opened},
+        ("ReconcileGrants", "GetItem"): {grants, tokens},
+        ("ReconcileGrants", "PutItem"): {grants, opened},
+        ("ReconcileGrants", "DeleteItem"): {opened},
+        ("KeepToken", "GetItem"): {grants},
+        ("KeepToken", "ConditionCheckItem"): {grants},
+        ("KeepToken", "PutItem"): {tokens},
+        ("WakeGrant", "GetItem"): {grants, tokens},
+        ("WakeGrant", "DeleteItem"): {tokens},
+    }

@@ -11,6 +11,7 @@ from doorward.errors import Conflict, MalformedInput, Misconfigured, Unavailable
 from doorward.grants.agreement import why_it_falls
 from doorward.grants.entitled import LONGEST_REASON, NOT_KNOWN
 from doorward.grants.grant import Grant, State
+from doorward.grants.issuing import opening_of
 from doorward.grants.model import Asker, Ticket
 from doorward.people.model import Caller, Machine, Refusal, Via
 from doorward.ports.grants import Step
@@ -458,6 +459,38 @@ class TestLooking:
         assert world.step(grant, "begin").state is State.REFUSED
         assert "GrantRefused" in world.told()
 
+    def test_what_was_written_into_one_that_was_approved_is_not_opened(self) -> None:
+        """By whoever may write grants: role, policy, name and end are what the rules in force make of its request, or it is refused."""
+        for written in (
+            {"role_arn": f"{ORDERS.arn}-x"},
+            {"policy_sha256": "cafe"},
+            {"ends_at": hours(99)},
+            {"person": JANE._replace(user_name="x")},
+        ):
+            world = World()
+            grant = world.asked()
+            world.say(grant)
+            world.step(grant, "decide")
+            world.grants.kept[grant.id] = world.now(grant)._replace(**written)
+            assert world.step(grant, "begin").state is State.REFUSED, written
+            assert world.grants.opening(grant.id) is None
+
+    def test_what_the_broker_goes_by_is_kept_from_when_it_begins_and_forgotten_when_it_ends(self) -> None:
+        world = World()
+        grant = world.asked()
+        world.say(grant)
+        world.step(grant, "decide")
+        assert world.grants.opening(grant.id) is None
+        world.step(grant, "begin")
+        assert world.grants.opening(grant.id) == opening_of(world.now(grant))
+        world.end(grant)
+        world.grants.fail_next = [Unavailable("DynamoDB does not answer")]
+        with pytest.raises(Unavailable):
+            world.step(grant, "end")
+        assert world.now(grant).state is State.ENDING  # it is never over with that still there
+        world.step(grant, "end")
+        assert (world.now(grant).state, world.grants.opening(grant.id)) == (State.REVOKED, None)
+
     def test_of_one_that_does_not_end_people_are_told_once(self) -> None:
         world = World()
         grant = world.opened()
@@ -806,7 +839,7 @@ class TestClocks:
         world.people[JANE.user_id] = jane._replace(on_call=frozenset({"pay"}))
         del world.people[JOE.user_id]
         grant = world.now(grant)
-        assert why_it_falls(grant, agreement_now(grant, world.tools)[0]) is not None
+        assert why_it_falls(grant, agreement_now(grant, world.tools)) is not None
 
     def test_before_it_is_decided_hours_are_those_of_the_last_yes(self) -> None:
         jane = Asker(JANE, frozenset({"payments"}), {}, frozenset())

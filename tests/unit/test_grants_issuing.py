@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorward.grants.agreement import Agreement
+from doorward.grants.agreement import Agreement, why_it_falls
 from doorward.grants.console import CONSOLES, LONGEST, destination_in
 from doorward.grants.entitled import TICKET
 from doorward.grants.grant import Grant, State
-from doorward.grants.issuing import Issue, what_is_issued, why_not_issued, why_not_now
+from doorward.grants.issuing import Issue, opening_of, what_is_issued, why_not_now
 from doorward.grants.names import handle_of
 from doorward.people.model import Refusal
 from tests.grants_world import GRANT_ID, JANE, ORDERS, READ_BUCKET, entitlements, hours
@@ -31,7 +31,7 @@ def granted(**asked: Any) -> tuple[Grant, Agreement]:
 
 
 def issued(grant: Grant, at: datetime, template: Any = TEMPLATE, *, console: bool = False) -> Issue | Refusal:
-    return what_is_issued(grant, template, at, console=console)
+    return what_is_issued(grant, opening_of(grant), template, at, console=console)
 
 
 def tags(grant: Grant) -> Mapping[str, str]:
@@ -68,22 +68,13 @@ class TestBothLookAt:
 
 class TestWhoeverServesPeople:
     def test_asks_the_broker(self) -> None:
-        grant, found = granted()
-        assert why_not_issued(grant, found, ORDERS) is None
+        assert why_it_falls(*granted()) is None
 
     def test_only_while_it_stands(self) -> None:
         grant, found = granted()
         fallen = (found._replace(ruling=NO), found._replace(groups={}), found._replace(ruling=ruling(TWO)), found._replace(question=None))
         for each in fallen:
-            assert why_not_issued(grant, each, ORDERS)
-
-    @pytest.mark.parametrize(
-        "target",
-        [None, ORDERS._replace(account_id="222233334444"), ORDERS._replace(name="admin"), ORDERS._replace(path="/doorward/grants/x/")],
-    )
-    def test_only_of_the_role_that_was_there_when_it_was_checked(self, target: Any) -> None:
-        grant, found = granted()
-        assert why_not_issued(grant, found, target)
+            assert why_it_falls(grant, each)
 
 
 class TestTheBroker:
@@ -121,6 +112,15 @@ class TestTheBroker:
             assert isinstance(issued(granted()[0], hours(1), template), Refusal)
         assert isinstance(issued(granted(parameters={"bucket": "acme-other"})[0], hours(1)), Refusal)
         assert isinstance(issued(granted()[0]._replace(policy_sha256="cafe"), hours(1)), Refusal)
+
+    def test_only_what_was_opened(self) -> None:
+        grant, template = granted(ticket="OPS-12")[0], TEMPLATE
+        opening = opening_of(grant)
+        assert isinstance(what_is_issued(grant, opening, template, hours(1), console=False), Issue)
+        assert isinstance(what_is_issued(grant, None, template, hours(1), console=False), Refusal)
+        for name, value in opening._asdict().items():
+            other: Any = value + timedelta(seconds=1) if isinstance(value, datetime) else f"{value}x"
+            assert isinstance(what_is_issued(grant, opening._replace(**{name: other}), template, hours(1), console=False), Refusal), name
 
     @pytest.mark.parametrize(
         "role_arn",

@@ -78,7 +78,8 @@ def answered(grant: Grant, *people: Person, yes: bool = True, at: datetime | Non
 
 
 def found(question: Question | None, *people: Person, now: Ruling | Refusal | None = None) -> Agreement:
-    return Agreement(now or ruling(), question, {each.user_id: SECURITY for each in people}, EVERY_WAY)
+    groups = {each.user_id: SECURITY for each in people}
+    return Agreement(now or ruling(), JANE, ORDERS, policy(), question, groups, EVERY_WAY)
 
 
 def approved(**asked: Any) -> tuple[Grant, Agreement]:
@@ -213,6 +214,46 @@ class TestStanding:
     def test_what_was_asked_about_something_else(self, changed: dict[str, Any]) -> None:
         grant = pending()
         assert why_it_falls(grant, found(answered(grant, JOE)._replace(**changed), JOE))
+
+    @pytest.mark.parametrize("rules", [PEOPLE_DECIDE, AUTOMATIC])
+    @pytest.mark.parametrize(
+        "written",
+        [
+            {"person": JANE._replace(user_name="joe@acme.example")},
+            {"role_arn": f"{ORDERS.arn}-other"},
+            {"role_arn": ""},
+            {"policy_sha256": "cafe"},
+            {"ends_at": hours(9)},
+            {"ends_at": None},
+            {"starts_at": hours(0.6)},
+            {"starts_at": hours(0.6), "ends_at": hours(1.6)},
+        ],
+    )
+    def test_a_grant_that_says_what_does_not_follow_from_its_request(self, written: dict[str, Any], rules: Entitlements) -> None:
+        grant, agreement = approved(starts_at=hours(0.5))
+        agreement = agreement._replace(ruling=ruling(rules))
+        assert why_it_falls(grant, agreement) is None
+        assert why_it_falls(grant._replace(**written), agreement)
+        begun = after(grant._replace(**written), Begun(agreement, hours(1)))
+        assert begun.state is State.REFUSED
+
+    @pytest.mark.parametrize(
+        "now",
+        [
+            {"person": None},
+            {"person": JANE._replace(user_name="ann@acme.example")},
+            {"target": None},
+            {"target": ORDERS._replace(account_id="222233334444")},
+            {"target": ORDERS._replace(name="admin")},
+            {"target": ORDERS._replace(path="/doorward/grants/x/")},
+            {"policy": None},
+            {"policy": NO},
+            {"policy": policy()._replace(sha256="cafe")},
+        ],
+    )
+    def test_a_person_a_role_or_a_policy_that_is_another_by_now(self, now: dict[str, Any]) -> None:
+        grant, agreement = approved()
+        assert why_it_falls(grant, agreement._replace(**now))
 
     def test_nobody_was_asked(self) -> None:
         assert why_it_falls(pending(), found(None, JOE))

@@ -10,7 +10,6 @@ import pytest
 from doorward.errors import Unavailable
 from doorward.grants.agreement import Agreement
 from doorward.grants.grant import State
-from doorward.grants.model import Target
 from doorward.people.model import Caller, Machine, Refusal, Via
 from doorward.ports.grants import Credentials, Issued, Kind, SignIn
 from doorward.usecases.issue_credentials import MOST_A_MINUTE, NOT_TO_YOU, Tools, TooOftenForGrant, issue_credentials, open_console
@@ -49,7 +48,7 @@ class FakeBroker:
 
 
 class World:
-    """A grant of Jane's, active from 0.5 to 1.5 hours, at 1 hour. `target`: its role, as it stands."""
+    """A grant of Jane's, active from 0.5 to 1.5 hours, at 1 hour."""
 
     def __init__(self, **changed: Any) -> None:
         grant, self.agreement = granted()
@@ -58,14 +57,13 @@ class World:
         self.grants = FakeGrants()
         self.broker = FakeBroker()
         self.rates = FakeRates()
-        self.target: Target | None = ORDERS
         self.grants.kept[self.grant.id] = self.grant
         self.looked = 0
         self.tools = Tools(self.grants, self.broker, self.rates, lambda _grant: self._found(), self._new_id, self.clock)
 
-    def _found(self) -> tuple[Agreement, Target | None]:
+    def _found(self) -> Agreement:
         self.looked += 1
-        return self.agreement, self.target
+        return self.agreement
 
     def _new_id(self) -> str:
         return f"01JZ1M5T000000000000000{len(self.grants.issued):03}"
@@ -175,7 +173,8 @@ def test_outside_of_its_time_there_are_none(asking: Asking, at: float) -> None:
 
 
 def test_for_the_last_fifteen_minutes_there_are_credentials_and_no_console() -> None:
-    world = World(ends_at=hours(1.2))
+    world = World()
+    world.clock.sleep(18 * 60)
     assert isinstance(world.console(), Refusal)
     assert world.nothing_happened
     assert isinstance(world.credentials(), dict)
@@ -189,8 +188,8 @@ def test_what_does_not_stand_any_more_is_looked_at_each_time(asking: Asking) -> 
         lambda world: setattr(world, "agreement", world.agreement._replace(groups={})),
         lambda world: setattr(world, "agreement", world.agreement._replace(ruling=ruling(TWO))),
         lambda world: setattr(world, "agreement", world.agreement._replace(question=None)),
-        lambda world: setattr(world, "target", None),
-        lambda world: setattr(world, "target", ORDERS._replace(path="/doorward/grants/elsewhere/")),
+        lambda world: setattr(world, "agreement", world.agreement._replace(target=None)),
+        lambda world: setattr(world, "agreement", world.agreement._replace(target=ORDERS._replace(path="/doorward/grants/elsewhere/"))),
     ]
     for falls_by in falls:
         world, jane = World(), Caller(JANE, Via.SIGV4)

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorward.errors import DoorwardError, Misconfigured, Unavailable
-from doorward.grants.grant import State
-from doorward.grants.issuing import Issue
-from doorward.people.model import Caller, Machine, Refusal, Via
+from doorward.grants.grant import Grant, State
+from doorward.grants.issuing import Issue, opening_of
+from doorward.grants.session_policy import SessionPolicy, compile_policy
+from doorward.people.model import Caller, Machine, Person, Refusal, Via
 from doorward.ports.grants import ISSUED_WITHIN, LINK_COUNTS, Credentials, Issued, Kind, Opened, SignIn
 from doorward.usecases.mint_credentials import Tools, mint_credentials
 from tests.fakes import FakeClock, FakeGrants
-from tests.grants_world import GRANT_ID, JANE, JOE, ORDERS, READ_BUCKET, entitlements, hours, rule
+from tests.grants_world import GRANT_ID, JANE, JOE, ORDERS, READ_BUCKET, START, entitlements, hours, rule
 from tests.unit.test_grants_issuing import granted
 
 ISSUE_ID, OTHER_ID = "01JZ1M5T0000000000000VWXYZ", "01JZ1M5T0000000000000VWXYA"
@@ -55,9 +56,15 @@ class World:
         self.clock = FakeClock(hours(1))
         self.grants = FakeGrants()
         self.sessions = FakeGrantSessions()
-        self.grants.kept[GRANT_ID] = granted()[0]._replace(**changed)
+        self.write(granted()[0]._replace(**changed), is_opened=True)
         self.tools = Tools(self.grants, self.sessions, entitlements(rule()), self.clock)
         self.issue(ISSUE_ID, kind)
+
+    def write(self, grant: Grant, *, is_opened: bool) -> None:
+        """As whoever serves people could; `is_opened`: as whoever opens grants does."""
+        self.grants.kept[grant.id] = grant
+        if is_opened:
+            self.grants.openings[grant.id] = opening_of(grant)
 
     def issue(self, issue_id: str, kind: Kind = Kind.CREDENTIALS, caller: Caller | None = None, grant_id: str = GRANT_ID) -> None:
         self.grants.keep_issue(Issued(issue_id, grant_id, kind, self.clock.now(), caller or Caller(JANE, Via.SIGV4), "203.0.113.7"))
@@ -146,7 +153,7 @@ class TestAnIssue:
 
     def test_of_another_grant_is_none(self) -> None:
         world = World()
-        world.grants.kept[OTHER_GRANT] = granted()[0]._replace(id=OTHER_GRANT)
+        world.write(granted()[0]._replace(id=OTHER_GRANT), is_opened=True)
         assert isinstance(world.mint(grant_id=OTHER_GRANT), Refusal)
         world.issue(OTHER_ID, grant_id=OTHER_GRANT)
         assert isinstance(world.mint(OTHER_ID), Refusal)
@@ -203,6 +210,43 @@ def test_what_people_were_not_shown_is_not_minted() -> None:
         world = World(**changed)
         assert isinstance(world.mint(), Refusal)
         assert world.minted == 0
+
+
+class TestWhatWhoeverServesPeopleCouldWrite:
+    """Who has taken that over may write any grant and any issue; what was opened he may not."""
+
+    def test_a_grant_that_nobody_opened_opens_nothing(self) -> None:
+        world = World()
+        del world.grants.openings[GRANT_ID]
+        assert isinstance(world.mint(), Refusal)
+        assert world.minted == 0
+
+    def test_nor_does_one_that_says_another_person_role_policy_or_end_than_was_opened(self) -> None:
+        rules = entitlements(rule())
+        other = ORDERS._replace(name="doorward-grant-operate")
+        asked = granted()[0].request
+        wider = asked._replace(parameters={"bucket": "acme-payroll"})
+        policy = compile_policy(rules.templates["read-bucket"], wider.parameters, ORDERS, START)
+        assert isinstance(policy, SessionPolicy)
+        boss = Person("906-boss", "boss@acme.example", "Boss")
+        forged: list[dict[str, Any]] = [
+            {"person": boss},
+            {"person": JANE._replace(user_name=boss.user_name)},
+            {"role_arn": other.arn, "request": asked._replace(role_ref=other.ref)},
+            {"request": wider, "policy_sha256": policy.sha256},
+            {"request": asked._replace(ticket="CHANGE-1")},
+            {"ends_at": hours(24 * 365)},
+            {"starts_at": hours(0)},
+        ]
+        for written in forged:
+            world = World()
+            world.write(granted()[0]._replace(**written), is_opened=False)
+            world.issue(OTHER_ID, caller=Caller(world.grants.kept[GRANT_ID].person, Via.SIGV4))
+            assert isinstance(world.mint(OTHER_ID), Refusal), written
+            assert world.minted == 0
+            world.write(granted()[0]._replace(**written), is_opened=True)  # else it would be minted
+            world.issue(OTHER_ID, caller=Caller(world.grants.kept[GRANT_ID].person, Via.SIGV4))
+            assert isinstance(world.mint(OTHER_ID), Credentials), written
 
 
 def test_where_sts_does_not_take_the_policy_it_is_refused_and_not_asked_again() -> None:

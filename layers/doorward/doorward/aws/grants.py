@@ -2,8 +2,11 @@
 
 Grants table, `pk` / `sk`:
     GRANT#<id>   GRANT        document (JSON text), version, person, month of the asking, grant_id; standing, while it is not over
-    GRANT#<id>   TOKEN        sealed, step, version: of the grant that waits; grant_id, standing: `waits`
     GRANT#<id>   ISSUE#<id>   kind, at, by, via, source_ip; used_at, key_hash, packed_percent once they are known
+    OPEN#<id>    OPEN         document: what was opened, from when it becomes active until it has ended
+    TOKEN#<id>   TOKEN        sealed, step, version: of the grant that waits; grant_id, standing: `waits`
+
+Who may write which of them is decided by the partition key (template.yaml): what was opened by none of those that serve people.
 
 Indexes have keys alone, so that nothing is read from them that is not read again as it stands.
 
@@ -27,6 +30,7 @@ from doorward.aws.questions import terms_as_json, terms_from
 from doorward.decisions.model import Question
 from doorward.errors import Conflict
 from doorward.grants.grant import Grant, State
+from doorward.grants.issuing import Opening, opening_of
 from doorward.grants.model import GrantRequest, Risk, Ruling
 from doorward.people.model import Caller, Machine, Person, Via, id_of
 from doorward.ports.grants import ISSUED_WITHIN, Issued, Kind, Step, Token
@@ -74,12 +78,21 @@ class DynamoGrants:
         return True
 
     def grant(self, grant_id: str) -> Grant | None:
-        item = self._get(grant_id, "GRANT")
+        item = self._get(_key(grant_id, "GRANT"))
         return None if item is None else _grant(json.loads(item["document"]["S"]))
 
     def move(self, grant: Grant, did: str, by: str, now: datetime, announcement: Announcement | None) -> None:
         put = {**self._put(grant), **_at_version(grant.version - 1)}
-        self._write(grant, did, by, now, announcement, put)
+        opened: Any = [{"Put": {"TableName": self._table, "Item": _opening_item(grant)}}] if grant.state is State.ACTIVE else []
+        self._write(grant, did, by, now, announcement, put, *opened)
+
+    def opening(self, grant_id: str) -> Opening | None:
+        item = self._get(_opening_key(grant_id))
+        return None if item is None else _opening(json.loads(item["document"]["S"]))
+
+    def forget_opening(self, grant_id: str) -> None:
+        with translated(f"forgetting what was opened by {grant_id}"):
+            self._dynamodb.delete_item(TableName=self._table, Key=_opening_key(grant_id))
 
     def standing(self) -> Iterable[Grant]:
         return self._grants(self._ids("standing-index", "standing", _STANDING))
@@ -100,7 +113,7 @@ class DynamoGrants:
     def keep_token(self, token: Token, question: Question | None) -> None:
         unmoved: Any = {"ConditionCheck": {"TableName": self._table, "Key": _key(token.grant_id, "GRANT"), **_at_version(token.version)}}
         item = {
-            **_key(token.grant_id, "TOKEN"),
+            **_token_key(token.grant_id),
             "grant_id": {"S": token.grant_id},
             "standing": {"S": _WAITING},
             "sealed": {"B": token.sealed},
@@ -112,7 +125,7 @@ class DynamoGrants:
         self._transact(f"keeping that {token.grant_id} waits", [put, unmoved, *asked])
 
     def token(self, grant_id: str) -> Token | None:
-        item = self._get(grant_id, "TOKEN")
+        item = self._get(_token_key(grant_id))
         if item is None:
             return None
         return Token(grant_id, Step(item["step"]["S"]), bytes(item["sealed"]["B"]), int(item["version"]["N"]))
@@ -122,7 +135,7 @@ class DynamoGrants:
             f"forgetting that {token.grant_id} waits",
             lambda: self._dynamodb.delete_item(
                 TableName=self._table,
-                Key=_key(token.grant_id, "TOKEN"),
+                Key=_token_key(token.grant_id),
                 ConditionExpression="sealed = :sealed",
                 ExpressionAttributeValues={":sealed": {"B": token.sealed}},
             ),
@@ -188,7 +201,7 @@ class DynamoGrants:
         return sorted(found, key=lambda each: (each.at, each.id))
 
     def _write(  # noqa: PLR0917 - a transition, and all that is kept with it
-        self, grant: Grant, did: str, by: str, now: datetime, announcement: Announcement | None, put: Mapping[str, Any]
+        self, grant: Grant, did: str, by: str, now: datetime, announcement: Announcement | None, put: Mapping[str, Any], *more: Any
     ) -> None:
         who, _, via = by.partition(" ")
         detail = {
@@ -200,7 +213,7 @@ class DynamoGrants:
         item = next_item(self._audit.head(grant.about), what=did, by=who, via=via or "doorward", at=now, detail=detail)
         told = [] if announcement is None else [self._ledger.announcing(announcement)]
         kept: Any = {"Put": put}
-        self._transact(f"grant {grant.id}, version {grant.version}", [kept, *self._audit.parts(item), *told])
+        self._transact(f"grant {grant.id}, version {grant.version}", [kept, *more, *self._audit.parts(item), *told])
 
     def _transact(self, doing: str, parts: "list[TransactWriteItemTypeDef]") -> None:
         with translated(doing):
@@ -209,9 +222,9 @@ class DynamoGrants:
     def _put(self, grant: Grant) -> dict[str, Any]:
         return {"TableName": self._table, "Item": _item(grant)}
 
-    def _get(self, grant_id: str, sk: str) -> Mapping[str, Any] | None:
-        with translated(f"reading grant {grant_id}"):
-            return self._dynamodb.get_item(TableName=self._table, Key=_key(grant_id, sk), ConsistentRead=True).get("Item")
+    def _get(self, key: dict[str, Any]) -> Mapping[str, Any] | None:
+        with translated(f"reading {key['pk']['S']}"):
+            return self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
 
     def _ids(self, index: str, name: str, value: str, *, before: str = "", after: str = "", most: int = 0) -> Iterator[str]:
         """From the oldest, or, where there is a most, so many of the latest; with a lesser id than `before`, or a greater than `after`."""
@@ -297,6 +310,14 @@ def _key(grant_id: str, sk: str) -> dict[str, Any]:
     return {"pk": {"S": f"GRANT#{grant_id}"}, "sk": {"S": sk}}
 
 
+def _token_key(grant_id: str) -> dict[str, Any]:
+    return {"pk": {"S": f"TOKEN#{grant_id}"}, "sk": {"S": "TOKEN"}}
+
+
+def _opening_key(grant_id: str) -> dict[str, Any]:
+    return {"pk": {"S": f"OPEN#{grant_id}"}, "sk": {"S": "OPEN"}}
+
+
 def _at_version(version: int) -> dict[str, Any]:
     return {
         "ConditionExpression": "#version = :before",
@@ -375,6 +396,16 @@ def _ruling(kept: Mapping[str, Any]) -> Ruling:
             "because": tuple(kept["because"]),
         }
     )
+
+
+def _opening_item(grant: Grant) -> dict[str, Any]:
+    opening = opening_of(grant)
+    times = {"starts_at": _text(opening.starts_at), "ends_at": _text(opening.ends_at)}
+    return {**_opening_key(grant.id), "document": {"S": json.dumps({**opening._asdict(), **times})}}
+
+
+def _opening(kept: Mapping[str, Any]) -> Opening:
+    return Opening(**{**kept, "starts_at": _from(kept["starts_at"]), "ends_at": _from(kept["ends_at"])})
 
 
 def _issue_item(issued: Issued) -> dict[str, Any]:

@@ -9,7 +9,7 @@ anything: it reads the grant, and makes of it what people were shown, or nothing
 | its start has not come, or its end has                          | refused                  | refused                 |
 | the console is wanted, and less than fifteen minutes are left   | refused                  | refused                 |
 | it does not stand any more (agreement.py)                       | refused                  |                         |
-| its role is another by now                                      | refused                  |                         |
+| it is not what was opened                                       |                          | refused                 |
 | its role is no grant role                                       |                          | refused                 |
 | the template is gone, or the policy cannot be made              |                          | refused                 |
 | … or it is another than the one that was shown                  |                          | refused                 |
@@ -31,7 +31,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from doorward.grants.agreement import Agreement, why_it_falls
 from doorward.grants.grant import Grant, State
 from doorward.grants.model import Target, Template
 from doorward.grants.names import SHORTEST_SESSION, duration_seconds, handle_of, session_name
@@ -43,6 +42,22 @@ from doorward.values import NamedTuple
 
 TAG: Final = "doorward:"
 """The names of a session's tags begin so."""
+
+
+class Opening(NamedTuple):
+    """What was opened: all of a grant that its sessions are made of. The broker believes a grant no further than it agrees with this.
+
+    Kept by whoever judges a grant when it begins, where whoever serves people cannot write. `policy_sha256`: as of the grant.
+    """
+
+    grant_id: str
+    person_id: str
+    session_name: str
+    role_arn: str
+    policy_sha256: str
+    ticket: str
+    starts_at: datetime | None
+    ends_at: datetime | None
 
 
 class Issue(NamedTuple):
@@ -70,19 +85,19 @@ def why_not_now(grant: Grant, now: datetime, *, console: bool) -> Refusal | None
     return None
 
 
-def why_not_issued(grant: Grant, found: Agreement, target: Target | None) -> Refusal | None:
-    """The rows of whoever serves people; None where the broker is to be asked. `target`: the request's role as it is, or None."""
-    falls = why_it_falls(grant, found)
-    if falls is None and (target is None or target.arn != grant.role_arn):
-        return Refusal("The role is another than the one that was approved.", "Ask anew.")
-    return falls
+def opening_of(grant: Grant) -> Opening:
+    """Of one that is active, or was."""
+    name, ticket = session_name(grant.person, grant.id), grant.request.ticket
+    return Opening(grant.id, grant.person.user_id, name, grant.role_arn, grant.policy_sha256, ticket, grant.starts_at, grant.ends_at)
 
 
-def what_is_issued(grant: Grant, template: Template | None, now: datetime, *, console: bool) -> Issue | Refusal:
-    """The broker's column. `template`: the request's, as it is now; None where there is none any more."""
+def what_is_issued(grant: Grant, opening: Opening | None, template: Template | None, now: datetime, *, console: bool) -> Issue | Refusal:
+    """The broker's column. `opening`: None where it was never opened. `template`: the request's, as it is now, or None."""
     refusal = why_not_now(grant, now, console=console)
     if refusal is not None or grant.ends_at is None:
         return refusal or Refusal("The grant has no end.", "Ask anew.")
+    if opening != opening_of(grant):
+        return Refusal("What the grant says is not what was opened.", "Ask anew.")
     arn = parse_role_arn(grant.role_arn)
     if arn is None or not arn.path.startswith(GRANT_ROLE_PATH) or f"{arn.account_id}/{arn.name}" != grant.request.role_ref:
         return Refusal("The grant's role is none that can be asked for.", "Ask anew.")

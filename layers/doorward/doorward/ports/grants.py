@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from doorward.decisions.model import Question
 from doorward.grants.grant import Grant
-from doorward.grants.issuing import Issue
+from doorward.grants.issuing import Issue, Opening
 from doorward.people.model import Caller, Refusal, Via
 from doorward.ports.ledger import Announcement
 from doorward.values import NamedTuple
@@ -75,8 +75,14 @@ class Grants(Protocol):
     def move(self, grant: Grant, did: str, by: str, now: datetime, announcement: Announcement | None) -> None:
         """The next version of it; `did`: a word for the audit, `by`: a person's id and a way with a space between, or `doorward`.
 
-        Raises Conflict where another transition came first.
+        Of one that becomes active its opening is kept as well. Raises Conflict where another transition came first.
         """
+
+    def opening(self, grant_id: str) -> Opening | None:
+        """What was opened, as it was then; None where nothing was, or it is forgotten."""
+
+    def forget_opening(self, grant_id: str) -> None:
+        """Harmless where there is none."""
 
     def standing(self) -> Iterable[Grant]:
         """All that are not over for good, in no order."""

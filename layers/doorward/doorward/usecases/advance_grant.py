@@ -108,7 +108,7 @@ def _begin(grant: Grant, tools: Tools) -> Grant:
 
 def _certain(grant: Grant, tools: Tools) -> Agreement:
     """What it stands on. Raises Unavailable where that cannot be said."""
-    found = agreement_now(grant, tools)[0]
+    found = agreement_now(grant, tools)
     if not is_certain(grant, found):
         raise _not_known(grant)
     return found
@@ -119,8 +119,10 @@ def _not_known(grant: Grant) -> Unavailable:
 
 
 def _end(grant: Grant, tools: Tools) -> Grant:
-    """Its sessions end by themselves: from its end on their own policy denies them everything. So there is nothing else to be done."""
+    """Its sessions end by themselves: from its end on their own policy denies them everything. What the broker goes by is forgotten."""
     grant = _moved(move_grant(grant, TimePassed(tools.clock.now()), tools), grant) if grant.state is State.ACTIVE else grant
+    if grant.state is State.ENDING:
+        tools.grants.forget_opening(grant.id)
     return _moved(move_grant(grant, Ended(), tools), grant)
 
 

@@ -13,7 +13,7 @@ from doorward.grants.agreement import Agreement
 from doorward.grants.entitled import is_known, rule_on
 from doorward.grants.grant import Grant, question_id_of
 from doorward.grants.lifecycle import Checked, said_yes_at
-from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest, Target
+from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest
 from doorward.grants.session_policy import compile_policy
 from doorward.grants.telling import grant_as_json
 from doorward.organization.model import ON_CALL
@@ -66,15 +66,17 @@ def judged(request: GrantRequest, asker: Asker | None, tools: Tools, begins_at: 
     return Checked(ruling, policy, target, is_known(tools.entitlements, facts))
 
 
-def agreement_now(grant: Grant, tools: Tools) -> tuple[Agreement, Target | None]:
-    """What it stands on, and its role; None where that, or whoever asked, is gone. Each of those who said yes is looked up anew."""
+def agreement_now(grant: Grant, tools: Tools) -> Agreement:
+    """What it stands on. Each of those who said yes is looked up anew."""
+    asker = tools.asker(grant.person.user_id)
     question = question_about(grant, tools)
     asked_for = grant.starts_at or grant.request.starts_at
     begins_at = asked_for if question is None or asked_for is not None else said_yes_at(question)
-    found = judged(grant.request, tools.asker(grant.person.user_id), tools, begins_at)
+    found = judged(grant.request, asker, tools, begins_at)
     people = {} if question is None else {user_id: tools.asker(user_id) for user_id in question.yes}
     groups = {} if question is None else groups_of_voters(question, people)
-    return Agreement(found.ruling, question, groups, tools.ways(), found.is_known), found.target
+    person = None if asker is None else asker.person
+    return Agreement(found.ruling, person, found.target, found.policy, question, groups, tools.ways(), found.is_known)
 
 
 def question_about(grant: Grant, tools: Tools) -> Question | None:

@@ -18,11 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from doorward.grants.agreement import Agreement
+from doorward.grants.agreement import Agreement, why_it_falls
 from doorward.grants.console import destination_in
 from doorward.grants.grant import Grant
-from doorward.grants.issuing import why_not_issued, why_not_now
-from doorward.grants.model import Target
+from doorward.grants.issuing import why_not_now
 from doorward.grants.names import is_grant_id
 from doorward.iam.arns import parse_role_arn
 from doorward.people.model import Caller, Person, Refusal, Via
@@ -41,12 +40,12 @@ class TooOftenForGrant(Exception):  # noqa: N818 - it never leaves the function
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """`found`: what stands of a grant just now, and its role; Facts are looked up anew. `new_id`: a ULID."""
+    """`found`: what stands of a grant just now; Facts are looked up anew. `new_id`: a ULID."""
 
     grants: Grants
     broker: Broker
     rates: Rates
-    found: Callable[[Grant], tuple[Agreement, Target | None]]
+    found: Callable[[Grant], Agreement]
     new_id: Callable[[], str]
     clock: Clock
 
@@ -90,7 +89,7 @@ def _his_own(grant_id: str, caller: Caller, tools: Tools) -> Grant | Refusal | N
 
 def _issued(grant: Grant, caller: Caller, kind: Kind, source_ip: str, tools: Tools) -> Issued | Refusal:
     """Kept, with its audit item."""
-    refusal = why_not_now(grant, tools.clock.now(), console=kind is Kind.CONSOLE) or why_not_issued(grant, *tools.found(grant))
+    refusal = why_not_now(grant, tools.clock.now(), console=kind is Kind.CONSOLE) or why_it_falls(grant, tools.found(grant))
     if refusal is not None:
         return refusal
     issued = Issued(tools.new_id(), grant.id, kind, tools.clock.now(), caller, source_ip)

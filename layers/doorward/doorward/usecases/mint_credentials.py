@@ -9,7 +9,7 @@ how long it is good for.
 | there is no such issue of this grant, it was used before, or its minute is over                 | refused                      |
 | there is no such grant, or it is somebody else's than the issue's, or he came by Slack          | refused; the issue is used   |
 | the console is wanted, and the destination is elsewhere                                         | refused; the issue is used   |
-| the broker's column of grants/issuing.py refuses                                                | refused; the issue is used   |
+| the broker's column of grants/issuing.py refuses, as where the grant is not what was opened     | refused; the issue is used   |
 | STS does not take the policy, or the tags with it                                               | refused; the issue is used   |
 | what came of it cannot be kept                                                                  | it fails: they are nobody's  |
 | else                                                                                            | minted, and told its caller  |
@@ -74,7 +74,7 @@ def _minted(grant: Grant, issued: Issued, destination: str, tools: Tools) -> Cre
     if isinstance(where, Refusal):
         return where
     template = tools.entitlements.templates.get(grant.request.template)
-    asked = what_is_issued(grant, template, tools.clock.now(), console=console)
+    asked = what_is_issued(grant, tools.grants.opening(grant.id), template, tools.clock.now(), console=console)
     if isinstance(asked, Refusal):
         return asked
     opened = tools.sessions.open(asked)

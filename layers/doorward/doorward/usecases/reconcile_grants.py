@@ -232,7 +232,7 @@ def _why_taken_back(grant: Grant, tools: grant_standing.Tools) -> str:
         return ""
     if isinstance(checked.policy, Refusal) or checked.policy.sha256 != grant.policy_sha256:
         return "What its sessions could do is not what the rules in force say: the template has changed."
-    found = agreement_now(grant, tools)[0]
+    found = agreement_now(grant, tools)
     falls = why_it_falls(grant, found)
     return "" if falls is None or not is_certain(grant, found) else f"The rules have changed: {falls.because}"
 
