@@ -37,7 +37,7 @@ from doorward.ports.audit import LastRoot
 from doorward.ports.evidence import Told
 from doorward.ports.facts import Page, Partial
 from doorward.ports.grant_roles import KnownRoles
-from doorward.ports.grants import ISSUED_WITHIN, Issued, Token
+from doorward.ports.grants import CLOCKS_DIFFER, ISSUED_WITHIN, Issued, Token
 from doorward.ports.ledger import ENDS_WAIVERS, PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
 from doorward.ports.notices import Card
 from doorward.ports.organization import Kept
@@ -460,7 +460,8 @@ class FakeGrants:
 
     def use_issue(self, grant_id: str, issue_id: str, now: datetime) -> Issued | None:
         issued = self.issued.get((grant_id, issue_id))
-        if issued is None or issued.used_at is not None or not timedelta() <= now - issued.at <= timedelta(seconds=ISSUED_WITHIN):
+        since = None if issued is None else (now - issued.at) / timedelta(seconds=1)
+        if issued is None or since is None or issued.used_at is not None or not -CLOCKS_DIFFER <= since <= ISSUED_WITHIN:
             return None
         self.issued[grant_id, issue_id] = issued._replace(used_at=now)
         return self.issued[grant_id, issue_id]

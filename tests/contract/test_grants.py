@@ -232,7 +232,12 @@ class TestIssues:
         grants.complete_issue(known)
         assert list(grants.issues(GRANT_ID)) == [known]
 
-    @pytest.mark.parametrize("seconds", [-1, 61, 3600])
+    def test_one_that_another_clock_wrote_a_little_ahead_is_used(self, grants: AnyGrants) -> None:
+        keep(grants, PENDING)
+        grants.keep_issue(ISSUED)
+        assert grants.use_issue(GRANT_ID, ISSUED.id, ISSUED.at - timedelta(seconds=5)) is not None
+
+    @pytest.mark.parametrize("seconds", [-3600, -6, 61, 3600])
     def test_one_that_is_too_old_or_of_the_future_is_of_no_use(self, grants: AnyGrants, seconds: int) -> None:
         keep(grants, PENDING)
         grants.keep_issue(ISSUED)
@@ -262,7 +267,9 @@ def test_each_transition_has_its_audit_item_and_what_is_told_in_the_same_transac
     assert dynamo.ledger.pending(f"{GRANT_ID}-2") == told(PENDING)
     assert dynamo.ledger.pending("stale") is None
     dynamo.grants.keep_issue(ISSUED)
-    assert dynamo.audit.head(f"issue {ISSUED.id}").version == 1
+    other = ISSUED._replace(id="01JZ1M5T0000000000000GGGGG")
+    dynamo.grants.keep_issue(other)
+    assert dynamo.audit.head(f"issues {GRANT_ID}").version == 2
     items = dynamo.client.scan(TableName="audit")["Items"]
     assert {(each["by"]["S"], each["via"]["S"]) for each in items if "by" in each} == {("906-jane", "sigv4"), ("906-joe", "slack")}
 
@@ -275,6 +282,21 @@ def test_the_audit_head_being_elsewhere_cancels_the_transition(dynamo: Dynamo) -
         dynamo.grants.move(refused, "refused", "doorward", START, told(refused))
     assert dynamo.grants.grant(GRANT_ID) == PENDING
     assert dynamo.ledger.pending(f"{GRANT_ID}-3") is None
+
+
+def test_two_that_are_issued_at_once_are_both_kept_in_one_chain(dynamo: Dynamo) -> None:
+    other = ISSUED._replace(id="01JZ1M5T0000000000000GGGGG")
+    stale = dynamo.audit.head(f"issues {GRANT_ID}")
+    dynamo.grants.keep_issue(other)
+    with patch.object(dynamo.audit, "head", side_effect=[stale, dynamo.audit.head(f"issues {GRANT_ID}")]):
+        dynamo.grants.keep_issue(ISSUED)
+    assert [each.id for each in dynamo.grants.issues(GRANT_ID)] == [ISSUED.id, other.id]
+    items = [{name: value["S"] for name, value in each.items()} for each in dynamo.client.scan(TableName="audit")["Items"]]
+    chains = read_chains([each for each in items if each["pk"].startswith("AUDIT#")])
+    heads, faults = read_heads([each for each in items if each["pk"].startswith("HEADS#")])
+    assert (len(heads), chains.faults, faults, list(verify_heads(heads, chains, heads))) == (1, (), (), [])
+    with patch.object(dynamo.audit, "head", return_value=stale), pytest.raises(Unavailable):
+        dynamo.grants.keep_issue(ISSUED._replace(id="01JZ1M5T0000000000000HHHHH"))
 
 
 @pytest.mark.parametrize("ends_early", [False, True])

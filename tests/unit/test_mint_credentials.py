@@ -14,7 +14,7 @@ from doorward.grants.grant import Grant, State
 from doorward.grants.issuing import Issue, opening_of
 from doorward.grants.session_policy import SessionPolicy, compile_policy
 from doorward.people.model import Caller, Machine, Person, Refusal, Via
-from doorward.ports.grants import ISSUED_WITHIN, LINK_COUNTS, Credentials, Issued, Kind, Opened, SignIn
+from doorward.ports.grants import CLOCKS_DIFFER, ISSUED_WITHIN, LINK_COUNTS, Credentials, Issued, Kind, Opened, SignIn
 from doorward.usecases.mint_credentials import Tools, mint_credentials
 from tests.fakes import FakeClock, FakeGrants
 from tests.grants_world import GRANT_ID, JANE, JOE, ORDERS, READ_BUCKET, START, entitlements, hours, rule
@@ -144,7 +144,9 @@ class TestAnIssue:
         assert isinstance(world.mint(), Refusal)
         assert world.minted == 1
 
-    @pytest.mark.parametrize(("seconds", "minted"), [(0, 1), (ISSUED_WITHIN, 1), (ISSUED_WITHIN + 1, 0), (-1, 0)])
+    @pytest.mark.parametrize(
+        ("seconds", "minted"), [(0, 1), (ISSUED_WITHIN, 1), (ISSUED_WITHIN + 1, 0), (-CLOCKS_DIFFER, 1), (-CLOCKS_DIFFER - 1, 0)]
+    )
     def test_counts_for_a_minute(self, seconds: int, minted: int) -> None:
         world = World()
         world.clock.sleep(seconds)
@@ -187,6 +189,29 @@ def test_from_the_moment_that_a_grant_ends_nothing_is_minted_also_of_an_issue_fr
     world = World(state=state)
     assert isinstance(world.mint(), Refusal)
     assert world.minted == 0
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("ends", ["revoked", "deleted", "over"])
+def test_what_was_opened_of_a_grant_that_ended_meanwhile_is_nobodys(kind: Kind, ends: str) -> None:
+    """Whoever was answered that it has ended relies on it. A hash of the key is kept, by which CloudTrail's record of it is explained."""
+    world = World(kind)
+    opened = world.sessions.open
+
+    def while_it_ends(asked: Issue) -> Opened | Refusal:
+        grant = world.grants.kept[GRANT_ID]
+        if ends == "revoked":
+            world.grants.kept[GRANT_ID] = grant._replace(state=State.ENDING, ended_by=JOE.user_id, version=grant.version + 1)
+        elif ends == "deleted":
+            del world.grants.kept[GRANT_ID]
+        else:
+            world.clock.time = hours(1.5)
+        return opened(asked)
+
+    world.sessions.open = while_it_ends  # type: ignore[method-assign]
+    assert isinstance(world.mint(), Refusal)
+    assert (world.minted, world.sessions.links) == (1, [])
+    assert world.grants.issues(GRANT_ID)[0].key_hash == sha256(b"ASIA1").hexdigest()
 
 
 @pytest.mark.parametrize("at", [hours(0.4), hours(1.5), hours(9)])

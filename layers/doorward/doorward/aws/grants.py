@@ -28,12 +28,12 @@ from doorward.audit.chain import next_item
 from doorward.aws.errors import code_of, condition_held, translated
 from doorward.aws.questions import terms_as_json, terms_from
 from doorward.decisions.model import Question
-from doorward.errors import Conflict
+from doorward.errors import Conflict, Unavailable
 from doorward.grants.grant import Grant, State
 from doorward.grants.issuing import Opening, opening_of
 from doorward.grants.model import GrantRequest, Risk, Ruling
 from doorward.people.model import Caller, Machine, Person, Via, id_of
-from doorward.ports.grants import ISSUED_WITHIN, Issued, Kind, Step, Token
+from doorward.ports.grants import CLOCKS_DIFFER, ISSUED_WITHIN, Issued, Kind, Step, Token
 from doorward.ports.ledger import Announcement
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 _STANDING: Final = "yes"
 _WAITING: Final = "waits"
 _ISSUE: Final = "ISSUE#"
+_TRIES: Final = 10
+"""As many as are issued of a grant within a minute: of all who come at once one gets through each time."""
 _AT_ONCE: Final = 10
 """Connections of a client of botocore's."""
 # Nobody waits with this token any more: https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html
@@ -145,21 +147,25 @@ class DynamoGrants:
         return (token for token in map(self.token, self._ids("standing-index", "standing", _WAITING)) if token is not None)
 
     def keep_issue(self, issued: Issued) -> None:
-        """Each has a chain of its own: two at once do not stand in each other's way."""
-        detail = {"grant": issued.grant_id, "source_ip": issued.source_ip}
-        item = next_item(
-            self._audit.head(f"issue {issued.id}"),
-            what=str(issued.kind),
-            by=id_of(issued.by.who),
-            via=str(issued.by.via),
-            at=issued.at,
-            detail=detail,
-        )
+        """Of all of a grant's there is one chain, since each has a head for ever. Whoever comes second at it tries again."""
         put: Any = {"Put": {"TableName": self._table, "Item": _issue_item(issued), "ConditionExpression": "attribute_not_exists(pk)"}}
-        self._transact(f"keeping issue {issued.id}", [put, *self._audit.parts(item)])
+        for _ in range(_TRIES):
+            item = next_item(
+                self._audit.head(f"issues {issued.grant_id}"),
+                what=str(issued.kind),
+                by=id_of(issued.by.who),
+                via=str(issued.by.via),
+                at=issued.at,
+                detail={"issue": issued.id, "source_ip": issued.source_ip},
+            )
+            try:
+                return self._transact(f"keeping issue {issued.id}", [put, *self._audit.parts(item)])
+            except Conflict:
+                continue
+        raise Unavailable(f"keeping issue {issued.id}: too much is issued of {issued.grant_id} at the same time")
 
     def use_issue(self, grant_id: str, issue_id: str, now: datetime) -> Issued | None:
-        earliest = now - timedelta(seconds=ISSUED_WITHIN)
+        earliest, latest = now - timedelta(seconds=ISSUED_WITHIN), now + timedelta(seconds=CLOCKS_DIFFER)
         used: list[Mapping[str, Any]] = []
 
         def use() -> None:
@@ -167,9 +173,9 @@ class DynamoGrants:
                 TableName=self._table,
                 Key=_key(grant_id, f"{_ISSUE}{issue_id}"),
                 UpdateExpression="SET used_at = :now",
-                ConditionExpression="attribute_exists(pk) AND attribute_not_exists(used_at) AND #at BETWEEN :earliest AND :now",
+                ConditionExpression="attribute_exists(pk) AND attribute_not_exists(used_at) AND #at BETWEEN :earliest AND :latest",
                 ExpressionAttributeNames={"#at": "at"},
-                ExpressionAttributeValues={":now": _time(now), ":earliest": _time(earliest)},
+                ExpressionAttributeValues={":now": _time(now), ":earliest": _time(earliest), ":latest": _time(latest)},
                 ReturnValues="ALL_NEW",
             )
             used.append(answer["Attributes"])

@@ -14,6 +14,8 @@ from doorward.values import NamedTuple
 
 ISSUED_WITHIN: Final = 60
 """Seconds from the check of an issue to its use by the broker."""
+CLOCKS_DIFFER: Final = 5
+"""Seconds by which the clock of whoever checked may be ahead of the broker's."""
 LINK_COUNTS: Final = timedelta(minutes=15)
 """From when AWS's sign-in gives it.
 
@@ -105,10 +107,10 @@ class Grants(Protocol):
         """Every token that is kept, in no order: of grants that are over, too."""
 
     def keep_issue(self, issued: Issued) -> None:
-        """With its audit item."""
+        """With its audit item, in one chain of all that is issued of its grant."""
 
     def use_issue(self, grant_id: str, issue_id: str, now: datetime) -> Issued | None:
-        """Use it up: of all who ask the first; None where there is none, or it is used or older than ISSUED_WITHIN."""
+        """Use it up: of all who ask the first. None where it is none, is used, is too old (ISSUED_WITHIN) or too new (CLOCKS_DIFFER)."""
 
     def complete_issue(self, issued: Issued) -> None:
         """What is known of it afterwards."""

@@ -12,6 +12,7 @@ how long it is good for.
 | the broker's column of grants/issuing.py refuses, as where the grant is not what was opened     | refused; the issue is used   |
 | STS does not take the policy, or the tags with it                                               | refused; the issue is used   |
 | what came of it cannot be kept                                                                  | it fails: they are nobody's  |
+| the grant has moved, or its end has come, while STS was asked                                   | refused: they are nobody's   |
 | else                                                                                            | minted, and told its caller  |
 
 What is minted stands in the answer and nowhere else; of it a hash of the access key's id is kept, by which CloudTrail's records of it can
@@ -25,7 +26,7 @@ from typing import Any
 
 from doorward.grants.console import destination_in
 from doorward.grants.grant import Grant
-from doorward.grants.issuing import what_is_issued
+from doorward.grants.issuing import what_is_issued, why_not_now
 from doorward.grants.model import Entitlements
 from doorward.grants.names import expiration, is_grant_id
 from doorward.iam.arns import parse_role_arn
@@ -83,10 +84,21 @@ def _minted(grant: Grant, issued: Issued, destination: str, tools: Tools) -> Cre
     credentials = opened.credentials
     key_hash = sha256(credentials.access_key_id.encode()).hexdigest()
     tools.grants.complete_issue(issued._replace(key_hash=key_hash, packed_percent=opened.packed_percent))
+    refusal = _why_not_any_more(grant, tools)
+    if refusal is not None:
+        return refusal
     if console:
         since = tools.clock.now()
         return SignIn(tools.sessions.console(credentials, where), expiration(since + LINK_COUNTS, asked.ends_at))
     return credentials._replace(expiration=expiration(credentials.expiration, asked.ends_at))
+
+
+def _why_not_any_more(grant: Grant, tools: Tools) -> Refusal | None:
+    """Whoever was told that he has ended it before this looked gets nothing opened after that."""
+    now = tools.grants.grant(grant.id)
+    if now is None or now.version != grant.version:
+        return Refusal("The grant has been ended just now.", "Look at it again.")
+    return why_not_now(now, tools.clock.now(), console=False)
 
 
 def minted_as_json(minted: Credentials | SignIn | Refusal) -> dict[str, Any]:
