@@ -262,7 +262,7 @@ def test_a_form_that_cannot_be_opened_any_more_is_said(office: SlackOffice) -> N
     assert (outcome, "Press the button again" in told) == ("too late", True)
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 1001])
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 1001, "fine \x00", "fine \u202e"])
 def test_a_form_without_its_reason_says_nothing(office: SlackOffice, reason: str) -> None:
     assert office.submits(OF_JOE, "refuse", reason=reason)[0] == "refused"
     assert office.world.questions.kept == {}

@@ -31,6 +31,10 @@ AUTOMATIC = entitlements(rule(automatic={"always": True}, start_within_hours=4))
 ON_CALL = entitlements(rule(approve={"on_call": ["payments"]}))
 
 
+UNREADABLE = ("\x00", "\x1b[2J", "\x7f", "\x9b2J", "\u200b", "\u202e", "\u2066", "\u2028", "\ufeff", "\ud83d", "\ue000", "\U000e0041")
+"""Controls, what is not seen, what turns writing around, a line that ends unseen, half a character, one of nobody's, a tag."""
+
+
 def nothing_is_kept(world: World) -> bool:
     return not (world.grants.kept or world.grants.audit or world.grants.announced or world.questions.kept or world.questions.announced)
 
@@ -71,11 +75,9 @@ class TestAsking:
             ({"role_ref": ""}, "What was given as role is none."),
             ({"template": "no-such"}, "template"),
             ({"template": "🙈"}, "template"),
-            ({"reason": "x" * 5000}, "It needs a reason."),
+            ({"reason": "x" * 5000}, "The reason is too long."),
             ({"reason": " "}, "It needs a reason."),
-            ({"reason": "half of a character: \ud83d"}, "nobody can read"),
-            ({"reason": "approved \u202eyenom"}, "nobody can read"),
-            ({"reason": "a\x00b"}, "nobody can read"),
+            *(({"reason": f"a{each}b"}, "nobody can read") for each in UNREADABLE),
             ({"ticket": "🙈"}, "What was given as ticket is none."),
             ({"ticket": "x" * 5000}, "What was given as ticket is none."),
             ({"parameters": {"bucket": "🙈"}}, "bucket"),
@@ -242,6 +244,17 @@ class TestDeciding:
             assert "does not decide it" in found.because
         renamed = JANE._replace(user_name="JANE@acme.example", display_name="Another")
         assert isinstance(world.say(grant, renamed, Via.SLACK), Refusal)
+
+    @pytest.mark.parametrize("character", UNREADABLE)
+    def test_a_reason_that_nobody_can_read_is_none(self, character: str) -> None:
+        world = World()
+        grant = world.asked()
+        question = world.question(grant)
+        for yes in (True, False):
+            assert isinstance(world.say(grant, yes=yes, reason=f"Fine{character}."), Refusal)
+        assert world.question(grant) == question
+        assert isinstance(world.end(grant, JOE, f"Why{character}."), Refusal)
+        assert world.now(grant) == grant
 
     def test_machines_and_whoever_is_gone_or_has_nothing_to_do_with_it_decide_nothing(self) -> None:
         world = World()

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import Response
 
-from doorward.decisions.actions import LONGEST_REASON
+from doorward.decisions.actions import LONGEST_REASON, why_no_reason
 from doorward.decisions.model import GRANT, Answer, Hold
 from doorward.grants.names import is_grant_id
 from doorward.grants.reporting import Form, Page, Wanted
@@ -280,8 +280,8 @@ def _object(body: str | None, fields: Collection[str]) -> dict[str, Any]:
 
 def _reason(said: Mapping[str, Any]) -> str:
     reason = said.get("reason", "")
-    if not isinstance(reason, str) or len(reason) > LONGEST_REASON:
-        raise _malformed(f"reason: must be text of at most {LONGEST_REASON} characters")
+    if not isinstance(reason, str) or why_no_reason(reason) is not None:
+        raise _malformed(f"reason: must be text that people can read, of at most {LONGEST_REASON} characters")
     return reason
 
 

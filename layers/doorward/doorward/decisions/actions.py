@@ -3,9 +3,11 @@
 Which are offered, a message's choices say.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from doorward.people.model import Refusal
 from doorward.values import NamedTuple
 
 REASON: Final = "reason"
@@ -37,6 +39,21 @@ LONGEST_REASON: Final = 1000
 """Characters."""
 MOST_HOURS: Final = 4
 """For which a role is held."""
+
+
+_UNREADABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Controls, what is not seen or turns the direction of writing, halves of characters, private characters, and separators of lines."""
+_READABLE: Final = frozenset("\t\n\r\u200c\u200d")
+"""White space, and what joins letters of some scripts, and pictures, or keeps them apart."""
+
+
+def why_no_reason(reason: str) -> Refusal | None:
+    """Of whatever people say why, wherever they say it: others read it before they decide, and find it in reports."""
+    if len(reason) > LONGEST_REASON:
+        return Refusal("The reason is too long.", f"Say it in at most {LONGEST_REASON} characters.")
+    if any(unicodedata.category(each) in _UNREADABLE and each not in _READABLE for each in reason):
+        return Refusal("The reason has characters that nobody can read.", "Say why in plain text.")
+    return None
 
 
 def actions_about(what: str) -> Iterable[str]:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from doorward.decisions.actions import ACTIONS, DAY, HOUR, LONGEST_REASON, REASON, Action
+from doorward.decisions.actions import ACTIONS, DAY, HOUR, LONGEST_REASON, REASON, Action, why_no_reason
 from doorward.decisions.model import GRANT, Answer, Hold, Question
 from doorward.decisions.telling import question_as_json
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
@@ -151,9 +151,9 @@ def _about_grant(action: Action, interaction: Interaction, caller: Caller, tools
 def _reason(action: Action, interaction: Interaction) -> str | Refusal:
     """Empty where none is asked for."""
     reason = interaction.fields.get(REASON, "").strip()
-    if len(reason) > LONGEST_REASON or (REASON in action.asks and not reason):
+    if REASON in action.asks and not reason:
         return Refusal(f"A reason is needed, of at most {LONGEST_REASON} characters.", "Press the button again.")
-    return reason
+    return why_no_reason(reason) or reason
 
 
 def _decide(action: Action, interaction: Interaction, caller: Caller, tools: Tools) -> Question | Refusal:

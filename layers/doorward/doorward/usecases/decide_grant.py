@@ -5,7 +5,7 @@
 | a machine, or somebody who is gone                                   | refused                                                |
 | there is no such grant, or he has nothing to do with it              | there is none                                          |
 | it is not pending                                                    | refused: how it is                                     |
-| no, and no reason                                                    | refused                                                |
+| no, and no reason; or a reason that is none (decisions/actions.py)   | refused                                                |
 | what an answer to its question does (decisions/answering.py)         | … refused, or kept, with its audit item                |
 | enough said yes                                                      | each of them is looked up anew before that is kept     |
 
@@ -14,7 +14,7 @@ What becomes of the grant is its execution's to do, which is woken by what is an
 
 from typing import Final
 
-from doorward.decisions.actions import LONGEST_REASON, REASON
+from doorward.decisions.actions import REASON, why_no_reason
 from doorward.decisions.answering import answer, confirmed, what_is_missing
 from doorward.decisions.model import Answer, Question, State
 from doorward.errors import Conflict, Unavailable
@@ -56,9 +56,7 @@ def _not_now(grant: Grant, said: Answer) -> Refusal | None:
         return Refusal(f"There is nothing to decide: the grant is {grant.state}.", "Look at it again.")
     if not said.yes and not said.reason.strip():
         return Refusal("A no needs a reason.", "Say why: whoever asked is told.")
-    if len(said.reason) > LONGEST_REASON:
-        return Refusal("The reason is too long.", f"Say it in at most {LONGEST_REASON} characters.")
-    return None
+    return why_no_reason(said.reason)
 
 
 def _answered(  # noqa: PLR0917 - who says what, about what, knowing what

@@ -3,6 +3,7 @@
 | looked at, from the top                                          | comes of it                                             |
 |------------------------------------------------------------------|---------------------------------------------------------|
 | a machine, or somebody who is gone                               | refused                                                 |
+| a reason that is none (decisions/actions.py)                     | refused                                                 |
 | there is no such grant, or he has nothing to do with it          | there is none                                           |
 | he did not ask for it, may not decide about it, revokes none     | refused                                                 |
 | it is over, or is being ended                                    | as it is                                                |
@@ -13,7 +14,7 @@ From then on nothing is issued for it. Sessions that are open end by their own p
 
 from typing import Final
 
-from doorward.decisions.actions import LONGEST_REASON
+from doorward.decisions.actions import why_no_reason
 from doorward.errors import Conflict, Unavailable
 from doorward.grants.grant import Grant
 from doorward.grants.lifecycle import EndAsked
@@ -29,8 +30,9 @@ def end_grant(grant_id: str, caller: Caller, reason: str, tools: Tools) -> Grant
     asker = person_calling(caller, tools)
     if isinstance(asker, Refusal):
         return asker
-    if len(reason) > LONGEST_REASON:
-        return Refusal("The reason is too long.", f"Say it in at most {LONGEST_REASON} characters.")
+    refusal = why_no_reason(reason)
+    if refusal is not None:
+        return refusal
     for _ in range(_TRIES):
         grant = tools.grants.grant(grant_id)
         if grant is None or not may_see(asker, grant, tools):

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
+from doorward.decisions.actions import why_no_reason
 from doorward.errors import Conflict, DoorwardError
 from doorward.events.reading import ROLE_NAME
 from doorward.grants.grant import Grant
@@ -31,8 +32,6 @@ from doorward.values import NamedTuple
 MOST_AN_HOUR: Final = 20
 """Ours, for a person: far more than he needs, and few enough that nobody is worn down by questions, or tries until a condition holds."""
 _HOUR: Final = timedelta(hours=1)
-_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-"""Controls that are no white space, halves of characters, and what turns the direction of writing: people read it before they say yes."""
 
 
 class Wanted(NamedTuple):
@@ -79,9 +78,7 @@ def _unreadable(request: GrantRequest) -> Refusal | None:
     account_id, _, name = request.role_ref.partition("/")
     if re.fullmatch("[0-9]{12}", account_id) is None or ROLE_NAME.fullmatch(name) is None:
         return Refusal("What was given as role is none.", "Name it by account and name, such as 777788889999/doorward-grant-read.")
-    if _NO_TEXT.search(request.reason) is not None:
-        return Refusal("The reason has characters that nobody can read.", "Say why in plain text.")
-    return None
+    return why_no_reason(request.reason)
 
 
 def _too_often(asker: Asker, tools: Tools) -> Refusal | None:
