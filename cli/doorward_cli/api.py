@@ -20,6 +20,7 @@ SIGNING: Final = "DOORWARD_SIGNING"
 """Stands in the environment while credentials are looked for that sign: whoever is started then must not ask this API for them."""
 _SECONDS: Final = 35
 """API Gateway gives up after 29."""
+_HERE: Final = "http://127.0.0.1:"
 _OF_API_GATEWAY: Final = re.compile(r"https://[a-z0-9]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?(?:/|$)")
 
 
@@ -41,7 +42,7 @@ class Api:
     def __init__(self, url: str | None, session: Any = None, *, profile: str | None = None, region: str | None = None) -> None:
         if not url:
             raise MalformedInput("--api: give the API's address, or set DOORWARD_API_URL; the hub stack's output ApiUrl has it")
-        if not url.startswith(("https://", "http://127.0.0.1:")):
+        if not url.startswith(("https://", _HERE)):
             raise MalformedInput(f"--api {url}: must be an https address")
         self._url = url.rstrip("/")
         self._session = session
@@ -50,6 +51,10 @@ class Api:
         self._run = uuid.uuid4().hex
         self.behind: float | None = None
         self._next: str | None = None
+
+    def may_lead_to(self, url: str) -> bool:
+        """Whether somebody is sent there on the API's word: by https, and on this machine where the API is here, too."""
+        return url.startswith(("https://", *((_HERE,) if self._url.startswith(_HERE) else ())))
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The decoded answer. Raises Refused, Unavailable, Misconfigured."""
@@ -178,7 +183,8 @@ def _refusal(error: urllib.error.HTTPError) -> Exception:
     if error.code in {500, 502, 503, 504}:
         return Unavailable(f"the API answered {error.code}: {said.get('detail', 'try again in a minute')}")
     if said.get("detail"):
-        return Refused(f"{said['detail']} {said.get('cure', '')}".strip(), error.code)
+        sentence = str(said["detail"]).rstrip()
+        return Refused(f"{sentence}{'' if sentence.endswith(('.', '?', '!')) else '.'} {said.get('cure', '')}".strip(), error.code)
     return Refused(
         f"the API answered {error.code}: {said.get('message') or said.get('Message') or 'no reason'}. Sign in by Identity Center, with a"
         " role that may call execute-api:Invoke on it.",

@@ -262,7 +262,8 @@ def run_command(  # noqa: PLR0917 - typer passes them by name
     wanted = _wanted(grant_id, role, template)
     if not command:
         raise UsageFault("run: no command; give it after --, as in: doorward grants run ID -- aws s3 ls")
-    environment = grant_credentials.environment_of(_credentials(wanted, api, profile, region), os.environ)
+    kept = _credentials(wanted, api, profile, region)
+    environment = grant_credentials.environment_of(kept, os.environ, grant_credentials.region_of(profile, os.environ))
     sys.stdout.flush()
     try:
         grant_credentials.become(command, environment)

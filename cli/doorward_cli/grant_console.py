@@ -42,7 +42,7 @@ def sign_in(api: Api, wanted: Wanted, destination: str | None) -> SigningIn:
         url, expires_at = str(said["url"]), datetime.fromisoformat(said["expires_at"]).astimezone(UTC)
     except (KeyError, TypeError, ValueError):
         raise Unavailable("the API's answer has another form than this doorward knows; is there a newer one?") from None
-    if not url.startswith("https://"):
+    if not api.may_lead_to(url):
         raise Unavailable("the API's answer is no https link")
     return SigningIn(url, expires_at)
 

@@ -22,6 +22,7 @@ from typing import IO, Any, Final, NoReturn
 from doorward.errors import Unavailable
 from doorward.values import NamedTuple
 from doorward_cli.api import Api, Refused, refuse_to_sign_for_ourselves
+from doorward_cli.aws_profiles import standing
 from doorward_cli.credential_cache import Cache, Kept, key_of
 
 _GONE: Final = frozenset({403, 404, 409, 410})
@@ -39,6 +40,8 @@ _NOT_PASSED_ON: Final = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 )
 """What some tool might take before, or beside, the credentials in the environment."""
+_REGIONS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
+"""Some tools read the one, some the other."""
 
 
 class Wanted(NamedTuple):
@@ -177,15 +180,32 @@ def write_process_output(kept: Kept, stream: IO[str]) -> None:
     stream.write(json.dumps(value) + "\n")
 
 
-def environment_of(kept: Kept, before: Mapping[str, str]) -> dict[str, str]:
-    """The environment with the credentials in it, and nothing that would be taken in their place."""
-    return {name: value for name, value in before.items() if name not in _NOT_PASSED_ON} | {
-        "AWS_ACCESS_KEY_ID": kept.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": kept.secret_access_key,
-        "AWS_SESSION_TOKEN": kept.session_token,
-        "AWS_CREDENTIAL_EXPIRATION": f"{kept.expiration.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "DOORWARD_GRANT": kept.grant_id,
-    }
+def region_of(profile: str | None, before: Mapping[str, str]) -> str | None:
+    """Of the profile that signs; None where it has none, or the environment has one. Raises MalformedInput if it cannot be read."""
+    if any(before.get(each) for each in _REGIONS):
+        return None
+    named = profile or before.get("AWS_PROFILE") or before.get("AWS_DEFAULT_PROFILE") or "default"
+    return (standing(named) or {}).get("region")
+
+
+def environment_of(kept: Kept, before: Mapping[str, str], region: str | None = None) -> dict[str, str]:
+    """The environment with the credentials in it, and nothing that would be taken in their place.
+
+    `region`: that the command works in where it names none. The profile that had one is not passed on.
+    """
+    stands = {name: value for name, value in before.items() if name not in _NOT_PASSED_ON}
+    regions = {} if region is None else dict.fromkeys(_REGIONS, region)
+    return (
+        stands
+        | regions
+        | {
+            "AWS_ACCESS_KEY_ID": kept.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": kept.secret_access_key,
+            "AWS_SESSION_TOKEN": kept.session_token,
+            "AWS_CREDENTIAL_EXPIRATION": f"{kept.expiration.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "DOORWARD_GRANT": kept.grant_id,
+        }
+    )
 
 
 def become(command: list[str], environment: Mapping[str, str]) -> NoReturn:

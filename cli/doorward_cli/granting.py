@@ -5,7 +5,7 @@ Shown for two readers: who only wants to know what he is about to allow, and who
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import IO, Any, Final
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from doorward.errors import MalformedInput, Unavailable
 from doorward.findings.escaping import for_terminal
+from doorward.grants.wording import statement_in_words
 from doorward_cli.api import Api, Refused
 from doorward_cli.grant_credentials import every_grant
 from doorward_cli.tables import print_lines
@@ -97,6 +98,8 @@ def parameters_of(texts: Sequence[str]) -> dict[str, str]:
 
 def wait(api: Api, grant: Mapping[str, Any], sleep: Callable[[float], object]) -> dict[str, Any]:
     """The grant, once it is active, over, or approved for a start that is still to come. Raises as Api.call."""
+    if _is_settled(grant):
+        return dict(grant)
     failures = 0
     with _spinner(_waiting_for(grant)) as told:
         while not _is_settled(grant):
@@ -193,7 +196,8 @@ def _overview_lines(offers: Sequence[Mapping[str, Any]], grants: Sequence[Mappin
         yield 4, Text(_safe(_terms(each)), style="dim")
         yield 4, _command_line(_command(each))
     if not offers:
-        yield 2, Text("Nothing: no rule of the entitlements is about you.", style="yellow")
+        because = "no rule of the entitlements is about you, or none of its roles is known yet: they are looked for every five minutes"
+        yield 2, Text(f"Nothing: {because}.", style="yellow")
 
 
 def _grant_lines(grant: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
@@ -203,8 +207,8 @@ def _grant_lines(grant: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
     yield from _labelled("role", _role(grant))
     yield from _labelled("template", _template(grant))
     yield from _labelled("risk", grant["risk"] or "not known yet", style=_RISK_STYLES.get(grant["risk"], ""))
-    for number, each in enumerate(words(grant["scope"])):
-        yield from _labelled("may" if number == 0 else "", each)
+    for number, each in enumerate(grant["scope"]):
+        yield from _labelled("may" if number == 0 else "", statement_in_words(each))
     yield from _labelled("how long", f"{grant['minutes']} minutes{_when(grant)}")
     yield from _labelled("why", grant["reason"])
     yield from _labelled("ticket", grant["ticket"] or "none")
@@ -212,7 +216,7 @@ def _grant_lines(grant: Mapping[str, Any]) -> Iterator[tuple[int, Text]]:
     if grant["automatic"]:
         yield from _labelled("agreed", "nobody has to")
     elif decision:
-        agreed = ", ".join(decision["yes"]) or "nobody yet"
+        agreed = ", ".join(decision["yes"]) or ("nobody yet" if decision["state"] == "open" else "nobody")
         missing = f"; it takes {decision['missing']}, until {_clock(decision['ends_at'])}" if decision["missing"] else ""
         yield from _labelled("agreed", f"{agreed}{missing}")
     if grant["rules"]:
@@ -237,24 +241,6 @@ def _policy_lines(scope: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Tex
     for line in json.dumps(scope, indent=2, ensure_ascii=True).splitlines():
         # JSON's own escapes stay single, so that it can be copied.
         yield 4, Text(_safe(line).replace("\\\\", "\\"), style="dim")
-
-
-def words(scope: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the session may do, a line for each Allow."""
-    lines = []
-    for each in scope:
-        conditions = [
-            f"{operator} {key} {' or '.join(_list(values))}"
-            for operator, keys in (each.get("Condition") or {}).items()
-            for key, values in keys.items()
-        ]
-        where = f", where {' and '.join(conditions)}" if conditions else ""
-        lines.append(f"{', '.join(_list(each['Action']))} on {', '.join(_list(each['Resource']))}{where}")
-    return lines
-
-
-def _list(value: Any) -> Iterable[str]:
-    return map(str, value) if isinstance(value, list) else (str(value),)
 
 
 def _role(each: Mapping[str, Any]) -> str:

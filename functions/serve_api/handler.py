@@ -255,7 +255,7 @@ def _of_grant(grant_id: str, found_for: Callable[[Caller], Grant | dict[str, Any
     caller = _person()
     found = found_for(caller) if is_grant_id(grant_id) else None
     if found is None:
-        return problem(404, "There is no such grant, or it is none of your business.", "List those that are: GET /grants.")
+        return problem(404, "There is no such grant, or it is none of your business.", "See those that are: doorward grants list.")
     if isinstance(found, Refusal):
         return refused(409, found)
     return answered(200, as_json(found, bootstrap.grant_tools()) if isinstance(found, Grant) else found)

@@ -470,6 +470,23 @@ def test_a_command_has_the_credentials_and_nothing_that_would_count_before_them(
 
 
 @pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("stands", "regions"),
+    [
+        ({}, {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}),
+        ({"AWS_REGION": "eu-central-1"}, {"AWS_REGION": "eu-central-1"}),
+        ({"AWS_DEFAULT_REGION": "eu-central-1"}, {"AWS_DEFAULT_REGION": "eu-central-1"}),
+    ],
+)
+def test_a_command_works_in_the_region_of_who_signs_unless_it_is_told_another(
+    api: GrantsApi, stands: dict[str, str], regions: dict[str, str]
+) -> None:
+    shown = "import json, os; print(json.dumps({each: value for each, value in os.environ.items() if each.endswith('REGION')}))"
+    done = process("run", api.has(State.ACTIVE), "--", sys.executable, "-c", shown, env=os.environ | stands)
+    assert json.loads(done.stdout) == regions
+
+
+@pytest.mark.usefixtures("home")
 def test_it_exits_as_its_command_does(api: GrantsApi) -> None:
     grant_id = api.has(State.ACTIVE)
     for command, status in (

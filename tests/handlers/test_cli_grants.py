@@ -22,6 +22,7 @@ from jsonschema import Draft202012Validator
 
 from doorward.grants.grant import State
 from doorward_cli import grant_console
+from doorward_cli.api import Api
 from doorward_cli.main import main
 from local.build import ROOT
 from tests.grants_api import GRANT, IDS, LINK, SECRET, TOKEN, GrantsApi, at_home
@@ -97,6 +98,15 @@ def test_the_list_has_what_may_be_asked_for_with_the_command_that_asks_for_it(ap
     command = f'doorward grants request {ORDERS.ref} --template read-bucket --param "bucket=acme-*" --minutes 60 --ticket "CHANGE-<number>"'
     assert f'{command} --reason "…"\n' in shown
     assert f"doorward grants request {ORDERS.ref} --template read-table" in shown
+
+
+@pytest.mark.usefixtures("home")
+def test_where_nothing_may_be_asked_for_it_is_said_that_this_may_change(api: GrantsApi, capsys: pytest.CaptureFixture[str]) -> None:
+    api.answers_with = lambda _method, path: (
+        (200, {"format": "doorward.entitlements/1", "offers": [], "next": None}) if path.startswith("/entitlements") else None
+    )
+    assert grants("list") == 0
+    assert "none of its roles is known yet: they are looked for every five minutes" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.usefixtures("home")
@@ -231,7 +241,11 @@ def test_it_is_waited_for_later_too(api: GrantsApi, capsys: pytest.CaptureFixtur
     grant_id = api.has(State.PENDING)
     api.before = lambda _method, _path: api.becomes(grant_id, State.ACTIVE) if len(api.heard) == 3 else None
     assert grants("show", grant_id, "--wait") == 0
-    assert f"doorward grants console {grant_id}" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert f"doorward grants console {grant_id}" in shown.out
+    assert "Waiting for 1 more" in shown.err
+    assert grants("show", grant_id, "--wait") == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("home")
@@ -259,6 +273,13 @@ def test_what_cannot_be_asked_for_is_sent_nowhere(
 def test_a_refusal_of_the_rules_is_said_and_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert grants("request", ORDERS.ref, "--template", "drop-table", "--minutes", "5", "--reason", "x") == 2
     assert "No rule lets you have that. Look at doorward grants list." in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("home")
+def test_what_the_api_says_without_an_end_gets_one(api: GrantsApi, capsys: pytest.CaptureFixture[str]) -> None:
+    api.answers_with = lambda _method, _path: (400, {"detail": "minutes: must be a whole number", "cure": "Give one."})
+    assert grants("list") == 2
+    assert "minutes: must be a whole number. Give one.\n" in capsys.readouterr().err
 
 
 # Deciding
@@ -530,6 +551,16 @@ def test_the_link_is_printed_only_where_that_is_asked_for(
     assert grants("console", grant_id, "--print") == 0
     assert capsys.readouterr().out == f"{LINK}\n"
     assert len(opened) == 1
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(("url", "status"), [("http://127.0.0.1:7/x", 0), ("http://signin.example/x", 3), ("javascript:x", 3)])
+def test_a_link_is_https_or_of_this_machine_as_the_api_is(api: GrantsApi, url: str, status: int) -> None:
+    grant_id = api.has(State.ACTIVE)
+    expires_at = (datetime.now(UTC) + timedelta(minutes=15)).isoformat()
+    api.answers_with = lambda _method, _path: (200, {"url": url, "expires_at": expires_at})
+    assert grants("console", grant_id, "--print") == status
+    assert not Api("https://api.example/v1").may_lead_to("http://127.0.0.1:7/x")
 
 
 # The report

@@ -1,16 +1,23 @@
 """Local clouds for the integration tests. Each pytest-xdist worker starts its own, on its own port, in its own folder."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import pytest
 
+from doorward.errors import Unavailable
+from doorward_cli.api import Api
+from local import identity_center
 from local.build import build
 from local.installation import AUDITORS, Installation, People, found_delivery_pipeline, install
 from local.slack import SlackSink
 from local.stack import Stack
-from local.world import HUB, PROD, STAGING
+from local.world import ANN, HUB, PROD, REGION, STAGING
 from tests.integration.emulated import allowing, role, root_of, trusting
 
+_STARTING_SECONDS = 180
+"""On a machine that others use a function's first start may take longer than the command line waits for any answer."""
 LAST = "test_least_privilege.py"
 """Goes by what all the others made Doorward do. They are of one xdist_group, so that one worker runs them, in this order."""
 
@@ -42,7 +49,18 @@ def doorward(request: pytest.FixtureRequest, worker_id: str) -> Iterator[Install
     assert alone, "these tests would be deployed once per worker: does xdist honour xdist_group, and does every file set it?"
     build(quiet=True)
     with Stack(cloudtrail_delay_seconds=0.05) as stack, SlackSink() as slack:
-        yield install(stack, slack)
+        installed = install(stack, slack)
+        stack.until(lambda: _answers(installed), "the API's first answer", seconds=_STARTING_SECONDS)
+        yield installed
+
+
+def _answers(installed: Installation) -> bool:
+    session: Any = boto3.Session
+    keys = identity_center.sign_in(installed.stack, ANN)
+    try:
+        return bool(Api(installed.api_url, session(region_name=REGION, **keys)).call("GET", "/me"))
+    except Unavailable:
+        return False
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from doorward.errors import Unavailable
 from doorward_cli.api import Api, Refused
 from local.installation import Installation
 from local.world import ANN, HUB, JANE, JOE, PROD, STAGING, Account, Person
@@ -107,17 +106,9 @@ def awaited(doorward: Installation) -> Inbox:
     return listen(doorward.stack, HUB.id, pattern, bus="doorward")
 
 
-def answers(api: Api) -> bool:
-    try:
-        return bool(api.call("GET", "/me"))
-    except Unavailable:  # a first call on a busy machine
-        return False
-
-
 @pytest.fixture(scope="module", autouse=True)
 def unanswered(grants: Grants) -> dict[str, Any]:
     """Asked for at the very beginning: nobody decides about it, and a minute after its start its time is over."""
-    grants.stack.until(lambda: answers(grants.of(JANE)), "the API to have started", seconds=120)
     grant = grants.ask(JANE, PROD, starts_at=(datetime.now(UTC) + timedelta(seconds=20)).isoformat())
     grants.stack.until(lambda: grants.waits(grant), "its execution to wait, every function being started by then", seconds=FAR_SECONDS)
     return grant

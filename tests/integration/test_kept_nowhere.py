@@ -21,7 +21,6 @@ from local.installation import Installation, People
 from local.world import ANN, HUB, JANE, PROD
 from tests.integration.emulated import Inbox, listen, records, unique
 from tests.integration.test_grants import Grants
-from tests.integration.test_issuing import answers
 from tests.integration.test_openapi import asked_about, session_of
 from tests.unit.test_authorize_token import token
 
@@ -132,7 +131,6 @@ def life(doorward: Installation) -> Life:
     opened = records(doorward.stack, PROD.id, "AssumeRole")  # as they go on to the hub
     grants, signed_in = Grants(doorward), identity_center.sign_in(doorward.stack, JANE)
     bearer = token({"iss": "https://nobody.example"})
-    doorward.stack.until(lambda: answers(grants.of(JANE)), "the API's first answer, on a busy machine", seconds=_PATIENCE)
     grant = grants.ask(JANE, PROD, minutes=60)
     path = f"{doorward.api_url}/grants/{grant['grant_id']}"
     doorward.stack.until(lambda: grants.waits(grant), "its execution to wait for people", seconds=_PATIENCE)

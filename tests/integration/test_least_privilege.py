@@ -20,9 +20,6 @@ from tests.template.conftest import TEMPLATES, as_list, parsed, resources_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
-_OF_THE_BROKER: Final = (
-    "The broker assumes it for whoever was granted a session of it; tests/integration/test_grant_roles.py plays the broker."
-)
 BY_CHANCE: Final = "In some runs there is a call. "
 """How a reason begins where it hangs on what happens at the same time."""
 
@@ -34,15 +31,6 @@ NOT_SHOWN: Final = {
         "A cut is taken away when the last of the sessions that it ends would have ended anyway: hours later, and no clock is moved here."
     ),
     "accounts/member.yaml, GrantBoundary, managed, WhatTheRoleMay: Action *": "A boundary allows nobody anything.",
-    **{
-        f"accounts/member.yaml, {role}, trust, {permission}": _OF_THE_BROKER
-        for role in ("GrantReadRole", "GrantOperateRole")
-        for permission in (
-            "Broker: Action sts:AssumeRole",
-            "BrokerNames: Action sts:SetSourceIdentity",
-            "BrokerNames: Action sts:TagSession",
-        )
-    },
     "accounts/member.yaml, RemedyRole, remedy, AttachQuarantine: Action iam:AttachRolePolicy": (
         "Attached where IAM refuses every trust policy that would close a role, and the emulator refuses hardly any."
     ),

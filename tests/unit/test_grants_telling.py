@@ -1,6 +1,7 @@
 """What is told of a grant: valid by its schema in every state, and in words that say what to do."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,7 +15,7 @@ from doorward.grants.wording import scope_in_words
 from doorward.ports.questions import due_at
 from doorward.usecases.own_events import parse_own_event
 from local.build import ROOT
-from tests.grants_world import GRANT_ID, JANE, ORDERS, RULE, START, checked_grant, entitlements, hours, request
+from tests.grants_world import GRANT_ID, JANE, ORDERS, RULE, START, checked_grant, entitlements, hours, request, rule
 
 SCHEMAS = {
     name: Draft202012Validator(
@@ -65,10 +66,21 @@ def test_whoever_decides_is_shown_the_grant_and_what_it_takes() -> None:
     assert told["grant"]["shown"] == question.shown_hash
     assert told["grant"]["decision"]["missing"] == "1 more of security"
     assert f"`doorward grants approve {GRANT_ID}`" in told["what_to_do"]
-    assert f"`doorward grants approve {GRANT_ID}`" in told["grant"]["what_to_do"]
+    for each in ("approve", "cancel"):  # for whoever decides, and for whoever asked
+        assert f"`doorward grants {each} {GRANT_ID}`" in told["grant"]["what_to_do"]
     agreed = question._replace(detail={**question.detail, "by": "ann, joe"}, state=Decision.APPROVED)
     decision = grant_as_json(grant, "prod", agreed)["decision"]
     assert (decision["yes"], decision["missing"]) == (["ann", "joe"], "")
+
+
+def test_nobody_is_asked_any_longer_than_what_is_asked_for_would_last() -> None:
+    grant = checked_grant(entitlements(rule(start_within_hours=72)), starts_at=hours(1), minutes=30)
+    question = question_of(grant, START)
+    assert question.ends_at > hours(2)
+    told = grant_as_json(grant, "prod", question)
+    until = START + timedelta(hours=1, minutes=30)
+    assert told["decision"]["ends_at"] == until.isoformat()
+    assert f"until {until:%Y-%m-%d %H:%M} UTC" in told["what_to_do"]
 
 
 def test_a_question_about_a_grant_has_it_and_one_about_a_finding_has_none() -> None:

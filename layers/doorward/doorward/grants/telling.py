@@ -85,7 +85,7 @@ def grant_as_json(grant: Grant, account_name: str | None, question: Question | N
         "entitlements_hash": "" if ruling is None else ruling.entitlements_hash,
         "policy_sha256": grant.policy_sha256,
         "shown": grant.shown_hash,
-        "decision": None if question is None else _decision(question),
+        "decision": None if question is None else _decision(grant, question),
         "because": grant.because,
         "ended_by": grant.ended_by,
         "title": f"{grant.person.user_name}: {request.template} on {role_name} in {account_name or account_id}, "
@@ -103,28 +103,35 @@ def _person(person: Person) -> dict[str, str]:
     return {"id": person.user_id, "name": person.user_name}
 
 
-def _decision(question: Question) -> dict[str, Any]:
+def _decision(grant: Grant, question: Question) -> dict[str, Any]:
     return {
         "question_id": question.id,
         "state": str(question.state),
         "yes": [each for each in question.detail.get(BY, "").split(", ") if each],
         "missing": what_is_missing(question) if question.state.is_open else "",
-        "ends_at": _text(question.ends_at),
+        "ends_at": _text(_asked_until(grant, question)),
     }
+
+
+def _asked_until(grant: Grant, question: Question) -> datetime:
+    """Nobody is asked any longer than what he is asked for would last."""
+    start = grant.request.starts_at
+    return question.ends_at if start is None else min(question.ends_at, start + grant.lasts)
 
 
 def _what_to_do(grant: Grant, question: Question | None) -> str:
     if grant.state is State.REQUESTED:
         return "Wait: whether people have to agree is being looked up."
     if grant.state is State.PENDING and question is not None and question.state.is_open:
-        command = f"`doorward grants approve {grant.id}`, or `refuse`"
-        return f"It takes {what_is_missing(question)}, until {_clock(question.ends_at)}: {command}."
+        missing = f"It takes {what_is_missing(question)}, until {_clock(_asked_until(grant, question))}."
+        answering = f"Whoever may agree: `doorward grants approve {grant.id}`, or `refuse`."
+        return f"{missing} {answering} Whoever asked waits, or takes it back: `doorward grants cancel {grant.id}`."
     if grant.state is State.PENDING:
         return "Wait: people have answered, and what comes of it is being looked up."
     if grant.state is State.APPROVED and grant.starts_at is not None:
         return f"Wait: it opens at {_clock(grant.starts_at)}, or within seconds where that is over."
     if grant.state is State.ACTIVE and grant.ends_at is not None:
-        return f"Use it until {_clock(grant.ends_at)}; `doorward grants revoke {grant.id}` ends it at once."
+        return f"It can be used until {_clock(grant.ends_at)}; `doorward grants revoke {grant.id}` ends it at once."
     return "Ask anew, if it is needed still." if grant.state in _ASK_ANEW else "Nothing."
 
 

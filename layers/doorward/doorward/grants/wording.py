@@ -40,7 +40,7 @@ def scope_in_words(grant: Json) -> tuple[str, ...]:
     parameters = ", ".join(f"{name} = {value}" for name, value in (grant.get("parameters") or {}).items())
     by = f"{grant.get('template')}{f', {parameters}' if parameters else ''}"
     what = f"Its policy lets the session do this ({by}), and nothing else; a resource's own policy that names the session can add to it:"
-    return (what, *(f"- {_statement(each)}" for each in grant.get("scope") or ()))
+    return (what, *(f"- {statement_in_words(each)}" for each in grant.get("scope") or ()))
 
 
 def scope_as_statements(grant: Json) -> tuple[str, ...]:
@@ -153,7 +153,8 @@ def moment(text: object) -> str:
         return "an unknown time"
 
 
-def _statement(statement: Json) -> str:
+def statement_in_words(statement: Json) -> str:
+    """What one Allow of a grant's scope allows, in a line."""
     on = f"{', '.join(_listed(statement.get('Action')))} on {', '.join(_listed(statement.get('Resource')))}"
     conditions = [
         f"{operator} {key} {' or '.join(_listed(values))}"
