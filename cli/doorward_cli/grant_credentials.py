@@ -193,19 +193,16 @@ def environment_of(kept: Kept, before: Mapping[str, str], region: str | None = N
 
     `region`: that the command works in where it names none. The profile that had one is not passed on.
     """
-    stands = {name: value for name, value in before.items() if name not in _NOT_PASSED_ON}
-    regions = {} if region is None else dict.fromkeys(_REGIONS, region)
-    return (
-        stands
-        | regions
-        | {
-            "AWS_ACCESS_KEY_ID": kept.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": kept.secret_access_key,
-            "AWS_SESSION_TOKEN": kept.session_token,
-            "AWS_CREDENTIAL_EXPIRATION": f"{kept.expiration.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            "DOORWARD_GRANT": kept.grant_id,
-        }
-    )
+    environment = {name: value for name, value in before.items() if name not in _NOT_PASSED_ON}
+    if region is not None:
+        environment |= dict.fromkeys(_REGIONS, region)
+    return environment | {
+        "AWS_ACCESS_KEY_ID": kept.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": kept.secret_access_key,
+        "AWS_SESSION_TOKEN": kept.session_token,
+        "AWS_CREDENTIAL_EXPIRATION": f"{kept.expiration.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "DOORWARD_GRANT": kept.grant_id,
+    }
 
 
 def become(command: list[str], environment: Mapping[str, str]) -> NoReturn:

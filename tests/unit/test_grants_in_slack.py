@@ -330,6 +330,7 @@ def test_what_cannot_be_ended_asks_everybody_at_any_hour() -> None:
     assert office.channel.sent[0].message.outcomes == before, "how it is, is not known"
     assert office.channel.sent[-1].aloud
     message = office.composed("GrantEndFailed")
+    assert "See why, as the runbook says." in message.text
     notice = notice_of(message.announcement_id, message.detail_type, message.detail)
     assert notice.asks
     quiet = Organization(accounts=(PROD,), notifications=Notifications((Route(channels=("C0TEAM1",)),)))

@@ -17,7 +17,10 @@ GRANT: Final = "grant"
 
 
 class State(StrEnum):
-    """`approved` is not done: it is looked at once more before anything is. `done` and the rest are for good."""
+    """`approved` is not done: it is looked at once more before anything is. `done` and the rest are for good.
+
+    About a grant it stays `approved`: it is looked at anew each time that credentials are issued, and what is done is told of the grant.
+    """
 
     OPEN = "open"
     APPROVED = "approved"

@@ -95,7 +95,7 @@ def what_came(detail_type: str, grant: Json) -> tuple[str, ...]:
         case "GrantEnded":
             return (f"Ended. It was approved {who_said_yes(grant)}.",)
         case "GrantEndFailed":
-            return ("What ends it could not be done yet. Its credentials end by themselves.", str(grant.get("what_to_do")))
+            return ("What ends it could not be done yet. Its credentials end by themselves.", "See why, as the runbook says.")
         case _:
             word = detail_type.removeprefix("Grant").capitalize()
             return (f"{word}: {grant.get('because')}" if grant.get("because") else f"{word}.",)
