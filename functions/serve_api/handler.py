@@ -185,7 +185,8 @@ def accept() -> Response[str]:
 @app.post("/grants", middlewares=[once])
 def ask_for_grant() -> Response[str]:
     caller, tools = _person(), bootstrap.grant_tools()
-    found = request_grant(Wanted(**wanted_in(app.current_event.body)), caller, tools)
+    event = app.current_event
+    found = request_grant(Wanted(**wanted_in(event.body)), caller, tools, key_of(event.headers) or "")
     return refused(409, found) if isinstance(found, Refusal) else answered(201, as_json(found, tools))
 
 

@@ -13,6 +13,7 @@ from doorward.grants.entitled import LONGEST_REASON, NOT_KNOWN
 from doorward.grants.grant import Grant, State
 from doorward.grants.issuing import opening_of
 from doorward.grants.model import Asker, Ticket
+from doorward.grants.names import is_grant_id
 from doorward.people.model import Caller, Machine, Refusal, Via
 from doorward.ports.grants import Step
 from doorward.usecases.advance_grant import STEPS, advance_grant
@@ -152,6 +153,27 @@ class TestAsking:
         with pytest.raises(Conflict):
             request_grant(WANTED, Caller(EVE, Via.SLACK), tools)
         assert len(world.grants.kept) == 1
+
+    def test_under_the_same_key_it_is_the_same_grant_also_where_whoever_asked_was_never_answered(self) -> None:
+        """As where the function dies after it was kept: nothing is known then of a call under this key."""
+        world = World()
+        jane = Caller(JANE, Via.SIGV4)
+        first = request_grant(WANTED, jane, world.tools, "a key")
+        assert isinstance(first, Grant)
+        assert is_grant_id(first.id)
+        world.pass_time(timedelta(seconds=40))
+        again = request_grant(WANTED, jane, world.tools, "a key")
+        assert isinstance(again, Grant)
+        assert (again.id, len(world.grants.kept)) == (first.id, 1)
+        other = request_grant(WANTED._replace(minutes=30), jane, world.tools, "a key")
+        assert isinstance(other, Refusal)
+        assert "another call" in other.because
+        for caller, key in ((jane, "another"), (Caller(JANE, Via.JWT), "a key"), (Caller(EVE, Via.SIGV4), "a key")):
+            assert isinstance(request_grant(WANTED, caller, world.tools, key), Grant)
+        assert len(world.grants.kept) == 4
+        world.pass_time(timedelta(days=1))
+        assert isinstance(request_grant(WANTED, jane, world.tools, "a key"), Grant)
+        assert len(world.grants.kept) == 5
 
     def test_one_that_was_kept_and_not_checked_is_checked_by_what_was_kept(self) -> None:
         world = World()

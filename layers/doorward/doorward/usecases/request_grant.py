@@ -8,12 +8,14 @@
 | the rules refuse it (grants/entitled.py), or its policy cannot be made             | …                                         |
 | else                                                                               | kept as requested, and checked at once    |
 
-Whoever dies in between leaves it as requested: its execution checks it then.
+Whoever dies in between leaves it as requested: its execution checks it then. Whoever asks again under the same key has the same grant, also
+where nobody answered him: its id is made of the key, and it is looked for among the last that he asked for.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Final
 
@@ -22,7 +24,8 @@ from doorward.errors import Conflict, DoorwardError
 from doorward.events.reading import ROLE_NAME
 from doorward.grants.grant import Grant
 from doorward.grants.lifecycle import Checked
-from doorward.grants.model import Asker, GrantRequest
+from doorward.grants.model import GrantRequest
+from doorward.grants.names import grant_id_of
 from doorward.people.model import Caller, Refusal
 from doorward.usecases.advance_grant import check
 from doorward.usecases.grant_standing import Tools, judged, person_calling
@@ -32,6 +35,9 @@ from doorward.values import NamedTuple
 MOST_AN_HOUR: Final = 20
 """Ours, for a person: far more than he needs, and few enough that nobody is worn down by questions, or tries until a condition holds."""
 _HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+_TIME: Final = 10
+"""Characters of a ULID that are its time: https://github.com/ulid/spec"""
 
 
 class Wanted(NamedTuple):
@@ -46,20 +52,28 @@ class Wanted(NamedTuple):
     starts_at: datetime | None = None
 
 
-def request_grant(wanted: Wanted, caller: Caller, tools: Tools) -> Grant | Refusal:
-    """The table; the same grant where one is kept under its id. Raises Unavailable: nothing is kept; Conflict where that is another's."""
+def request_grant(wanted: Wanted, caller: Caller, tools: Tools, key: str = "") -> Grant | Refusal:
+    """The table; the same grant where one is kept under its id. `key`: under which he calls, "" for none.
+
+    Raises Unavailable: nothing is kept; Conflict where that is another's.
+    """
     asker = person_calling(caller, tools)
     if isinstance(asker, Refusal):
         return asker
     request = GrantRequest(asked_at=tools.clock.now(), **wanted._asdict())
-    refusal = _unreadable(request) or _too_often(asker, tools)
+    last = tools.grants.of_person(asker.person.user_id, "", MOST_AN_HOUR)
+    made_of_key = grant_id_of(request.asked_at, sha256(f"{caller.via} {asker.person.user_id} {key}".encode()).digest()[:10])
+    before = _asked_before(made_of_key, request, last) if key else None
+    refusal = _unreadable(request) or (_other_than(before, request) if before else _too_often(last, request.asked_at))
     if refusal is not None:
         return refusal
+    if before is not None:
+        return _checked(before, None, tools)
     found = judged(request, asker, tools)
     for each in (found.ruling, found.policy):
         if isinstance(each, Refusal):
             return each
-    grant = Grant(tools.new_id(), asker.person, request)
+    grant = Grant(made_of_key if key else tools.new_id(), asker.person, request)
     opening = announced(grant, tools)
     assert opening is not None  # noqa: S101 - that one is requested is told
     known: Checked | None = found
@@ -68,6 +82,10 @@ def request_grant(wanted: Wanted, caller: Caller, tools: Tools) -> Grant | Refus
         if kept is None or kept.person.user_id != asker.person.user_id:
             raise Conflict(f"{grant.id}: another grant has this id")
         grant, known = kept, None
+    return _checked(grant, known, tools)
+
+
+def _checked(grant: Grant, known: Checked | None, tools: Tools) -> Grant:
     try:
         return check(grant, tools, known)
     except DoorwardError:  # it is kept, and its execution checks it
@@ -81,8 +99,18 @@ def _unreadable(request: GrantRequest) -> Refusal | None:
     return why_no_reason(request.reason)
 
 
-def _too_often(asker: Asker, tools: Tools) -> Refusal | None:
-    last = tools.grants.of_person(asker.person.user_id, "", MOST_AN_HOUR)
-    if len(last) < MOST_AN_HOUR or last[-1].request.asked_at <= tools.clock.now() - _HOUR:
+def _asked_before(grant_id: str, request: GrantRequest, last: Sequence[Grant]) -> Grant | None:
+    """Under the same key within a day, which is as long as answers are kept. Ids differ in their time alone."""
+    return next((each for each in last if each.id[_TIME:] == grant_id[_TIME:] and request.asked_at - each.request.asked_at < _DAY), None)
+
+
+def _other_than(before: Grant, request: GrantRequest) -> Refusal | None:
+    if before.request == request._replace(asked_at=before.request.asked_at):
+        return None
+    return Refusal("This Idempotency-Key came with another call before.", "Send a new call with a new key, a repeated one as it was.")
+
+
+def _too_often(last: Sequence[Grant], now: datetime) -> Refusal | None:
+    if len(last) < MOST_AN_HOUR or last[-1].request.asked_at <= now - _HOUR:
         return None
     return Refusal(f"You have asked {MOST_AN_HOUR} times within an hour.", "Use what you have, or ask later.")
