@@ -595,6 +595,15 @@ def test_a_key_with_another_call_is_refused_and_two_people_have_two(called: Call
     assert len(called.repeats.kept) == 3
 
 
+def test_a_call_that_died_unanswered_makes_no_second_grant_when_it_is_sent_again(called: Called) -> None:
+    called.caller = Caller(EVE, Via.SIGV4)
+    before = len(called.granting.grants.kept)
+    first = called("POST", "/grants", wanted(), Idempotency_Key="k")
+    called.repeats.kept.clear()  # as where the function dies before it has answered
+    assert called("POST", "/grants", wanted(), Idempotency_Key="k") == first
+    assert len(called.granting.grants.kept) == before + 1
+
+
 def test_while_a_call_is_being_answered_it_is_not_begun_again(called: Called) -> None:
     asking(called, "k")
     [(whose, (asked, _answer))] = called.repeats.kept.items()
