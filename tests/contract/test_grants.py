@@ -102,7 +102,7 @@ def test_a_grant_is_kept_once_and_read_back_as_it_was(grants: AnyGrants) -> None
 @pytest.mark.parametrize("state", State)
 def test_whatever_it_is_it_is_read_back_as_it_was(grants: AnyGrants, state: State) -> None:
     keep(grants, REQUESTED)
-    as_it_is = PENDING._replace(state=state, starts_at=hours(2), ends_at=hours(3), because="Why.", ended_by="906-joe")
+    as_it_is = PENDING._replace(state=state, starts_at=hours(2), ends_at=hours(3), because="Why.", ended_by="906-joe", moved_at=START)
     grants.move(as_it_is, str(state), "906-joe slack", START, told(as_it_is))
     assert grants.grant(GRANT_ID) == as_it_is
     assert [each.id for each in grants.standing()] == ([] if as_it_is.is_over else [GRANT_ID])
