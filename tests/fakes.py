@@ -389,6 +389,7 @@ class FakeGrants:
     def __init__(self, questions: FakeQuestions | None = None) -> None:
         self.questions = questions or FakeQuestions()
         self.kept: dict[str, Grant] = {}
+        self.settled: dict[str, int] = {}
         self.tokens: dict[str, Token] = {}
         self.openings: dict[str, Opening] = {}
         self.issued: dict[tuple[str, str], Issued] = {}
@@ -421,7 +422,11 @@ class FakeGrants:
         self.openings.pop(grant_id, None)
 
     def standing(self) -> Iterable[Grant]:
-        return [each for each in self.kept.values() if not each.is_over]
+        return [each for each in self.kept.values() if self.settled.get(each.id) != each.version]
+
+    def settle(self, grant: Grant) -> None:
+        self._fail_where_told_to()
+        self.settled[grant.id] = grant.version
 
     def of_person(self, user_id: str, before: str, most: int) -> Sequence[Grant]:
         theirs = [each for each in self.kept.values() if each.person.user_id == user_id and (not before or each.id < before)]

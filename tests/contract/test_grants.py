@@ -105,7 +105,19 @@ def test_whatever_it_is_it_is_read_back_as_it_was(grants: AnyGrants, state: Stat
     as_it_is = PENDING._replace(state=state, starts_at=hours(2), ends_at=hours(3), because="Why.", ended_by="906-joe", moved_at=START)
     grants.move(as_it_is, str(state), "906-joe slack", START, told(as_it_is))
     assert grants.grant(GRANT_ID) == as_it_is
-    assert [each.id for each in grants.standing()] == ([] if as_it_is.is_over else [GRANT_ID])
+    assert [each.id for each in grants.standing()] == [GRANT_ID]
+
+
+def test_one_stands_until_it_is_settled(grants: AnyGrants) -> None:
+    over = PENDING._replace(state=State.CANCELLED)
+    keep(grants, REQUESTED)
+    grants.move(over, "cancelled", "906-joe slack", START, told(over))
+    grants.settle(over._replace(version=over.version - 1))
+    assert [each.id for each in grants.standing()] == [GRANT_ID]
+    for _ in range(2):
+        grants.settle(over)
+        assert [each.id for each in grants.standing()] == []
+        assert grants.grant(GRANT_ID) == over
 
 
 def test_a_transition_counts_only_over_what_was_read(grants: AnyGrants) -> None:
@@ -126,6 +138,7 @@ def test_grants_are_found_by_who_asked_and_when_and_while_they_stand(grants: Any
     kept[1] = kept[1]._replace(person=JOE)
     kept[2] = kept[2]._replace(state=State.CLOSED, version=2)
     keep(grants, *kept)
+    grants.settle(kept[2])
     assert sorted(each.id for each in grants.standing()) == [ids[0], ids[1], ids[3], ids[4]]
     assert [each.id for each in grants.of_person(JANE.user_id, "", 2)] == [ids[4], ids[3]]
     assert [each.id for each in grants.of_person(JANE.user_id, ids[3], 9)] == [ids[2], ids[0]]
@@ -215,6 +228,7 @@ class TestTokens:
         over = PENDING._replace(state=State.REFUSED, version=3)
         grants.move(over, "refused", "doorward", START, None)
         assert sorted(grants.waiting()) == sorted([TOKEN, other])
+        grants.settle(over)
         assert [each.id for each in grants.standing()] == [other.grant_id]
         grants.drop_token(TOKEN)
         assert list(grants.waiting()) == [other]

@@ -102,9 +102,12 @@ class History:
         return self
 
     def late(self) -> list[Grant]:
-        """Those whose end has come, LATE ago."""
+        """Those whose end has come, LATE ago, and that are not over."""
         now = self.world.clock.now()
-        return [each for each in self.world.grants.standing() if each.ends_at is not None and now >= each.ends_at + LATE]
+        return [each for each in self.open() if each.ends_at is not None and now >= each.ends_at + LATE]
+
+    def open(self) -> list[Grant]:
+        return [each for each in self.world.grants.standing() if not each.is_over]
 
 
 histories = st.lists(anything, min_size=3, max_size=30).map(lambda rest: [("ask", None), *rest])
@@ -115,7 +118,7 @@ def test_one_turn_later_nothing_is_open_past_its_end_and_nobody_who_is_gone_has_
     lived = History().of(history)
     lived.reconciled.turn()
     assert lived.late() == []
-    for grant in lived.world.grants.standing():
+    for grant in lived.open():
         assert grant.person.user_id in lived.world.people or grant.state is State.ENDING
 
 

@@ -117,6 +117,21 @@ class TestWhatIsLate:
         assert reconciled.acts() == [("advance", "begin"), ("wake", "")]
         assert reconciled.world.now(grant).state is State.ACTIVE
 
+    def test_of_one_that_is_over_the_question_is_withdrawn_and_it_stands_no_more(self) -> None:
+        reconciled = Reconciled()
+        grant = reconciled.world.asked()
+        over = reconciled.world.now(grant)._replace(state=State.CANCELLED, version=3, moved_at=reconciled.world.clock.now())
+        reconciled.world.grants.kept[grant.id] = over  # whoever cancelled it died right after that
+        reconciled.world.pass_time(LATE - SECOND)
+        assert reconciled.turn().acts == []
+        reconciled.world.pass_time(SECOND)
+        assert [each.what for each in reconciled.turn().acts] == [What.ADVANCE]
+        question = reconciled.world.question(grant)
+        assert question is not None
+        assert question.state is Decision.WITHDRAWN
+        assert list(reconciled.world.grants.standing()) == []
+        assert reconciled.turn().acts == []
+
     def test_nobody_is_let_in_late_whose_rules_refuse_it_by_now(self) -> None:
         reconciled = Reconciled(World(AUTOMATIC))
         grant = reconciled.world.asked(starts_at=hours(2))

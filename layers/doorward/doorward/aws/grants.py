@@ -1,7 +1,7 @@
 """Grants in DynamoDB, each transition with its audit item and what is announced; their tokens, sealed by KMS; their executions.
 
 Grants table, `pk` / `sk`:
-    GRANT#<id>   GRANT        document (JSON text), version, person, month of the asking, grant_id; standing, while it is not over
+    GRANT#<id>   GRANT        document (JSON text), version, person, month of the asking, grant_id; standing, until it is settled
     GRANT#<id>   ISSUE#<id>   kind, at, by, via, source_ip; used_at, key_hash, packed_percent once they are known
     OPEN#<id>    OPEN         document: what was opened, from when it becomes active until it has ended
     TOKEN#<id>   TOKEN        sealed, step, version: of the grant that waits; grant_id, standing: `waits`
@@ -98,6 +98,13 @@ class DynamoGrants:
 
     def standing(self) -> Iterable[Grant]:
         return self._grants(self._ids("standing-index", "standing", _STANDING))
+
+    def settle(self, grant: Grant) -> None:
+        item = {name: value for name, value in _item(grant).items() if name != "standing"}
+        condition_held(
+            f"settling {grant.id}",
+            lambda: self._dynamodb.put_item(TableName=self._table, Item=item, **_at_version(grant.version)),
+        )
 
     def of_person(self, user_id: str, before: str, most: int) -> Sequence[Grant]:
         return list(self._grants(self._ids("person-index", "person", user_id, before=before, most=most)))
@@ -352,7 +359,7 @@ def _item(grant: Grant) -> dict[str, Any]:
         "grant_id": {"S": grant.id},
         "person": {"S": grant.person.user_id},
         "month": {"S": _month(grant.request.asked_at)},
-        **({} if grant.is_over else {"standing": {"S": _STANDING}}),
+        "standing": {"S": _STANDING},
     }
 
 

@@ -87,7 +87,10 @@ class Grants(Protocol):
         """Harmless where there is none."""
 
     def standing(self) -> Iterable[Grant]:
-        """All that are not over for good, in no order."""
+        """All that are not settled, in no order: those that are not over, and those of which something may be left to do."""
+
+    def settle(self, grant: Grant) -> None:
+        """Nothing is left to do about one that is over. Harmless where it moved since, or was settled."""
 
     def of_person(self, user_id: str, before: str, most: int) -> Sequence[Grant]:
         """Those that somebody asked for, the latest first; `before`: only those with a lesser id, "" for the latest."""

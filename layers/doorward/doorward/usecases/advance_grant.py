@@ -12,8 +12,8 @@
 Where it would be refused for good, and something could not be looked up that it hangs on, the step fails, and is tried again until its
 time is over: a directory or a pager that is out for a moment costs nobody what others said yes to.
 
-After each of them the question follows the grant (move_grant.py). Whoever calls twice, late, or for nothing, changes nothing: what is done
-goes by what is kept, and is kept on the condition that it still stands.
+After each of them the question follows the grant (move_grant.py); one that is over is settled then. Whoever calls twice, late, or for
+nothing, changes nothing: what is done goes by what is kept, and is kept on the condition that it still stands.
 """
 
 from collections.abc import Callable, Mapping
@@ -64,6 +64,8 @@ def advance_grant(grant_id: str, step: str, tools: Tools) -> Seen:
             question = follow_with_question(grant, tools)
         except Conflict:
             continue
+        if grant.is_over:
+            tools.grants.settle(grant)
         return Seen(grant.id, grant.state, _seconds(grant, question, tools.clock.now()))
     raise Unavailable(f"{grant_id}: too much happens to it at the same time")
 

@@ -41,5 +41,9 @@ def list_grants(caller: Caller, tools: Tools, after: str = "", *, mine: bool = T
 def _ids(asker: Asker, tools: Tools, after: str, *, mine: bool, standing: bool) -> Sequence[str]:
     """Enough of them to tell whether there are more."""
     own = tools.grants.of_person(asker.person.user_id, after, MOST + 1) if mine else ()
-    seen = (each for each in tools.grants.standing() if (not after or each.id < after) and may_see(asker, each, tools)) if standing else ()
+    seen = (
+        [each for each in tools.grants.standing() if not each.is_over and (not after or each.id < after) and may_see(asker, each, tools)]
+        if standing
+        else []
+    )
     return sorted({each.id for each in (*own, *seen)}, reverse=True)

@@ -1,6 +1,6 @@
 """Every few minutes: what grants have lost is found again, and whoever may not have his any more loses it.
 
-Each grant that is not over, and each token that is kept:
+Each grant that is not settled, and each token that is kept:
 
 | the grant is             | and                                                               | comes of it                             |
 |--------------------------|-------------------------------------------------------------------|-----------------------------------------|
@@ -11,6 +11,7 @@ Each grant that is not over, and each token that is kept:
 | active                   | the rules in force refuse it: he, the role or a rule has moved    | taken back                              |
 | active                   | others are in force than those he got it by, and by them it falls | taken back                              |
 | active                   | what that would depend on cannot be looked up                     | left; nothing is issued for it          |
+| over, and not settled    | nobody has looked at what is left of it                           | its question is withdrawn, it is settled |
 | over, or moved since     | a token is kept that waits with it as it was                      | woken                                   |
 
 And each account that a rule is about: its grant roles are looked at, and kept for whoever asks what there is; a role that is not as it must
@@ -175,6 +176,10 @@ def _take_back(act: Act, tools: Tools) -> None:
 def _of_grant(grant: Grant, tools: Tools) -> Iterator[Act]:
     """What is to be done about one that is not over. What is surest to be read comes first."""
     now, missed = tools.grants.clock.now(), ""
+    if grant.is_over:
+        if now >= (grant.moved_at or grant.request.asked_at) + LATE:
+            yield Act(grant.id, What.ADVANCE, f"It is {grant.state}, and what is left of it was not looked at.", grant.version, "end")
+        return
     while late := _late(grant, now, tools):
         missed = missed or late
         yield Act(grant.id, What.ADVANCE, late, grant.version, STEP_OF[grant.state])
