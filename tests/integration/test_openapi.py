@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,7 +53,8 @@ CHECKS: list[Any] = [
 ]
 DRAWN = 12
 """Calls of an operation, of each kind: in all some three hundred, in half a minute."""
-CALLERS = 12
+CALLERS = [f"caller-{number}@acme.example" for number in range(12)]
+"""Who may call, made for this."""
 _SECONDS = 40
 """A first call on a busy machine starts a function."""
 
@@ -81,19 +83,23 @@ def session_of(*keys: Mapping[str, str]) -> requests.Session:
     return session
 
 
-@pytest.fixture(scope="module")
-def people_of_ours(doorward: Installation) -> Iterator[requests.Session]:
-    """A dozen who may call and are in no group, made for this."""
+@contextmanager
+def in_identity_center(doorward: Installation) -> Iterator[None]:
+    """Those of CALLERS are, and in no group."""
     center = doorward.stack.client("identitystore", MANAGEMENT.id)
-    ids, keys = [], []
-    for number in range(CALLERS):
-        name = f"caller-{number}@acme.example"
-        ids.append(center.create_user(IdentityStoreId=STORE, UserName=name, DisplayName=name)["UserId"])
-        keys.append(identity_center.sign_in(doorward.stack, Person(name, name)))
-    with session_of(*keys) as session:
-        yield session
+    ids = [center.create_user(IdentityStoreId=STORE, UserName=each, DisplayName=each)["UserId"] for each in CALLERS]
+    yield
     for each in ids:
         center.delete_user(IdentityStoreId=STORE, UserId=each)
+
+
+@pytest.fixture(scope="module")
+def people_of_ours(doorward: Installation) -> Iterator[requests.Session]:
+    with (
+        in_identity_center(doorward),
+        session_of(*(identity_center.sign_in(doorward.stack, Person(each, each)) for each in CALLERS)) as session,
+    ):
+        yield session
 
 
 @pytest.fixture(scope="module")

@@ -62,11 +62,10 @@ def test_whoever_is_switched_off_loses_what_he_has_and_is_asked_about_no_more(
     assert turn(doorward)["acts"] == []
     request.getfixturevalue("switched_off")
     would = turn(doorward, dry_run=True)
-    assert sorted((each["grant_id"], each["what"]) for each in would["acts"]) == [
-        (each["grant_id"], "take back") for each in (opened, pending)
-    ]
+    asked_here = {each["grant_id"] for each in (opened, pending)}  # she may have others yet, of other tests
+    assert [each["what"] for each in would["acts"] if each["grant_id"] in asked_here] == ["take back"] * 2
     assert [doorward.grant_state(each["grant_id"]) for each in (opened, pending)] == ["active", "pending"]
-    acts = [each["what"] for each in turn(doorward)["acts"]]
+    acts = [each["what"] for each in turn(doorward)["acts"] if each["grant_id"] in asked_here]
     assert acts[:2] == ["take back"] * 2
     assert set(acts[2:]) <= {"wake"}  # of tokens that nobody has sent yet
     for each in (opened, pending):
