@@ -43,6 +43,10 @@ STARTED_DIRECTLY = {
     "sweep_account": "bootstrap.sweep_tools()",
     "serve_api": "bootstrap.identify_tools(), bootstrap.finding_tools(), bootstrap.repeats(), bootstrap.decision_tools()",
     "receive_slack": "assert handler.handler({'resource': '/slack/commands'}, None)['statusCode'] == 401",
+    "advance_grant": "bootstrap.grant_tools()",
+    "keep_token": "bootstrap.grants(), bootstrap.questions(), bootstrap.token_seals()",
+    "mint_credentials": "assert handler.handler({'grant_id': 'x'}, None)['refused']['because']",
+    "reconcile_grants": "import datetime; bootstrap.reconcile_tools(datetime.timedelta(seconds=60))",
     "authorize_token": "assert handler.handler({'methodArn': 'arn', 'authorizationToken': 'x'}, None)['principalId'] == 'nobody'",
 }
 """By a schedule, a state machine, API Gateway or a person, and what each can do without AWS; the others take batches of a queue."""

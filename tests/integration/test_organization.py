@@ -189,11 +189,18 @@ def test_a_sweep_has_a_door_judged_that_no_event_told_of(doorward: Installation)
     rules = stack.client("events", PROD.id)
     forwarding = [each["Name"] for each in rules.list_rules(NamePrefix="doorward-")["Rules"]]
     name = unique("unseen")
+    until(lambda: not running_sweeps(doorward), "the end of every other sweep, which would see it")
     with rules_off(rules, *forwarding):
         role(stack, PROD.id, trusting(root_of(STRANGER.id)), name=name)
     assert doorward.cases(f"{PROD.id}/{name}") == []
     sweep(doorward)
     until(lambda: doorward.cases(f"{PROD.id}/{name}"), "a case about the door")
+
+
+def running_sweeps(doorward: Installation) -> list[str]:
+    states = doorward.stack.client("stepfunctions", HUB.id)
+    answer = states.list_executions(stateMachineArn=doorward.outputs["SweepArn"], statusFilter="RUNNING")
+    return [each["executionArn"] for each in answer["executions"]]
 
 
 def sweep(doorward: Installation) -> None:
