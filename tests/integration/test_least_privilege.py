@@ -37,6 +37,13 @@ NOT_SHOWN: Final = {
     "template.yaml, NotifyPeopleRole, notify-people, PublishToPeople: Action sns:Publish": (
         "For authors and owners whom organization.yaml gives a topic of their own: the one that is installed here gives none."
     ),
+    "template.yaml, FinishStartedRole, finish-started, PublishToTheBus: StringEquals events:source doorward.grants": BY_CHANCE
+    + "What was announced of a grant a minute ago, and never left the outbox, is sent by it; here all of it leaves in time.",
+    "template.yaml, ReconcileGrantsRole, reconcile-grants, KeepGrantRoles: Action dynamodb:DeleteItem": (
+        "An account that a rule is about and that has no grant role (any more) is forgotten: each that a rule is about here has some."
+    ),
+    "template.yaml, ReconcileGrantsRole, reconcile-grants, ReadDecisions: ForAllValues:StringLike dynamodb:LeadingKeys SUSPENDED": BY_CHANCE
+    + "By which ways answers count is asked where the reconciler decides late, or other rules are in force; here neither has to be.",
     "template.yaml, ReconcileGrantsRole, reconcile-grants, HandOn: Action sqs:SendMessage": (
         "A grant role that drifts is told of by an event first; what the reaction knows of is not handed to it again."
     ),
