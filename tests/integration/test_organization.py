@@ -189,9 +189,12 @@ def test_a_sweep_has_a_door_judged_that_no_event_told_of(doorward: Installation)
     rules = stack.client("events", PROD.id)
     forwarding = [each["Name"] for each in rules.list_rules(NamePrefix="doorward-")["Rules"]]
     name = unique("unseen")
+    pattern = {"source": ["aws.iam"], "detail": {"eventName": ["CreateRole"], "requestParameters": {"roleName": [name]}}}
+    told = listen(stack, PROD.id, pattern)
     until(lambda: not running_sweeps(doorward), "the end of every other sweep, which would see it")
     with rules_off(rules, *forwarding):
         role(stack, PROD.id, trusting(root_of(STRANGER.id)), name=name)
+        assert told.wait(seconds=30), "the event comes a moment after the call: what listens again by then would forward it"
     assert doorward.cases(f"{PROD.id}/{name}") == []
     sweep(doorward)
     until(lambda: doorward.cases(f"{PROD.id}/{name}"), "a case about the door")
