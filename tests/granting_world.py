@@ -1,6 +1,6 @@
 """Whatever surrounds grants, in memory: people who come and go, rules in force, stores, and executions that wait and are woken."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,6 +43,7 @@ class World:
     questions: FakeQuestions = field(default_factory=FakeQuestions)
     seals: FakeTokenSeals = field(default_factory=FakeTokenSeals)
     executions: FakeExecutions = field(default_factory=FakeExecutions)
+    measured: list[Mapping[str, float]] = field(default_factory=list)
     paged: dict[str, Announcement] = field(default_factory=dict)
     grants: FakeGrants = field(init=False)
     ids: Iterator[int] = field(default_factory=lambda: iter(range(1, 10_000)))
@@ -63,6 +64,7 @@ class World:
             announce=self._announce,
             new_id=lambda: grant_id_of(self.clock.now(), next(self.ids).to_bytes(10)),
             clock=self.clock,
+            measure=self.measured.append,
         )
 
     def facts(self, request: GrantRequest, asker: Asker) -> Facts:

@@ -61,6 +61,7 @@ class GrantOffice:
             announce=self._announce,
             new_id=lambda: "never",
             clock=self.clock,
+            measure=lambda _measures: None,
         )
         people = {each.user_id: each for each in PEOPLE}
         linking = LinkTools(self.links, people.get, lambda: "c", lambda: True, self.clock, "111122223333")

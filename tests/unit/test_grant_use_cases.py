@@ -49,6 +49,7 @@ class TestAsking:
         assert question is not None
         assert (question.state, question.shown_hash, question.about) == (Decision.OPEN, grant.shown_hash, grant.about)
         assert world.told() == ["GrantRequested", "DecisionAwaited"]
+        assert world.measured == []
         assert world.grants.audit == [(grant.id, 1, "requested", "906-jane sigv4"), (grant.id, 2, "pending", "doorward")]
 
     def test_where_nobody_has_to_agree_it_is_approved_at_once(self) -> None:
@@ -100,6 +101,7 @@ class TestAsking:
         assert because in found.because + found.cure
         assert found.cure
         assert nothing_is_kept(world)
+        assert world.measured == [{"GrantRequestsRefused": 1}]
 
     def test_a_reason_is_kept_as_it_was_written_pictures_lines_and_all(self) -> None:
         reason = "Order 4711 is lost. 👩‍💻\r\n\tSee: *CHANGE-1* <@U1> `x`"

@@ -232,6 +232,7 @@ def fact_tools() -> "grant_facts.Tools":
 
 def grant_tools() -> "grant_standing.Tools":
     """For whatever has to do with grants, with the organization as it is known now. People, roles and rosters are looked up each time."""
+    from doorward.aws.metrics import emit
     from doorward.usecases.grant_facts import asker_of, facts_of
     from doorward.usecases.grant_standing import Tools
 
@@ -252,6 +253,7 @@ def grant_tools() -> "grant_standing.Tools":
         announce=ledger().announce,
         new_id=new_grant_id,
         clock=known.clock,
+        measure=emit,
     )
 
 

@@ -8,12 +8,15 @@
 | GrantStarted, where one was                | GrantsStarted                      |                                                       |
 | GrantRefused, GrantExpired, GrantCancelled, | Grants and the last part of the    |                                                       |
 | GrantRevoked, GrantEnded, GrantEndFailed   | name: GrantsRefused, …             |                                                       |
+
+What is refused before there is a grant is told to nobody but whoever asks; usecases/request_grant.py counts it.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+REFUSED_AT_ONCE: Final = "GrantRequestsRefused"
 _COUNTED: Final = frozenset(
     {"GrantApproved", "GrantStarted", "GrantRefused", "GrantExpired", "GrantCancelled", "GrantRevoked", "GrantEnded", "GrantEndFailed"}
 )

@@ -30,10 +30,9 @@ def who_and_what(grant: Json) -> tuple[str, ...]:
 
 
 def why(grant: Json) -> tuple[str, ...]:
-    """His own words, and the ticket with its state where that was looked up."""
-    ticket, state = grant.get("ticket"), grant.get("ticket_state")
-    named = f"Ticket: {ticket}{f' ({state})' if state else ''}" if ticket else "No ticket."
-    return (f"Why, as {person(grant)} says: {grant.get('reason')}", named)
+    """His own words."""
+    ticket = grant.get("ticket")
+    return (f"Why, as {person(grant)} says: {grant.get('reason')}", f"Ticket: {ticket}" if ticket else "No ticket.")
 
 
 def scope_in_words(grant: Json) -> tuple[str, ...]:

@@ -34,7 +34,8 @@ class Tools:
 
     `asker`: somebody by his id, as he stands now; None where he is gone or switched off. `facts`: what a request of his is judged by.
     `ways`: by which answers count, and since when. `account_name`: of an account's id, None where nobody described it. `new_id`: a ULID.
-    `announce`: once, where nothing else is kept; False where it was before. All of them may raise Unavailable.
+    `announce`: once, where nothing else is kept; False where it was before. All of these may raise Unavailable. `measure`: numbers by name,
+    as grants/measuring.py has them.
     """
 
     grants: Grants
@@ -47,6 +48,7 @@ class Tools:
     announce: Callable[[Announcement], bool]
     new_id: Callable[[], str]
     clock: Clock
+    measure: Callable[[Mapping[str, float]], None]
 
 
 def judged(request: GrantRequest, asker: Asker | None, tools: Tools, begins_at: datetime | None = None) -> Checked:

@@ -24,6 +24,7 @@ from doorward.errors import Conflict, DoorwardError
 from doorward.events.reading import ROLE_NAME
 from doorward.grants.grant import Grant
 from doorward.grants.lifecycle import Checked
+from doorward.grants.measuring import REFUSED_AT_ONCE
 from doorward.grants.model import GrantRequest
 from doorward.grants.names import grant_id_of
 from doorward.people.model import Caller, Refusal
@@ -57,6 +58,13 @@ def request_grant(wanted: Wanted, caller: Caller, tools: Tools, key: str = "") -
 
     Raises Unavailable: nothing is kept; Conflict where that is another's.
     """
+    asked = _asked(wanted, caller, tools, key)
+    if isinstance(asked, Refusal):
+        tools.measure({REFUSED_AT_ONCE: 1})
+    return asked
+
+
+def _asked(wanted: Wanted, caller: Caller, tools: Tools, key: str) -> Grant | Refusal:
     asker = person_calling(caller, tools)
     if isinstance(asker, Refusal):
         return asker
