@@ -243,6 +243,7 @@ LETTING_IN: Final = [
 @pytest.mark.parametrize(("action", "resource"), LETTING_IN)
 def test_no_session_leaves_somebody_let_in_at_a_resource_when_it_ends(action: str, resource: str) -> None:
     assert not may(action, resource, session=whole())
+    assert not may(action, resource, session=None)
     assert may(action, resource, session=whole(), boundary=None), "without the boundary it would"
 
 

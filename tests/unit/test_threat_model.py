@@ -10,7 +10,7 @@ from local.build import ROOT
 
 PAGE = (ROOT / "docs/threat-model.md").read_text("utf-8")
 SHOWN = re.compile(r"\[test\]\(\.\./(tests/[\w/]+\.py) \"(test_\w+)\"\)")
-_LEAST_ROWS = {"Whoever uses the reaction itself as a weapon": 18, "Whoever wants a door opened for himself": 11}
+_LEAST_ROWS = {"Whoever uses the reaction itself as a weapon": 18, "Whoever wants a door opened for himself": 18}
 
 
 @cache
