@@ -35,6 +35,15 @@ def test_in_every_state_it_is_as_the_schema_says_and_tells_what_it_is_and_what_t
     assert told["what_to_do"]
 
 
+def test_what_goes_on_to_work_after_an_early_end_is_said() -> None:
+    """The hard stop stands at the planned end, and nowhere else."""
+    told = grant_as_json(checked_grant()._replace(state=State.ACTIVE, starts_at=hours(0), ends_at=hours(1)), "prod", None)
+    until, revoked, issued = told["what_to_do"].partition(f"`doorward grants revoke {GRANT_ID}`")
+    assert (f"until {hours(1):%Y-%m-%d %H:%M} UTC" in until, bool(revoked)) == (True, True)
+    assert "no credentials are issued any more" in issued
+    assert "Those that were issued work until that time, or for an hour at most." in issued
+
+
 def test_titles_tell_states_apart() -> None:
     assert len({grant_as_json(checked_grant()._replace(state=each), None, None)["title"] for each in State}) == len(State)
 

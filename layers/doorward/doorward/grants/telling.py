@@ -131,7 +131,8 @@ def _what_to_do(grant: Grant, question: Question | None) -> str:
     if grant.state is State.APPROVED and grant.starts_at is not None:
         return f"Wait: it opens at {_clock(grant.starts_at)}, or within seconds where that is over."
     if grant.state is State.ACTIVE and grant.ends_at is not None:
-        return f"It can be used until {_clock(grant.ends_at)}; `doorward grants revoke {grant.id}` ends it at once."
+        until, revoke = f"It can be used until {_clock(grant.ends_at)}", f"after `doorward grants revoke {grant.id}`"
+        return f"{until}; {revoke} no credentials are issued any more. Those that were issued work until that time, or for an hour at most."
     return "Ask anew, if it is needed still." if grant.state in _ASK_ANEW else "Nothing."
 
 
