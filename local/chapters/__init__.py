@@ -20,7 +20,7 @@ def _name(chapter: Chapter) -> str:
 ALL: Final[Mapping[str, Chapter]] = {_name(each): each for each in (*doors.CHAPTERS, *reaction.CHAPTERS, *watch.CHAPTERS, *grants.CHAPTERS)}
 """Every chapter by its name, in order."""
 SHORT: Final = tuple(map(_name, (doors.legitimate_change, doors.attack, reaction.in_use, watch.outsider, grants.grant)))
-"""What Doorward is for, in half a minute."""
+"""What Doorward is for, in a minute."""
 _AFTER: Final[Mapping[Chapter, Chapter]] = {
     doors.attack: doors.legitimate_change,
     doors.repeated_and_late: doors.attack,
