@@ -19,14 +19,14 @@ What each role of Doorward may do, and who may assume it; then what its queues, 
 `code` are resources of the same stack, or its parameters. This page is written from the templates
 (`python -m tests.template.permissions_page`); a test fails where the two differ.
 
-Only `doorward-remedy` may change what somebody else made in an account; it exists only where `AllowRemedies=true`, and never in the
-management account. `doorward-canary` may put one tag on itself. Only where `AllowContainment=true`, one function in the management account
-may put a principal into one service control policy ([how it is bounded](adr/0079-containment.md)). All else in the accounts reads, or
-forwards to the hub's bus ([why two roles](adr/0002-two-roles-in-a-member-account.md),
+Only `doorward-remedy` and `doorward-cut` may change what somebody else made in an account; they exist only where `AllowRemedies=true`, and
+never in the management account. `doorward-canary` may put one tag on itself. Only where `AllowContainment=true`, one function in the
+management account may put a principal into one service control policy ([how it is bounded](adr/0079-containment.md)). All else in the
+accounts reads, or forwards to the hub's bus ([why two roles](adr/0002-two-roles-in-a-member-account.md),
 [why these reads](adr/0032-what-the-hub-may-read.md)).
 
-People are granted sessions of the roles under `/doorward/grants/`, where `AllowGrants=true`; never in the hub account
-([why so](adr/0093-roles-that-people-are-granted.md)).
+People are granted sessions of the roles under `/doorward/grants/`, where `AllowGrants=true`; never in the hub account. By
+`doorward-grant-operate` they may change what they were granted ([why so](adr/0093-roles-that-people-are-granted.md)).
 
 Nothing here is more than Doorward needs, as far as a local stack can show: these statements allow every call that it makes in the
 integration tests, and every call that AWS documents to make for it; and without any one action, resource, principal or value of a
