@@ -26,9 +26,10 @@ from doorward.guardrails.plain import is_narrow, shuts_strangers_out
 from doorward.guardrails.protected import cannot_be_edited, is_grant_role
 from doorward.guardrails.rules import GRANT_ROLE_DRIFT, LONG_SESSION
 from doorward.guardrails.setting import Looked, Setting, content_of, setting_of
-from doorward.guardrails.written import asks_for_time, named
-from doorward.iam.documents import Document, Statement, parse_document
+from doorward.guardrails.written import asks_for_time
+from doorward.iam.documents import PlainDocument, PlainStatement, read_document, with_names
 from doorward.iam.invalid import refused_because
+from doorward.iam.wording import statement_in_words
 from doorward.organization.model import Organization
 
 __all__ = ["forget", "judge"]
@@ -74,12 +75,13 @@ def forget() -> None:
 def _judge(setting: Setting, role: Role, waivers: tuple[Waiver, ...], now: datetime) -> Judgement:
     text = role.trust_policy
     try:
-        document = parse_document(text)
+        plain = read_document(text)
     except MalformedInput as error:
         return Judgement(Verdict.INVALID, because=f"The trust policy cannot be read: {error}.")
-    denies = tuple([each for each in document.statements if each.effect == "Deny"])
-    looked, unseen = ({}, document.statements) if waivers else _seen(setting, document, denies)
-    refused = refused_because(document, text, unseen)
+    _, _, statements = plain
+    denies = tuple([each for each in statements if each[2] == "Deny"])
+    looked, unseen = ({}, statements) if waivers else _seen(setting, plain, denies)
+    refused = refused_because(plain, text, unseen)
     if refused is not None:
         return Judgement(Verdict.INVALID, because=f"IAM would refuse this trust policy: {refused}.")
     findings: list[Finding] = []
@@ -87,11 +89,13 @@ def _judge(setting: Setting, role: Role, waivers: tuple[Waiver, ...], now: datet
     if waivers or len(unseen) > len(denies):
         from doorward.guardrails.searching import Searching  # here: as much to import as all that a narrow policy needs
 
+        document = with_names(plain)
         searching = Searching(setting, role, document, waivers, now)
-        searching.look_at(unseen, denies, looked)
+        by_position = document.statements
+        searching.look_at([by_position[each[0]] for each in unseen], tuple([by_position[each[0]] for each in denies]), looked)
         findings = searching.about_waivers()
-        is_for_ever = is_for_ever and not asks_for_time(document.statements)
-    judgement = _told(document.statements, looked, findings) if looked or findings else _COMPLIANT
+        is_for_ever = is_for_ever and not asks_for_time(by_position)
+    judgement = _told(statements, looked, findings) if looked or findings else _COMPLIANT
     if is_for_ever and len(text) <= _LONGEST_REMEMBERED:
         if len(setting.judged) >= _MOST_REMEMBERED:
             setting.judged.clear()
@@ -99,29 +103,32 @@ def _judge(setting: Setting, role: Role, waivers: tuple[Waiver, ...], now: datet
     return judgement
 
 
-def _seen(setting: Setting, document: Document, denies: tuple[Statement, ...]) -> tuple[dict[int, Looked], Sequence[Statement]]:
+def _seen(
+    setting: Setting, document: PlainDocument, denies: tuple[PlainStatement, ...]
+) -> tuple[dict[int, Looked], Sequence[PlainStatement]]:
     """What was found of statements of the same content before, by position; and those that nothing is known of, the Denies among them.
 
     In neither are statements that are narrow. In whatever is not unseen, IAM sees nothing to refuse.
     """
     looked: dict[int, Looked] = {}
-    unseen: list[Statement] = []
+    unseen: list[PlainStatement] = []
+    version, _, statements = document
     ground, is_plain_enough = setting.ground, setting.is_plain_enough
     is_shut = is_plain_enough and bool(denies) and any(shuts_strangers_out(each, ground) for each in denies)
-    for each in document.statements:
+    for each in statements:
         if is_plain_enough and is_narrow(each, ground, is_shut=is_shut):
             continue
         known = None
-        if each.effect == "Allow":
-            known = setting.statements.get(content_of(document.version, each, denies))
+        if each[2] == "Allow":
+            known = setting.statements.get(content_of(version, each, denies))
         if known is None:
             unseen.append(each)
         else:
-            looked[each.position] = known
+            looked[each[0]] = known
     return looked, unseen
 
 
-def _told(statements: tuple[Statement, ...], looked: dict[int, Looked], findings: list[Finding]) -> Judgement:
+def _told(statements: tuple[PlainStatement, ...], looked: dict[int, Looked], findings: list[Finding]) -> Judgement:
     """`findings`: those of no statement."""
     undecided: list[Undecided] = []
     told: list[Finding] = []
@@ -129,8 +136,8 @@ def _told(statements: tuple[Statement, ...], looked: dict[int, Looked], findings
         found, left_open = looked[position]
         if not found and not left_open:
             continue
-        statement = statements[position]
-        where, ref = named(statement), StatementRef(position, statement.sid)
+        sid = statements[position][1]
+        where, ref = statement_in_words(position, sid), StatementRef(position, sid)
         for rule, kind, severity, title, _, witness, because, waiver, _ in found:
             told.append(Finding(rule, kind, severity, title, ref, witness, f"{where} {because}", waiver))
         undecided += [each._replace(statement=ref, because=f"{where}: {each.because}.") for each in left_open]

@@ -21,7 +21,7 @@ import re
 from doorward.guardrails.setting import Ground
 from doorward.guardrails.written import is_guessable, is_saml, issuer_of
 from doorward.iam.arns import account_of_principal, is_account_id
-from doorward.iam.documents import Principal, Statement
+from doorward.iam.documents import PlainStatement, Principal
 from doorward.iam.invalid import AWS_PRINCIPAL_KINDS
 from doorward.iam.names import (
     ASSUME_ROLE,
@@ -59,7 +59,7 @@ _ARN_PARTS = 6
 _ACCOUNT_ID_DIGITS = 12
 
 
-def shuts_strangers_out(statement: Statement, ground: Ground) -> bool:
+def shuts_strangers_out(statement: PlainStatement, ground: Ground) -> bool:
     """Whether this is a Deny of everybody who is not of our organization: no AWS principal of another one takes the role."""
     _, _, effect, principals, _, actions, _, _, _, conditions = statement
     if effect != "Deny" or _EVERYBODY not in (principals or ()) or ground.organization.id is None:
@@ -75,7 +75,7 @@ def shuts_strangers_out(statement: Statement, ground: Ground) -> bool:
     return by_organization
 
 
-def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) -> bool:
+def is_narrow(statement: PlainStatement, ground: Ground, *, is_shut: bool = False) -> bool:
     """Whether it is plain that IAM stores the statement, that nothing is found of it, and that it leaves nothing undecided.
 
     `is_shut`: strangers are shut out, by a Deny beside it; a condition may do so, too.
@@ -116,7 +116,7 @@ def is_narrow(statement: Statement, ground: Ground, *, is_shut: bool = False) ->
         elif kind == "Service":
             if not _acts_for_us(value, ground, equal):
                 return False
-        elif kind != "Federated" or not _is_signed_in_by_ours(each, actions, ground, equal, like):
+        elif kind != "Federated" or not _is_signed_in_by_ours(Principal(*each), actions, ground, equal, like):
             return False
     return True
 

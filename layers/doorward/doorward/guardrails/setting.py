@@ -10,7 +10,7 @@ from doorward.findings.model import Finding, Judgement, Severity, StatementRef, 
 from doorward.guardrails.model import CustomRule, Guardrails, Role, Scope
 from doorward.guardrails.rules import ALL_RULES
 from doorward.iam.arns import parse_arn
-from doorward.iam.documents import Statement
+from doorward.iam.documents import PlainStatement
 from doorward.iam.names import DEFAULT_AUDIENCE, GITHUB
 from doorward.organization.model import Organization
 from doorward.values import NamedTuple
@@ -91,7 +91,7 @@ class Looked(NamedTuple):
     undecided: tuple[Undecided, ...] = ()
 
 
-def content_of(version: str, statement: Statement, denies: tuple[Statement, ...]) -> tuple[object, ...]:
+def content_of(version: str, statement: PlainStatement, denies: tuple[PlainStatement, ...]) -> tuple[object, ...]:
     """What decides what is found of a statement: neither where it stands nor what it is called."""
     return (version, statement[2:], *[each[2:] for each in denies]) if denies else (version, statement[2:])
 

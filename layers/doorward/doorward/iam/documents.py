@@ -99,6 +99,11 @@ def parse_document(text: str | bytes | dict[str, Any]) -> Document:
     return _read(text) if plain is None else with_names(plain)
 
 
+def read_document(text: str) -> PlainDocument:
+    """The same of a text, in the form that is taken apart by position. Raises as parse_document does."""
+    return read_usual_text(text) or _read(text)
+
+
 def _read(text: str | bytes | dict[str, Any]) -> Document:
     """Any document, part by part, with a word for whatever is wrong: what `parse_document` says and does, but for its pace."""
     if isinstance(text, dict):

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
-from doorward.iam.documents import Document, Statement
+from doorward.iam.documents import Document, PlainDocument, PlainStatement, Statement, statement_with_names
 from doorward.iam.matching import matches_glob
 from doorward.iam.names import COGNITO, GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.operators import read_operator
@@ -23,24 +23,25 @@ from doorward.iam.wording import shortened, statement_in_words
 LONGEST_TRUST_POLICY = 4096
 
 
-def refused_because(document: Document, text: str, unseen: Sequence[Statement] | None = None) -> str | None:
+def refused_because(document: PlainDocument, text: str, unseen: Sequence[PlainStatement] | None = None) -> str | None:
     """Why IAM would refuse the document as a trust policy, without a full stop; None where nothing known speaks against it.
 
     `unseen`: the statements to look at, where the others are known to be stored.
     """
     if len(text) > LONGEST_TRUST_POLICY and len("".join(text.split())) > LONGEST_TRUST_POLICY:
         return f"it has more than {LONGEST_TRUST_POLICY} characters, white space not counted"
-    if not document.statements:
+    _, _, statements = document
+    if not statements:
         return "it has no statement"
-    if len(document.statements) > 1:
-        sids = [each.sid for each in document.statements if each.sid]
+    if len(statements) > 1:
+        sids = [each[1] for each in statements if each[1]]
         if len(sids) != len(set(sids)):
             doubled = next(each for each in sids if sids.count(each) > 1)
             return f'Sid "{shortened(doubled)}" is used twice'
-    for statement in document.statements if unseen is None else unseen:
-        reason = _reason(statement[2:])
+    for position, sid, *content in statements if unseen is None else unseen:
+        reason = _reason(tuple(content))
         if reason is not None:
-            return f"{statement_in_words(statement.position, statement.sid)} {reason}"
+            return f"{statement_in_words(position, sid)} {reason}"
     return None
 
 
@@ -95,7 +96,7 @@ def _takes_tokens(statement: Statement) -> bool:
 @lru_cache(maxsize=4096)
 def _reason(content: tuple[Any, ...]) -> str | None:
     """What is wrong with a statement of this content, wherever it stands."""
-    statement = Statement(0, None, *content)
+    statement = statement_with_names((0, None, *content))
     return next((reason for check in _CHECKS if (reason := check(statement)) is not None), None)
 
 
