@@ -40,6 +40,13 @@ def refusal(call: Callable[[], Any]) -> str | None:
     return None
 
 
+def is_denied(call: Callable[[], Any]) -> bool:
+    """Whether the caller lacks the permission; refused for anything else, the call shows nothing."""
+    code = refusal(call)
+    assert code in {None, "AccessDenied", "AccessDeniedException"}, code
+    return code is not None
+
+
 def unique(name: str) -> str:
     return f"{name}-{uuid.uuid4().hex[:8]}"
 

@@ -5,6 +5,7 @@ The real client is the AWS CLI from PyPI, in an environment of its own, which as
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import urllib.error
@@ -20,18 +21,17 @@ from doorward_cli.api import Refused
 from local import identity_center
 from local.aws_cli import aws_cli
 from local.installation import Installation
-from local.world import ANN, HUB, JANE, JOE, REGION, STAGING
-from tests.integration.emulated import refusal, unique
+from local.world import ANN, HUB, JANE, JOE, PROD, REGION, STAGING, Account
+from tests.integration.emulated import is_denied, unique
 from tests.integration.test_grants import Grants
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
-DENIED = {"AccessDenied", "AccessDeniedException", "403"}
 CREDENTIALS = ("access_key_id", "secret_access_key", "session_token")
 
 
 class Opened(NamedTuple):
-    """Jane's grant for one bucket of two, for half an hour, which nobody has to agree to."""
+    """Jane's grant for one bucket of two."""
 
     grants: Grants
     grant: Mapping[str, Any]
@@ -43,18 +43,19 @@ class Opened(NamedTuple):
 
     def refused(self, keys: Mapping[str, Any], call: Callable[[Any], Any], service: str = "s3") -> bool:
         client = self.grants.stack.client(service, STAGING.id, **{f"aws_{name}": keys[name] for name in CREDENTIALS})
-        code = refusal(lambda: call(client))
-        assert code is None or code in DENIED, code
-        return code is not None
+        return is_denied(lambda: call(client))
 
 
-def opened(doorward: Installation, minutes: int = 30) -> Opened:
-    grants, s3 = Grants(doorward), doorward.stack.client("s3", STAGING.id)
+def opened(doorward: Installation, minutes: int = 30, account: Account = STAGING) -> Opened:
+    """Ann agrees where somebody has to: in staging nobody does."""
+    grants, s3 = Grants(doorward), doorward.stack.client("s3", account.id)
     bucket, other = unique("orders"), unique("salaries")
     for name in (bucket, other):
         s3.create_bucket(Bucket=name)
         s3.put_object(Bucket=name, Key="list.txt", Body=b"one")
-    grant = grants.ask(JANE, STAGING, parameters={"bucket": bucket}, minutes=minutes)
+    grant = grants.ask(JANE, account, parameters={"bucket": bucket}, minutes=minutes)
+    if grant["state"] == "pending":
+        grants.say(ANN, grant, "approve", shown=grant["shown"])
     return Opened(grants, grants.until(grant, "active"), bucket, other)
 
 
@@ -147,66 +148,90 @@ def test_from_the_moment_that_it_is_ended_nothing_is_issued(doorward: Installati
 
 
 class Client(NamedTuple):
-    """The AWS CLI on somebody's machine: signed in by the profile `work`; `granted` has what his grant gives."""
+    """The AWS CLI on Jane's machine, who is signed in by the profile `work`; each profile of a grant has what that grant gives."""
 
     folder: Path
     environment: Mapping[str, str]
 
-    def lists(self, bucket: str, *, profile: str = "granted", **more: str) -> tuple[int, str, str]:
-        command = [str(aws_cli()), "s3api", "list-objects-v2", "--bucket", bucket, "--query", "Contents[].Key", "--output", "text"]
-        named = {} if more else {"AWS_PROFILE": profile}
-        done = subprocess.run(
-            command, env={**self.environment, **named, **more}, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120
-        )
-        return done.returncode, done.stdout.strip(), done.stderr
+    def has(self, profile: str, opened: Opened) -> None:
+        command = f"{Path(sys.executable).with_name('doorward')} grants credentials {opened.grant['grant_id']} --profile work"
+        with (self.folder / "config").open("a") as config:
+            config.write(f"[profile {profile}]\nregion = {REGION}\ncredential_process = {command}\n")
+
+    def aws(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        command, environment = [str(aws_cli()), *arguments], {**self.environment, **environment}
+        return subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120)
+
+    def lists(self, bucket: str, **environment: str) -> bool:
+        """As whom the environment says: by a profile, or by keys. False where AWS denies it; nothing else may come of it."""
+        done = self.aws("s3api", "list-objects-v2", "--bucket", bucket, "--query", "Contents[].Key", "--output", "text", **environment)
+        if done.returncode:
+            assert "(AccessDenied)" in done.stderr, done.stderr
+            return False
+        assert done.stdout.strip() == "list.txt"
+        return True
+
+    def keeps(self, profile: str) -> dict[str, str]:
+        """What the profile's process gives, as the environment of whoever holds on to it has it."""
+        command = shlex.split(self.aws("configure", "get", "credential_process", "--profile", profile).stdout)
+        done = subprocess.run(command, env=dict(self.environment), capture_output=True, text=True, check=True, timeout=120)
+        given = json.loads(done.stdout)
+        names = {"AccessKeyId": "ACCESS_KEY_ID", "SecretAccessKey": "SECRET_ACCESS_KEY", "SessionToken": "SESSION_TOKEN"}
+        return {f"AWS_{name}": given[each] for each, name in names.items()}
+
+    def is_refused(self, profile: str, bucket: str) -> str:
+        """Why the profile's process gives nothing, as the AWS CLI passes it on."""
+        done = self.aws("s3api", "list-objects-v2", "--bucket", bucket, AWS_PROFILE=profile)
+        assert done.returncode != 0
+        assert done.stdout == ""
+        return done.stderr
 
 
-def client_of(granted: Opened, folder: Path) -> Client:
-    stack = granted.grants.stack
-    signed_in = identity_center.sign_in(stack, JANE)
-    command = Path(sys.executable).with_name("doorward")
-    (folder / "credentials").write_text("[work]\n" + "".join(f"{name} = {value}\n" for name, value in signed_in.items()))
-    (folder / "config").write_text(
-        f"[profile work]\nregion = {REGION}\n\n[profile granted]\nregion = {REGION}\n"
-        f"credential_process = {command} grants credentials {granted.grant['grant_id']} --profile work\n"
-    )
+@pytest.fixture
+def client(doorward: Installation, tmp_path: Path) -> Client:
+    """With the AWS CLI installed, which takes longer than a short grant lasts."""
+    aws_cli()
+    keys = identity_center.sign_in(doorward.stack, JANE)
+    (tmp_path / "credentials").write_text("[work]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items()))
+    (tmp_path / "config").write_text(f"[profile work]\nregion = {REGION}\n")
     environment = {
         "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "AWS_CONFIG_FILE": str(folder / "config"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"),
+        "HOME": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": stack.url,
+        "AWS_ENDPOINT_URL": doorward.stack.url,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "DOORWARD_API_URL": granted.grants.doorward.api_url,
+        "DOORWARD_API_URL": doorward.api_url,
     }
-    return Client(folder, environment)
+    return Client(tmp_path, environment)
 
 
-def test_the_aws_cli_lists_the_granted_bucket_until_the_end_and_no_other_ever(doorward: Installation, tmp_path: Path) -> None:
-    aws_cli()  # which is installed first, or a minute may be over meanwhile
-    short = opened(doorward, minutes=1)
-    keys = {f"AWS_{name.upper()}": value for name, value in short.issue().items() if name in CREDENTIALS}
-    long = opened(doorward)
-    client = client_of(long, tmp_path)
-    status, listed, complained = client.lists(short.bucket, **keys)
-    assert (status, listed) == (0, "list.txt"), complained
-    status, listed, complained = client.lists(long.bucket)
-    assert (status, listed) == (0, "list.txt"), complained
-    for other in (long.other, short.bucket):
-        status, _, complained = client.lists(other)
-        assert status != 0
-        assert "AccessDenied" in complained
+def test_the_aws_cli_lists_the_granted_bucket_until_the_end_and_no_other_ever(doorward: Installation, client: Client) -> None:
+    """By a profile of a grant that Ann agreed to, and after its end by what that profile's process gave before, too."""
+    granted = opened(doorward, minutes=1, account=PROD)
+    client.has("granted", granted)
+    assert client.lists(granted.bucket, AWS_PROFILE="granted")
+    assert not client.lists(granted.other, AWS_PROFILE="granted")
+    kept = client.keeps("granted")
+    assert client.lists(granted.bucket, **kept)
     # STS itself lets a session live for a quarter of an hour at least: what ends it is the policy that it was opened with.
-    ends_at = datetime.fromisoformat(short.grant["ends_at"])
-    doorward.stack.until(lambda: datetime.now(UTC) > ends_at + timedelta(seconds=1), "the short grant's end", seconds=90)
-    status, _, complained = client.lists(short.bucket, **keys)
-    assert status != 0
-    assert "AccessDenied" in complained
-    long.grants.say(JANE, long.grant, "cancel")
-    for each in (tmp_path / "cache").rglob("*"):  # as the command line forgets what is kept of a grant that it ends
-        each.unlink() if each.is_file() else None
-    status, _, complained = client.lists(long.bucket)
-    assert status != 0
-    assert "The grant is" in complained
+    ends_at = datetime.fromisoformat(granted.grant["ends_at"])
+    doorward.stack.until(lambda: datetime.now(UTC) > ends_at + timedelta(seconds=1), "the grant's end", seconds=90)
+    assert not client.lists(granted.bucket, **kept)
+    assert client.aws("sts", "get-caller-identity", **kept).returncode == 0  # STS takes them: it is the grant's end that denies the rest
+    assert "The grant is" in client.is_refused("granted", granted.bucket)
+
+
+def test_a_profile_has_nothing_of_another_grant_and_nothing_more_of_one_that_is_taken_back(
+    doorward: Installation, open_: Opened, client: Client
+) -> None:
+    granted = opened(doorward)
+    client.has("granted", granted)
+    assert client.lists(granted.bucket, AWS_PROFILE="granted")
+    assert not client.lists(open_.bucket, AWS_PROFILE="granted")
+    granted.grants.say(JANE, granted.grant, "cancel")
+    for kept in (client.folder / "cache").rglob("*.json"):  # as the command line forgets what is kept of a grant that it ends
+        kept.unlink()
+    assert "The grant is" in client.is_refused("granted", granted.bucket)
