@@ -21,12 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import boto3
-
 from bench.runner import Extent, Row, at, every_core, say
 from doorward.errors import Unavailable
 from doorward_cli.api import Api
-from local import identity_center
 from local.cloud.identity_store import STORE
 from local.installation import Installation, install
 from local.slack import SlackSink
@@ -98,8 +95,7 @@ class _Issuing:
         theirs = store.list_group_memberships_for_member(IdentityStoreId=STORE, MemberId={"UserId": ann["UserId"]})["GroupMemberships"]
         for each in theirs:
             store.create_group_membership(IdentityStoreId=STORE, GroupId=each["GroupId"], MemberId={"UserId": user_id})
-        keys: Any = identity_center.sign_in(self._stack, person)
-        return Api(self._doorward.api_url, boto3.Session(region_name="us-east-1", **keys))
+        return self._doorward.api_of(person)
 
     def _granted(self) -> list[tuple[Api, str]]:
         """Each grant with whose it is; neighbours are different people's."""

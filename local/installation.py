@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+import boto3
+
 from doorward.organization.installation import CONTAINED_POLICY
 from doorward.usecases.notify_people import FOR_PROGRAMS
+from doorward_cli.api import Api
 from local import identity_center
 from local.slack import SlackSink
 from local.stack import HUB_STACK, ROOT, Stack, StackError
@@ -25,11 +28,13 @@ from local.world import (
     ORGANIZATION_ID,
     OTHER_REGION,
     PROD,
+    REGION,
     SHARED_SERVICES,
     SLACK_CHANNEL,
     SLACK_TEAM,
     STAGING,
     Account,
+    Person,
 )
 
 WITH_REMEDIES: Final = (SHARED_SERVICES, STAGING, PROD)
@@ -116,6 +121,15 @@ class Installation:
         """Where people decide."""
         api_id = self.outputs["ApiUrl"].partition("//")[2].partition(".")[0]
         return self.stack.rest_api_url(api_id, "v1")
+
+    def api_of(self, person: Person) -> Api:
+        """As whom Identity Center has signed in now."""
+        return self.api_by(identity_center.sign_in(self.stack, person))
+
+    def api_by(self, keys: Mapping[str, str]) -> Api:
+        """`keys` as `Stack.client` takes them."""
+        session: Any = boto3.Session
+        return Api(self.api_url, session(region_name=REGION, **keys))
 
     def contained(self) -> tuple[str, Any, list[str]]:
         """The service control policy that stops authors: its id, what it says, and the accounts that it is attached to."""

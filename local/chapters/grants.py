@@ -2,15 +2,12 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-import boto3
-
-from doorward_cli.api import Api
-from local import identity_center
+from local.aws_cli import aws_cli
 from local.chapters.stage import Stage
 from local.stack import StackError
-from local.world import ANN, JANE, PROD, REGION, STAGING, Account, Person
+from local.world import ANN, JANE, PROD, STAGING, Account, Person
 
 _ROLE: Final = f"{PROD.id}/doorward-grant-read"
 _BUCKET: Final = "acme-orders"
@@ -29,7 +26,7 @@ def grant(stage: Stage) -> None:
     )
     request = ("request", _ROLE, "--template", "read-bucket", "--param", f"bucket={_BUCKET}", "--minutes", "60")
     _does(stage, JANE, *request, "--reason", "the nightly export looks wrong", "--no-wait")
-    grant_id = _api(stage, JANE).call("GET", "/grants?mine=true")["grants"][0]["grant_id"]
+    grant_id = stage.doorward.api_of(JANE).call("GET", "/grants?mine=true")["grants"][0]["grant_id"]
     stage.screen.say("Nobody lets himself in:")
     if stage.command_of(JANE, "grants", "approve", grant_id, "--yes"):
         raise StackError(f"{JANE.user_name} could agree to what she asked for herself")
@@ -54,9 +51,10 @@ def grant(stage: Stage) -> None:
 
 def hard_stop(stage: Stage) -> None:
     stage.opens("A grant is over at its end, also for whoever still holds its credentials")
+    aws_cli()  # which is installed first, or the minute may be over meanwhile
     _fill(stage, STAGING, _EXPORTS)
     stage.screen.say("In staging nobody has to let Jane look. She asks for a minute, takes credentials, and keeps them.")
-    api = _api(stage, JANE)
+    api = stage.doorward.api_of(JANE)
     wanted = {"role": f"{STAGING.id}/doorward-grant-read", "template": "read-bucket", "parameters": {"bucket": _EXPORTS}, "minutes": 1}
     grant_id = api.call("POST", "/grants", {**wanted, "reason": "a look at the exports"})["grant_id"]
     stage.until(lambda: stage.doorward.grant_state(grant_id) == "active", "the grant to be active")
@@ -88,11 +86,6 @@ def _does(stage: Stage, person: Person, *arguments: str, last: int | None = None
 
 def _lists(stage: Stage, bucket: str) -> bool:
     return stage.aws(JANE, "s3", "ls", f"s3://{bucket}", "--profile", _PROFILE)
-
-
-def _api(stage: Stage, person: Person) -> Api:
-    keys: dict[str, Any] = {**identity_center.sign_in(stage.doorward.stack, person)}
-    return Api(stage.doorward.api_url, boto3.Session(region_name=REGION, **keys))
 
 
 CHAPTERS: Final = (grant, hard_stop)

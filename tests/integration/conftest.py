@@ -1,19 +1,15 @@
 """Local clouds for the integration tests. Each pytest-xdist worker starts its own, on its own port, in its own folder."""
 
 from collections.abc import Iterator
-from typing import Any
 
-import boto3
 import pytest
 
 from doorward.errors import Unavailable
-from doorward_cli.api import Api
-from local import identity_center
 from local.build import build
 from local.installation import AUDITORS, Installation, People, found_delivery_pipeline, install
 from local.slack import SlackSink
 from local.stack import Stack
-from local.world import ANN, HUB, PROD, REGION, STAGING
+from local.world import ANN, HUB, PROD, STAGING
 from tests.integration.emulated import allowing, role, root_of, trusting
 
 _STARTING_SECONDS = 180
@@ -55,10 +51,8 @@ def doorward(request: pytest.FixtureRequest, worker_id: str) -> Iterator[Install
 
 
 def _answers(installed: Installation) -> bool:
-    session: Any = boto3.Session
-    keys = identity_center.sign_in(installed.stack, ANN)
     try:
-        return bool(Api(installed.api_url, session(region_name=REGION, **keys)).call("GET", "/me"))
+        return bool(installed.api_of(ANN).call("GET", "/me"))
     except Unavailable:
         return False
 

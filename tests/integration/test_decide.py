@@ -5,15 +5,13 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 
-from doorward_cli.api import Api, Refused
+from doorward_cli.api import Refused
 from doorward_cli.deciding import accept, every_finding, hold, one_finding, say, shown_baseline
-from local import identity_center
 from local.installation import Installation, People, trusting
 from local.slack import SlackMessage
-from local.world import ANN, HUB, JANE, JOE, PROD, REGION, SLACK_CHANNEL, STRANGER, Person
+from local.world import ANN, HUB, JANE, JOE, PROD, SLACK_CHANNEL, STRANGER
 from tests.integration.emulated import allowing, unique, user
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
@@ -22,15 +20,6 @@ EVERYBODY = trusting("*")
 OURS, STRANGERS = (trusting(f"arn:aws:iam::{each.id}:root") for each in (PROD, STRANGER))
 SOON_SECONDS = 2.0
 """From the decision to its effect: the issue that asked for it names it."""
-
-
-def api_of(doorward: Installation, keys: dict[str, str]) -> Api:
-    session: Any = boto3.Session
-    return Api(doorward.api_url, session(region_name=REGION, **keys))
-
-
-def signed_in(doorward: Installation, person: Person) -> Api:
-    return api_of(doorward, identity_center.sign_in(doorward.stack, person))
 
 
 @pytest.fixture
@@ -55,7 +44,7 @@ def closed(doorward: Installation, name: str) -> bool:
 
 def test_an_approver_sees_the_proof_says_yes_and_the_door_is_closed(doorward: Installation, finding: tuple[str, str]) -> None:
     finding_id, name = finding
-    api = signed_in(doorward, ANN)
+    api = doorward.api_of(ANN)
     assert api.call("GET", "/me")["groups"] == ["security"]
     assert finding_id in [each["finding_id"] for each in every_finding(api)]
     shown = one_finding(api, finding_id)
@@ -80,9 +69,9 @@ def test_an_approver_sees_the_proof_says_yes_and_the_door_is_closed(doorward: In
 
 def test_a_no_of_somebody_who_may_leaves_it_open_for_good(doorward: Installation, finding: tuple[str, str]) -> None:
     finding_id, name = finding
-    api = signed_in(doorward, JOE)
+    api = doorward.api_of(JOE)
     assert say(api, one_finding(api, finding_id), "apply", yes=False, reason="it is meant to be")["state"] == "refused"
-    ann = signed_in(doorward, ANN)
+    ann = doorward.api_of(ANN)
     with pytest.raises(Refused, match="decided already"):
         say(ann, one_finding(ann, finding_id), "apply", yes=True, reason="")
     assert not closed(doorward, name)
@@ -92,10 +81,10 @@ def test_two_waive_a_finding_and_it_stays_open_until_the_waiver_ends(
     doorward: Installation, finding: tuple[str, str], people: dict[str, People]
 ) -> None:
     finding_id, name = finding
-    ref, api = f"{PROD.id}/{name}", signed_in(doorward, ANN)
+    ref, api = f"{PROD.id}/{name}", doorward.api_of(ANN)
     until = datetime.now(UTC) + timedelta(days=9)
     assert say(api, one_finding(api, finding_id), "waive", yes=True, reason="CHANGE-7", until=until)["state"] == "open"
-    api = signed_in(doorward, JOE)
+    api = doorward.api_of(JOE)
     shown = one_finding(api, finding_id)
     until = datetime.fromisoformat(shown["decisions"]["waive"]["until"])
     assert say(api, shown, "waive", yes=True, reason="", until=until)["state"] == "approved"
@@ -143,7 +132,7 @@ def test_two_undo_a_remedy_and_it_is_written_again_at_the_end(doorward: Installa
     (case,) = doorward.stack.until(lambda: [each for each in doorward.cases(ref) if each["status"] == "remedied"], "its end") or []
     finding_id, remedied = json.loads(case["detail"])["finding_id"], doorward.trust_policy(PROD, name)
     for person, state in ((ANN, "open"), (JOE, "approved")):
-        api = signed_in(doorward, person)
+        api = doorward.api_of(person)
         shown = one_finding(api, finding_id)
         assert shown["findings"][0]["witness"] is not None
         assert say(api, shown, "undo", yes=True, reason="it broke the export")["state"] == state
@@ -160,7 +149,7 @@ def test_two_undo_a_remedy_and_it_is_written_again_at_the_end(doorward: Installa
 
 
 def test_one_dismisses_a_finding_and_it_is_listed_with_all(doorward: Installation, finding: tuple[str, str]) -> None:
-    api = signed_in(doorward, ANN)
+    api = doorward.api_of(ANN)
     assert say(api, one_finding(api, finding[0]), "dismiss", yes=True, reason="known")["state"] == "approved"
 
     def listed(*, with_dismissed: bool) -> dict[str, bool]:
@@ -173,7 +162,7 @@ def test_one_dismisses_a_finding_and_it_is_listed_with_all(doorward: Installatio
 
 def test_who_may_not_decide_sees_it_and_changes_nothing(doorward: Installation, finding: tuple[str, str]) -> None:
     finding_id, name = finding
-    api = signed_in(doorward, JANE)
+    api = doorward.api_of(JANE)
     with pytest.raises(Refused, match="Only security decide this"):
         say(api, one_finding(api, finding_id), "apply", yes=True, reason="")
     assert not closed(doorward, name)
@@ -185,7 +174,7 @@ def test_whoever_is_no_person_of_ours_is_told_nothing(doorward: Installation, fi
     strangers: list[dict[str, str]] = [user(stack, STRANGER.id, everything), user(stack, PROD.id, everything)]
     for keys in strangers:
         with pytest.raises(Refused):
-            api_of(doorward, keys).call("GET", f"/findings/{finding_id}")
+            doorward.api_by(keys).call("GET", f"/findings/{finding_id}")
 
 
 @pytest.mark.parametrize(
@@ -194,14 +183,14 @@ def test_whoever_is_no_person_of_ours_is_told_nothing(doorward: Installation, fi
 )
 def test_a_malformed_answer_is_refused_with_what_is_wrong(doorward: Installation, finding: tuple[str, str], body: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="openapi"):
-        signed_in(doorward, ANN).call("POST", f"/findings/{finding[0]}/apply", body)
+        doorward.api_of(ANN).call("POST", f"/findings/{finding[0]}/apply", body)
 
 
 def test_nothing_else_is_there(doorward: Installation) -> None:
     with pytest.raises(Refused):
-        signed_in(doorward, ANN).call("GET", "/nothing")
+        doorward.api_of(ANN).call("GET", "/nothing")
     with pytest.raises(Refused, match="no such finding"):
-        signed_in(doorward, ANN).call("GET", "/findings/dw-00000000000000000000")
+        doorward.api_of(ANN).call("GET", "/findings/dw-00000000000000000000")
 
 
 def test_a_role_is_held_and_everybody_is_told(doorward: Installation, people: dict[str, People]) -> None:
@@ -209,7 +198,7 @@ def test_a_role_is_held_and_everybody_is_told(doorward: Installation, people: di
     people[PROD.id].developer().create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(OURS))
     doorward.stack.until(lambda: doorward.outcomes(f"{PROD.id}/{name}"), "the new role to be judged")
     until = datetime.now(UTC) + timedelta(hours=1)
-    said = hold(signed_in(doorward, ANN), f"{PROD.id}/{name}", until, "a release is under way")
+    said = hold(doorward.api_of(ANN), f"{PROD.id}/{name}", until, "a release is under way")
     assert said["state"] == "approved"
     told = doorward.stack.until(
         lambda: [each for each in doorward.alerts("kill-switch") if name in each.detail["because"]], "everybody to be told of the hold"
@@ -227,9 +216,9 @@ def test_people_accept_a_policy_and_it_is_what_is_put_back(doorward: Installatio
     ref = f"{PROD.id}/{name}"
     developer.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(OURS))
     doorward.stack.until(lambda: doorward.outcomes(ref), "the new role to be judged")
-    api = signed_in(doorward, ANN)
+    api = doorward.api_of(ANN)
     said = accept(api, shown_baseline(api, ref), yes=True, reason="reviewed")
     assert said["state"] == "approved"  # one is enough: by her alias it is known to be jane's work
-    doorward.stack.until(lambda: shown_baseline(signed_in(doorward, ANN), ref)["is_accepted"], "the policy to be accepted")
+    doorward.stack.until(lambda: shown_baseline(doorward.api_of(ANN), ref)["is_accepted"], "the policy to be accepted")
     developer.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(STRANGERS))
     doorward.stack.until(lambda: doorward.trust_policy(PROD, name) == OURS, "the accepted policy to be put back")

@@ -12,7 +12,6 @@ from doorward_cli.api import Api, Refused
 from local.installation import Installation
 from local.world import ANN, HUB, JANE, JOE, PROD, STAGING, Account, Person
 from tests.integration.emulated import Inbox, listen, unique
-from tests.integration.test_decide import signed_in
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
@@ -34,7 +33,7 @@ class Grants:
 
     def of(self, person: Person) -> Api:
         if person not in self._apis:
-            self._apis[person] = signed_in(self.doorward, person)
+            self._apis[person] = self.doorward.api_of(person)
         return self._apis[person]
 
     def ask(self, person: Person, account: Account, **changed: Any) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from local.world import (
 )
 from tests.browser.chromium import driven, program
 from tests.integration.emulated import unique
-from tests.integration.test_decide import EVERYBODY, SOON_SECONDS, closed, signed_in
+from tests.integration.test_decide import EVERYBODY, SOON_SECONDS, closed
 from tests.integration.test_identity import end
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
@@ -45,7 +45,7 @@ WITH_A_STRANGER = trusting(f"arn:aws:iam::{PROD.id}:root", f"arn:aws:iam::{STRAN
 
 def link(doorward: Installation, person: Person, user: SlackUser) -> None:
     """As `doorward grants link` does it, and the person in his Slack."""
-    api = signed_in(doorward, person)
+    api = doorward.api_of(person)
     code = offer(api)["code"]
     typing = threading.Thread(target=doorward.slack.command, args=(user, "/doorward", f"link {code}"))
     typing.start()
@@ -174,7 +174,7 @@ def test_who_may_not_decide_is_told_so_and_decides_nothing(
     ):
         assert doorward.slack.click(user, message, "apply").status == 200
         told(doorward, user, words)
-    assert one_finding(signed_in(doorward, ANN), finding_id)["decisions"]["apply"]["state"] == "not asked"
+    assert one_finding(doorward.api_of(ANN), finding_id)["decisions"]["apply"]["state"] == "not asked"
     assert not is_closed(doorward, name)
     assert has_buttons(doorward, message)
 
@@ -184,7 +184,7 @@ def test_a_no_is_given_its_reason_in_a_form(doorward: Installation, linked: None
     form = opened(doorward, SLACK_JOE, message, "refuse")
     assert doorward.slack.submit(SLACK_JOE, form, {"reason": "it is meant to be"}).status == 200
     told(doorward, SLACK_JOE, "somebody said no")
-    assert one_finding(signed_in(doorward, ANN), finding_id)["decisions"]["apply"]["state"] == "refused"
+    assert one_finding(doorward.api_of(ANN), finding_id)["decisions"]["apply"]["state"] == "refused"
     assert doorward.slack.modal(SLACK_JOE) is None
     assert not is_closed(doorward, name)
     doorward.stack.until(lambda: "refuse" not in buttons(doorward, message), "the card to show what came of it")
@@ -239,14 +239,14 @@ def test_what_is_forged_late_or_of_another_workspace_is_refused_and_nothing_is_q
 def test_a_link_is_one_persons_until_he_takes_it_back(doorward: Installation) -> None:
     user, ref = SLACK_MAX, f"{SLACK_TEAM}/{SLACK_MAX.id}"
     link(doorward, ANN, user)
-    joe = signed_in(doorward, JOE)
+    joe = doorward.api_of(JOE)
     assert doorward.slack.command(user, "/doorward", f"link {offer(joe)['code']}").status == 200
     assert wait(joe) is not None
     with pytest.raises(Refused, match="linked to somebody else"):
         bind(joe, ref)
     with pytest.raises(Refused, match="not linked to you"):
         remove(joe, ref)
-    remove(signed_in(doorward, ANN), ref)
+    remove(doorward.api_of(ANN), ref)
     link(doorward, JOE, user)
     remove(joe, ref)
     assert doorward.slack.command(user, "/doorward").status == 200
@@ -260,7 +260,7 @@ def test_a_critical_finding_is_not_slacks_alone(doorward: Installation, linked: 
     finding_id = json.loads(cases[0]["detail"])["finding_id"]
     assert doorward.slack.click(SLACK_ANN, message_about(doorward, finding_id), "apply").status == 200
     told(doorward, SLACK_ANN, "signed with AWS credentials")
-    assert one_finding(signed_in(doorward, JOE), finding_id)["decisions"]["apply"]["state"] == "open"
+    assert one_finding(doorward.api_of(JOE), finding_id)["decisions"]["apply"]["state"] == "open"
     assert not closed(doorward, name)
 
 
@@ -280,7 +280,7 @@ def test_once_anybody_else_has_read_the_signing_secret_slack_decides_nothing_unt
         assert (alert.detail["severity"], alert.detail["account"]["id"]) == ("critical", HUB.id)
         assert doorward.slack.click(SLACK_ANN, message, "apply").status == 200
         told(doorward, SLACK_ANN, "Decisions by slack do not count at present")
-        assert one_finding(signed_in(doorward, JOE), finding_id)["decisions"]["apply"]["state"] == "not asked"
+        assert one_finding(doorward.api_of(JOE), finding_id)["decisions"]["apply"]["state"] == "not asked"
         assert not is_closed(doorward, name)
     finally:
         end(dynamodb, table, suspension)

@@ -20,7 +20,7 @@ from local.slack import Modal, SlackMessage
 from local.slack.model import conversation
 from local.world import ANN, HUB, JOE, SLACK_ANN, SLACK_CHANNEL, SLACK_JOE, SLACK_MAX, SLACK_TEAM, STAGING, SlackUser
 from tests.browser.chromium import driven, program
-from tests.integration.test_decide import SOON_SECONDS, signed_in
+from tests.integration.test_decide import SOON_SECONDS
 from tests.integration.test_slack import buttons, link, opened, told
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
@@ -145,7 +145,7 @@ def test_nobody_approves_for_himself_by_a_second_slack_user(doorward: Installati
             assert doorward.slack.click(user, card, "approve").status == 200
             told(doorward, user, "asked for this")
     finally:
-        remove(signed_in(doorward, ANN), f"{SLACK_TEAM}/{SLACK_MAX.id}")
+        remove(doorward.api_of(ANN), f"{SLACK_TEAM}/{SLACK_MAX.id}")
     assert buttons(doorward, card) == ["approve", "refuse-grant"]
     assert grant_id in now(doorward, card)
 
