@@ -99,11 +99,9 @@ class Workspace:
     def open_view(self, body: Json) -> Answer:
         """views.open: a modal instead of whatever was open before the user of the trigger."""
         trigger, view = body.get("trigger_id"), body.get("view")
-        if is_too_large(view):
-            return refusal("view_too_large")
-        problems = view_problems(view)
-        if problems:
-            return refusal("invalid_arguments", *problems)
+        refused = self._refuses_view(view)
+        if refused:
+            return refused
         with self._lock:
             if isinstance(trigger, str) and trigger in self._exchanged:
                 return refusal("exchanged_trigger_id")
@@ -120,11 +118,9 @@ class Workspace:
     def update_view(self, body: Json) -> Answer:
         """views.update: of a modal that somebody still has open, by its id; with a hash only where that is what he sees."""
         view = body.get("view")
-        if is_too_large(view):
-            return refusal("view_too_large")
-        problems = view_problems(view)
-        if problems:
-            return refusal("invalid_arguments", *problems)
+        refused = self._refuses_view(view)
+        if refused:
+            return refused
         with self._lock:
             found = next((each for stack in self._modals.values() for each in stack if each.id == body.get("view_id")), None)
             if found is None:
@@ -260,6 +256,12 @@ class Workspace:
         channel = body.get("channel")
         known = isinstance(channel, str) and _CHANNEL.fullmatch(channel) is not None and (users or channel[0] not in "UW")
         return None if known else refusal("channel_not_found")
+
+    def _refuses_view(self, view: Any) -> Answer | None:
+        if is_too_large(view):
+            return refusal("view_too_large")
+        problems = view_problems(view)
+        return refusal("invalid_arguments", *problems) if problems else None
 
     def _refuses_content(self, body: Json) -> Answer | None:
         text, blocks = body.get("text", ""), body.get("blocks", [])
