@@ -30,7 +30,6 @@ GRANT: Final = Draft202012Validator(json.loads((ROOT / "docs/schemas/doorward.gr
 SECRET: Final = "canary-secret-4711"
 TOKEN: Final = "canary-token-4711"
 LINK: Final = "https://signin.aws.amazon.com/federation?SigninToken=canary-link-4711"
-FOR_GOOD: Final = frozenset({State.CLOSED, State.REFUSED, State.EXPIRED, State.CANCELLED, State.REVOKED})
 IDS: Final = tuple(f"01JZ1M5T000000000000000{number:03}" for number in range(100))
 """By when they were asked for."""
 REPORTED: Final = "text/csv; charset=utf-8"
@@ -186,7 +185,7 @@ class GrantsApi:
         found = [
             each
             for each, grant in sorted(self.grants.items(), reverse=True)
-            if ((mine or not standing) and grant.person == self.caller) or ((standing or not mine) and grant.state not in FOR_GOOD)
+            if ((mine or not standing) and grant.person == self.caller) or ((standing or not mine) and not grant.is_over)
         ]
         found = [each for each in found if each < query.get("after", "~")]
         page = [self.told(each) for each in found[:2]]

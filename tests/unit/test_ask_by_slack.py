@@ -1,7 +1,6 @@
 """Somebody asks for a grant by forms in Slack: they offer what he may have, and nothing that comes back is believed."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,8 +16,6 @@ from doorward.slack.forms import view_of
 from local.slack.blocks import view_problems
 from tests.grants_world import JANE, ORDERS, PROD, rule
 from tests.slack_grants import ANSWER_TO, FILLED, KEY, OF_EVE, OF_JANE, OF_JOE, STRANGER, GrantOffice, seconds
-
-READ_TABLE: dict[str, Any] = {"statements": [{"actions": ["dynamodb:GetItem"], "resources": ["*"]}]}
 
 
 def many(roles: int, accounts: int = 1) -> GrantOffice:
