@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 from copy import replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import product
 from typing import Any
 
 from doorward.decisions.model import EVER, Ways
@@ -22,6 +23,7 @@ from doorward.usecases.advance_grant import STEPS, advance_grant
 from doorward.usecases.answer_slack import Tools, answer_slack
 from doorward.usecases.compose_message import compose_announced
 from doorward.usecases.link_slack import Tools as LinkTools
+from doorward.usecases.list_entitlements import offer_as_json
 from doorward.usecases.notify_people import Tools as NotifyTools
 from doorward.usecases.notify_people import notify_people
 from local.slack.blocks import view_problems
@@ -160,28 +162,14 @@ class GrantOffice:
     def _offers(self, person: Person) -> list[dict[str, Any]]:
         if self.fail_next:
             raise self.fail_next.pop(0)
+        asker = self._asker(person.user_id)
+        assert asker is not None
         found = []
-        for target in self.targets.values():
-            for name, template in self.entitlements.templates.items():
-                asker = self._asker(person.user_id)
-                assert asker is not None
-                made = offer(self.entitlements, name, Facts(asker, target, self.accounts[target.account_id]))
-                if isinstance(made, Refusal):
-                    continue
-                found.append(
-                    {
-                        "role": target.ref,
-                        "account": {"id": target.account_id, "name": self.accounts[target.account_id].name},
-                        "template": name,
-                        "risk": str(template.risk),
-                        "parameters": {each: {"type": it.type, "like": list(it.like)} for each, it in template.parameters.items()},
-                        "minutes": made.longest // timedelta(minutes=1),
-                        "start_within_hours": made.start_within / timedelta(hours=1),
-                        "tickets": [list(each) for each in made.tickets],
-                        "approvers": sorted(made.terms.approvers),
-                        "automatic": "never",
-                    }
-                )
+        for target, name in product(self.targets.values(), self.entitlements.templates):
+            account = self.accounts[target.account_id]
+            made = offer(self.entitlements, name, Facts(asker, target, account))
+            if not isinstance(made, Refusal):
+                found.append(offer_as_json(made, name, target, account, self.entitlements))
         return found
 
     def _asking(self) -> ask_by_slack.Tools:

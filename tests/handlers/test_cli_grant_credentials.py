@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,25 +18,10 @@ from botocore.exceptions import CredentialRetrievalError
 from doorward.grants.grant import State
 from doorward_cli.credential_cache import key_of
 from doorward_cli.main import main
-from tests.grants_api import SECRET, TOKEN, GrantsApi, at_home
+from tests.grants_api import SECRET, TOKEN, GrantsApi
 from tests.grants_world import ANN, JANE, ORDERS
 
 HEAVY = ("boto3", "botocore", "rich.console", "yaml", "jsonschema")
-
-
-@pytest.fixture
-def api() -> Iterator[GrantsApi]:
-    with GrantsApi().listening() as listening:
-        yield listening
-
-
-@pytest.fixture
-def home(api: GrantsApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in [each for each in os.environ if each.startswith(("AWS_", "DOORWARD_", "XDG_"))]:
-        monkeypatch.delenv(name)
-    for name, value in at_home(tmp_path, api).items():
-        monkeypatch.setenv(name, value)
-    return tmp_path
 
 
 def process(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,21 +41,6 @@ ASK = [
     "--reason",
     "Order 4711 is lost.",
 ]
-
-
-@pytest.fixture
-def api() -> Iterator[GrantsApi]:
-    with GrantsApi().listening() as listening:
-        yield listening
-
-
-@pytest.fixture
-def home(api: GrantsApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in [each for each in os.environ if each.startswith(("AWS_", "DOORWARD_", "XDG_"))]:
-        monkeypatch.delenv(name)
-    for name, value in at_home(tmp_path, api).items():
-        monkeypatch.setenv(name, value)
-    return tmp_path
 
 
 @pytest.fixture

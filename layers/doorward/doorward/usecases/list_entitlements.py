@@ -55,7 +55,7 @@ def _offers(asker: Asker, after: str, tools: Tools) -> Iterator[dict[str, Any]]:
         for name in templates:
             found = offer(rules, name, Facts(asker, target, account))
             if not isinstance(found, Refusal):
-                yield _as_json(found, name, target, account, rules)
+                yield offer_as_json(found, name, target, account, rules)
 
 
 def _that_may_be_his(rules: Entitlements, asker: Asker) -> Entitlements:
@@ -66,7 +66,8 @@ def _that_may_be_his(rules: Entitlements, asker: Asker) -> Entitlements:
     )
 
 
-def _as_json(found: Offer, template_name: str, target: Target, account: Account, rules: Entitlements) -> dict[str, Any]:
+def offer_as_json(found: Offer, template_name: str, target: Target, account: Account, rules: Entitlements) -> dict[str, Any]:
+    """`found`: of this template on this role, by these rules. One of `offers` in what GET /entitlements answers (docs/openapi.yaml)."""
     template = rules.templates[template_name]
     may_be_automatic = all(each.automatic is not None for each in rules.allows if each.id in found.rules)
     return {
