@@ -4,13 +4,12 @@ What is accepted becomes waivers, and what is adopted a list of accounts, in `ad
 deployed like the rest of it. Nothing here writes into AWS.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rich.text import Text
 
@@ -199,8 +198,8 @@ def write(folder: Path, waivers: list[dict[str, Any]], accounts: Iterable[str]) 
     return path
 
 
-def write_json(adoption: Adoption, stream: IO[str]) -> None:
-    value = {
+def as_json(adoption: Adoption) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "groups": [_group_as_json(group, each) for group, each in _groups(adoption)],
         "burn_down": [{"until": day.isoformat(), "accepted": count} for day, count in _burn_down(adoption)],
@@ -217,7 +216,6 @@ def write_json(adoption: Adoption, stream: IO[str]) -> None:
         "undecided": list(adoption.undecided),
         "written": adoption.written,
     }
-    stream.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 
 def _group_as_json(group: str, members: list[Broken]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
 
@@ -123,6 +124,16 @@ class Api:
         except BotoCoreError as error:
             raise _not_signed_in(error) from None
         return urllib.request.Request(url, data=body, headers=dict(signed.headers), method=method)  # noqa: S310 - as above
+
+
+def every(api: Api, path: str, name: str, **query: str) -> Iterator[dict[str, Any]]:
+    """What stands under `name` on each page: a page says by `next` after what the following one begins. Raises as `Api.call`."""
+    after: str | None = ""
+    while after is not None:
+        asked = urlencode(query | ({"after": after} if after else {}), quote_via=quote)
+        page = api.call("GET", f"{path}?{asked}" if asked else path)
+        yield from page[name]
+        after = page["next"]
 
 
 class _Stays(urllib.request.HTTPRedirectHandler):

@@ -3,12 +3,11 @@
 Signatures are verified here, by the key's public half: who controls the hub's KMS afterwards does not come into it.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import batched
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from rich.text import Text
 
@@ -121,9 +120,9 @@ class _Bucket:
         return str(body.decode("utf-8", "replace"))
 
 
-def write_json(verified: Verified, stream: IO[str]) -> None:
+def as_json(verified: Verified) -> dict[str, Any]:
     newest = verified.newest
-    value = {
+    return {
         "format": FORMAT,
         "intact": not verified.faults,
         "faults": [each._asdict() for each in verified.faults],
@@ -144,7 +143,6 @@ def write_json(verified: Verified, stream: IO[str]) -> None:
             "faults": len(verified.faults),
         },
     }
-    stream.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 
 def print_table(verified: Verified) -> None:

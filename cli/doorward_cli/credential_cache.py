@@ -66,6 +66,11 @@ class Kept(NamedTuple):
     def __repr__(self) -> str:
         return f"Kept({self.grant_id}, …)"
 
+    @property
+    def expires(self) -> str:
+        """The expiration as AWS's tools read it."""
+        return f"{self.expiration.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
     def is_good(self, now: datetime) -> bool:
         """Whether it is handed out once more. What ends with its grant gets no better by asking again."""
         left = self.expiration - now

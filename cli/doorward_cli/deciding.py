@@ -1,6 +1,5 @@
 """`doorward findings`: what stands, what is proposed, and what people say to it."""
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import IO, Any
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from doorward.findings.escaping import for_terminal
 from doorward.findings.wording import witness_in_words
-from doorward_cli.api import Api
+from doorward_cli.api import Api, every
 from doorward_cli.tables import print_lines
 
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow"}
@@ -18,15 +17,7 @@ _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow"}
 
 def every_finding(api: Api, *, with_dismissed: bool = False) -> list[dict[str, Any]]:
     """All pages. Raises Refused, Unavailable, Misconfigured."""
-    found: list[dict[str, Any]] = []
-    after = ""
-    while True:
-        asked = ([f"after={quote(after, safe='')}"] if after else []) + (["all=true"] if with_dismissed else [])
-        page = api.call("GET", f"/findings?{'&'.join(asked)}" if asked else "/findings")
-        found += page["findings"]
-        after = page["next"]
-        if after is None:
-            return found
+    return list(every(api, "/findings", "findings", **({"all": "true"} if with_dismissed else {})))
 
 
 def one_finding(api: Api, finding_id: str) -> dict[str, Any]:
@@ -62,10 +53,6 @@ def accept(api: Api, shown: Mapping[str, Any], *, yes: bool, reason: str) -> dic
     body = {"role": shown["role_ref"], "answer": "yes" if yes else "no", "shown": shown["shown"], "reason": reason}
     said: dict[str, Any] = api.call("POST", "/roles/baseline", body)
     return said
-
-
-def write_json(value: object, stream: IO[str]) -> None:
-    stream.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 
 def print_list(findings: list[dict[str, Any]]) -> None:

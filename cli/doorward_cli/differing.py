@@ -1,9 +1,8 @@
 """`doorward diff`: two trust policies, and what the second newly lets in."""
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import IO, Any
+from typing import Any
 
 from rich.text import Text
 
@@ -57,10 +56,6 @@ def as_json(difference: Difference) -> dict[str, Any]:
         "lost_witness": _witness(lost),
     }
     return shown if because is None else shown | {"because": because}
-
-
-def write_json(difference: Difference, stream: IO[str]) -> None:
-    stream.write(json.dumps(as_json(difference), indent=2, ensure_ascii=True) + "\n")
 
 
 def print_table(difference: Difference) -> None:

@@ -1,10 +1,9 @@
 """`doorward doctor`: an installation's check-up, done by the hub's own function, printed requirement by requirement."""
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from rich.text import Text
 
@@ -48,14 +47,13 @@ def asking(stack: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return function_of(stack, _FUNCTION, answers="checks")
 
 
-def write_json(diagnosis: Diagnosis, stream: IO[str], format_: str = FORMAT) -> None:
-    value = {
+def as_json(diagnosis: Diagnosis, format_: str = FORMAT) -> dict[str, Any]:
+    return {
         "format": format_,
         "healthy": diagnosis.is_healthy,
         "checks": list(diagnosis.checks),
         "summary": {state: sum(each["state"] == state for each in diagnosis.checks) for state in _STYLES},
     }
-    stream.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 
 def print_table(diagnosis: Diagnosis) -> None:

@@ -1,12 +1,11 @@
 """`doorward guardrails export`: the preventive twins of an organization's guardrails, proved, printed and written."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rich.text import Text
 
@@ -85,8 +84,8 @@ def write_policies(exported: Export, folder: Path) -> tuple[list[str], list[str]
     return list(files), stale
 
 
-def write_json(exported: Export, stream: IO[str]) -> None:
-    value = {
+def as_json(exported: Export) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "organization": exported.organization_id,
         "proved": not exported.unproved,
@@ -95,7 +94,6 @@ def write_json(exported: Export, stream: IO[str]) -> None:
         "service_control_policies": list(exported.scps),
         "not_covered": list(NOT_COVERED),
     }
-    stream.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 
 def _guardrail_as_json(twin: Twin, proof: Proof | None) -> dict[str, Any]:

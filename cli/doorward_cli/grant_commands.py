@@ -24,6 +24,8 @@ from doorward_cli.usage import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from doorward_cli.api import Api
     from doorward_cli.credential_cache import Kept
     from doorward_cli.grant_credentials import Wanted
@@ -62,10 +64,7 @@ def list_command(
     check_format(format_)
     client = _client(api, profile, region)
     shown = answered(lambda: granting.overview(client, with_over=every))
-    if format_ == "json":
-        granting.write_json(shown, sys.stdout)
-    else:
-        granting.print_overview(shown)
+    _print(shown, format_, granting.print_overview)
     return DONE
 
 
@@ -86,10 +85,7 @@ def show_command(  # noqa: PLR0917 - typer passes them by name
     grant = answered(lambda: granting.one(client, grant_id))
     if wait:
         return _wait(client, grant, format_)
-    if format_ == "json":
-        granting.write_json(grant, sys.stdout)
-    else:
-        granting.print_grant(grant)
+    _print(grant, format_, granting.print_grant)
     return DONE
 
 
@@ -128,10 +124,7 @@ def request_command(  # noqa: PLR0917 - typer passes them by name
     grant = answered(lambda: granting.request(client, wanted))
     if not no_wait:
         return _wait(client, grant, format_, shows_it=True)
-    if format_ == "json":
-        granting.write_json(grant, sys.stdout)
-    else:
-        granting.print_grant(grant)
+    _print(grant, format_, granting.print_grant)
     return REPORTED if grant["state"] in granting.OVER else DONE
 
 
@@ -232,9 +225,9 @@ def configure_command(  # noqa: PLR0917 - typer passes them by name
     signing = grant_configuring.Signing(api or "", profile, region)
     planned = answered(lambda: grant_configuring.plan(client, wanted, profile_name, signing, profile_region))
     for each in planned.warnings:
-        say(each, DONE)
+        _told(each)
     if planned.replaces is not None:
-        say(f"the profile {profile_name} has: credential_process = {planned.replaces}", DONE)
+        _told(f"the profile {profile_name} has: credential_process = {planned.replaces}")
         if not _is_sure(f"Replace it by: {planned.command}?", is_sure=yes):
             return REPORTED
     file = grant_configuring.carry_out(planned)
@@ -305,12 +298,12 @@ def doctor_command(
     format_: FormatOption = "table",
 ) -> int:
     """Say why credentials of grants do not come, and what to do. Exit status: 0 all is well, 1 not, 2 wrong usage."""
-    from doorward_cli import doctoring, grant_doctoring
+    from doorward_cli import doctoring, grant_doctoring, tables
 
     check_format(format_)
     diagnosis = grant_doctoring.diagnose(_client(api, profile, region), api or "")
     if format_ == "json":
-        doctoring.write_json(diagnosis, sys.stdout, grant_doctoring.FORMAT)
+        tables.write_json(doctoring.as_json(diagnosis, grant_doctoring.FORMAT))
     else:
         doctoring.print_table(diagnosis)
     return DONE if diagnosis.is_healthy else REPORTED
@@ -403,9 +396,8 @@ def _credentials(wanted: "Wanted", api: str | None, profile: str | None, region:
     from doorward_cli import grant_credentials
 
     _client(api, profile, region)  # its faults before anything else
-    told = lambda text: say(text, DONE)  # noqa: E731
     asked = grant_credentials.Asked(api or "", profile, wanted, lambda: _client(api, profile, region))
-    return answered(lambda: grant_credentials.obtain(asked, grant_credentials.open_cache(told), told))
+    return answered(lambda: grant_credentials.obtain(asked, grant_credentials.open_cache(_told), _told))
 
 
 def _decide(client: "Api", grant_id: str, what: str, reason: str, format_: str, *, is_sure: bool) -> int:
@@ -418,14 +410,10 @@ def _decide(client: "Api", grant_id: str, what: str, reason: str, format_: str, 
     granting.print_grant(grant, sys.stderr if format_ == "json" else None)
     if not _is_sure(f"{what.capitalize()} this?", is_sure=is_sure):
         return REPORTED
-    say_it = granting.decide if what in {"approve", "refuse"} else granting.end
-    said = answered(lambda: say_it(client, grant, what, reason))
+    said = answered(lambda: granting.say(client, grant, what, reason))
     if what in {"cancel", "revoke"}:
-        grant_credentials.forget(grant_id, lambda text: say(text, DONE))
-    if format_ == "json":
-        granting.write_json(said, sys.stdout)
-    else:
-        granting.print_outcome(said)
+        grant_credentials.forget(grant_id, _told)
+    _print(said, format_, granting.print_outcome)
     return DONE
 
 
@@ -443,13 +431,24 @@ def _wait(client: "Api", grant: dict[str, Any], format_: str, *, shows_it: bool 
     except KeyboardInterrupt:
         return say(go_on, INTERRUPTED)
     except Unavailable:
-        say(go_on, DONE)
+        _told(go_on)
         raise
-    if format_ == "json":
-        granting.write_json(settled, sys.stdout)
-    else:
-        granting.print_settled(settled)
+    _print(settled, format_, granting.print_settled)
     return REPORTED if settled["state"] in granting.OVER else DONE
+
+
+def _print(value: dict[str, Any], format_: str, show: "Callable[[dict[str, Any]], None]") -> None:
+    from doorward_cli import tables
+
+    if format_ == "json":
+        tables.write_json(value)
+    else:
+        show(value)
+
+
+def _told(text: str) -> None:
+    """Beside what comes of the command."""
+    say(text, DONE)
 
 
 def _is_sure(question: str, *, is_sure: bool) -> bool:

@@ -21,7 +21,7 @@ from typing import IO, Any, Final, NoReturn
 
 from doorward.errors import Unavailable
 from doorward.values import NamedTuple
-from doorward_cli.api import Api, Refused, refuse_to_sign_for_ourselves
+from doorward_cli.api import Api, Refused, every, refuse_to_sign_for_ourselves
 from doorward_cli.aws_profiles import standing
 from doorward_cli.credential_cache import Cache, Kept, key_of
 
@@ -156,16 +156,7 @@ def active_grant(api: Api, wanted: Wanted) -> str:
 
 def every_grant(api: Api, *, with_over: bool = False) -> Iterator[dict[str, Any]]:
     """All that stand and that he sees, and where asked for his own that are over, too. Raises as Api.call."""
-    from urllib.parse import urlencode
-
-    after = ""
-    while True:
-        query = urlencode(({} if with_over else {"standing": "true"}) | ({"after": after} if after else {}))
-        page = api.call("GET", f"/grants?{query}" if query else "/grants")
-        yield from page["grants"]
-        after = page["next"]
-        if after is None:
-            return
+    return every(api, "/grants", "grants", **({} if with_over else {"standing": "true"}))
 
 
 def write_process_output(kept: Kept, stream: IO[str]) -> None:
@@ -175,7 +166,7 @@ def write_process_output(kept: Kept, stream: IO[str]) -> None:
         "AccessKeyId": kept.access_key_id,
         "SecretAccessKey": kept.secret_access_key,
         "SessionToken": kept.session_token,
-        "Expiration": f"{kept.expiration.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "Expiration": kept.expires,
     }
     stream.write(json.dumps(value) + "\n")
 
@@ -200,7 +191,7 @@ def environment_of(kept: Kept, before: Mapping[str, str], region: str | None = N
         "AWS_ACCESS_KEY_ID": kept.access_key_id,
         "AWS_SECRET_ACCESS_KEY": kept.secret_access_key,
         "AWS_SESSION_TOKEN": kept.session_token,
-        "AWS_CREDENTIAL_EXPIRATION": f"{kept.expiration.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "AWS_CREDENTIAL_EXPIRATION": kept.expires,
         "DOORWARD_GRANT": kept.grant_id,
     }
 

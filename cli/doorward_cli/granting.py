@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import IO, Any, Final
-from urllib.parse import quote
 
 from rich.text import Text
 
 from doorward.errors import MalformedInput, Unavailable
 from doorward.findings.escaping import for_terminal
 from doorward.grants.wording import statement_in_words
-from doorward_cli.api import Api, Refused
+from doorward_cli import usage
+from doorward_cli.api import Api, Refused, every
 from doorward_cli.grant_credentials import every_grant
 from doorward_cli.tables import print_lines
-from doorward_cli.usage import say
 
 OVERVIEW: Final = "doorward.grants-overview/1"
 _STYLES: Final = {
@@ -45,17 +44,8 @@ _TOO_OFTEN: Final = 429
 
 def overview(api: Api, *, with_over: bool) -> dict[str, Any]:
     """What he may ask for, and the grants that concern him; `with_over`: also those that are over. Raises as Api.call."""
-    return {"format": OVERVIEW, "offers": list(_every_offer(api)), "grants": list(every_grant(api, with_over=with_over))}
-
-
-def _every_offer(api: Api) -> Iterator[dict[str, Any]]:
-    after = ""
-    while True:
-        page = api.call("GET", f"/entitlements?after={quote(after, safe='')}" if after else "/entitlements")
-        yield from page["offers"]
-        after = page["next"]
-        if after is None:
-            return
+    offers = list(every(api, "/entitlements", "offers"))
+    return {"format": OVERVIEW, "offers": offers, "grants": list(every_grant(api, with_over=with_over))}
 
 
 def one(api: Api, grant_id: str) -> dict[str, Any]:
@@ -70,16 +60,13 @@ def request(api: Api, wanted: Mapping[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def decide(api: Api, grant: Mapping[str, Any], what: str, reason: str) -> dict[str, Any]:
-    """`what`: approve or refuse, about the grant as it was shown. Raises as Api.call."""
-    body = {"shown": grant["shown"]} | ({"reason": reason} if reason else {})
-    said: dict[str, Any] = api.call("POST", f"/grants/{grant['grant_id']}/{what}", body)
-    return said
+def say(api: Api, grant: Mapping[str, Any], what: str, reason: str) -> dict[str, Any]:
+    """`what`: approve or refuse, about the grant as it was shown; or cancel or revoke, of which what comes goes by who says it.
 
-
-def end(api: Api, grant: Mapping[str, Any], what: str, reason: str) -> dict[str, Any]:
-    """`what`: cancel or revoke, which are the same to the API: what comes of it goes by who says it. Raises as Api.call."""
-    said: dict[str, Any] = api.call("POST", f"/grants/{grant['grant_id']}/{what}", {"reason": reason} if reason else {})
+    Raises as Api.call.
+    """
+    shown = {"shown": grant["shown"]} if what in {"approve", "refuse"} else {}
+    said: dict[str, Any] = api.call("POST", f"/grants/{grant['grant_id']}/{what}", shown | ({"reason": reason} if reason else {}))
     return said
 
 
@@ -133,7 +120,7 @@ def _waiting_for(grant: Mapping[str, Any]) -> str:
 def _spinner(first: str) -> AbstractContextManager[Callable[[str], object]]:
     """On a terminal; anywhere else one line on standard error."""
     if not sys.stderr.isatty():
-        say(first, 0)
+        usage.say(first, usage.DONE)
         return nullcontext(lambda _: None)
     return _Turning(first)
 
@@ -150,10 +137,6 @@ class _Turning:
 
     def __exit__(self, *_: object) -> None:
         self._status.stop()
-
-
-def write_json(value: object, stream: IO[str]) -> None:
-    stream.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 
 def print_overview(shown: Mapping[str, Any]) -> None:

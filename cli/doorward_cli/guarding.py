@@ -1,10 +1,9 @@
 """`doorward guard export`: the SCP that keeps everybody's hands off Doorward, proved, printed and written."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rich.text import Text
 
@@ -46,8 +45,8 @@ def write_policy(exported: GuardExport, path: Path) -> None:
     path.write_text(compact(exported.policy), encoding="ascii")
 
 
-def write_json(exported: GuardExport, stream: IO[str]) -> None:
-    value = {
+def as_json(exported: GuardExport) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "proved": not exported.faults,
         "policy": exported.policy,
@@ -57,7 +56,6 @@ def write_json(exported: GuardExport, stream: IO[str]) -> None:
         "faults": list(exported.faults),
         "not_covered": list(_NOT_COVERED),
     }
-    stream.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 
 def print_table(exported: GuardExport) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Any
+from typing import Any
 
 from rich.text import Text
 
@@ -118,8 +118,8 @@ def _policy(text: str) -> Any:
         return "***"  # no JSON, so that an external ID in it could not be told from the rest
 
 
-def write_json(history: History, stream: IO[str]) -> None:
-    value = {
+def as_json(history: History) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "role": history.role_ref,
         "cases": list(history.cases),
@@ -127,7 +127,6 @@ def write_json(history: History, stream: IO[str]) -> None:
         "versions": list(history.versions),
         "summary": {"cases": len(history.cases), "open": history.open},
     }
-    stream.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 
 def print_table(history: History) -> None:

@@ -266,7 +266,7 @@ def diff_command(
 ) -> int:
     """Say what a change of a trust policy newly lets in. Exit status: 0 nobody, 1 somebody or not decided, 2 wrong input or usage."""
     from doorward.iam.arns import is_account_id
-    from doorward_cli import differing
+    from doorward_cli import differing, tables
 
     if format_ is not None:
         check_format(format_)
@@ -277,7 +277,7 @@ def diff_command(
     if format_ == "table" or (format_ is None and sys.stdout.isatty()):
         differing.print_table(difference)
     else:
-        differing.write_json(difference, sys.stdout)
+        tables.write_json(differing.as_json(difference))
     return DONE if difference.gained.is_there is False else REPORTED
 
 
@@ -300,7 +300,7 @@ def adopt_command(  # noqa: PLR0917 - typer passes them by name
 ) -> int:
     """First day: what is broken, grouped; accepted in bulk until a day. Exit status: 0 nothing is open, 1 something is, 2 wrong input."""
     from doorward.iam.arns import is_account_id
-    from doorward_cli import adopting, configuration
+    from doorward_cli import adopting, configuration, tables
     from doorward_cli.inputs import Subject, Unreadable
 
     check_format(format_)
@@ -334,7 +334,7 @@ def adopt_command(  # noqa: PLR0917 - typer passes them by name
         organization, guardrails = configuration.load_folder(config)
         adoption = replace(adopting.survey(subjects, organization, guardrails, now=now), written=str(written))
     if format_ == "json":
-        adopting.write_json(adoption, sys.stdout)
+        tables.write_json(adopting.as_json(adoption))
     else:
         adopting.print_table(adoption, is_whole=not unreadable)
     if written is not None:
@@ -354,14 +354,14 @@ def doctor_command(
     """Check an installation, with the hub's credentials. Exit status: 0 all is well, 1 not, 2 wrong usage, 3 AWS failed."""
     from contextlib import ExitStack
 
-    from doorward_cli import doctoring
+    from doorward_cli import doctoring, tables
     from doorward_cli.progress import progress
 
     check_format(format_)
     with ExitStack() as bar:
         diagnosis = doctoring.diagnose(doctoring.asking(stack), lambda total: bar.enter_context(progress(total, "Checking")))
     if format_ == "json":
-        doctoring.write_json(diagnosis, sys.stdout)
+        tables.write_json(doctoring.as_json(diagnosis))
     else:
         doctoring.print_table(diagnosis)
     return DONE if diagnosis.is_healthy else REPORTED
@@ -377,12 +377,12 @@ def history_command(
     format_: FormatOption = "table",
 ) -> int:
     """Show what happened to a role's trust, with the hub's credentials. Exit status: 0 no case is open, 1 one is, 2 wrong usage, 3 AWS."""
-    from doorward_cli import history
+    from doorward_cli import history, tables
 
     check_format(format_)
     found = history.read_history(role_ref_of(role), stack)
     if format_ == "json":
-        history.write_json(found, sys.stdout)
+        tables.write_json(history.as_json(found))
     else:
         history.print_table(found)
     return REPORTED if found.open else DONE
@@ -396,12 +396,12 @@ def plan_command(
     format_: FormatOption = "table",
 ) -> int:
     """Show what Doorward would do if the role's trust had changed just now. Exit status: 0 nothing, 1 something, 2 wrong usage, 3 AWS."""
-    from doorward_cli import planning
+    from doorward_cli import planning, tables
 
     check_format(format_)
     plan = planning.read_plan(role_ref_of(role), by, stack)
     if format_ == "json":
-        planning.write_json(plan, sys.stdout)
+        tables.write_json(plan)
     else:
         planning.print_table(plan)
     return DONE if planning.is_quiet(plan) else REPORTED
@@ -421,13 +421,13 @@ def findings_list_command(
     format_: FormatOption = "table",
 ) -> int:
     """Show the findings that stand. Exit status: 0 none, 1 some, 2 wrong usage or not for you, 3 the API failed."""
-    from doorward_cli import deciding
+    from doorward_cli import deciding, tables
     from doorward_cli.api import Api
 
     check_format(format_)
     findings = answered(lambda: deciding.every_finding(Api(api), with_dismissed=every))
     if format_ == "json":
-        deciding.write_json(findings, sys.stdout)
+        tables.write_json(findings)
     else:
         deciding.print_list(findings)
     return REPORTED if findings else DONE
@@ -436,13 +436,13 @@ def findings_list_command(
 @findings_app.command("show")
 def findings_show_command(finding: _FINDING_ARGUMENT, api: ApiOption = None, format_: FormatOption = "table") -> int:
     """Show one, with its proof and the proposed remedy. Exit status: 0 shown, 2 wrong usage or not for you, 3 the API failed."""
-    from doorward_cli import deciding
+    from doorward_cli import deciding, tables
     from doorward_cli.api import Api
 
     check_format(format_)
     found = answered(lambda: deciding.one_finding(Api(api), finding))
     if format_ == "json":
-        deciding.write_json(found, sys.stdout)
+        tables.write_json(found)
     else:
         deciding.print_finding(found)
     return DONE
@@ -538,14 +538,14 @@ def hold_command(
 @baseline_app.command("show")
 def baseline_show_command(role: _ROLE_ARGUMENT, api: ApiOption = None, format_: FormatOption = "table") -> int:
     """Show what is accepted, and how what stands differs. Exit status: 0 the same, 1 it differs, 2 not for you, 3 the API failed."""
-    from doorward_cli import deciding
+    from doorward_cli import deciding, tables
     from doorward_cli.api import Api
 
     check_format(format_)
     client, role_ref = Api(api), role_ref_of(role)
     shown = answered(lambda: deciding.shown_baseline(client, role_ref))
     if format_ == "json":
-        deciding.write_json(shown, sys.stdout)
+        tables.write_json(shown)
     else:
         deciding.print_baseline(shown)
     return DONE if shown["is_accepted"] else REPORTED
@@ -571,13 +571,13 @@ def baseline_accept_command(
 
 def _say_to_this(say: Callable[[], dict[str, Any]], *, no: bool, is_sure: bool, format_: str = "table") -> int:
     """Says it, once whoever reads what was just printed is sure."""
-    from doorward_cli import deciding
+    from doorward_cli import deciding, tables
 
     if not is_sure and not typer.confirm(f"Say {'no' if no else 'yes'} to this?", err=True):
         return REPORTED
     said = answered(say)
     if format_ == "json":
-        deciding.write_json(said, sys.stdout)
+        tables.write_json(said)
     else:
         deciding.print_answer(said)
     return DONE
@@ -586,12 +586,12 @@ def _say_to_this(say: Callable[[], dict[str, Any]], *, no: bool, is_sure: bool, 
 @audit_app.command("verify")
 def audit_verify_command(stack: _STACK_OPTION = "doorward", format_: FormatOption = "table") -> int:
     """Verify chains, roots and signatures, as doorward-auditor. Exit status: 0 all as written, 1 tampered with, 2 wrong usage, 3 AWS."""
-    from doorward_cli import auditing
+    from doorward_cli import auditing, tables
 
     check_format(format_)
     verified = auditing.read_and_verify(stack)
     if format_ == "json":
-        auditing.write_json(verified, sys.stdout)
+        tables.write_json(auditing.as_json(verified))
     else:
         auditing.print_table(verified)
     return REPORTED if verified.faults else DONE
@@ -706,7 +706,7 @@ def guardrails_export_command(  # noqa: PLR0917 - typer passes them by name
     format_: FormatOption = "table",
 ) -> int:
     """Write guardrails as policies with which AWS itself prevents. Exit status: 0 all proved, 1 one is not, 2 wrong input or usage."""
-    from doorward_cli import exporting
+    from doorward_cli import exporting, tables
 
     check_format(format_)
     if deployers and not scp:
@@ -718,7 +718,7 @@ def guardrails_export_command(  # noqa: PLR0917 - typer passes them by name
     organization, guardrails = _facts(org, Path("config") if config is None and org is None else config)
     export = exporting.export(organization, guardrails, choice, now=datetime.now(UTC))
     if format_ == "json":
-        exporting.write_json(export, sys.stdout)
+        tables.write_json(exporting.as_json(export))
     else:
         exporting.print_table(export)
     unproved = export.unproved
@@ -754,14 +754,14 @@ def guard_export_command(  # noqa: PLR0917 - typer passes them by name
     """Write the SCP that keeps everybody's hands off Doorward. Exit status: 0 proved, 1 not, 2 wrong input or usage."""
     from doorward.guard.protection import Protected
     from doorward.iam.arns import is_account_id
-    from doorward_cli import guarding
+    from doorward_cli import guarding, tables
 
     check_format(format_)
     if not is_account_id(hub):
         raise UsageFault(f"--hub {hub}: must be an account id of 12 digits")
     exported = guarding.export(Protected(partition, hub, tuple(deployers), stack, tuple(trails or ()), secret, tuple(keys or ())))
     if format_ == "json":
-        guarding.write_json(exported, sys.stdout)
+        tables.write_json(guarding.as_json(exported))
     else:
         guarding.print_table(exported)
     if exported.faults:

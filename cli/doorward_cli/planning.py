@@ -1,8 +1,7 @@
 """`doorward plan`: what the hub would do about a role now. The hub's own function makes the plan, and carries out nothing of it."""
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import Any
 
 from rich.text import Text
 
@@ -27,10 +26,6 @@ def read_plan(role_ref: str, by: str | None, stack: str) -> dict[str, Any]:
 def is_quiet(plan: Mapping[str, Any]) -> bool:
     """Whether the hub would do nothing."""
     return plan["action"] in {"pass", "none"}
-
-
-def write_json(plan: Mapping[str, Any], stream: IO[str]) -> None:
-    stream.write(json.dumps(plan, indent=2, ensure_ascii=True) + "\n")
 
 
 def print_table(plan: Mapping[str, Any]) -> None:

@@ -1,8 +1,9 @@
-"""The table of `doorward check`, for two readers: who only wants to know which role is open, and who has to close it.
+"""How results are printed, and the table of `doorward check`, for two readers: who only wants to know what is open, and who closes it.
 
 Every text that comes from an input passes `for_terminal` and becomes a `rich.text.Text`, never markup.
 """
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import IO
@@ -31,6 +32,11 @@ _SEVERITY_STYLES = {
     Severity.INFO: "dim",
 }
 _LABEL_WIDTH = 7
+
+
+def write_json(value: object) -> None:
+    """To standard output, as one document. ASCII only: no terminal reads it as anything else, and no locale fails to write it."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 
 def print_report(report: Report, stream: IO[str] | None = None) -> None:

@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 
 from doorward.aws.api import key_of
 from doorward.errors import Misconfigured, Unavailable
-from doorward_cli.api import SIGNING, Api, Refused
+from doorward_cli.api import SIGNING, Api, Refused, every
 
 WRITTEN: dict[str, str] = {"message": "User is not authorized", "detail": "", "cure": ""}
 
@@ -187,3 +187,16 @@ def test_a_page_leads_to_no_other_address_than_its_own(listening: Listening, lin
     listening.more.clear()
     assert [*pages] == ([] if follows is None else ["{}"])
     assert listening.paths == ["/v1/reports/grants?a=0"] + ([] if follows is None else [f"/v1{follows}"])
+
+
+@pytest.mark.parametrize(
+    ("query", "paths"),
+    [
+        ({}, ["/v1/x", "/v1/x?after=777788889999%2Fa%20b%26c"]),
+        ({"all": "true"}, ["/v1/x?all=true", "/v1/x?all=true&after=777788889999%2Fa%20b%26c"]),
+    ],
+)
+def test_every_page_is_asked_for_until_there_is_no_next_one(listening: Listening, query: dict[str, str], paths: list[str]) -> None:
+    listening.answers = [(200, {"x": [{"id": 3}], "next": None}), (200, {"x": [{"id": 1}, {"id": 2}], "next": "777788889999/a b&c"})]
+    assert [each["id"] for each in every(listening.api(), "/x", "x", **query)] == [1, 2, 3]
+    assert listening.paths == paths
