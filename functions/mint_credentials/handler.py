@@ -3,13 +3,12 @@
 Lambda writes a failure into the log as it is. So none but Doorward's own goes on: the words of another might be those of a secret.
 """
 
-import traceback
 from typing import Any, NoReturn
 
 from aws_lambda_powertools import Logger
 
 from doorward import bootstrap
-from doorward.errors import DoorwardError
+from doorward.errors import DoorwardError, where_of
 from doorward.people.model import Refusal
 from doorward.usecases.mint_credentials import mint_credentials, minted_as_json
 
@@ -31,6 +30,5 @@ def handler(event: object, context: object) -> dict[str, Any]:  # noqa: ARG001 -
 
 
 def _met_a_bug(error: Exception) -> NoReturn:
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    logger.error("Met a bug", error_type=type(error).__name__, where=f"{where.filename}:{where.lineno}")
+    logger.error("Met a bug", error_type=type(error).__name__, where=where_of(error))
     raise RuntimeError("a bug: the line of the log before says where") from None

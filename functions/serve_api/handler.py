@@ -3,7 +3,6 @@
 No body is logged or traced: neither what is asked nor what is answered.
 """
 
-import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -39,7 +38,7 @@ from doorward.aws.api import (
 )
 from doorward.decisions.model import Answer
 from doorward.decisions.telling import question_as_json
-from doorward.errors import DoorwardError
+from doorward.errors import DoorwardError, where_of
 from doorward.grants.grant import Grant
 from doorward.grants.names import is_grant_id
 from doorward.people.model import Caller, Person, Refusal, id_of
@@ -48,8 +47,9 @@ from doorward.usecases.accept_baseline import accept_baseline, show_baseline
 from doorward.usecases.decide_finding import APPLY, DISMISS, UNDO, decide_finding
 from doorward.usecases.decide_grant import decide_grant
 from doorward.usecases.end_grant import end_grant
-from doorward.usecases.grant_standing import MACHINES_HAVE_NONE, YOU_ARE_GONE, as_json
+from doorward.usecases.grant_standing import MACHINES_HAVE_NONE, as_json
 from doorward.usecases.hold_role import hold_role
+from doorward.usecases.identify_caller import YOU_ARE_GONE
 from doorward.usecases.issue_credentials import TooOftenForGrant, issue_credentials, open_console
 from doorward.usecases.link_slack import bind_link, offer_link, show_links, unbind_link
 from doorward.usecases.list_entitlements import list_entitlements
@@ -303,8 +303,7 @@ def failed(error: DoorwardError) -> Response[str]:
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def met_a_bug(error: Exception) -> NoReturn:
     """The invocation fails, so that the alarm hears of it. What the error says is not logged: it may hold what somebody sent."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    logger.error("a call met a bug", error_type=type(error).__name__, where=f"{where.filename}:{where.lineno}")
+    logger.error("a call met a bug", error_type=type(error).__name__, where=where_of(error))
     raise RuntimeError("a bug: the line of the log before says where") from None
 
 

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from doorward.ports.on_call import OnCall
     from doorward.ports.organization import OrganizationStore, Refreshes
     from doorward.ports.people import SigningKeys
-    from doorward.ports.questions import Questions
     from doorward.ports.rates import Rates
     from doorward.ports.repeats import Repeats
     from doorward.ports.reporting import Reporter
@@ -327,7 +326,7 @@ def new_grant_id() -> str:
 def grants() -> "Grants":
     from doorward.aws.grants import DynamoGrants
 
-    return DynamoGrants(client("dynamodb"), _setting("GRANTS_TABLE"), _questions(), ledger(), audit())
+    return DynamoGrants(client("dynamodb"), _setting("GRANTS_TABLE"), questions(), ledger(), audit())
 
 
 @cache
@@ -560,12 +559,8 @@ def _cuts(partition: str) -> "Cuts":
     return IamCuts(members(partition))
 
 
-def questions() -> "Questions":
-    return _questions()
-
-
 @cache
-def _questions() -> "DynamoQuestions":
+def questions() -> "DynamoQuestions":
     from doorward.aws.questions import DynamoQuestions
 
     return DynamoQuestions(client("dynamodb"), _setting("LEDGER_TABLE"), ledger(), audit())

@@ -1,5 +1,7 @@
 """Failures, sorted by what the caller does next. A decision is a value; only these are exceptions."""
 
+import traceback
+
 
 class DoorwardError(Exception):
     """One sentence for a person: what is wrong, where, and what to do about it."""
@@ -23,3 +25,9 @@ class Throttled(Unavailable):
 
 class Misconfigured(DoorwardError):  # noqa: N818
     """The installation lacks a permission, a role or a setting: only its operator can mend that."""
+
+
+def where_of(error: BaseException) -> str:
+    """`file:line` of what raised it: all of a bug that may be logged, since what it says may hold what somebody sent."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{where.filename}:{where.lineno}"

@@ -22,8 +22,8 @@ from doorward.people.model import Person
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-ON_CALL: Final = "doorward.on-call/1"
-TICKET: Final = "doorward.ticket/1"
+_ON_CALL: Final = "doorward.on-call/1"
+_TICKET: Final = "doorward.ticket/1"
 LONGEST_ANSWER: Final = 65_536
 """Bytes. Ours, far above what any answer needs."""
 _LONGEST: Final = 256
@@ -74,7 +74,7 @@ class FunctionOnCall:
 
     def rosters(self, person: Person, at: datetime) -> frozenset[str]:
         who = {"user_id": person.user_id, "user_name": person.user_name, "email": person.email}
-        said = self._function.ask(ON_CALL, {"person": who, "at": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"})
+        said = self._function.ask(_ON_CALL, {"person": who, "at": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"})
         return _names(said.get("rosters"), "rosters")
 
 
@@ -85,7 +85,7 @@ class FunctionTickets:
         self._function = function
 
     def ticket(self, ticket_id: str) -> Ticket | None:
-        said = self._function.ask(TICKET, {"ticket": ticket_id})
+        said = self._function.ask(_TICKET, {"ticket": ticket_id})
         if "ticket" in said and said["ticket"] is None:
             return None
         found = said.get("ticket")

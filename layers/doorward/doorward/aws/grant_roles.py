@@ -27,7 +27,7 @@ from doorward.ports.grant_roles import KnownRoles
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-PK: Final = "GRANTROLES"
+_PK: Final = "GRANTROLES"
 MOST: Final = 100
 """Roles of one account. Ours: far more than anybody chooses from, and few enough for one item."""
 _AT_ONCE: Final = 8
@@ -79,12 +79,12 @@ class DynamoGrantRoles:
     def known(self) -> Iterable[KnownRoles]:
         with translated("reading which roles can be asked for"):
             pages = self._dynamodb.get_paginator("query").paginate(
-                TableName=self._table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": PK}}
+                TableName=self._table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": _PK}}
             )
             return [_known(each) for page in pages for each in page["Items"]]
 
     def keep(self, known: KnownRoles) -> None:
-        key = {"pk": {"S": PK}, "sk": {"S": known.account_id}}
+        key = {"pk": {"S": _PK}, "sk": {"S": known.account_id}}
         with translated(f"keeping which roles of account {known.account_id} can be asked for"):
             if not known.roles:
                 self._dynamodb.delete_item(TableName=self._table, Key=key)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from doorward.audit.chain import next_item
+from doorward.audit.chain import next_item, text_of
 from doorward.aws.errors import code_of, condition_held, translated
 from doorward.aws.questions import terms_as_json, terms_from
 from doorward.decisions.model import Question
@@ -453,7 +453,7 @@ def _issued(grant_id: str, item: Mapping[str, Any]) -> Issued:
 
 def _time(at: datetime) -> dict[str, Any]:
     """So that texts sort as times do."""
-    return {"S": at.astimezone(UTC).isoformat(timespec="microseconds")}
+    return {"S": text_of(at)}
 
 
 def _text(at: datetime | None) -> str | None:

@@ -3,13 +3,12 @@
 https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
 """
 
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aws_lambda_powertools import Logger
 
-from doorward.errors import DoorwardError
+from doorward.errors import DoorwardError, where_of
 
 
 class StepFailed(Exception):  # noqa: N818 - it never leaves the function but by its name
@@ -32,8 +31,7 @@ def told_by_kind(logger: Logger, *known: type[Exception]) -> Iterator[None]:
         )
         raise StepFailed(type(error).__name__) from None
     except Exception as error:  # noqa: BLE001 - whatever it is, its text goes no further
-        where = traceback.extract_tb(error.__traceback__)[-1]
         logger.error(  # noqa: TRY400 - the same
-            "A step met a bug", error_type=type(error).__name__, where=f"{where.filename}:{where.lineno}"
+            "A step met a bug", error_type=type(error).__name__, where=where_of(error)
         )
         raise StepFailed(type(error).__name__) from None

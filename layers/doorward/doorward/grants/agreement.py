@@ -20,10 +20,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from doorward.decisions.answering import confirmed
-from doorward.decisions.model import Question, Ways
+from doorward.decisions.model import GRANT, Question, Ways
 from doorward.decisions.model import State as Decision
 from doorward.grants.entitled import NOT_KNOWN
-from doorward.grants.grant import WHAT, Grant
+from doorward.grants.grant import Grant
 from doorward.grants.model import Ruling, Target
 from doorward.grants.names import handle_of
 from doorward.grants.session_policy import SessionPolicy
@@ -50,7 +50,7 @@ class Agreement(NamedTuple):
 
 
 def is_about(question: Question, grant: Grant) -> bool:
-    return (question.about, question.what, question.shown_hash) == (grant.about, WHAT, grant.shown_hash)
+    return (question.about, question.what, question.shown_hash) == (grant.about, GRANT, grant.shown_hash)
 
 
 def why_it_falls(grant: Grant, found: Agreement) -> Refusal | None:

@@ -12,9 +12,6 @@ from doorward.grants.model import GrantRequest, Ruling
 from doorward.people.model import Person
 from doorward.values import NamedTuple
 
-WHAT: Final = GRANT
-"""What people decide about it."""
-
 
 class State(StrEnum):
     """The last five are for good. `closed`: it was open, and ended as planned. `expired`: it never was, and its time is over."""
@@ -101,7 +98,7 @@ def question_of(grant: Grant, now: datetime) -> Question:
         id=question_id_of(grant),
         about=grant.about,
         role_ref=grant.request.role_ref,
-        what=WHAT,
+        what=GRANT,
         shown_hash=grant.shown_hash,
         terms=grant.ruling.terms,
         asked_at=now,

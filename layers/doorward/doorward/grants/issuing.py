@@ -40,7 +40,7 @@ from doorward.organization.installation import GRANT_ROLE_PATH
 from doorward.people.model import Refusal
 from doorward.values import NamedTuple
 
-TAG: Final = "doorward:"
+_TAG: Final = "doorward:"
 """The names of a session's tags begin so."""
 
 
@@ -120,5 +120,5 @@ def what_is_issued(grant: Grant, opening: Opening | None, template: Template | N
 
 
 def _tags(grant: Grant) -> Mapping[str, str]:
-    ticket = {f"{TAG}ticket": grant.request.ticket.replace("#", ":")} if grant.request.ticket else {}
-    return {f"{TAG}grant": grant.id, f"{TAG}user": handle_of(grant.person), **ticket}
+    ticket = {f"{_TAG}ticket": grant.request.ticket.replace("#", ":")} if grant.request.ticket else {}
+    return {f"{_TAG}grant": grant.id, f"{_TAG}user": handle_of(grant.person), **ticket}

@@ -11,7 +11,7 @@ https://schema.ocsf.io/1.1.0/classes/user_access?profiles=cloud
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from doorward.findings.reported import shown
 from doorward.grants.grant import Grant
 from doorward.grants.lifecycle import DOORWARD
 from doorward.grants.model import Risk
-from doorward.grants.telling import grant_as_json
+from doorward.grants.telling import grant_as_json, time_as_text
 from doorward.values import NamedTuple
 
 FORMAT: Final = "doorward.grants-report/1"
@@ -89,8 +89,8 @@ def as_report(entry: Entry) -> dict[str, Any]:
         "issued": {
             "credentials": issued.credentials,
             "console": issued.console,
-            "first_at": _text(issued.first),
-            "last_at": _text(issued.last),
+            "first_at": time_as_text(issued.first),
+            "last_at": time_as_text(issued.last),
         },
     }
 
@@ -100,7 +100,7 @@ def _answers(entry: Entry) -> list[dict[str, Any]]:
     if question is None:
         return []
     said = [
-        {"by": _who(each.user_id, entry), "said": "yes", "via": str(each.via), "at": _text(each.at)}
+        {"by": _who(each.user_id, entry), "said": "yes", "via": str(each.via), "at": time_as_text(each.at)}
         for each in sorted(question.votes, key=lambda each: each.at)
     ]
     if question.state is Decision.REFUSED and question.answer:
@@ -220,7 +220,3 @@ def _listed(value: object) -> list[str]:
 
 def _millis(at: datetime) -> int:
     return int(at.timestamp() * 1000)
-
-
-def _text(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).isoformat()

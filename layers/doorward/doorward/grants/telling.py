@@ -75,10 +75,10 @@ def grant_as_json(grant: Grant, account_name: str | None, question: Question | N
         "minutes": request.minutes,
         "reason": request.reason,
         "ticket": request.ticket,
-        "asked_at": _text(request.asked_at),
-        "wanted_start": _text(request.starts_at),
-        "starts_at": _text(grant.starts_at),
-        "ends_at": _text(grant.ends_at),
+        "asked_at": time_as_text(request.asked_at),
+        "wanted_start": time_as_text(request.starts_at),
+        "starts_at": time_as_text(grant.starts_at),
+        "ends_at": time_as_text(grant.ends_at),
         "risk": None if ruling is None else str(ruling.risk),
         "automatic": ruling is not None and ruling.automatic,
         "rules": [] if ruling is None else list(ruling.rules),
@@ -109,7 +109,7 @@ def _decision(grant: Grant, question: Question) -> dict[str, Any]:
         "state": str(question.state),
         "yes": [each for each in question.detail.get(BY, "").split(", ") if each],
         "missing": what_is_missing(question) if question.state.is_open else "",
-        "ends_at": _text(_asked_until(grant, question)),
+        "ends_at": time_as_text(_asked_until(grant, question)),
     }
 
 
@@ -140,5 +140,6 @@ def _clock(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _text(at: datetime | None) -> str | None:
+def time_as_text(at: datetime | None) -> str | None:
+    """In UTC, as ISO 8601 has it."""
     return None if at is None else at.astimezone(UTC).isoformat()

@@ -25,8 +25,8 @@ def who_and_what(grant: Json) -> tuple[str, ...]:
     account = grant.get("account") or {}
     where = f"{account.get('name') or 'an account'} ({account.get('id')})"
     start = grant.get("wanted_start")
-    when = f"from {moment(start)}" if start else "from when it is approved"
-    return (f"{person(grant)} asks for {role(grant)} in {where}, for {grant.get('minutes')} minutes, {when}.",)
+    when = f"from {_moment(start)}" if start else "from when it is approved"
+    return (f"{person(grant)} asks for {_role(grant)} in {where}, for {grant.get('minutes')} minutes, {when}.",)
 
 
 def why(grant: Json) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ def scope_as_statements(grant: Json) -> tuple[str, ...]:
 
 def by_which_rules(grant: Json) -> tuple[str, ...]:
     decision = grant.get("decision") or {}
-    takes = (f"It takes {decision['missing']}, until {moment(decision.get('ends_at'))}.",) if decision.get("missing") else ()
+    takes = (f"It takes {decision['missing']}, until {_moment(decision.get('ends_at'))}.",) if decision.get("missing") else ()
     return (
         f"Risk: {grant.get('risk')}. Rules: {', '.join(grant.get('rules') or ())}.",
         f"SHA-256 of the session's policy: {grant.get('policy_sha256')}",
@@ -88,11 +88,11 @@ def what_came(detail_type: str, grant: Json) -> tuple[str, ...]:
     """Sentences, of which the first says all that has to stand on a card."""
     match detail_type:
         case "GrantApproved":
-            return (f"Approved {who_said_yes(grant)}: from {moment(grant.get('starts_at'))} until {moment(grant.get('ends_at'))}.",)
+            return (f"Approved {_who_said_yes(grant)}: from {_moment(grant.get('starts_at'))} until {_moment(grant.get('ends_at'))}.",)
         case "GrantStarted":
-            return (f"Active until {moment(grant.get('ends_at'))}, approved {who_said_yes(grant)}.",)
+            return (f"Active until {_moment(grant.get('ends_at'))}, approved {_who_said_yes(grant)}.",)
         case "GrantEnded":
-            return (f"Ended. It was approved {who_said_yes(grant)}.",)
+            return (f"Ended. It was approved {_who_said_yes(grant)}.",)
         case "GrantEndFailed":
             return ("What ends it could not be done yet. Its credentials end by themselves.", "See why, as the runbook says.")
         case _:
@@ -110,7 +110,7 @@ def letter(detail_type: str, grant: Json) -> tuple[tuple[str, ...], ...]:
     grant_id = grant.get("grant_id")
     happened = {
         "GrantApproved": f"what you asked for is approved: {_what(grant)}",
-        "GrantStarted": f"it is yours until {moment(grant.get('ends_at'))}: {_what(grant)}",
+        "GrantStarted": f"it is yours until {_moment(grant.get('ends_at'))}: {_what(grant)}",
         "GrantRefused": f"what you asked for is refused: {_what(grant)}",
         "GrantExpired": f"what you asked for is over before it began: {_what(grant)}",
         "GrantRevoked": f"it was taken back: {_what(grant)}",
@@ -130,22 +130,22 @@ def person(grant: Json) -> str:
 
 def _what(grant: Json) -> str:
     account = grant.get("account") or {}
-    return f"{role(grant)} in {account.get('name') or account.get('id')}"
+    return f"{_role(grant)} in {account.get('name') or account.get('id')}"
 
 
-def role(grant: Json) -> str:
+def _role(grant: Json) -> str:
     """Its name alone."""
     return str(grant.get("role")).rpartition("/")[2]
 
 
-def who_said_yes(grant: Json) -> str:
+def _who_said_yes(grant: Json) -> str:
     """As the end of a sentence."""
     if grant.get("automatic"):
         return "by the rules, on nobody's word"
     return f"by {', '.join((grant.get('decision') or {}).get('yes') or ()) or 'nobody'}"
 
 
-def moment(text: object) -> str:
+def _moment(text: object) -> str:
     try:
         return f"{datetime.fromisoformat(str(text)).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     except ValueError:

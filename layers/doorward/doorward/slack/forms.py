@@ -16,9 +16,7 @@ from doorward.slack.texts import plain, section, whole
 
 _LONGEST_METADATA: Final = 3000
 _LONGEST_LABEL: Final = 2000
-LONGEST_OPTION: Final = 75
-LONGEST_OPTION_VALUE: Final = 150
-MOST_OPTIONS: Final = 100
+_LONGEST_OPTION: Final = 75
 _WAIT: Final = (
     "It is being looked up …",
     "If nothing comes within a minute, close this: what you asked for, if it was asked for, stands in `doorward grants list`.",
@@ -98,6 +96,6 @@ def _element(field: Field) -> dict[str, Any]:
 
 def _option(value: str, text: str) -> dict[str, Any]:
     shown = plain(text)
-    if len(shown["text"]) > LONGEST_OPTION:
-        shown["text"] = f"{shown['text'][: LONGEST_OPTION - 1]}…"
+    if len(shown["text"]) > _LONGEST_OPTION:
+        shown["text"] = f"{shown['text'][: _LONGEST_OPTION - 1]}…"
     return {"text": shown, "value": value}

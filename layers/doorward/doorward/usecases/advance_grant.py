@@ -37,7 +37,7 @@ from doorward.usecases.grant_standing import Tools, agreement_now, as_json, judg
 from doorward.usecases.move_grant import follow_with_question, move_grant, move_question
 from doorward.values import NamedTuple
 
-LONGEST_WAIT: Final = timedelta(days=90)
+_LONGEST_WAIT: Final = timedelta(days=90)
 """Ours, and more than there is ever to wait for: longer than any grant that can be asked for."""
 _TRIES: Final = 5
 
@@ -157,4 +157,4 @@ def waits_until(grant: Grant, question: Question | None) -> datetime | None:
 
 def _seconds(grant: Grant, question: Question | None, now: datetime) -> int:
     until = waits_until(grant, question)
-    return 1 if until is None else max(1, ceil(min(until - now, LONGEST_WAIT).total_seconds()))
+    return 1 if until is None else max(1, ceil(min(until - now, _LONGEST_WAIT).total_seconds()))

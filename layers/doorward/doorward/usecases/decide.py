@@ -23,6 +23,7 @@ from doorward.ports.clock import Clock
 from doorward.ports.hints import Hints
 from doorward.ports.ledger import Announcement, Ledger
 from doorward.ports.questions import FOLLOWS_QUESTION, Questions
+from doorward.usecases.identify_caller import YOU_ARE_GONE
 
 _MOST_ASKED: Final = 20
 """As often one thing is asked about; then the last one stands."""
@@ -78,7 +79,7 @@ def decide(subject: Subject, caller: Caller, said: Answer, tools: Tools) -> Ques
         return Refusal("Machines never decide.", "A person has to, with credentials or an account of his own.")
     standing = tools.standing(caller.who.user_id)
     if standing is None:
-        return Refusal("You are not (any more) an enabled user of Identity Center.", "Ask whoever administers it.")
+        return YOU_ARE_GONE
     for _ in range(_TRIES):
         last, asked_as = asked_about(subject.role.ref, subject.shown, tools.questions)
         question = _new(asked_as, subject, said, tools)

@@ -69,7 +69,7 @@ def asker_off_call(user_id: str, tools: Tools) -> Asker | None:
 
 def facts_of(request: GrantRequest, asker: Asker, tools: Tools) -> Facts:
     """Raises Unavailable, Misconfigured."""
-    target, account = target_of(request.role_ref, tools)
+    target, account = _target_of(request.role_ref, tools)
     tickets = tools.tickets
     is_of_use = any(each.automatic is not None and each.automatic.ticket_states for each in tools.entitlements.allows)
     if tickets is None or not is_of_use or TICKET.fullmatch(request.ticket) is None:
@@ -81,7 +81,7 @@ def facts_of(request: GrantRequest, asker: Asker, tools: Tools) -> Facts:
         return Facts(asker, target, account, ticket_is_known=False)
 
 
-def target_of(role_ref: str, tools: Tools) -> tuple[Target | None, Account | None]:
+def _target_of(role_ref: str, tools: Tools) -> tuple[Target | None, Account | None]:
     """A role as it stands, and its account. Raises Unavailable, Misconfigured where the account cannot be entered."""
     account_id, _, name = role_ref.partition("/")
     account = tools.organization.account(account_id)
@@ -98,7 +98,7 @@ def as_target(role: Role) -> Target:
 
 def _rosters(person: Person, tools: Tools) -> frozenset[str] | None:
     """Of those that the file names: a function that answers with more makes nobody a member of anything."""
-    named = rosters_named(tools.entitlements)
+    named = _rosters_named(tools.entitlements)
     on_call = tools.on_call
     if not named or on_call is None:
         return frozenset()
@@ -106,7 +106,7 @@ def _rosters(person: Person, tools: Tools) -> frozenset[str] | None:
     return None if found is None else found & named
 
 
-def rosters_named(entitlements: Entitlements) -> frozenset[str]:
+def _rosters_named(entitlements: Entitlements) -> frozenset[str]:
     """By which somebody may approve, or is spared approval."""
     approve = {group for each in entitlements.allows for group in each.terms.approvers | each.terms.escalate_to}
     automatic = {roster for each in entitlements.allows if each.automatic is not None for roster in each.automatic.on_call}

@@ -22,10 +22,10 @@ from doorward.ports.clock import Clock
 from doorward.ports.grants import Grants
 from doorward.ports.ledger import Announcement
 from doorward.ports.questions import Questions
+from doorward.usecases.identify_caller import YOU_ARE_GONE
 
 MACHINES_HAVE_NONE = Refusal("Grants are for people.", "Have a person ask, with credentials or an account of his own.")
-YOU_ARE_GONE = Refusal("You are not (any more) an enabled user of Identity Center.", "Ask whoever administers it.")
-_HE_IS_GONE = Refusal("Whoever asked for it is not (any more) an enabled user of Identity Center.", "Ask whoever administers it.")
+HE_IS_GONE = Refusal("Whoever asked for it is not (any more) an enabled user of Identity Center.", "Ask whoever administers it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def judged(request: GrantRequest, asker: Asker | None, tools: Tools, begins_at: 
     `begins_at`: as of rule_on.
     """
     if asker is None:
-        return Checked(_HE_IS_GONE, _HE_IS_GONE, None)
+        return Checked(HE_IS_GONE, HE_IS_GONE, None)
     facts = tools.facts(request, asker)
     ruling, target = rule_on(tools.entitlements, request, facts, begins_at), facts.target
     if isinstance(ruling, Refusal) or target is None:
@@ -119,7 +119,7 @@ def may_see(asker: Asker, grant: Grant, tools: Tools) -> bool:
     return asker.person.user_id == grant.person.user_id or bool(groups_to_answer(asker) & (deciding | tools.entitlements.overseers))
 
 
-def as_json(grant: Grant, tools: Tools, question: Question | None = None) -> dict[str, Any]:
-    """docs/schemas/doorward.grants.1.json. `question`: None where it is to be read."""
+def as_json(grant: Grant, tools: Tools) -> dict[str, Any]:
+    """docs/schemas/doorward.grants.1.json."""
     account_id = grant.request.role_ref.partition("/")[0]
-    return grant_as_json(grant, tools.account_name(account_id), question or question_about(grant, tools))
+    return grant_as_json(grant, tools.account_name(account_id), question_about(grant, tools))

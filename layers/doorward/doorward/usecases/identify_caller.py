@@ -5,6 +5,7 @@ Nothing is kept from one call to the next: who was switched off a moment ago is 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from doorward.organization.model import Organization
 from doorward.people.model import Caller, Person, Refusal, groups_of
@@ -14,6 +15,8 @@ from doorward.ports.clock import Clock
 from doorward.ports.people import Directory
 from doorward.ports.roles import Roles
 from doorward.ports.suspensions import Suspensions
+
+YOU_ARE_GONE: Final = Refusal("You are not (any more) an enabled user of Identity Center.", "Ask whoever administers it.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,13 +46,13 @@ from doorward.ports.hints import Hints
 from doorward.usecases import grant_standing
 from doorward.usecases.advance_grant import advance_grant, waits_until
 from doorward.usecases.grant_facts import as_target
-from doorward.usecases.grant_standing import agreement_now, judged, question_about
+from doorward.usecases.grant_standing import HE_IS_GONE, agreement_now, judged, question_about
 from doorward.usecases.move_grant import follow_with_question, move_grant
 from doorward.values import NamedTuple
 
 LATE: Final = timedelta(minutes=2)
 """Ours: an execution does within seconds what is due, retries included within a minute."""
-STEP_OF: Final[Mapping[State, str]] = {
+_STEP_OF: Final[Mapping[State, str]] = {
     State.REQUESTED: "check",
     State.PENDING: "decide",
     State.APPROVED: "begin",
@@ -182,14 +182,14 @@ def _of_grant(grant: Grant, tools: Tools) -> Iterator[Act]:
         return
     while late := _late(grant, now, tools):
         missed = missed or late
-        yield Act(grant.id, What.ADVANCE, late, grant.version, STEP_OF[grant.state])
+        yield Act(grant.id, What.ADVANCE, late, grant.version, _STEP_OF[grant.state])
         found = tools.grants.grants.grant(grant.id)
         if found is None or found.version == grant.version:  # as in a dry run
             break
         grant = found
     if missed:
         yield Act(grant.id, What.WAKE, missed, grant.version)
-    if grant.is_over or (late and STEP_OF[grant.state] == "end"):
+    if grant.is_over or (late and _STEP_OF[grant.state] == "end"):
         return
     because = _why_taken_back(grant, tools.grants)
     if because:
@@ -227,7 +227,7 @@ def _why_taken_back(grant: Grant, tools: grant_standing.Tools) -> str:
     """The table; a sentence, "" where nothing is known against it."""
     asker = tools.asker(grant.person.user_id)
     if asker is None:
-        return "Whoever asked for it is not (any more) an enabled user of Identity Center."
+        return HE_IS_GONE.because
     if grant.state is not State.ACTIVE or grant.ruling is None:
         return ""
     checked = judged(grant.request, asker, tools, grant.starts_at)

@@ -12,7 +12,6 @@ Whoever dies in between leaves it as requested: its execution checks it then. Wh
 where nobody answered him: its id is made of the key, and it is looked for among the last that he asked for.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -27,6 +26,7 @@ from doorward.grants.lifecycle import Checked
 from doorward.grants.measuring import REFUSED_AT_ONCE
 from doorward.grants.model import GrantRequest
 from doorward.grants.names import grant_id_of
+from doorward.iam.arns import is_account_id
 from doorward.people.model import Caller, Refusal
 from doorward.usecases.advance_grant import check
 from doorward.usecases.grant_standing import Tools, judged, person_calling
@@ -102,7 +102,7 @@ def _checked(grant: Grant, known: Checked | None, tools: Tools) -> Grant:
 
 def _unreadable(request: GrantRequest) -> Refusal | None:
     account_id, _, name = request.role_ref.partition("/")
-    if re.fullmatch("[0-9]{12}", account_id) is None or ROLE_NAME.fullmatch(name) is None:
+    if not is_account_id(account_id) or ROLE_NAME.fullmatch(name) is None:
         return Refusal("What was given as role is none.", "Name it by account and name, such as 777788889999/doorward-grant-read.")
     return why_no_reason(request.reason)
 
