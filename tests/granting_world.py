@@ -58,6 +58,7 @@ class World:
             questions=self.questions,
             entitlements=self.rules,
             asker=self.people.get,
+            voter=self.people.get,
             facts=self.facts,
             ways=lambda: self.ways,
             account_name=lambda account_id: PROD.name if account_id == PROD.id else None,

@@ -57,6 +57,7 @@ class GrantOffice:
             questions=self.grants.questions,
             entitlements=self.entitlements,
             asker=self._asker,
+            voter=self._asker,
             facts=self._facts,
             ways=lambda: self.ways,
             account_name=lambda account_id: self.accounts[account_id].name if account_id in self.accounts else None,

@@ -181,7 +181,7 @@ class Histories(World):
 
     @property
     def tools(self) -> Tools:
-        return replace(super().tools, asker=self.look_up)
+        return replace(super().tools, asker=self.look_up, voter=self.look_up)
 
     def look_up(self, user_id: str) -> Asker | None:
         fate, asker = self.unknown.pop(0) if self.unknown else "known", self.people.get(user_id)

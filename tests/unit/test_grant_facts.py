@@ -12,7 +12,7 @@ from doorward.grants.model import Entitlements, Ruling, Target, Ticket
 from doorward.guardrails.model import Role
 from doorward.organization.model import Group, Identity, Organization
 from doorward.people.model import Refusal, User
-from doorward.usecases.grant_facts import Tools, asker_of, asker_off_call, facts_of
+from doorward.usecases.grant_facts import Tools, asker_of, asker_off_call, facts_of, voter_of
 from tests.fakes import FakeClock, FakeDirectory, FakeOnCall, FakeRoles, FakeTickets
 from tests.grants_world import DENY, JANE, JOE, PROD, STAGING, entitlements, request, rule
 
@@ -207,6 +207,16 @@ def test_somebody_is_on_call_by_rosters_that_rules_name_and_by_no_others() -> No
         assert joe is not None
         assert (jane.on_call, joe.on_call) == (frozenset({"payments"}), frozenset())
         assert [at for _, at in world.on_call.asked] == [world.clock.now()] * 2
+
+
+def test_of_whoever_said_yes_there_are_his_groups_and_nothing_else() -> None:
+    world = World(entitlements(ON_CALL, BY_ATTRIBUTE))
+    jane = voter_of(JANE.user_id, world.tools)
+    assert jane is not None
+    assert (jane.person, jane.groups, jane.attributes, jane.on_call) == (JANE, frozenset({"payments"}), None, None)
+    assert (len(world.directory.looked_up), world.on_call.asked) == (2, [])
+    world.directory.users = [User(JANE, enabled=False)]
+    assert voter_of(JANE.user_id, world.tools) is None
 
 
 def test_whoever_only_lists_waits_for_no_roster() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from doorward.decisions.model import Answer
+from doorward.decisions.model import Answer, Question
 from doorward.decisions.model import State as Decision
 from doorward.errors import Conflict, MalformedInput, Misconfigured, Unavailable
 from doorward.grants.agreement import why_it_falls
@@ -202,6 +202,15 @@ class TestAsking:
             assert grant.state is State.REQUESTED
             del world.grants.move
             assert world.step(grant, "check").state is State.PENDING
+
+    def test_whoever_asks_again_under_his_key_has_people_asked_where_nobody_was(self) -> None:
+        world, jane = World(), Caller(JANE, Via.SIGV4)
+        world.questions.fail_next = [Unavailable("no")]
+        first = request_grant(WANTED, jane, world.tools, "a key")
+        assert isinstance(first, Grant)
+        assert world.question(first) is None
+        request_grant(WANTED, jane, world.tools, "a key")
+        assert world.question(first) is not None
 
     def test_what_was_not_kept_is_not_said_to_be(self) -> None:
         world = World()
@@ -726,6 +735,60 @@ class TestSeeing:
             after = page["next"]
         assert after is None
         assert seen == asked[::-1]
+
+    def test_what_was_read_to_be_listed_is_not_read_once_more(self) -> None:
+        world = World()
+        grant = world.asked()
+        world.grants.grant = _raising(Unavailable("no"))  # type: ignore[method-assign]
+        assert self.ids(world, JANE) == self.ids(world, JOE) == [grant.id]
+
+
+class TestWhatIsLookedUp:
+    """Every look-up costs whoever waits for credentials some milliseconds, and the customer's own functions more."""
+
+    def test_of_those_who_said_yes_there_is_no_more_than_their_groups(self) -> None:
+        world = World(entitlements(rule(approve={"groups": ["security"], "quorum": 2})))
+        grant = world.asked()
+        asked: list[str] = []
+        voted: list[str] = []
+
+        def look_up(user_id: str, into: list[str]) -> Asker | None:
+            into.append(user_id)
+            return world.people.get(user_id)
+
+        tools = world.tools.__replace__(asker=lambda each: look_up(each, asked), voter=lambda each: look_up(each, voted))
+        for person in (JOE, ANN):
+            decide_grant(grant.id, Caller(person, Via.SIGV4), Answer("grant", True, grant.shown_hash, "Fine."), tools)
+        assert (asked, sorted(voted)) == ([JOE.user_id, ANN.user_id], [ANN.user_id, JOE.user_id, JOE.user_id])
+        asked.clear()
+        voted.clear()
+        assert why_it_falls(world.now(grant), agreement_now(world.now(grant), tools)) is None
+        assert (asked, sorted(voted)) == ([JANE.user_id], [ANN.user_id, JOE.user_id])
+
+    def test_where_nobody_has_to_agree_there_is_neither_a_question_nor_ways_to_answer_it(self) -> None:
+        world = World(AUTOMATIC)
+        grant = world.asked()
+        world.step(grant, "begin")
+        world.questions.question = _raising(Unavailable("no"))  # type: ignore[method-assign]
+        tools = world.tools.__replace__(ways=_raising(Unavailable("no")), voter=_raising(Unavailable("no")))
+        grant = world.now(grant)
+        assert why_it_falls(grant, agreement_now(grant, tools)) is None
+        assert as_json(grant, tools)["decision"] is None
+
+    def test_a_step_looks_at_the_question_once(self) -> None:
+        world = World()
+        world.grants.move = _raising(Unavailable("no"))  # type: ignore[method-assign]
+        grant = world.asked()
+        del world.grants.move
+        read, question = [], world.questions.question
+
+        def counted(role_ref: str, question_id: str) -> Question | None:
+            read.append(question_id)
+            return question(role_ref, question_id)
+
+        world.questions.question = counted  # type: ignore[method-assign]
+        assert world.step(grant, "check").state is State.PENDING
+        assert len(read) == 1
 
 
 def test_a_ticket_of_ones_own_making_spares_nobody_and_neither_does_one_that_is_closed_meanwhile() -> None:

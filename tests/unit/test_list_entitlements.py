@@ -14,7 +14,7 @@ from doorward.organization.model import Account, Group, Identity, Organization
 from doorward.people.model import User
 from doorward.ports.grant_roles import KnownRoles
 from doorward.usecases import grant_facts
-from doorward.usecases.list_entitlements import MOST, Tools, list_entitlements
+from doorward.usecases.list_entitlements import MOST, Tools, all_offers, list_entitlements
 from tests.fakes import START, FakeClock, FakeDirectory, FakeGrantRoles, FakeOnCall, FakeRoles
 from tests.grants_world import DENY, JANE, ORDERS, PROD, RULE, STAGING, entitlements, rule
 from tests.property.test_grants_entitled import of, rule_lists
@@ -92,6 +92,7 @@ def test_who_is_gone_is_offered_nothing_and_what_cannot_be_known_is_not_guessed(
     world = World(entitlements(RULE))
     world.directory.users = [User(JANE, enabled=False)]
     assert list_entitlements(JANE.user_id, world.tools) is None
+    assert list(all_offers(JANE.user_id, world.tools)) == []
     for fail_next in (world.directory.fail_next, world.roles.fail_next):
         world.directory.users = [User(JANE)]
         fail_next.append(Unavailable("no"))
@@ -164,6 +165,10 @@ def test_pages_hold_whole_roles_and_together_everything() -> None:
     assert first is not None
     assert MOST <= len(first["offers"]) < MOST + 7
     assert len(first["offers"]) % 7 == 0
+    listed = world.listed()
+    world.directory.looked_up.clear()
+    assert list(all_offers(JANE.user_id, world.tools)) == listed
+    assert world.directory.looked_up == [JANE.user_id] * 2  # who he is, and his groups
 
 
 def test_hundreds_of_accounts_rules_and_templates_take_a_blink() -> None:

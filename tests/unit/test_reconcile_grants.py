@@ -11,6 +11,7 @@ from doorward.errors import Misconfigured, Unavailable
 from doorward.events.model import Cause
 from doorward.grants.grant import Grant, State
 from doorward.grants.model import Asker, Ticket
+from doorward.guardrails.model import Role
 from doorward.ports.grants import Step, Token
 from doorward.usecases.grant_facts import as_target
 from doorward.usecases.keep_token import keep_token
@@ -381,19 +382,21 @@ class TestEachByItself:
         assert world.now(soon).state is State.CLOSED
 
     def test_somebody_is_looked_up_once_a_turn(self) -> None:
-        reconciled = Reconciled(World(AUTOMATIC))
+        """Whoever asked, and, where the rules have changed, whoever said yes."""
+        reconciled = Reconciled()
         world = reconciled.world
         for _ in range(3):
-            world.step(world.asked(), "begin")
-        asked: list[str] = []
+            world.opened()
+        world.rules = entitlements(rule(start_within_hours=7))
+        looked_up: list[str] = []
 
         def look_up(user_id: str) -> Asker | None:
-            asked.append(user_id)
+            looked_up.append(user_id)
             return world.people.get(user_id)
 
-        tools = replace(reconciled.tools, grants=replace(world.tools, asker=look_up))
-        reconcile_grants(tools)
-        assert asked == [JANE.user_id]
+        tools = replace(reconciled.tools, grants=replace(world.tools, asker=look_up, voter=look_up))
+        assert reconcile_grants(tools).acts == []
+        assert looked_up == [JANE.user_id, JOE.user_id]
 
     def test_a_dry_run_says_the_same_and_writes_nothing(self) -> None:
         reconciled, grant = opened()
@@ -445,7 +448,14 @@ class TestRoles:
         reconciled = Reconciled()
         reconciled.accounts.roles = {each.ref: each for each in (grant_role(), grant_role("fine"))}
         reconciled.drifted = {grant_role().ref: "Its boundary is gone."}
-        assert reconciled.turn().drifted == [grant_role().ref]
+        looked_at: list[str] = []
+
+        def drift(role: Role) -> str:
+            looked_at.append(role.ref)
+            return reconciled.drifted.get(role.ref, "")
+
+        assert reconcile_grants(replace(reconciled.tools, drift=drift)).drifted == [grant_role().ref]
+        assert sorted(looked_at) == sorted(reconciled.accounts.roles)
         (hint,) = reconciled.hints.sent
         assert (hint.account_id, hint.role_name, hint.cause, hint.because) == (
             ORDERS.account_id,

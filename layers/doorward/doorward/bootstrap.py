@@ -232,7 +232,7 @@ def fact_tools() -> "grant_facts.Tools":
 def grant_tools() -> "grant_standing.Tools":
     """For whatever has to do with grants, with the organization as it is known now. People, roles and rosters are looked up each time."""
     from doorward.aws.metrics import emit
-    from doorward.usecases.grant_facts import asker_of, facts_of
+    from doorward.usecases.grant_facts import asker_of, facts_of, voter_of
     from doorward.usecases.grant_standing import Tools
 
     known = fact_tools()
@@ -246,6 +246,7 @@ def grant_tools() -> "grant_standing.Tools":
         questions=questions(),
         entitlements=known.entitlements,
         asker=lambda user_id: asker_of(user_id, known),
+        voter=lambda user_id: voter_of(user_id, known),
         facts=lambda request, asker: facts_of(request, asker, known),
         ways=lambda: _ways(known.organization),
         account_name=account_name,
@@ -423,15 +424,14 @@ def role_by_ref() -> "Callable[[str], Role | None]":
 def decision_tools() -> "decide.Tools":
     """For serve_api and answer_slack. People are looked up anew for each decision."""
     from doorward.usecases.decide import Standing, Tools
-    from doorward.usecases.identify_caller import groups_now
+    from doorward.usecases.identify_caller import configured_groups
     from doorward.usecases.who_is_behind import who_is_behind
 
     people = identify_tools()
 
     def standing(user_id: str) -> Standing | None:
         person = people.directory.user(user_id)
-        groups = None if person is None else groups_now(person, people)
-        return None if person is None or groups is None else Standing(person.user_name, groups)
+        return None if person is None else Standing(person.user_name, configured_groups(person, people.organization, people.directory))
 
     return Tools(
         ledger=ledger(),
@@ -499,22 +499,11 @@ def answer_tools() -> "answer_slack.Tools":
     from doorward.slack.desk import SlackDesk
     from doorward.usecases import ask_by_slack
     from doorward.usecases.answer_slack import Tools
+    from doorward.usecases.list_entitlements import all_offers
 
     desk = SlackDesk(_slack_web())
-    return Tools(link_tools(), decision_tools(), role_by_ref(), desk, ask_by_slack.Tools(_offers_to, grant_tools(), desk))
-
-
-def _offers_to(person: "Person") -> "list[Any]":
-    """All pages."""
-    from doorward.usecases.list_entitlements import list_entitlements
-
-    tools, offers, after = offer_tools(), list[Any](), ""
-    while (page := list_entitlements(person.user_id, tools, after)) is not None:
-        offers += page["offers"]
-        after = page["next"]
-        if not after:
-            break
-    return offers
+    asking = ask_by_slack.Tools(lambda person: all_offers(person.user_id, offer_tools()), grant_tools(), desk)
+    return Tools(link_tools(), decision_tools(), role_by_ref(), desk, asking)
 
 
 def receive_tools() -> "receive_slack.Tools":

@@ -71,15 +71,16 @@ def advance_grant(grant_id: str, step: str, tools: Tools) -> Seen:
 
 
 def check(grant: Grant, tools: Tools, found: Checked | None = None) -> Grant:
-    """One that is requested. `found`: what was found of it just now; None: it is to be found. Raises Conflict, Unavailable."""
+    """One that is requested; its question is left to follow. `found`: what was found of it just now; None: it is to be found.
+
+    Raises Conflict, Unavailable.
+    """
     if grant.state is not State.REQUESTED:
         return grant
     event = found or judged(grant.request, tools.asker(grant.person.user_id), tools)
     if event.ruling == NOT_KNOWN:
         raise _not_known(grant)
-    grant = _moved(move_grant(grant, event, tools), grant)
-    follow_with_question(grant, tools)
-    return grant
+    return _moved(move_grant(grant, event, tools), grant)
 
 
 def _decide(grant: Grant, tools: Tools) -> Grant:

@@ -69,7 +69,7 @@ def _answered(  # noqa: PLR0917 - who says what, about what, knowing what
         return found
     if found == question:
         return None
-    people = {user_id: tools.asker(user_id) for user_id in found.yes}
+    people = {user_id: tools.voter(user_id) for user_id in found.yes}
     if found.state is State.APPROVED:
         found = confirmed(found, groups_of_voters(found, people).get, ways)._replace(version=found.version)
     names = sorted(each.person.user_name for user_id, each in people.items() if each is not None and user_id in found.yes)

@@ -5,8 +5,8 @@ Only what some rule is about is looked up, so that nobody waits for what changes
 | what                       | looked up where                                     | where that fails                                    |
 |----------------------------|-----------------------------------------------------|-----------------------------------------------------|
 | the person, and his groups | always                                              | Unavailable, Misconfigured: nothing is said         |
-| his attributes             | a rule is about attributes                          | not known: nothing is had by a rule that may be his |
-| rosters                    | a rule names one                                    | not known: nothing is had by being on call          |
+| his attributes             | he asks, and a rule is about attributes             | not known: nothing is had by a rule that may be his |
+| rosters                    | he asks or answers, and a rule names one            | not known: nothing is had by being on call          |
 | the ticket                 | one is named, and a rule is about states of tickets | not known: nobody is spared approval                |
 | the role                   | its account is the organization's                   | Unavailable, Misconfigured: nothing is said         |
 
@@ -24,12 +24,13 @@ from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest, Targ
 from doorward.guardrails.model import Role
 from doorward.iam.arns import parse_role_arn
 from doorward.organization.model import ON_CALL, Account, Organization
-from doorward.people.model import Person, groups_of
+from doorward.people.model import Person
 from doorward.ports.clock import Clock
 from doorward.ports.on_call import OnCall
 from doorward.ports.people import Directory
 from doorward.ports.roles import Roles
 from doorward.ports.tickets import Tickets
+from doorward.usecases.identify_caller import configured_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,17 @@ def asker_of(user_id: str, tools: Tools) -> Asker | None:
 
 def asker_off_call(user_id: str, tools: Tools) -> Asker | None:
     """The same for whoever only lists: no rule is about somebody by his rosters, they only say who agrees, and whether somebody has to."""
+    asker, rules = voter_of(user_id, tools), tools.entitlements
+    is_of_use = any(each.who.attributes for each in rules.allows) or any(each.who.attributes for each in rules.denies)
+    if asker is None or not is_of_use:
+        return asker
+    return asker._replace(attributes=_known(lambda: tools.directory.attributes(user_id), tools))
+
+
+def voter_of(user_id: str, tools: Tools) -> Asker | None:
+    """The same for whoever said yes: that counts by his groups, and by the roster that was kept with it, whatever else is known of him."""
     person = tools.directory.user(user_id)
-    if person is None:
-        return None
-    configured = tools.organization.identity.groups
-    in_identity_center = any(each.identity_center for each in configured)
-    groups = groups_of(person, configured, tools.directory.groups_of(user_id) if in_identity_center else frozenset())
-    rules = tools.entitlements
-    attributes = None
-    if any(each.who.attributes for each in rules.allows) or any(each.who.attributes for each in rules.denies):
-        attributes = _known(lambda: tools.directory.attributes(user_id), tools)
-    return Asker(person, groups, attributes)
+    return None if person is None else Asker(person, configured_groups(person, tools.organization, tools.directory))
 
 
 def facts_of(request: GrantRequest, asker: Asker, tools: Tools) -> Facts:

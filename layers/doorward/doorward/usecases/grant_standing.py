@@ -32,7 +32,8 @@ HE_IS_GONE = Refusal("Whoever asked for it is not (any more) an enabled user of 
 class Tools:
     """What all that has to do with grants works with.
 
-    `asker`: somebody by his id, as he stands now; None where he is gone or switched off. `facts`: what a request of his is judged by.
+    `asker`: somebody by his id, as he stands now; None where he is gone or switched off. `voter`: the same of whoever said yes, with his
+    groups alone. `facts`: what a request is judged by.
     `ways`: by which answers count, and since when. `account_name`: of an account's id, None where nobody described it. `new_id`: a ULID.
     `announce`: once, where nothing else is kept; False where it was before. All of these may raise Unavailable. `measure`: numbers by name,
     as grants/measuring.py has them.
@@ -42,6 +43,7 @@ class Tools:
     questions: Questions
     entitlements: Entitlements
     asker: Callable[[str], Asker | None]
+    voter: Callable[[str], Asker | None]
     facts: Callable[[GrantRequest, Asker], Facts]
     ways: Callable[[], Ways]
     account_name: Callable[[str], str | None]
@@ -75,15 +77,19 @@ def agreement_now(grant: Grant, tools: Tools) -> Agreement:
     asked_for = grant.starts_at or grant.request.starts_at
     begins_at = asked_for if question is None or asked_for is not None else said_yes_at(question)
     found = judged(grant.request, asker, tools, begins_at)
-    people = {} if question is None else {user_id: tools.asker(user_id) for user_id in question.yes}
-    groups = {} if question is None else groups_of_voters(question, people)
     person = None if asker is None else asker.person
-    return Agreement(found.ruling, person, found.target, found.policy, question, groups, tools.ways(), found.is_known)
+    agreed = Agreement(found.ruling, person, found.target, found.policy, is_known=found.is_known)
+    if question is None:
+        return agreed
+    groups = groups_of_voters(question, {user_id: tools.voter(user_id) for user_id in question.yes})
+    return agreed._replace(question=question, groups=groups, ways=tools.ways())
 
 
 def question_about(grant: Grant, tools: Tools) -> Question | None:
-    """That people are asked about it as it is shown to them, and no other."""
-    return None if grant.ruling is None else tools.questions.question(grant.request.role_ref, question_id_of(grant))
+    """That people are asked about it as it is shown to them, and no other. Where nobody has to agree, nobody is asked."""
+    if grant.ruling is None or grant.ruling.automatic:
+        return None
+    return tools.questions.question(grant.request.role_ref, question_id_of(grant))
 
 
 def groups_to_answer(asker: Asker) -> frozenset[str]:

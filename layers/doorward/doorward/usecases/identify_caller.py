@@ -53,11 +53,14 @@ def identify_token(claims: Mapping[str, object], tools: Tools) -> Caller | Refus
 def groups_now(person: Person, tools: Tools) -> frozenset[str] | None:
     """The configured groups that somebody is in at this moment; None where he is gone or off. Raises as identify_signed does."""
     standing = tools.directory.user(person.user_id)
-    if standing is None:
-        return None
-    configured = tools.organization.identity.groups
+    return None if standing is None else configured_groups(standing, tools.organization, tools.directory)
+
+
+def configured_groups(person: Person, organization: Organization, directory: Directory) -> frozenset[str]:
+    """The same of somebody who was looked up just now."""
+    configured = organization.identity.groups
     in_identity_center = any(each.identity_center for each in configured)
-    return groups_of(standing, configured, tools.directory.groups_of(standing.user_id) if in_identity_center else frozenset())
+    return groups_of(person, configured, directory.groups_of(person.user_id) if in_identity_center else frozenset())
 
 
 def _role(account_id: str, name: str, roles: Roles) -> LiveRole | None:

@@ -4,7 +4,7 @@ Which roles there are was read within minutes (reconcile_grants.py), since nobod
 be missing, or be offered that is gone: what is asked for is judged by what stands then (request_grant.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -42,6 +42,12 @@ def list_entitlements(user_id: str, tools: Tools, after: str = "") -> dict[str, 
             return {"format": FORMAT, "offers": page, "next": page[-1]["role"]}
         page += of_role
     return {"format": FORMAT, "offers": page, "next": None}
+
+
+def all_offers(user_id: str, tools: Tools) -> Sequence[dict[str, Any]]:
+    """Those of every page; none where he is gone, or switched off. Raises as list_entitlements does."""
+    asker = grant_facts.asker_off_call(user_id, tools.facts)
+    return () if asker is None else tuple(_offers(asker, "", tools))
 
 
 def _offers(asker: Asker, after: str, tools: Tools) -> Iterator[dict[str, Any]]:

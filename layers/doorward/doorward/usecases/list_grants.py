@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from doorward.grants.grant import Grant
 from doorward.grants.model import Asker
 from doorward.people.model import Caller, Refusal
 from doorward.usecases.grant_standing import Tools, as_json, may_see, person_calling
@@ -29,16 +30,15 @@ def list_grants(caller: Caller, tools: Tools, after: str = "", *, mine: bool = T
     asker = person_calling(caller, tools)
     if isinstance(asker, Refusal):
         return asker
-    found = _ids(asker, tools, after, mine=mine, standing=standing)
-    grants = [grant for grant in map(tools.grants.grant, found[:MOST]) if grant is not None]
+    found = _found(asker, tools, after, mine=mine, standing=standing)
     return {
         "format": FORMAT,
-        "grants": [as_json(each, tools) for each in grants],
-        "next": found[MOST - 1] if len(found) > MOST else None,
+        "grants": [as_json(each, tools) for each in found[:MOST]],
+        "next": found[MOST - 1].id if len(found) > MOST else None,
     }
 
 
-def _ids(asker: Asker, tools: Tools, after: str, *, mine: bool, standing: bool) -> Sequence[str]:
+def _found(asker: Asker, tools: Tools, after: str, *, mine: bool, standing: bool) -> Sequence[Grant]:
     """Enough of them to tell whether there are more."""
     own = tools.grants.of_person(asker.person.user_id, after, MOST + 1) if mine else ()
     seen = (
@@ -46,4 +46,4 @@ def _ids(asker: Asker, tools: Tools, after: str, *, mine: bool, standing: bool) 
         if standing
         else []
     )
-    return sorted({each.id for each in (*own, *seen)}, reverse=True)
+    return sorted({each.id: each for each in (*own, *seen)}.values(), key=lambda each: each.id, reverse=True)

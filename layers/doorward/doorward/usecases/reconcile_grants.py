@@ -119,7 +119,9 @@ class CameTo:
 def reconcile_grants(tools: Tools, *, dry_run: bool = False) -> CameTo:
     """The table. `dry_run`: what would be done is said, and nothing is written or sent. Raises Unavailable where none can be listed."""
     came_to = CameTo()
-    tools = replace(tools, grants=replace(tools.grants, asker=cache(tools.grants.asker)))  # somebody is looked up once a turn
+    grants = tools.grants
+    grants = replace(grants, asker=cache(grants.asker), voter=cache(grants.voter))  # somebody is looked up once a turn
+    tools = replace(tools, grants=grants)
     for grant in sorted(tools.grants.grants.standing(), key=_ends_at):
         if tools.grants.clock.now() >= tools.until:
             came_to.left += 1
@@ -255,25 +257,25 @@ def _look_at_roles(tools: Tools, came_to: CameTo, *, dry_run: bool) -> None:
             came_to.unreadable[account_id] = str(roles)
             continue
         came_to.roles += len(roles)
-        drifted = [each for each in roles if tools.drift(each)]
-        came_to.drifted += [each.ref for each in drifted]
+        drifted = [(each, because) for each in roles if (because := tools.drift(each))]
+        came_to.drifted += [each.ref for each, _ in drifted]
         if dry_run:
             continue
         try:
             tools.known.keep(KnownRoles(account_id, tuple(map(as_target, roles)), now))
-            _hand_on([each for each in drifted if not tools.has_case(each.ref)], now, tools)
+            _hand_on([_hint(each, because, now) for each, because in drifted if not tools.has_case(each.ref)], tools)
         except DoorwardError as error:
             came_to.unreadable[account_id] = str(error)
 
 
-def _hand_on(drifted: Sequence[Role], now: datetime, tools: Tools) -> None:
+def _hand_on(hints: Sequence[Hint], tools: Tools) -> None:
     """One place finds what is wrong with roles, and tells of it. A hint names nobody, and leads to no write."""
-    if drifted:
-        tools.hints.send([_hint(each, now, tools) for each in drifted])
+    if hints:
+        tools.hints.send(hints)
 
 
-def _hint(role: Role, now: datetime, tools: Tools) -> Hint:
-    return Hint(role.account_id, Cause.FACTS, tools.drift(role), f"grant-role-{role.role_id}", now, role_name=role.name)
+def _hint(role: Role, because: str, now: datetime) -> Hint:
+    return Hint(role.account_id, Cause.FACTS, because, f"grant-role-{role.role_id}", now, role_name=role.name)
 
 
 def _accounts(tools: Tools) -> Sequence[str]:

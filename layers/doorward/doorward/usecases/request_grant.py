@@ -30,7 +30,7 @@ from doorward.iam.arns import is_account_id
 from doorward.people.model import Caller, Refusal
 from doorward.usecases.advance_grant import check
 from doorward.usecases.grant_standing import Tools, judged, person_calling
-from doorward.usecases.move_grant import announced
+from doorward.usecases.move_grant import announced, follow_with_question
 from doorward.values import NamedTuple
 
 MOST_AN_HOUR: Final = 20
@@ -95,9 +95,11 @@ def _asked(wanted: Wanted, caller: Caller, tools: Tools, key: str) -> Grant | Re
 
 def _checked(grant: Grant, known: Checked | None, tools: Tools) -> Grant:
     try:
-        return check(grant, tools, known)
+        checked = check(grant, tools, known)
+        follow_with_question(checked, tools)
     except DoorwardError:  # it is kept, and its execution checks it
         return grant
+    return checked
 
 
 def _unreadable(request: GrantRequest) -> Refusal | None:
