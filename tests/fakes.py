@@ -432,6 +432,9 @@ class FakeGrants:
         theirs = [each for each in self.kept.values() if each.person.user_id == user_id and (not before or each.id < before)]
         return sorted(theirs, key=lambda each: each.id, reverse=True)[:most]
 
+    def ids_of_person(self, user_id: str, before: str, most: int) -> Sequence[str]:
+        return [each.id for each in self.of_person(user_id, before, most)]
+
     def asked_between(self, since: datetime, until: datetime, after: str = "") -> Iterable[Grant]:
         def place(grant: Grant) -> tuple[str, str]:
             return f"{grant.request.asked_at:%Y-%m}", grant.id

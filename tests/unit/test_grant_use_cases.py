@@ -775,6 +775,24 @@ class TestWhatIsLookedUp:
         assert why_it_falls(grant, agreement_now(grant, tools)) is None
         assert as_json(grant, tools)["decision"] is None
 
+    def test_of_what_somebody_asked_for_before_only_what_counts_is_read(self) -> None:
+        world, jane = World(AUTOMATIC), Caller(JANE, Via.SIGV4)
+        asked: list[Grant | Refusal] = []
+        for _ in range(MOST_AN_HOUR):
+            world.pass_time(timedelta(minutes=4))
+            asked.append(request_grant(WANTED, jane, world.tools, f"key {len(asked)}"))
+        read: list[str] = []
+        kept = world.grants.grant
+
+        def counted(grant_id: str) -> Grant | None:
+            read.append(grant_id)
+            return kept(grant_id)
+
+        world.grants.grant = counted  # type: ignore[method-assign]
+        assert request_grant(WANTED, jane, world.tools, "key 7") == asked[7]
+        assert request_grant(WANTED, jane, world.tools) not in asked
+        assert read == [each.id for each in (asked[7], asked[0]) if isinstance(each, Grant)]
+
     def test_a_step_looks_at_the_question_once(self) -> None:
         world = World()
         world.grants.move = _raising(Unavailable("no"))  # type: ignore[method-assign]

@@ -107,7 +107,10 @@ class DynamoGrants:
         )
 
     def of_person(self, user_id: str, before: str, most: int) -> Sequence[Grant]:
-        return list(self._grants(self._ids("person-index", "person", user_id, before=before, most=most)))
+        return list(self._grants(self.ids_of_person(user_id, before, most)))
+
+    def ids_of_person(self, user_id: str, before: str, most: int) -> Sequence[str]:
+        return list(self._ids("person-index", "person", user_id, before=before, most=most))
 
     def asked_between(self, since: datetime, until: datetime, after: str = "") -> Iterable[Grant]:
         last = self.grant(after) if after else None

@@ -95,6 +95,9 @@ class Grants(Protocol):
     def of_person(self, user_id: str, before: str, most: int) -> Sequence[Grant]:
         """Those that somebody asked for, the latest first; `before`: only those with a lesser id, "" for the latest."""
 
+    def ids_of_person(self, user_id: str, before: str, most: int) -> Sequence[str]:
+        """The same, by their ids alone: none of them is read."""
+
     def asked_between(self, since: datetime, until: datetime, after: str = "") -> Iterable[Grant]:
         """Month by month, by their ids; `until` is not in it. `after`: the id of the last that was read, to go on from there."""
 

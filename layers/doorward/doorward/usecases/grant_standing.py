@@ -33,10 +33,9 @@ class Tools:
     """What all that has to do with grants works with.
 
     `asker`: somebody by his id, as he stands now; None where he is gone or switched off. `voter`: the same of whoever said yes, with his
-    groups alone. `facts`: what a request is judged by.
-    `ways`: by which answers count, and since when. `account_name`: of an account's id, None where nobody described it. `new_id`: a ULID.
-    `announce`: once, where nothing else is kept; False where it was before. All of these may raise Unavailable. `measure`: numbers by name,
-    as grants/measuring.py has them.
+    groups alone. `facts`: what a request of his is judged by. `ways`: by which answers count, and since when. `account_name`: of an
+    account's id, None where nobody described it. `announce`: once, where nothing else is kept; False where it was before. `new_id`: a
+    ULID. All of these may raise Unavailable. `measure`: numbers by name, as grants/measuring.py has them.
     """
 
     grants: Grants

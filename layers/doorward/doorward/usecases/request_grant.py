@@ -69,10 +69,10 @@ def _asked(wanted: Wanted, caller: Caller, tools: Tools, key: str) -> Grant | Re
     if isinstance(asker, Refusal):
         return asker
     request = GrantRequest(asked_at=tools.clock.now(), **wanted._asdict())
-    last = tools.grants.of_person(asker.person.user_id, "", MOST_AN_HOUR)
+    last = tools.grants.ids_of_person(asker.person.user_id, "", MOST_AN_HOUR)
     made_of_key = grant_id_of(request.asked_at, sha256(f"{caller.via} {asker.person.user_id} {key}".encode()).digest()[:10])
-    before = _asked_before(made_of_key, request, last) if key else None
-    refusal = _unreadable(request) or (_other_than(before, request) if before else _too_often(last, request.asked_at))
+    before = _asked_before(made_of_key, request, last, tools) if key else None
+    refusal = _unreadable(request) or (_other_than(before, request) if before else _too_often(last, request.asked_at, tools))
     if refusal is not None:
         return refusal
     if before is not None:
@@ -109,9 +109,11 @@ def _unreadable(request: GrantRequest) -> Refusal | None:
     return why_no_reason(request.reason)
 
 
-def _asked_before(grant_id: str, request: GrantRequest, last: Sequence[Grant]) -> Grant | None:
-    """Under the same key within a day, which is as long as answers are kept. Ids differ in their time alone."""
-    return next((each for each in last if each.id[_TIME:] == grant_id[_TIME:] and request.asked_at - each.request.asked_at < _DAY), None)
+def _asked_before(grant_id: str, request: GrantRequest, last: Sequence[str], tools: Tools) -> Grant | None:
+    """Under the same key within a day, which is as long as answers are kept. Ids differ in their time alone; the latest is the first."""
+    kept = next((each for each in last if each[_TIME:] == grant_id[_TIME:]), None)
+    before = None if kept is None else tools.grants.grant(kept)
+    return before if before is not None and request.asked_at - before.request.asked_at < _DAY else None
 
 
 def _other_than(before: Grant, request: GrantRequest) -> Refusal | None:
@@ -120,7 +122,9 @@ def _other_than(before: Grant, request: GrantRequest) -> Refusal | None:
     return Refusal("This Idempotency-Key came with another call before.", "Send a new call with a new key, a repeated one as it was.")
 
 
-def _too_often(last: Sequence[Grant], now: datetime) -> Refusal | None:
-    if len(last) < MOST_AN_HOUR or last[-1].request.asked_at <= now - _HOUR:
+def _too_often(last: Sequence[str], now: datetime, tools: Tools) -> Refusal | None:
+    """Of so many only the earliest counts. Its id says when, too, but by Slack's clock where it was asked for there."""
+    earliest = tools.grants.grant(last[-1]) if len(last) == MOST_AN_HOUR else None
+    if earliest is None or earliest.request.asked_at <= now - _HOUR:
         return None
     return Refusal(f"You have asked {MOST_AN_HOUR} times within an hour.", "Use what you have, or ask later.")
