@@ -74,7 +74,7 @@ SLACK_CHANNELS: Final = (
     SlackPlace("C0PAYMENTS1", "payments", "the owner of prod"),
     SlackPlace("C0PLATFORM1", "platform", "the pipeline's owner"),
 )
-SLACK_PLACES: Final = {each.id: f"#{each.name}, {each.whose}" for each in SLACK_CHANNELS} | {"U0JANEDOE1": "Jane, the author"}
+SLACK_PLACES: Final = {each.id: f"#{each.name}, {each.whose}" for each in SLACK_CHANNELS} | {"U0JANEDOE1": "Jane"}
 """Slack ids of the parameter SlackChannel and of config/organization.yaml, as people know them."""
 
 

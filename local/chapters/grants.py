@@ -46,7 +46,11 @@ def grant(stage: Stage) -> None:
     stage.until(lambda: stage.doorward.grant_state(grant_id) == "revoked", "the grant to be over")
     if _lists(stage, _BUCKET):
         raise StackError(f"{JANE.user_name} still gets credentials for what is over")
-    stage.ends("Jane is let into a bucket of prod by Ann", "open for what she asked for alone, and over when she was done", seconds)
+    stage.ends(
+        "Jane is let into a bucket of prod by Ann",
+        "open for what she asked for alone, and nothing more is issued once she gives it back",
+        seconds,
+    )
 
 
 def hard_stop(stage: Stage) -> None:

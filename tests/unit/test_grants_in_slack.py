@@ -132,7 +132,7 @@ def test_by_mail_the_same_is_said_in_text(office: GrantOffice) -> None:
 
 def test_another_approves_and_it_is_his_word_by_slack(office: GrantOffice) -> None:
     outcome, told = office.presses(OF_JOE, "approve", office.value)
-    assert (outcome, "people have answered" in told) == ("pending", True)
+    assert (outcome, "people have answered" in told, "people have to agree" in told) == ("pending", True, False)
     (question,) = office.grants.questions.kept.values()
     assert [(each.user_id, each.via) for each in question.votes] == [(JOE.user_id, Via.SLACK)]
     assert office.runs() == "active"

@@ -89,7 +89,7 @@ def grant_as_json(grant: Grant, account_name: str | None, question: Question | N
         "because": grant.because,
         "ended_by": grant.ended_by,
         "title": f"{grant.person.user_name}: {request.template} on {role_name} in {account_name or account_id}, "
-        f"{request.minutes} minutes: {_NOW[grant.state]}",
+        f"{request.minutes} minutes: {_now(grant, question)}",
         "what_to_do": _what_to_do(grant, question),
     }
 
@@ -119,6 +119,11 @@ def _asked_until(grant: Grant, question: Question) -> datetime:
     return question.ends_at if start is None else min(question.ends_at, start + grant.lasts)
 
 
+def _now(grant: Grant, question: Question | None) -> str:
+    is_answered = grant.state is State.PENDING and question is not None and not question.state.is_open
+    return "people have answered" if is_answered else _NOW[grant.state]
+
+
 def _what_to_do(grant: Grant, question: Question | None) -> str:
     if grant.state is State.REQUESTED:
         return "Wait: whether people have to agree is being looked up."
@@ -127,7 +132,7 @@ def _what_to_do(grant: Grant, question: Question | None) -> str:
         answering = f"Whoever may agree: `doorward grants approve {grant.id}`, or `refuse`."
         return f"{missing} {answering} Whoever asked waits, or takes it back: `doorward grants cancel {grant.id}`."
     if grant.state is State.PENDING:
-        return "Wait: people have answered, and what comes of it is being looked up."
+        return "Wait: what comes of the answer is being looked up."
     if grant.state is State.APPROVED and grant.starts_at is not None:
         return f"Wait: it opens at {_clock(grant.starts_at)}, or within seconds where that is over."
     if grant.state is State.ACTIVE and grant.ends_at is not None:
