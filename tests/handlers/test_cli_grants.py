@@ -283,6 +283,23 @@ def test_who_approves_is_shown_all_of_it_first_and_says_yes_to_what_was_shown(
 
 
 @pytest.mark.usefixtures("home")
+def test_what_becomes_another_while_he_reads_is_not_what_he_says_yes_to(
+    api: GrantsApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grant_id = api.has(State.PENDING)
+
+    def becomes_another(_question: str, **_options: Any) -> bool:
+        grant = api.grants[grant_id]
+        api.grants[grant_id] = grant._replace(request=grant.request._replace(minutes=61))
+        return True
+
+    deciding(monkeypatch, yes=True)
+    monkeypatch.setattr("typer.confirm", becomes_another)
+    assert grants("approve", grant_id) == 2
+    assert "That is not what stands." in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("command", [["approve"], ["refuse", "--reason", "no"], ["cancel"], ["revoke"]])
 def test_who_is_not_sure_has_said_nothing(
     api: GrantsApi, monkeypatch: pytest.MonkeyPatch, command: list[str], capsys: pytest.CaptureFixture[str]

@@ -35,7 +35,7 @@ RULE_BOOKS = (
 )
 OVER = frozenset({State.CLOSED, State.REFUSED, State.EXPIRED, State.CANCELLED, State.REVOKED})
 NEXT = {
-    State.REQUESTED: {State.PENDING, State.APPROVED, State.REFUSED, State.CANCELLED, State.REVOKED},
+    State.REQUESTED: {State.PENDING, State.APPROVED, State.REFUSED, State.EXPIRED, State.CANCELLED, State.REVOKED},
     State.PENDING: {State.APPROVED, State.REFUSED, State.EXPIRED, State.CANCELLED, State.REVOKED},
     State.APPROVED: {State.ACTIVE, State.REFUSED, State.EXPIRED, State.CANCELLED, State.REVOKED},
     State.ACTIVE: {State.ENDING},

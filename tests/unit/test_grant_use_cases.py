@@ -16,6 +16,7 @@ from doorward.grants.model import Asker, Ticket
 from doorward.grants.names import is_grant_id
 from doorward.people.model import Caller, Machine, Refusal, Via
 from doorward.ports.grants import Step
+from doorward.ports.ledger import Announcement
 from doorward.usecases.advance_grant import STEPS, advance_grant
 from doorward.usecases.decide_grant import decide_grant
 from doorward.usecases.end_grant import end_grant
@@ -36,6 +37,10 @@ UNREADABLE = ("\x00", "\x1b[2J", "\x7f", "\x9b2J", "\u200b", "\u202e", "\u2066",
 """Controls, what is not seen, what turns writing around, a line that ends unseen, half a character, one of nobody's, a tag."""
 
 
+def dies(*_: Any, **__: Any) -> None:
+    raise Unavailable("it died")
+
+
 def nothing_is_kept(world: World) -> bool:
     return not (world.grants.kept or world.grants.audit or world.grants.announced or world.questions.kept or world.questions.announced)
 
@@ -51,6 +56,23 @@ class TestAsking:
         assert world.told() == ["GrantRequested", "DecisionAwaited"]
         assert world.measured == []
         assert world.grants.audit == [(grant.id, 1, "requested", "906-jane sigv4"), (grant.id, 2, "pending", "doorward")]
+
+    def test_people_are_not_asked_any_more_about_what_was_taken_back_while_they_were(self) -> None:
+        world = World()
+        ask = world.questions.ask
+
+        def meanwhile(question: Question, by: str, announcement: Announcement | None = None) -> bool:
+            world.questions.ask = ask  # type: ignore[method-assign]
+            (grant,) = world.grants.kept.values()
+            world.end(grant, JANE)
+            world.step(grant, "check")
+            return ask(question, by, announcement)
+
+        world.questions.ask = meanwhile  # type: ignore[method-assign]
+        grant = world.asked()
+        question = world.question(grant)
+        assert question is not None
+        assert (world.now(grant).state, question.state) == (State.CANCELLED, Decision.WITHDRAWN)
 
     def test_where_nobody_has_to_agree_it_is_approved_at_once(self) -> None:
         world = World(AUTOMATIC)
@@ -540,14 +562,29 @@ class TestLooking:
     def test_of_one_that_does_not_end_people_are_told_once(self) -> None:
         world = World()
         grant = world.opened()
+        world.step(grant, "page")
+        assert not world.paged, "there is nothing to end yet, and what is told once must not be told too early"
+        world.pass_time(hours(1))
         for _ in range(3):
             world.step(grant, "page")
         assert [(each.id, each.detail_type) for each in world.paged.values()] == [(f"{grant.id}-end-failed", "GrantEndFailed")]
-        world.pass_time(hours(1))
         world.step(grant, "end")
         world.paged.clear()
         world.step(grant, "page")
         assert not world.paged
+
+    def test_one_that_was_ended_early_and_does_not_end_is_told_though_its_end_is_far(self) -> None:
+        world = World()
+        grant = world.opened()
+        forget, world.grants.forget_opening = world.grants.forget_opening, dies  # type: ignore[method-assign]
+        world.end(grant, JANE)
+        with pytest.raises(Unavailable):
+            world.step(grant, "end")
+        world.step(grant, "page")
+        assert list(world.paged) == [f"{grant.id}-end-failed"]
+        world.grants.forget_opening = forget  # type: ignore[method-assign]
+        world.step(grant, "end")
+        assert world.now(grant).state is State.REVOKED
 
     def test_what_is_no_grant_or_step_can_never_work(self) -> None:
         world = World()
@@ -876,6 +913,20 @@ class TestWhatIsNotKnown:
             assert world.now(grant) == kept
             world.people[JANE.user_id] = self.JANES
             assert world.step(grant, step).state is comes_to
+
+    def test_what_was_not_even_checked_until_its_time_was_over_has_expired(self) -> None:
+        for starts_at, over in ((hours(1), hours(2)), (None, hours(1))):
+            world = self.world()
+            move, world.grants.move = world.grants.move, dies  # type: ignore[method-assign]
+            grant = world.asked(starts_at=starts_at)
+            world.grants.move = move  # type: ignore[method-assign]
+            world.people[JANE.user_id] = self.JANES._replace(attributes=None)
+            world.clock.time = over - timedelta(seconds=1)
+            with pytest.raises(Unavailable):
+                world.step(grant, "check")
+            assert world.now(grant).state is State.REQUESTED
+            world.clock.time = over
+            assert world.step(grant, "check").state is State.EXPIRED
 
     def test_a_request_is_refused_at_once_and_whoever_asks_may_ask_again(self) -> None:
         world = self.world(jane=self.JANES._replace(attributes=None))

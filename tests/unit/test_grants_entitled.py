@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from doorward.decisions.model import Consent
-from doorward.grants.entitled import offer, rule_on
+from doorward.grants.entitled import NOT_KNOWN, offer, rule_on
 from doorward.grants.model import Facts, GrantRequest, Offer, Risk, Ruling, Ticket
 from doorward.people.model import Refusal
 from tests.grants_world import (
@@ -127,6 +127,22 @@ class TestDenies:
         open_to_all = rule("open", automatic={"always": True})
         assert given(open_to_all, stricter).automatic
         assert "could not be looked up" in refused(open_to_all, stricter, known=facts(asker(attributes=None)))
+
+    @pytest.mark.parametrize("match", [{"ou": "/workloads/prod"}, {"tags": {"env": "prod"}}])
+    @pytest.mark.parametrize("effect", ["deny", "stricter"])
+    def test_a_rule_that_may_be_about_the_account_is_not_passed_over(self, match: dict[str, Any], effect: str) -> None:
+        """Else nobody could be kept out by a rule about an OU while AWS Organizations was not asked yet."""
+        known = facts()._replace(account=PROD._replace(ou="/workloads/prod", tags={"env": "prod"}))
+        nothing_is = facts()._replace(account=PROD._replace(ou="", org_path="", tags={}))
+        elsewhere = facts()._replace(account=PROD._replace(ou="/sandbox", tags={}))
+        open_to_all = rule("open", match={"accounts": [PROD.id]}, automatic={"always": True})
+        about_it = {**DENY, "match": match} if effect == "deny" else rule("stricter", match=match)
+        assert given(open_to_all, about_it, known=elsewhere).automatic
+        found = ruled(open_to_all, about_it, known=known)
+        assert isinstance(found, Refusal) or not found.automatic
+        assert ruled(open_to_all, about_it, known=nothing_is) == NOT_KNOWN
+        of_others = {**about_it, "who": {"groups": ["ops"]}}
+        assert given(open_to_all, of_others, known=nothing_is).automatic
 
 
 class TestLimits:

@@ -325,6 +325,7 @@ def test_what_cannot_be_ended_asks_everybody_at_any_hour() -> None:
     office = active()
     office.tells()
     before = office.channel.sent[0].message.outcomes
+    office.clock.time += office.grant.lasts
     advance_grant(office.grant.id, "page", office.tools)
     office.tells()
     assert office.channel.sent[0].message.outcomes == before, "how it is, is not known"

@@ -8,7 +8,8 @@ among rules: who asks for less is bound by the stricter rule as well.
 | the role is not there, is no grant role, or is of an account nobody described    | refused                               |
 | the template is not there                                                        | refused                               |
 | a deny matches                                                                   | refused                               |
-| whether a rule matches depends on attributes of his that are not known           | refused                               |
+| whether a rule matches depends on what is not known: attributes of his, or the   | refused                               |
+| OU or tags of an account that AWS Organizations was not asked about yet          |                                       |
 | no allow matches                                                                 | refused                               |
 | more minutes than the shortest limit of those that match, or less than one       | refused                               |
 | a start in the past, or further ahead than any of them allows                    | refused                               |
@@ -40,7 +41,10 @@ NUMBER: Final = "<number>"
 """In a ticket's form: some digits."""
 TICKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./#-]{0,63}")
 _ASK: Final = "Ask whoever keeps config/entitlements.yaml."
-NOT_KNOWN: Final = Refusal("Which rules are about you cannot be said: your attributes could not be looked up.", "Try again in a while.")
+NOT_KNOWN: Final = Refusal(
+    "Which rules are about this cannot be said: your attributes, or where the account stands, could not be looked up.",
+    "Try again in a while.",
+)
 
 
 def offer(entitlements: Entitlements, template_name: str, facts: Facts) -> Offer | Refusal:
@@ -94,14 +98,16 @@ def _matching(entitlements: Entitlements, template_name: str, facts: Facts) -> t
     denies = [
         each
         for each in entitlements.denies
-        if (not each.templates or template_name in each.templates) and each.match.covers(target, account)
+        if (not each.templates or template_name in each.templates) and each.match.may_cover(target, account)
     ]
-    allows = [each for each in entitlements.allows if template_name in each.templates and each.match.covers(target, account)]
-    denied = next((each for each in denies if each.who.covers(asker)), None)
+    allows = [each for each in entitlements.allows if template_name in each.templates and each.match.may_cover(target, account)]
+    denied = next((each for each in denies if each.match.covers(target, account) and each.who.covers(asker)), None)
     if denied is not None:
         return Refusal(f"The rule {denied.id} keeps you from it.", _ASK)
-    if any(each.covers(asker) is None for each in [rule.who for rule in denies] + [rule.who for rule in allows]):
-        return NOT_KNOWN
+    for who, match in [(each.who, each.match) for each in denies] + [(each.who, each.match) for each in allows]:
+        is_theirs = who.covers(asker)
+        if is_theirs is None or (is_theirs and not match.covers(target, account)):
+            return NOT_KNOWN
     allows = [each for each in allows if each.who.covers(asker)]
     if not allows:
         return Refusal("No rule lets you ask for this.", _ASK)

@@ -5,6 +5,7 @@
 | requested         | checked: the rules refuse it, or its policy cannot be made   | refused                                               |
 | requested         | checked: people have to approve                              | pending                                               |
 | requested         | checked: nobody has to                                       | approved; its time runs from its start, or the asking |
+| requested         | what it is checked by could not be looked up, till its end   | expired                                               |
 | pending           | people said no                                               | refused                                               |
 | pending           | people said yes, and its end has come by then                | expired                                               |
 | pending           | people said yes, and it stands (agreement.py)                | approved; its time runs from its start, or their yes  |
@@ -178,11 +179,12 @@ def _begun(grant: Grant, event: Begun) -> Grant:
 
 def _after(grant: Grant, at: datetime) -> Grant | None:
     """As it is once its end has come; None before."""
-    planned = None if grant.request.starts_at is None else grant.request.starts_at + grant.lasts
-    ends_at = grant.ends_at or planned
+    request = grant.request
+    start = request.asked_at if request.starts_at is None and grant.state is State.REQUESTED else request.starts_at
+    ends_at = grant.ends_at or (None if start is None else start + grant.lasts)
     if ends_at is None or at < ends_at:
         return None
-    if grant.state in {State.PENDING, State.APPROVED}:
+    if grant.state in _BEFORE_ACTIVE:
         return _moved(grant, State.EXPIRED, _TOO_LATE)
     return _moved(grant, State.ENDING) if grant.state is State.ACTIVE else None
 

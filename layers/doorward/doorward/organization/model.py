@@ -104,6 +104,11 @@ class Match(NamedTuple):
             and all(role.tags.get(key) == value for key, value in self.role_tags.items())
         )
 
+    def may_cover(self, role: "DescribedRole", account: Account) -> bool:
+        """Whether it covers the role for all that is known: before AWS Organizations was asked, neither OU nor tags of an account are."""
+        known = self if account.ou else self._replace(ou=None, tags={})
+        return known.covers(role, account)
+
 
 class TrustedAccount(NamedTuple):
     """An account outside the organization that may come in: a vendor, a partner."""

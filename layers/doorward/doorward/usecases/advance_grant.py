@@ -6,11 +6,12 @@
 | decide | pending, asked    | its question ends or people are reminded, where that is due; what was decided is done, if it stands  |
 | begin  | approved          | active, once its start has come, and if it stands                                                    |
 | end    | active, ending    | ending, once its end has come; closed, or revoked where it was early                                 |
-| page   | not over          | people are told, once, that it could not be ended                                                    |
+| page   | to be over by now | people are told, once, that it could not be ended                                                    |
 | any    | anything else     | nothing: how it is, is said                                                                          |
 
 Where it would be refused for good, and something could not be looked up that it hangs on, the step fails, and is tried again until its
-time is over: a directory or a pager that is out for a moment costs nobody what others said yes to.
+time is over: a directory or a pager that is out for a moment costs nobody what others said yes to. One that was not even checked by then
+has expired.
 
 After each of them the question follows the grant (move_grant.py); one that is over is settled then. Whoever calls twice, late, or for
 nothing, changes nothing: what is done goes by what is kept, and is kept on the condition that it still stands.
@@ -25,7 +26,7 @@ from typing import Final
 from doorward.decisions.answering import ended, next_turn, reminded, what_is_missing
 from doorward.decisions.model import Question
 from doorward.decisions.model import State as Decision
-from doorward.errors import Conflict, MalformedInput, Unavailable
+from doorward.errors import Conflict, MalformedInput, Misconfigured, Unavailable
 from doorward.grants.agreement import Agreement, is_certain
 from doorward.grants.entitled import NOT_KNOWN
 from doorward.grants.grant import Grant, State
@@ -77,9 +78,15 @@ def check(grant: Grant, tools: Tools, found: Checked | None = None) -> Grant:
     """
     if grant.state is not State.REQUESTED:
         return grant
-    event = found or judged(grant.request, tools.asker(grant.person.user_id), tools)
-    if event.ruling == NOT_KNOWN:
-        raise _not_known(grant)
+    try:
+        event = found or judged(grant.request, tools.asker(grant.person.user_id), tools)
+        if event.ruling == NOT_KNOWN:
+            raise _not_known(grant)
+    except (Unavailable, Misconfigured):
+        over = _moved(move_grant(grant, TimePassed(tools.clock.now()), tools), grant)
+        if over is grant:
+            raise
+        return over
     return _moved(move_grant(grant, event, tools), grant)
 
 
@@ -130,8 +137,11 @@ def _end(grant: Grant, tools: Tools) -> Grant:
 
 
 def _page(grant: Grant, tools: Tools) -> Grant:
-    if not grant.is_over:
-        tools.announce(Announcement(f"{grant.id}-end-failed", END_FAILED, as_json(grant, tools), tools.clock.now()))
+    """A look that fails while there is nothing to end is nobody's business yet: what is told once must not be told too early."""
+    now = tools.clock.now()
+    is_due = grant.state is State.ENDING or (grant.state is State.ACTIVE and grant.ends_at is not None and now >= grant.ends_at)
+    if is_due:
+        tools.announce(Announcement(f"{grant.id}-end-failed", END_FAILED, as_json(grant, tools), now))
     return grant
 
 

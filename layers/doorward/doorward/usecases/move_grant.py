@@ -61,9 +61,11 @@ def move_question(question: Question, grant: Grant, because: str, tools: Tools, 
 def _asked(grant: Grant, tools: Tools) -> Question:
     question = question_of(grant, tools.clock.now())
     because = f"{grant.person.user_name} asks for it; it takes {what_is_missing(question)}."
-    if tools.questions.ask(question, DOORWARD, _told(question, grant, because, tools)):
-        return question
-    return question_about(grant, tools) or question
+    if not tools.questions.ask(question, DOORWARD, _told(question, grant, because, tools)):
+        question = question_about(grant, tools) or question
+    # Whoever took it back meanwhile met no question that he could withdraw.
+    now = tools.grants.grant(grant.id)
+    return question if now is None or now.version == grant.version else follow_with_question(now, tools) or question
 
 
 def _told(question: Question, grant: Grant, because: str, tools: Tools) -> Announcement:
