@@ -26,7 +26,7 @@ from doorward.usecases.decide_finding import APPLY, DISMISS, UNDO, WAIVE, shown_
 from doorward.usecases.serve_api import GUARDED, TooOften
 from tests.fakes import FakeClock, FakeDirectory, FakeGrantRoles, FakeRepeats, FakeRoles
 from tests.granting_world import WANTED, World
-from tests.grants_world import ORDERS, PROD, RULE, START, entitlements
+from tests.grants_world import ORDERS, PROD, RULE, START, entitlements, rule
 from tests.handlers.test_handlers import load
 from tests.template.conftest import REPOSITORY, parsed, resources_of
 from tests.unit.test_answer_slack import NEW, SlackOffice
@@ -631,6 +631,28 @@ def test_neither_a_failure_nor_what_is_no_call_is_kept(called: Called, monkeypat
         later.setattr(bootstrap, "decision_tools", lambda: (_ for _ in ()).throw(Unavailable("DynamoDB does not answer")))
         assert called("POST", path, body, Idempotency_Key="k")[0] == 503
     assert called.repeats.kept == {}
+    assert called("POST", path, body, Idempotency_Key="k")[0] == 200
+
+
+def test_attributes_that_are_not_known_for_a_moment_refuse_nothing_for_a_day(called: Called) -> None:
+    called.granting.rules = entitlements(rule(who={"attributes": {"department": "pay"}}))
+    called.caller, people = Caller(EVE, Via.SIGV4), called.granting.people
+    people[EVE.user_id] = Asker(EVE, frozenset({"payments"}), None, frozenset())
+    assert called("POST", "/grants", wanted(), Idempotency_Key="k")[0] == 503
+    people[EVE.user_id] = people[EVE.user_id]._replace(attributes={"department": "pay"})
+    assert called("POST", "/grants", wanted(), Idempotency_Key="k")[0] == 201
+
+
+@pytest.mark.parametrize("does", ["approve", "refuse", "cancel", "revoke"])
+def test_a_pager_that_is_out_for_a_moment_makes_no_grant_missing_for_a_day(called: Called, does: str) -> None:
+    called.granting.rules = entitlements(rule(approve={"on_call": ["payments"]}))
+    grant, people = called.granting.asked(person=EVE), called.granting.people
+    people[ANN.user_id] = Asker(ANN, frozenset({"ops"}), {}, None)
+    path, body = f"/grants/{grant.id}/{does}", (called.body(f"/grants/{{grant_id}}/{does}") or {})
+    body |= {"shown": grant.shown_hash} if "shown" in body else {}
+    assert called("POST", path, body, Idempotency_Key="k")[0] == 503
+    assert called("GET", f"/grants/{grant.id}")[0] == 503
+    people[ANN.user_id] = people[ANN.user_id]._replace(on_call=frozenset({"payments"}))
     assert called("POST", path, body, Idempotency_Key="k")[0] == 200
 
 

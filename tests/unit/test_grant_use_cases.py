@@ -9,7 +9,7 @@ from doorward.decisions.model import Answer, Question
 from doorward.decisions.model import State as Decision
 from doorward.errors import Conflict, MalformedInput, Misconfigured, Unavailable
 from doorward.grants.agreement import why_it_falls
-from doorward.grants.entitled import LONGEST_REASON, NOT_KNOWN
+from doorward.grants.entitled import LONGEST_REASON
 from doorward.grants.grant import Grant, State
 from doorward.grants.issuing import opening_of
 from doorward.grants.model import Asker, Ticket
@@ -441,6 +441,42 @@ class TestEnding:
         world.people[ANN.user_id] = Asker(ANN, frozenset({"auditors"}), {}, frozenset())
         world.rules = world.rules._replace(auditors=frozenset({"auditors"}))
         assert isinstance(world.end(grant, ANN), Refusal)
+
+    @pytest.mark.parametrize("on_call", [frozenset[str](), frozenset({"other"}), None], ids=["off-duty", "by-another-roster", "not-known"])
+    def test_who_said_yes_to_it_in_his_shift_sees_and_ends_it_when_that_is_over(self, on_call: frozenset[str] | None) -> None:
+        """As long as he is there; whoever did not say yes to it by his roster does so no more."""
+        world = World(ON_CALL)
+        for person in (JOE, ANN):
+            world.people[person.user_id] = Asker(person, frozenset({"ops"}), {}, frozenset({"payments"}))
+        world.rules = world.rules._replace(revokers=frozenset())
+        grant = world.opened()
+        joe, ann = Caller(JOE, Via.SIGV4), Caller(ANN, Via.SIGV4)
+        for person in (JOE, ANN):
+            world.people[person.user_id] = Asker(person, frozenset(), {}, frozenset() if person == ANN else on_call)
+        assert isinstance(show_grant(grant.id, joe, world.tools), dict)
+        listed = list_grants(joe, world.tools, mine=False)
+        assert isinstance(listed, dict)
+        assert [each["grant_id"] for each in listed["grants"]] == [grant.id]
+        assert show_grant(grant.id, ann, world.tools) is None
+        assert world.end(grant, ANN) is None
+        there = world.people.pop(JOE.user_id)
+        assert isinstance(world.end(grant, JOE), Refusal)
+        assert world.now(grant).state is State.ACTIVE
+        world.people[JOE.user_id] = there
+        found = world.end(grant, JOE, "It was a mistake.")
+        assert isinstance(found, Grant)
+        assert (found.state, found.ended_by) == (State.ENDING, JOE.user_id)
+
+    def test_who_said_yes_to_one_ends_no_other(self) -> None:
+        world = World(ON_CALL)
+        world.rules = world.rules._replace(revokers=frozenset())
+        on_duty = Asker(JOE, frozenset(), {}, frozenset({"payments"}))
+        world.people[JOE.user_id] = on_duty
+        world.opened()
+        other = world.asked()
+        world.people[JOE.user_id] = on_duty._replace(on_call=frozenset())
+        assert world.end(other, JOE) is None
+        assert world.now(other).state is State.PENDING
 
     def test_twice_is_once(self) -> None:
         world = World()
@@ -928,10 +964,105 @@ class TestWhatIsNotKnown:
             world.clock.time = over
             assert world.step(grant, "check").state is State.EXPIRED
 
-    def test_a_request_is_refused_at_once_and_whoever_asks_may_ask_again(self) -> None:
+    def test_whoever_asks_may_ask_again_since_he_is_not_refused_what_nobody_knows(self) -> None:
         world = self.world(jane=self.JANES._replace(attributes=None))
-        assert world.ask() == NOT_KNOWN
-        assert world.grants.kept == {}
+        with pytest.raises(Unavailable, match="cannot be looked up"):
+            world.ask()
+        assert nothing_is_kept(world)
+        assert world.measured == []
+        world.people[JANE.user_id] = self.JANES
+        assert isinstance(world.ask(), Grant)
+
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            entitlements(BY_ATTRIBUTE, DENY),
+            entitlements(rule(who={"groups": ["owners"], "attributes": {"department": "pay"}})),
+            entitlements(rule(who={"groups": ["owners"]}), {**DENY, "who": {"attributes": {"department": "pay"}}}),
+        ],
+        ids=["denied", "no-rule-of-his", "no-rule-of-his-and-a-deny-that-may-be"],
+    )
+    def test_whoever_asks_for_what_he_has_in_no_case_is_refused(self, rules: Any) -> None:
+        world = self.world(jane=self.JANES._replace(attributes=None))
+        world.rules = rules
+        assert isinstance(world.ask(), Refusal)
+
+    BY_ROSTER = rule(approve={"groups": ["owners"], "on_call": ["payments"]})
+    JOES = Asker(JOE, frozenset({"ops"}), {}, frozenset({"payments"}))
+
+    def pager_is_out(self, *, decided: bool = False, **joe: Any) -> tuple[World, Grant]:
+        """Of Jane's, about which Joe decides by his roster; where it was decided, it is active by Ann's word."""
+        world = World(entitlements(self.BY_ROSTER))
+        world.rules = world.rules._replace(revokers=frozenset({"heads"}), auditors=frozenset({"audit"}))
+        world.people |= {JOE.user_id: self.JOES, ANN.user_id: Asker(ANN, frozenset({"owners"}), {}, frozenset())}
+        grant = world.asked()
+        if decided:
+            world.say(grant, ANN)
+            for step in ("decide", "begin"):
+                world.step(grant, step)
+        world.people[JOE.user_id] = self.JOES._replace(on_call=None, **joe)
+        return world, world.now(grant)
+
+    @pytest.mark.parametrize("groups", [frozenset({"ops"}), frozenset({"audit"})], ids=["who-sees-it-by-that-alone", "who-sees-it-anyway"])
+    @pytest.mark.parametrize("yes", [True, False])
+    def test_whoever_may_decide_by_a_roster_is_neither_told_that_he_may_not_nor_that_there_is_no_grant(
+        self, yes: bool, groups: frozenset[str]
+    ) -> None:
+        world, grant = self.pager_is_out(groups=groups)
+        audit = list(world.questions.audit)
+        with pytest.raises(Unavailable, match="cannot be looked up"):
+            world.say(grant, yes=yes)
+        assert world.questions.audit == audit
+        world.people[JOE.user_id] = self.JOES
+        assert isinstance(world.say(grant, yes=yes), Grant)
+
+    @pytest.mark.parametrize("groups", [frozenset({"ops"}), frozenset({"audit"})], ids=["who-sees-it-by-that-alone", "who-sees-it-anyway"])
+    @pytest.mark.parametrize("decided", [False, True])
+    def test_whoever_may_end_by_a_roster_is_neither_told_that_he_may_not_nor_that_there_is_no_grant(
+        self, decided: bool, groups: frozenset[str]
+    ) -> None:
+        world, grant = self.pager_is_out(decided=decided, groups=groups)
+        with pytest.raises(Unavailable, match="cannot be looked up"):
+            world.end(grant, JOE)
+        assert world.now(grant) == grant
+        world.people[JOE.user_id] = self.JOES
+        assert isinstance(world.end(grant, JOE), Grant)
+
+    def test_whoever_may_see_by_a_roster_is_not_told_that_there_is_no_grant_and_a_list_has_what_is_known(self) -> None:
+        world, grant = self.pager_is_out()
+        joe = Caller(JOE, Via.SIGV4)
+        with pytest.raises(Unavailable, match="cannot be looked up"):
+            show_grant(grant.id, joe, world.tools)
+        listed = list_grants(joe, world.tools)
+        assert isinstance(listed, dict)
+        assert listed["grants"] == []
+        janes = list_grants(Caller(JANE, Via.SIGV4), world.tools)
+        assert isinstance(janes, dict)
+        assert [each["grant_id"] for each in janes["grants"]] == [grant.id]
+
+    def test_what_is_known_of_whoever_decides_sees_or_ends_is_enough_where_it_decides(self) -> None:
+        """By a group he may; and whoever is in no roster that decides, who asked, or who was shown something else, may not in any case."""
+        for groups, decides in ((frozenset({"owners"}), True), (frozenset({"heads"}), None)):
+            world, grant = self.pager_is_out(groups=groups)
+            joe = Caller(JOE, Via.SIGV4)
+            assert isinstance(show_grant(grant.id, joe, world.tools), dict)
+            if decides:
+                assert isinstance(world.say(grant), Grant)
+            assert isinstance(world.end(grant, JOE), Grant)
+        world, grant = self.pager_is_out()
+        world.people[JANE.user_id] = world.people[JANE.user_id]._replace(on_call=None)
+        assert isinstance(world.say(grant, JANE), Refusal)
+        audits = world.people[JOE.user_id]._replace(groups=frozenset({"audit"}))
+        world.people[JOE.user_id] = audits
+        assert isinstance(decide_grant(grant.id, Caller(JOE, Via.SIGV4), Answer("grant", True, "0" * 64), world.tools), Refusal)
+        world.rules = world.rules._replace(auditors=frozenset())
+        for other in (entitlements(rule(approve={"groups": ["owners"]})), entitlements(RULE)):
+            world = World(other)
+            world.people |= {JANE.user_id: world.people[JANE.user_id], JOE.user_id: self.JOES._replace(on_call=None)}
+            grant = world.asked()
+            assert world.say(grant) is None
+            assert world.end(grant, JOE) is None
+            assert show_grant(grant.id, Caller(JOE, Via.SIGV4), world.tools) is None
 
     @pytest.mark.parametrize("automatic", [{"on_call": ["payments"]}, {"ticket_states": ["Open"]}])
     def test_what_nobody_had_to_agree_to_waits_until_it_is_known_that_nobody_has_to(self, automatic: dict[str, Any]) -> None:

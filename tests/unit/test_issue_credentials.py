@@ -9,6 +9,7 @@ import pytest
 
 from doorward.errors import Unavailable
 from doorward.grants.agreement import Agreement
+from doorward.grants.entitled import NOT_KNOWN
 from doorward.grants.grant import State
 from doorward.people.model import Caller, Machine, Refusal, Via
 from doorward.ports.grants import Credentials, Issued, Kind, SignIn
@@ -178,6 +179,31 @@ def test_for_the_last_fifteen_minutes_there_are_credentials_and_no_console() -> 
     assert isinstance(world.console(), Refusal)
     assert world.nothing_happened
     assert isinstance(world.credentials(), dict)
+
+
+@EITHER
+@pytest.mark.parametrize("unknown", [{"ruling": NOT_KNOWN}, {"is_known": False, "question": None}, {"is_known": False, "groups": {}}])
+def test_what_cannot_be_looked_up_for_a_moment_is_no_refusal(asking: Asking, unknown: dict[str, Any]) -> None:
+    """Whoever is refused drops what he has."""
+    world = World()
+    known, world.agreement = world.agreement, world.agreement._replace(**unknown)
+    with pytest.raises(Unavailable, match="cannot be looked up"):
+        asking(world, Caller(JANE, Via.SIGV4))
+    assert world.nothing_happened
+    world.agreement = known
+    assert isinstance(asking(world, Caller(JANE, Via.SIGV4)), dict)
+
+
+@EITHER
+@pytest.mark.parametrize("known", [{"ruling": NO}, {"person": JOE}, {"target": ORDERS._replace(name="other")}])
+def test_what_falls_by_what_is_known_is_refused_whatever_is_not(asking: Asking, known: dict[str, Any]) -> None:
+    world = World()
+    world.agreement = world.agreement._replace(is_known=False)
+    assert isinstance(asking(world, Caller(JANE, Via.SIGV4)), dict)
+    world = World()
+    world.agreement = world.agreement._replace(is_known=False, **known)
+    assert isinstance(asking(world, Caller(JANE, Via.SIGV4)), Refusal)
+    assert world.nothing_happened
 
 
 @EITHER

@@ -110,6 +110,8 @@ def test_where_his_attributes_cannot_be_known_nothing_is_offered_that_a_rule_abo
     assert [each["role"] for each in world.listed()] == [READ.ref, ORDERS.ref]
     monkeypatch.setattr(world.directory, "attributes", fail)
     assert [each["role"] for each in world.listed()] == [READ.ref]
+    with pytest.raises(Unavailable, match="cannot be looked up"):  # whoever is led to ask by all of them
+        all_offers(JANE.user_id, world.tools)
 
 
 def test_nobody_waits_for_a_roster() -> None:

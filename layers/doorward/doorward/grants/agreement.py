@@ -73,8 +73,9 @@ def why_it_falls(grant: Grant, found: Agreement) -> Refusal | None:
 
 def is_certain(grant: Grant, found: Agreement) -> bool:
     """Whether it would fall, too, were all known that could not be looked up; one that stands does so in any case."""
-    falls = why_it_falls(grant, found)
-    return falls is None or (falls != NOT_KNOWN and (found.is_known or isinstance(found.ruling, Refusal)))
+    if isinstance(found.ruling, Refusal):
+        return found.ruling != NOT_KNOWN
+    return found.is_known or why_it_falls(grant, found) is None or _is_another(grant, found) is not None
 
 
 def _is_another(grant: Grant, found: Agreement) -> Refusal | None:

@@ -8,9 +8,9 @@ among rules: who asks for less is bound by the stricter rule as well.
 | the role is not there, is no grant role, or is of an account nobody described    | refused                               |
 | the template is not there                                                        | refused                               |
 | a deny matches                                                                   | refused                               |
-| whether a rule matches depends on what is not known: attributes of his, or the   | refused                               |
+| no allow matches, whatever is so that is not known                               | refused                               |
+| whether a rule matches depends on what is not known: attributes of his, or the   | not known                             |
 | OU or tags of an account that AWS Organizations was not asked about yet          |                                       |
-| no allow matches                                                                 | refused                               |
 | more minutes than the shortest limit of those that match, or less than one       | refused                               |
 | a start in the past, or further ahead than any of them allows                    | refused                               |
 | no reason, or one that is too long                                               | refused                               |
@@ -45,6 +45,7 @@ NOT_KNOWN: Final = Refusal(
     "Which rules are about this cannot be said: your attributes, or where the account stands, could not be looked up.",
     "Try again in a while.",
 )
+"""No answer: nobody is told it who asks for something (usecases/grant_standing.py)."""
 
 
 def offer(entitlements: Entitlements, template_name: str, facts: Facts) -> Offer | Refusal:
@@ -104,13 +105,13 @@ def _matching(entitlements: Entitlements, template_name: str, facts: Facts) -> t
     denied = next((each for each in denies if each.match.covers(target, account) and each.who.covers(asker)), None)
     if denied is not None:
         return Refusal(f"The rule {denied.id} keeps you from it.", _ASK)
+    allows = [each for each in allows if each.who.covers(asker) is not False]
+    if not allows:
+        return Refusal("No rule lets you ask for this.", _ASK)
     for who, match in [(each.who, each.match) for each in denies] + [(each.who, each.match) for each in allows]:
         is_theirs = who.covers(asker)
         if is_theirs is None or (is_theirs and not match.covers(target, account)):
             return NOT_KNOWN
-    allows = [each for each in allows if each.who.covers(asker)]
-    if not allows:
-        return Refusal("No rule lets you ask for this.", _ASK)
     return tuple(sorted(allows, key=lambda each: each.id))
 
 

@@ -76,12 +76,13 @@ class TimePassed(NamedTuple):
 
 
 class EndAsked(NamedTuple):
-    """`groups`: those that he is in now. `revokers`: groups whose members may end any grant."""
+    """`groups`: those that he is in now. `revokers`: groups whose members may end any grant. `said_yes`: ids of those who did to it."""
 
     by: Caller
     groups: frozenset[str]
     revokers: frozenset[str]
     because: str = ""
+    said_yes: frozenset[str] = frozenset()
 
 
 class TakenBack(NamedTuple):
@@ -194,9 +195,9 @@ def _end_asked(grant: Grant, event: EndAsked) -> Grant | Refusal:
     if isinstance(who, Person):
         if who.user_id == grant.person.user_id:
             return _ended_early(grant, State.CANCELLED, who.user_id, event.because)
-        if _may_end(grant, event.groups) or event.revokers & event.groups:
+        if who.user_id in event.said_yes or _may_end(grant, event.groups) or event.revokers & event.groups:
             return _ended_early(grant, State.REVOKED, who.user_id, event.because)
-    return Refusal("Only whoever asked for a grant, who may approve it, and revokers end it.", "Ask one of them.")
+    return Refusal("Only whoever asked for a grant, who approved it or may, and revokers end it.", "Ask one of them.")
 
 
 def _may_end(grant: Grant, groups: Collection[str]) -> bool:

@@ -27,14 +27,14 @@ from doorward.decisions.answering import ended, next_turn, reminded, what_is_mis
 from doorward.decisions.model import Question
 from doorward.decisions.model import State as Decision
 from doorward.errors import Conflict, MalformedInput, Misconfigured, Unavailable
-from doorward.grants.agreement import Agreement, is_certain
+from doorward.grants.agreement import Agreement
 from doorward.grants.entitled import NOT_KNOWN
 from doorward.grants.grant import Grant, State
 from doorward.grants.lifecycle import Begun, Checked, Decided, Ended, TimePassed, is_too_late
 from doorward.grants.telling import END_FAILED
 from doorward.people.model import Refusal
 from doorward.ports.ledger import Announcement
-from doorward.usecases.grant_standing import Tools, agreement_now, as_json, judged, question_about
+from doorward.usecases.grant_standing import Tools, agreement_now, as_json, certain, judged_for_certain, question_about
 from doorward.usecases.move_grant import follow_with_question, move_grant, move_question
 from doorward.values import NamedTuple
 
@@ -79,9 +79,7 @@ def check(grant: Grant, tools: Tools, found: Checked | None = None) -> Grant:
     if grant.state is not State.REQUESTED:
         return grant
     try:
-        event = found or judged(grant.request, tools.asker(grant.person.user_id), tools)
-        if event.ruling == NOT_KNOWN:
-            raise _not_known(grant)
+        event = found or judged_for_certain(grant.request, tools.asker(grant.person.user_id), tools)
     except (Unavailable, Misconfigured):
         over = _moved(move_grant(grant, TimePassed(tools.clock.now()), tools), grant)
         if over is grant:
@@ -103,7 +101,7 @@ def _decide(grant: Grant, tools: Tools) -> Grant:
     if question is not None and not question.state.is_open:
         said_yes = question.state not in {Decision.REFUSED, Decision.EXPIRED} and not is_too_late(grant, question, now)
         # By a no, and by what comes too late, nothing has to be looked up.
-        found = _certain(grant, tools) if said_yes else Agreement(NOT_KNOWN, question=question)
+        found = certain(grant, agreement_now(grant, tools)) if said_yes else Agreement(NOT_KNOWN, question=question)
         return _moved(move_grant(grant, Decided(found, now), tools), grant)
     return _moved(move_grant(grant, TimePassed(now), tools), grant)
 
@@ -113,19 +111,7 @@ def _begin(grant: Grant, tools: Tools) -> Grant:
     if grant.state is not State.APPROVED or grant.starts_at is None or now < grant.starts_at:
         return grant
     grant = _moved(move_grant(grant, TimePassed(now), tools), grant)
-    return grant if grant.is_over else _moved(move_grant(grant, Begun(_certain(grant, tools), now), tools), grant)
-
-
-def _certain(grant: Grant, tools: Tools) -> Agreement:
-    """What it stands on. Raises Unavailable where that cannot be said."""
-    found = agreement_now(grant, tools)
-    if not is_certain(grant, found):
-        raise _not_known(grant)
-    return found
-
-
-def _not_known(grant: Grant) -> Unavailable:
-    return Unavailable(f"{grant.id}: what it hangs on cannot be looked up; trying again")
+    return grant if grant.is_over else _moved(move_grant(grant, Begun(certain(grant, agreement_now(grant, tools)), now), tools), grant)
 
 
 def _end(grant: Grant, tools: Tools) -> Grant:

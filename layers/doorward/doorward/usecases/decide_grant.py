@@ -3,6 +3,7 @@
 | looked at, from the top                                              | comes of it                                            |
 |----------------------------------------------------------------------|--------------------------------------------------------|
 | a machine, or somebody who is gone                                   | refused                                                |
+| rosters cannot be looked up, and it hangs on them what follows       | Unavailable                                            |
 | there is no such grant, or he has nothing to do with it              | there is none                                          |
 | it is not pending                                                    | refused: how it is                                     |
 | no, and no reason; or a reason that is none (decisions/actions.py)   | refused                                                |
@@ -23,7 +24,15 @@ from doorward.grants.grant import State as GrantState
 from doorward.grants.model import Asker
 from doorward.grants.telling import BY
 from doorward.people.model import Caller, Refusal
-from doorward.usecases.grant_standing import Tools, groups_of_voters, groups_to_answer, may_see, person_calling
+from doorward.usecases.grant_standing import (
+    Tools,
+    groups_of_voters,
+    groups_to_answer,
+    groups_to_answer_at_most,
+    may_see,
+    not_known,
+    person_calling,
+)
 from doorward.usecases.move_grant import follow_with_question, move_question
 
 _TRIES: Final = 5
@@ -63,9 +72,12 @@ def _answered(  # noqa: PLR0917 - who says what, about what, knowing what
     question: Question, grant: Grant, caller: Caller, asker: Asker, said: Answer, tools: Tools
 ) -> Refusal | None:
     """None: it is counted. Raises Conflict where another answer came first."""
-    ways = tools.ways()
-    found = answer(question, caller, groups_to_answer(asker), said.seen, ways, tools.clock.now(), yes=said.yes)
+    ways, now = tools.ways(), tools.clock.now()
+    found = answer(question, caller, groups_to_answer(asker), said.seen, ways, now, yes=said.yes)
     if isinstance(found, Refusal):
+        at_most = groups_to_answer_at_most(asker, grant)
+        if isinstance(answer(question, caller, at_most, said.seen, ways, now, yes=said.yes), Question):
+            raise not_known(grant.id)
         return found
     if found == question:
         return None

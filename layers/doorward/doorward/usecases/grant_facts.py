@@ -10,8 +10,8 @@ Only what some rule is about is looked up, so that nobody waits for what changes
 | the ticket                 | one is named, and a rule is about states of tickets | not known: nobody is spared approval                |
 | the role                   | its account is the organization's                   | Unavailable, Misconfigured: nothing is said         |
 
-What could not be looked up is not known, and that is no reason to end a grant for good (grants/agreement.py). Where a function of the
-customer's is not set, nobody is on call, and there are no tickets.
+What could not be looked up is not known. That ends no grant for good (grants/agreement.py), and is no answer (grant_standing.py). Where a
+function of the customer's is not set, nobody is on call, and there are no tickets.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,17 @@
 """What stands of a grant at this moment: by the rules in force, by whoever asked for it, and by each person who said yes to it.
 
 Nothing of it is kept: it is looked up when a grant is checked, decided, opened, and each time that credentials are issued.
+
+| what could not be looked up                    | what comes of what somebody wants                                        |
+|------------------------------------------------|--------------------------------------------------------------------------|
+| the person, the role, what is kept             | Unavailable                                                              |
+| attributes, or where the account stands, and a | Unavailable; refused where he is by what is known                        |
+| rule may be about him, or it, by that          |                                                                          |
+| rosters or a ticket, by which nobody would     | he asks: people are asked; else Unavailable, where it does not stand,    |
+| have to agree                                  | and does not fall, by what is known                                      |
+| rosters, by which he may decide, see or end    | Unavailable; else what is known decides. Lists have what is known        |
+
+A no is an answer: it is kept with the call that got it, and whoever hears it gives up. So what may be none is never said to be one.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,8 +20,9 @@ from datetime import datetime
 from typing import Any
 
 from doorward.decisions.model import Question, Ways
-from doorward.grants.agreement import Agreement
-from doorward.grants.entitled import is_known, rule_on
+from doorward.errors import Unavailable
+from doorward.grants.agreement import Agreement, is_certain
+from doorward.grants.entitled import NOT_KNOWN, is_known, rule_on
 from doorward.grants.grant import Grant, question_id_of
 from doorward.grants.lifecycle import Checked, said_yes_at
 from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest
@@ -69,6 +81,14 @@ def judged(request: GrantRequest, asker: Asker | None, tools: Tools, begins_at: 
     return Checked(ruling, policy, target, is_known(tools.entitlements, facts))
 
 
+def judged_for_certain(request: GrantRequest, asker: Asker | None, tools: Tools) -> Checked:
+    """The same. Raises Unavailable where he might have it, were all known."""
+    found = judged(request, asker, tools)
+    if found.ruling == NOT_KNOWN:
+        raise not_known(request.role_ref)
+    return found
+
+
 def agreement_now(grant: Grant, tools: Tools) -> Agreement:
     """What it stands on. Each of those who said yes is looked up anew."""
     asker = tools.asker(grant.person.user_id)
@@ -84,6 +104,17 @@ def agreement_now(grant: Grant, tools: Tools) -> Agreement:
     return agreed._replace(question=question, groups=groups, ways=tools.ways())
 
 
+def certain(grant: Grant, found: Agreement) -> Agreement:
+    """What was found of it. Raises Unavailable where it falls, and might stand were all known."""
+    if not is_certain(grant, found):
+        raise not_known(grant.id)
+    return found
+
+
+def not_known(what: str) -> Unavailable:
+    return Unavailable(f"{what}: what it hangs on cannot be looked up; try again")
+
+
 def question_about(grant: Grant, tools: Tools) -> Question | None:
     """That people are asked about it as it is shown to them, and no other. Where nobody has to agree, nobody is asked."""
     if grant.ruling is None or grant.ruling.automatic:
@@ -94,6 +125,18 @@ def question_about(grant: Grant, tools: Tools) -> Question | None:
 def groups_to_answer(asker: Asker) -> frozenset[str]:
     """As which somebody answers: his groups, and one for each roster by which he is on call."""
     return asker.groups | {f"{ON_CALL}{each}" for each in asker.on_call or ()}
+
+
+def groups_to_answer_at_most(asker: Asker, grant: Grant) -> frozenset[str]:
+    """As which he might answer about it: where rosters could not be looked up, by each that decides."""
+    by_roster = frozenset(each for each in _deciding(grant) if each.startswith(ON_CALL)) if asker.on_call is None else frozenset()
+    return groups_to_answer(asker) | by_roster
+
+
+def who_said_yes(grant: Grant, tools: Tools) -> frozenset[str]:
+    """Their ids."""
+    question = question_about(grant, tools)
+    return frozenset() if question is None else question.yes
 
 
 def groups_of_voters(question: Question, people: Mapping[str, Asker | None]) -> Mapping[str, frozenset[str]]:
@@ -118,10 +161,26 @@ def person_calling(caller: Caller, tools: Tools) -> Asker | Refusal:
 
 
 def may_see(asker: Asker, grant: Grant, tools: Tools) -> bool:
-    """Whoever asked for it, may decide about it, or sees all of them."""
-    terms = None if grant.ruling is None else grant.ruling.terms
-    deciding = frozenset[str]() if terms is None else terms.approvers | terms.escalate_to
-    return asker.person.user_id == grant.person.user_id or bool(groups_to_answer(asker) & (deciding | tools.entitlements.overseers))
+    """As `sees`. Raises Unavailable where that cannot be said."""
+    found = sees(asker, grant, tools)
+    if found is None:
+        raise not_known(grant.id)
+    return found
+
+
+def sees(asker: Asker, grant: Grant, tools: Tools) -> bool | None:
+    """Whoever asked for it, may decide about it or said yes to it, or sees all of them. None: it hangs on his rosters, not known now."""
+    seeing = _deciding(grant) | tools.entitlements.overseers
+    if asker.person.user_id == grant.person.user_id or groups_to_answer(asker) & seeing:
+        return True
+    if asker.person.user_id in who_said_yes(grant, tools):
+        return True
+    return None if groups_to_answer_at_most(asker, grant) & seeing else False
+
+
+def _deciding(grant: Grant) -> frozenset[str]:
+    """Groups, also those that it may be escalated to."""
+    return frozenset() if grant.ruling is None else grant.ruling.terms.approvers | grant.ruling.terms.escalate_to
 
 
 def as_json(grant: Grant, tools: Tools) -> dict[str, Any]:

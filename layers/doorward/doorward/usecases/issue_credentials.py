@@ -6,6 +6,7 @@
 | there is no such grant, or it is somebody else's                   | there is none                                    |
 | he asks for this grant's more than ten times a minute              | too often                                        |
 | the grant is not active, or it is not its time (grants/issuing.py) | refused                                          |
+| it hangs on what cannot be looked up whether it stands             | Unavailable: what he has is not over by that     |
 | what stands of its rules, its approvers, himself and its role      | refused where it does not stand any more         |
 | the destination is not in the console                              | refused                                          |
 | the broker refuses                                                 | refused                                          |
@@ -28,6 +29,7 @@ from doorward.people.model import Caller, Person, Refusal, Via
 from doorward.ports.clock import Clock
 from doorward.ports.grants import Broker, Credentials, Grants, Issued, Kind, SignIn
 from doorward.ports.rates import Rates
+from doorward.usecases.grant_standing import certain
 
 MOST_A_MINUTE: Final = 10
 """Of one grant. Whoever keeps them until they end needs one an hour."""
@@ -89,7 +91,8 @@ def _his_own(grant_id: str, caller: Caller, tools: Tools) -> Grant | Refusal | N
 
 def _issued(grant: Grant, caller: Caller, kind: Kind, source_ip: str, tools: Tools) -> Issued | Refusal:
     """Kept, with its audit item."""
-    refusal = why_not_now(grant, tools.clock.now(), console=kind is Kind.CONSOLE) or why_it_falls(grant, tools.found(grant))
+    refusal = why_not_now(grant, tools.clock.now(), console=kind is Kind.CONSOLE)
+    refusal = refusal or why_it_falls(grant, certain(grant, tools.found(grant)))
     if refusal is not None:
         return refusal
     issued = Issued(tools.new_id(), grant.id, kind, tools.clock.now(), caller, source_ip)

@@ -1,7 +1,8 @@
 """What somebody may ask for, by the rules in force and the groups that he is in at this moment.
 
 Which roles there are was read within minutes (reconcile_grants.py), since nobody waits until hundreds of accounts are asked. So a role may
-be missing, or be offered that is gone: what is asked for is judged by what stands then (request_grant.py).
+be missing, or be offered that is gone: what is asked for is judged by what stands then (request_grant.py). What hangs on what
+cannot be looked up just then is missing in a page; whoever is led to ask by all of them hears that he has to try again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,12 +11,13 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any, Final
 
-from doorward.grants.entitled import offer
+from doorward.grants.entitled import NOT_KNOWN, offer
 from doorward.grants.model import Asker, Entitlements, Facts, Offer, Target
 from doorward.organization.model import Account
 from doorward.people.model import Refusal
 from doorward.ports.grant_roles import GrantRoles
 from doorward.usecases import grant_facts
+from doorward.usecases.grant_standing import not_known
 
 FORMAT: Final = "doorward.entitlements/1"
 MOST: Final = 500
@@ -45,13 +47,13 @@ def list_entitlements(user_id: str, tools: Tools, after: str = "") -> dict[str, 
 
 
 def all_offers(user_id: str, tools: Tools) -> Sequence[dict[str, Any]]:
-    """Those of every page; none where he is gone, or switched off. Raises as list_entitlements does."""
+    """Those of every page; none where he is gone, or switched off. Raises Unavailable also where not all can be known; Misconfigured."""
     asker = grant_facts.asker_off_call(user_id, tools.facts)
-    return () if asker is None else tuple(_offers(asker, "", tools))
+    return () if asker is None else tuple(_offers(asker, "", tools, every=True))
 
 
-def _offers(asker: Asker, after: str, tools: Tools) -> Iterator[dict[str, Any]]:
-    """As JSON, in order."""
+def _offers(asker: Asker, after: str, tools: Tools, *, every: bool = False) -> Iterator[dict[str, Any]]:
+    """As JSON, in order. `every`: Unavailable is raised in the place of one that cannot be known."""
     rules = _that_may_be_his(tools.facts.entitlements, asker)
     templates = sorted({name for each in rules.allows for name in each.templates})
     for target in sorted((role for each in tools.roles.known() for role in each.roles), key=lambda each: each.ref):
@@ -60,6 +62,8 @@ def _offers(asker: Asker, after: str, tools: Tools) -> Iterator[dict[str, Any]]:
             continue
         for name in templates:
             found = offer(rules, name, Facts(asker, target, account))
+            if every and found == NOT_KNOWN:
+                raise not_known(f"{target.ref}, {name}")
             if not isinstance(found, Refusal):
                 yield offer_as_json(found, name, target, account, rules)
 

@@ -1,4 +1,7 @@
-"""Which grants somebody sees: his own, those that he may decide about or end, and all of them where he oversees them."""
+"""Which grants somebody sees: his own, those that he may decide about, said yes to or may end, and all of them where he oversees them.
+
+Where rosters cannot be looked up, a list has those that he sees whatever they are: what is his own waits for no pager.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -6,7 +9,7 @@ from typing import Any, Final
 from doorward.grants.grant import Grant
 from doorward.grants.model import Asker
 from doorward.people.model import Caller, Refusal
-from doorward.usecases.grant_standing import Tools, as_json, may_see, person_calling
+from doorward.usecases.grant_standing import Tools, as_json, may_see, person_calling, sees
 
 FORMAT: Final = "doorward.grants-list/1"
 MOST: Final = 25
@@ -42,7 +45,7 @@ def _found(asker: Asker, tools: Tools, after: str, *, mine: bool, standing: bool
     """Enough of them to tell whether there are more."""
     own = tools.grants.of_person(asker.person.user_id, after, MOST + 1) if mine else ()
     seen = (
-        [each for each in tools.grants.standing() if not each.is_over and (not after or each.id < after) and may_see(asker, each, tools)]
+        [each for each in tools.grants.standing() if not each.is_over and (not after or each.id < after) and sees(asker, each, tools)]
         if standing
         else []
     )

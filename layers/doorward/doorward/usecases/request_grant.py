@@ -6,6 +6,7 @@
 | a role, a template or a text that cannot be one                                    | …                                         |
 | he has asked so often within an hour                                               | …                                         |
 | the rules refuse it (grants/entitled.py), or its policy cannot be made             | …                                         |
+| … or might, were all known                                                         | Unavailable, and nothing kept             |
 | else                                                                               | kept as requested, and checked at once    |
 
 Whoever dies in between leaves it as requested: its execution checks it then. Whoever asks again under the same key has the same grant, also
@@ -29,7 +30,7 @@ from doorward.grants.names import grant_id_of
 from doorward.iam.arns import is_account_id
 from doorward.people.model import Caller, Refusal
 from doorward.usecases.advance_grant import check
-from doorward.usecases.grant_standing import Tools, judged, person_calling
+from doorward.usecases.grant_standing import Tools, judged_for_certain, person_calling
 from doorward.usecases.move_grant import announced, follow_with_question
 from doorward.values import NamedTuple
 
@@ -77,7 +78,7 @@ def _asked(wanted: Wanted, caller: Caller, tools: Tools, key: str) -> Grant | Re
         return refusal
     if before is not None:
         return _checked(before, None, tools)
-    found = judged(request, asker, tools)
+    found = judged_for_certain(request, asker, tools)
     for each in (found.ruling, found.policy):
         if isinstance(each, Refusal):
             return each
