@@ -884,7 +884,12 @@ class TestWhatIsLookedUp:
 
 def test_a_ticket_of_ones_own_making_spares_nobody_and_neither_does_one_that_is_closed_meanwhile() -> None:
     rules = entitlements(rule(tickets=["CHANGE-<number>"], automatic={"ticket_states": ["In Progress"]}))
-    for opened_by, state, automatic in (("joe", "In Progress", True), ("jane@acme.example", "In Progress", False), ("joe", "Done", False)):
+    for opened_by, state, automatic in (
+        ("joe", "In Progress", True),
+        ("jane@acme.example", "In Progress", False),
+        ("Jane@Acme.Example", "In Progress", False),
+        ("joe", "Done", False),
+    ):
         world = World(rules, tickets={"CHANGE-1": Ticket("CHANGE-1", state, frozenset({JANE.user_name}), opened_by)})
         grant = world.asked(ticket="CHANGE-1")
         assert (grant.state is State.APPROVED) == automatic

@@ -27,6 +27,7 @@ from tests.grants_world import (
 )
 
 CHANGE = Ticket("CHANGE-7", "In Progress", frozenset({JANE.user_name}), JOE.user_name)
+HERS_IN_CAPITALS = CHANGE._replace(opened_by=JANE.user_name.upper())
 
 
 def ruled(*rules: dict[str, Any], asked: GrantRequest | None = None, known: Facts | None = None) -> Ruling | Refusal:
@@ -234,6 +235,7 @@ class TestApproval:
             ({"ticket_states": ["In Progress"]}, {"ticket": "CHANGE-7"}, facts(), False),
             ({"ticket_states": ["In Progress"]}, {"ticket": "CHANGE-7"}, facts(ticket=CHANGE._replace(assignees=frozenset())), False),
             ({"ticket_states": ["In Progress"]}, {"ticket": "CHANGE-7"}, facts(ticket=CHANGE._replace(opened_by=JANE.user_name)), False),
+            ({"ticket_states": ["In Progress"]}, {"ticket": "CHANGE-7"}, facts(ticket=HERS_IN_CAPITALS), False),
             ({"ticket_states": ["In Progress"]}, {"ticket": "CHANGE-7"}, facts(ticket=CHANGE._replace(opened_by="")), False),
             ({"risk": "low", "on_call": ["payments"]}, {}, facts(), False),
         ],

@@ -176,5 +176,6 @@ def _keeps_from_automatic(
     elif automatic.ticket_states and ticket is not None:
         if asker.person.user_name not in ticket.assignees:
             yield "the ticket is not assigned to who asks"
-        if ticket.opened_by in {"", asker.person.user_name}:
+        # A user name is one whatever its case (RFC 7643, 4.1.1), and a tracker may spell it in its own way: in doubt he opened it himself.
+        if ticket.opened_by.casefold() in {"", asker.person.user_name.casefold()}:
             yield "the ticket was not opened by somebody else"
