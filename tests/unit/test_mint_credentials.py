@@ -1,5 +1,6 @@
 """The broker mints what people were shown, for whose grant it is, once an issue, or nothing, whoever calls it and whatever he says."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -191,14 +192,30 @@ def test_from_the_moment_that_a_grant_ends_nothing_is_minted_also_of_an_issue_fr
     assert world.minted == 0
 
 
-@pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("ends", ["revoked", "deleted", "over"])
-def test_what_was_opened_of_a_grant_that_ended_meanwhile_is_nobodys(kind: Kind, ends: str) -> None:
+class TestWhatEndsMeanwhile:
     """Whoever was answered that it has ended relies on it. A hash of the key is kept, by which CloudTrail's record of it is explained."""
-    world = World(kind)
-    opened = world.sessions.open
 
-    def while_it_ends(asked: Issue) -> Opened | Refusal:
+    @pytest.mark.parametrize("kind", Kind)
+    def test_what_was_opened_of_it_is_nobodys_and_no_sign_in_is_told_of_it(self, kind: Kind, ends: str) -> None:
+        world = World(kind)
+        world.sessions.open = while_it_ends(world, ends, world.sessions.open)  # type: ignore[method-assign]
+        assert isinstance(world.mint(), Refusal)
+        assert (world.minted, world.sessions.links) == (1, [])
+        assert world.grants.issues(GRANT_ID)[0].key_hash == sha256(b"ASIA1").hexdigest()
+
+    def test_no_link_into_the_console_is_handed_out_either_where_it_ended_while_the_sign_in_was_asked(self, ends: str) -> None:
+        world = World(Kind.CONSOLE)
+        world.sessions.console = while_it_ends(world, ends, world.sessions.console)  # type: ignore[method-assign]
+        assert isinstance(world.mint(), Refusal)
+        assert len(world.sessions.links) == 1
+        assert world.grants.issues(GRANT_ID)[0].key_hash == sha256(b"ASIA1").hexdigest()
+
+
+def while_it_ends[**P, R](world: World, ends: str, asked: Callable[P, R]) -> Callable[P, R]:
+    """What is asked of AWS takes a while, and this happens in it."""
+
+    def answered(*args: P.args, **named: P.kwargs) -> R:
         grant = world.grants.kept[GRANT_ID]
         if ends == "revoked":
             world.grants.kept[GRANT_ID] = grant._replace(state=State.ENDING, ended_by=JOE.user_id, version=grant.version + 1)
@@ -206,12 +223,9 @@ def test_what_was_opened_of_a_grant_that_ended_meanwhile_is_nobodys(kind: Kind, 
             del world.grants.kept[GRANT_ID]
         else:
             world.clock.time = hours(1.5)
-        return opened(asked)
+        return asked(*args, **named)
 
-    world.sessions.open = while_it_ends  # type: ignore[method-assign]
-    assert isinstance(world.mint(), Refusal)
-    assert (world.minted, world.sessions.links) == (1, [])
-    assert world.grants.issues(GRANT_ID)[0].key_hash == sha256(b"ASIA1").hexdigest()
+    return answered
 
 
 @pytest.mark.parametrize("at", [hours(0.4), hours(1.5), hours(9)])

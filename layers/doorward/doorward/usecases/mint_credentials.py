@@ -12,7 +12,7 @@ how long it is good for.
 | the broker's column of grants/issuing.py refuses, as where the grant is not what was opened     | refused; the issue is used   |
 | STS does not take the policy, or the tags with it                                               | refused; the issue is used   |
 | what came of it cannot be kept                                                                  | it fails: they are nobody's  |
-| the grant was ended, or its end has come, while STS was asked                                   | refused: they are nobody's   |
+| the grant was ended, or its end has come, while STS was asked, or for the console the sign-in   | refused: they are nobody's   |
 | else                                                                                            | minted, and told its caller  |
 
 What is minted stands in the answer and nowhere else; of it a hash of the access key's id is kept, by which CloudTrail's records of it can
@@ -89,7 +89,8 @@ def _minted(grant: Grant, issued: Issued, destination: str, tools: Tools) -> Cre
         return refusal
     if console:
         since = tools.clock.now()
-        return SignIn(tools.sessions.console(credentials, where), expiration(since + LINK_COUNTS, asked.ends_at))
+        link = SignIn(tools.sessions.console(credentials, where), expiration(since + LINK_COUNTS, asked.ends_at))
+        return _why_not_any_more(grant, tools) or link
     return credentials._replace(expiration=expiration(credentials.expiration, asked.ends_at))
 
 
