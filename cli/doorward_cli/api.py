@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
+from http.client import HTTPException
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -78,6 +79,8 @@ class Api:
             raise _refusal(error) from None
         except (OSError, ValueError) as error:
             raise Unavailable(f"{self._url}: {' '.join(str(error).split())}") from None
+        except HTTPException as error:  # its text may be of the answer, which may be a secret
+            raise Unavailable(f"{self._url}: the answer was cut off, or is none of HTTP ({type(error).__name__})") from None
 
     def pages(self, path: str) -> Iterator[str]:
         """What comes page by page, each as it came: a page says in its header Link where the next one is (RFC 8288). Raises as `call`."""
@@ -185,7 +188,7 @@ def _refusal(error: urllib.error.HTTPError) -> Exception:
     """RFC 9457 of ours, or API Gateway's own word."""
     try:
         said = json.load(error)
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):
         said = {}
     if not isinstance(said, dict):
         said = {}

@@ -96,6 +96,21 @@ def test_it_has_to_be_said_of_which_grant(api: GrantsApi, arguments: list[str]) 
     assert api.heard == []
 
 
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("in_full", [True, False])
+def test_an_answer_that_is_cut_off_is_told_without_what_was_in_it_and_is_no_bug(api: GrantsApi, in_full: bool) -> None:
+    """By its length, or, where somebody on the way counted what was left, by what it says."""
+    grant_id = api.has(State.ACTIVE)
+    if in_full:
+        api.answers_with = lambda _method, _path: (200, f'{{"secret_access_key": "{SECRET}')
+    else:
+        api.lost = 20
+    done = process("credentials", grant_id, env={**os.environ, "DOORWARD_TRACEBACK": "1"})
+    assert (done.returncode, done.stdout) == (3, "")
+    assert ("something else than JSON" if in_full else "cut off") in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 # By role
 
 
@@ -191,14 +206,14 @@ def test_of_a_grant_that_ended_nothing_stays(api: GrantsApi, home: Path, capsys:
     capsys.readouterr()
 
 
-@pytest.mark.parametrize(("status", "exits"), [(503, 3), (429, 2)])
-def test_while_the_api_gives_none_what_is_left_is_handed_out_and_that_is_said(
-    api: GrantsApi, home: Path, status: int, exits: int, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("status", "lost", "exits"), [(503, 0, 3), (429, 0, 2), (200, 1, 3), (503, 1, 3)])
+def test_while_the_api_gives_none_what_is_left_is_handed_out_and_that_is_said(  # noqa: PLR0917 - pytest passes them by name
+    api: GrantsApi, home: Path, status: int, lost: int, exits: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     grant_id = api.has(State.ACTIVE, 600)
     assert main(["grants", "credentials", grant_id]) == 0
     ages(home, timedelta(minutes=5))
-    api.answers_with = lambda _method, _path: (status, {})
+    api.answers_with, api.lost = lambda _method, _path: (status, {}), lost
     capsys.readouterr()
     assert main(["grants", "credentials", grant_id]) == 0
     printed = capsys.readouterr()

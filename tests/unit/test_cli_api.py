@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -48,9 +50,11 @@ class Listening:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
     def api(self) -> Api:
-        session: Any = boto3.Session
-        keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-        return Api(f"http://127.0.0.1:{self.server.server_port}/v1", session(**keys))
+        return Api(f"http://127.0.0.1:{self.server.server_port}/v1", _somebody())
+
+
+def _somebody() -> Any:
+    return boto3.Session(aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="x", region_name="us-east-1")
 
 
 @pytest.fixture
@@ -136,6 +140,31 @@ def test_what_is_no_json_says_what_may_be_wrong(listening: Listening) -> None:
     listening.more = {"Content-Length": "1"}
     with pytest.raises(Unavailable, match="does --api end with the API's stage"):
         api.call("GET", "/me")
+
+
+@pytest.mark.parametrize("status", [200, 403, 503])
+def test_an_answer_that_is_cut_off_is_none(listening: Listening, status: int) -> None:
+    """Or a refusal without its reason: that it was refused is known."""
+    listening.more, listening.answers = {"Content-Length": "5000"}, [(status, WRITTEN)]
+    with pytest.raises(Refused if status == 403 else Unavailable):
+        listening.api().call("GET", "/me")
+
+
+def test_what_speaks_no_http_is_told_as_that_and_not_repeated() -> None:
+    """As where the address is another service's."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        pool.submit(_says, listening, b"220 mail.acme.example ESMTP\r\n")
+        api = Api(f"http://127.0.0.1:{listening.getsockname()[1]}", _somebody())
+        with pytest.raises(Unavailable, match="is none of HTTP") as raised:
+            api.call("GET", "/me")
+    assert "acme" not in str(raised.value)
+
+
+def _says(listening: socket.socket, what: bytes) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(what)
 
 
 def test_by_how_much_the_clock_is_behind_is_seen_whatever_the_answer(listening: Listening) -> None:
