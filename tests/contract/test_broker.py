@@ -152,18 +152,24 @@ class _SignIn(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def signing_in(status: int, body: bytes, **headers: str) -> Iterator[tuple[StsGrantSessions, list[str]]]:
+def listening(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, list[str]]]:
+    """Its address, and the paths that it was asked for."""
     answers = type("_Answers", (_SignIn,), {"said": (status, body), "headers_": headers, "asked": []})
     server = HTTPServer(("127.0.0.1", 0), answers)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        with sts(f"http://127.0.0.1:{server.server_port}/federation") as (sessions, _):
-            yield sessions, answers.asked  # type: ignore[attr-defined]
+        yield f"http://127.0.0.1:{server.server_port}", answers.asked  # type: ignore[attr-defined]
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def signing_in(status: int, body: bytes, **headers: str) -> Iterator[tuple[StsGrantSessions, list[str]]]:
+    with listening(status, body, **headers) as (url, asked), sts(f"{url}/federation") as (sessions, _):
+        yield sessions, asked
 
 
 def test_the_console_is_opened_by_a_token_for_which_no_duration_is_asked() -> None:
@@ -206,6 +212,16 @@ def test_whatever_the_sign_in_says_instead_repeats_nothing(status: int, body: by
         sessions.console(SECRET, "https://console.aws.amazon.com/")
     assert len(asked) == 1
     nothing_secret_in(raised.value)
+
+
+def test_no_proxy_of_the_environment_is_told_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with listening(200, b'{"SigninToken": "a-sign-in-token"}') as (proxy, asked):
+        monkeypatch.setenv("http_proxy", proxy)
+        with sts("http://127.0.0.1:9/federation") as (sessions, _), pytest.raises(Unavailable):
+            sessions.console(SECRET, "https://console.aws.amazon.com/")
+    assert asked == []
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/federation", "http://127.0.0.1:9/fede ration", "nowhere"])

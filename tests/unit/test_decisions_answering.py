@@ -207,6 +207,14 @@ class TestConsents:
     def test_a_consent_is_met_by_its_own_groups_alone(self, consent: Consent, groups: dict[str, str], met: bool) -> None:
         assert is_enough(TERMS._replace(also=frozenset({consent})), self.votes(**groups)) is met
 
+    @pytest.mark.parametrize("vias", [[Via.SIGV4, Via.SLACK], [*Via]])
+    def test_one_person_by_several_ways_is_one_person(self, vias: list[Via]) -> None:
+        terms = TERMS._replace(also=frozenset({Consent(frozenset({"security"}), 2)}))
+        votes = tuple(Vote(JANE.user_id, each, NOW, frozenset({"security"})) for each in vias)
+        assert not is_enough(terms, votes)
+        assert what_is_missing(QUESTION._replace(terms=terms, votes=votes)) == "1 more of security"
+        assert is_enough(terms, (*votes, votes[0]._replace(user_id=JOE.user_id)))
+
     def test_every_consent_must_be_met_and_one_person_may_meet_several(self) -> None:
         terms = TERMS._replace(also=frozenset({Consent(frozenset({"security"})), Consent(frozenset({"payments"}))}))
         assert not is_enough(terms, self.votes(jane="security"))

@@ -205,6 +205,15 @@ class TestStanding:
         grant = pending()
         assert why_it_falls(grant, found(answered(grant, JOE), JOE)._replace(ways={Via.SLACK: EVER}))
 
+    @pytest.mark.parametrize(("counts_since", "stands"), [(timedelta(seconds=-1), True), (timedelta(0), False), (timedelta(1), False)])
+    def test_a_way_that_counts_anew_counts_from_then_on(self, counts_since: timedelta, stands: bool) -> None:
+        """Whatever was said by it before, while somebody else may have had it, was not."""
+        grant = pending()
+        question = answered(grant, JOE)
+        (vote,) = question.votes
+        known = found(question, JOE)._replace(ways={vote.via: vote.at + counts_since})
+        assert (why_it_falls(grant, known) is None) is stands
+
     @pytest.mark.parametrize("state", [each for each in Decision if each not in {Decision.APPROVED, Decision.DONE}])
     def test_what_was_not_approved(self, state: Decision) -> None:
         grant = pending()

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -9,6 +10,8 @@ from doorward.errors import Misconfigured
 from doorward.grants.session_policy import LONGEST, SessionPolicy, compile_policy
 from doorward.people.model import Refusal
 from tests.grants_world import ORDERS, READ_BUCKET, entitlements, hours
+
+TOKYO = ZoneInfo("Asia/Tokyo")
 
 
 def template(**written: Any) -> Any:
@@ -31,6 +34,12 @@ def test_a_session_policy_to_the_letter() -> None:
         ],
     }  # fmt: skip
     assert " " not in found.text
+
+
+def test_its_end_is_the_same_moment_whatever_zone_it_is_given_in() -> None:
+    one, other = (compile_policy(template(), {"bucket": "acme-orders"}, ORDERS, each) for each in (hours(1), hours(1).astimezone(TOKYO)))
+    assert isinstance(one, SessionPolicy)
+    assert one == other
 
 
 def test_account_and_partition_are_the_roles_own() -> None:
