@@ -387,6 +387,8 @@ def test_what_was_written_is_shown_with_what_would_be_put_back_and_undone_by_two
         {"until": "2027-01-31T18:00:00"},
         {"until": None},
         {"reason": ""},
+        {"reason": " \n"},
+        {"reason": "\u3164"},
         {"reason": "x" * 1001},
         {"reason": "fine \u202e"},
         {"by": "joe"},

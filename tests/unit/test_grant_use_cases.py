@@ -33,6 +33,10 @@ AUTOMATIC = entitlements(rule(automatic={"always": True}, start_within_hours=4))
 ON_CALL = entitlements(rule(approve={"on_call": ["payments"]}))
 
 
+UNSEEN = (
+    "\u200d", "\u200c\u200c", " \u200d ", "\u3164", "\u2800\u2800", "\u115f", "\u1160", "\uffa0", "\ufe0f", "\u034f", "\u0301",
+    "\U00013441", "\U00013442", "\U0001d159",
+)  # fmt: skip
 UNREADABLE = ("\x00", "\x1b[2J", "\x7f", "\x9b2J", "\u200b", "\u202e", "\u2066", "\u2028", "\ufeff", "\ud83d", "\ue000", "\U000e0041")
 """Controls, what is not seen, what turns writing around, a line that ends unseen, half a character, one of nobody's, a tag."""
 
@@ -102,6 +106,7 @@ class TestAsking:
             ({"reason": "x" * 5000}, "The reason is too long."),
             ({"reason": " "}, "It needs a reason."),
             *(({"reason": f"a{each}b"}, "nobody can read") for each in UNREADABLE),
+            *(({"reason": each}, "nobody can read") for each in UNSEEN),
             ({"ticket": "🙈"}, "What was given as ticket is none."),
             ({"ticket": "x" * 5000}, "What was given as ticket is none."),
             ({"parameters": {"bucket": "🙈"}}, "bucket"),
@@ -125,8 +130,21 @@ class TestAsking:
         assert nothing_is_kept(world)
         assert world.measured == [{"GrantRequestsRefused": 1}]
 
-    def test_a_reason_is_kept_as_it_was_written_pictures_lines_and_all(self) -> None:
-        reason = "Order 4711 is lost. 👩‍💻\r\n\tSee: *CHANGE-1* <@U1> `x`"
+    @pytest.mark.parametrize(
+        "reason",
+        [
+            "Order 4711 is lost. 👩‍💻\r\n\tSee: *CHANGE-1* <@U1> `x`",
+            "👩‍💻",
+            "注文",
+            "\u0645\u06cc\u200c\u062e",
+            "e\u0301",
+            "?",
+            "4711",
+            "⠓⠊",
+            "\u3164!",
+        ],
+    )
+    def test_a_reason_is_kept_as_it_was_written_pictures_lines_and_all(self, reason: str) -> None:
         assert World().asked(reason=reason).request.reason == reason
 
     def test_a_policy_that_is_too_large_is_refused_and_keeps_nothing(self) -> None:
@@ -300,15 +318,15 @@ class TestDeciding:
         renamed = JANE._replace(user_name="JANE@acme.example", display_name="Another")
         assert isinstance(world.say(grant, renamed, Via.SLACK), Refusal)
 
-    @pytest.mark.parametrize("character", UNREADABLE)
-    def test_a_reason_that_nobody_can_read_is_none(self, character: str) -> None:
+    @pytest.mark.parametrize("reason", [*(f"Fine{each}." for each in UNREADABLE), *UNSEEN])
+    def test_a_reason_that_nobody_can_read_is_none(self, reason: str) -> None:
         world = World()
         grant = world.asked()
         question = world.question(grant)
         for yes in (True, False):
-            assert isinstance(world.say(grant, yes=yes, reason=f"Fine{character}."), Refusal)
+            assert isinstance(world.say(grant, yes=yes, reason=reason), Refusal)
         assert world.question(grant) == question
-        assert isinstance(world.end(grant, JOE, f"Why{character}."), Refusal)
+        assert isinstance(world.end(grant, JOE, reason), Refusal)
         assert world.now(grant) == grant
 
     def test_machines_and_whoever_is_gone_or_has_nothing_to_do_with_it_decide_nothing(self) -> None:

@@ -166,7 +166,7 @@ def hold_in(body: str | None) -> Hold:
     """`{"role": …, "until": …, "reason": …}`. Raises Denied."""
     said = _object(body, {"role", "until", "reason"})
     role_ref, until, reason = role_ref_of(said.get("role")), _time(said, "until"), _reason(said)
-    if not reason:
+    if not reason.strip():
         raise _malformed("reason: is missing; everybody is told it")
     return Hold(role_ref, until, reason)
 
