@@ -1,7 +1,9 @@
 """Theorems about who may have what: over drawn rules, people and facts."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from doorward.decisions.answering import is_enough
 from doorward.decisions.model import Terms, Vote
 from doorward.grants.entitled import rule_on, strictest
-from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest, Ruling, Ticket
+from doorward.grants.model import Asker, Entitlements, Facts, GrantRequest, Hours, Ruling, Ticket
 from doorward.grants.parsing import entitlements_from
 from doorward.people.model import Refusal, Via
 from tests.grants_world import JANE, JOE, ORDERS, PROD, READ_BUCKET, STAGING, START, hours
@@ -167,3 +169,30 @@ def test_terms_together_are_one_whatever_is_put_together_first(one: Terms, two: 
     assert strictest(one, one) == one
     assert strictest(one, two) == strictest(two, one)
     assert strictest(strictest(one, two), three) == strictest(one, strictest(two, three))
+
+
+CHANGES = (
+    ("Europe/Berlin", datetime(2026, 3, 29, 1, tzinfo=UTC)),
+    ("Europe/Berlin", datetime(2026, 10, 25, 1, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 11, 1, 6, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 4, 4, 15, tzinfo=UTC)),  # half an hour
+    ("Africa/Cairo", datetime(2026, 10, 29, 21, tzinfo=UTC)),  # from midnight to the hour before
+    ("Asia/Tokyo", datetime(2026, 7, 1, 3, tzinfo=UTC)),  # never
+)
+few_minutes = st.integers(-5, 90)
+
+
+@given(st.sampled_from(CHANGES), st.integers(0, 300), st.integers(1, 300), few_minutes, few_minutes | st.none())
+def test_within_the_hours_is_what_clocks_show_within_them_at_every_minute(
+    changed: tuple[str, datetime], before: int, minutes: int, sooner: int, later: int | None
+) -> None:
+    """Where clocks are set back it may be more that is not: an hour that comes twice is not told from the other one."""
+    zone, begins_at = ZoneInfo(changed[0]), changed[1] - timedelta(minutes=before)
+    shown = [(begins_at + timedelta(minutes=each)).astimezone(zone) for each in range(minutes)]
+    start = (shown[0] - timedelta(minutes=sooner)).time()
+    end = None if later is None else (shown[-1] + timedelta(minutes=later)).time()
+    within = all(each.date() == shown[0].date() and start <= each.time() and (end is None or each.time() < end) for each in shown)
+    contained = Hours(frozenset(range(7)), start, end, zone).contain(begins_at, begins_at + timedelta(minutes=minutes))
+    assert within or not contained
+    if min(each.utcoffset() or timedelta() for each in shown) == shown[0].utcoffset():
+        assert contained is within

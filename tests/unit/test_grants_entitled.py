@@ -1,6 +1,6 @@
 """Each row of the table of who may have what, and that the file says the same in Lambda as on a laptop."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -279,6 +279,30 @@ class TestApproval:
         automatic = {"hours": {"days": days, "start": start, "end": end, "zone": zone}}
         asked = request(starts_at=hours(starts) if starts else None)
         assert given(rule(automatic=automatic, start_within_hours=24), asked=asked).automatic is granted
+
+    @pytest.mark.parametrize(
+        ("start", "end", "begins", "minutes", "contained"),
+        [
+            ("02:30", "02:50", (10, 25, 0, 35), 70, False),  # 02:35 until 02:45 as it is shown, and all of the hour between
+            ("02:30", "02:50", (10, 25, 0, 35), 10, True),
+            ("02:30", "02:50", (10, 25, 1, 35), 10, True),  # the second time that it is shown
+            ("02:00", "03:00", (10, 25, 0, 0), 60, True),  # it ends when clocks are set back
+            ("02:00", "03:00", (10, 25, 0, 30), 60, False),  # two hours are shown as one, and it may be that none was meant twice
+            ("00:00", "24:00", (10, 25, 0, 30), 60, True),
+            ("01:30", "03:30", (3, 29, 0, 30), 60, True),  # clocks are set ahead
+            ("01:30", "03:29", (3, 29, 0, 30), 60, False),
+            ("01:31", "03:30", (3, 29, 0, 30), 60, False),
+        ],
+    )
+    def test_where_clocks_are_changed_meanwhile_it_lies_in_the_hours_by_both(
+        self, start: str, end: str, begins: tuple[int, int, int, int], minutes: int, contained: bool
+    ) -> None:
+        asked_for = {"days": ["sunday"], "start": start, "end": end, "zone": "Europe/Berlin"}
+        (only,) = entitlements(rule(automatic={"hours": asked_for})).allows
+        assert only.automatic is not None
+        assert only.automatic.hours is not None
+        begins_at = datetime(2026, *begins, tzinfo=UTC)
+        assert only.automatic.hours.contain(begins_at, begins_at + timedelta(minutes=minutes)) is contained
 
     def test_one_rule_that_asks_people_is_enough(self) -> None:
         found = given(rule("free", automatic={"always": True}), rule("strict", automatic={"risk": "low", "on_call": ["payments"]}))

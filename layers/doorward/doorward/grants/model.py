@@ -1,7 +1,7 @@
 """Who may ask for what, what somebody asks for, and what is known of him when he does."""
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -133,14 +133,22 @@ class Hours(NamedTuple):
     zone: tzinfo
 
     def contain(self, begins_at: datetime, ends_at: datetime) -> bool:
-        """Whether all of it lies in the hours of one day. Both are aware."""
-        begins, ends = begins_at.astimezone(self.zone), ends_at.astimezone(self.zone)
-        last = (ends - timedelta(microseconds=1)).date()
+        """Whether all of it lies in the hours of one day. Both are aware.
+
+        Where clocks are changed meanwhile, by those of before as well as by those of after: what they show in between is shown by one of
+        the two, and of an hour that comes twice nobody can say which is meant.
+        """
+        begins, last = begins_at.astimezone(UTC), ends_at.astimezone(UTC) - timedelta.resolution
+        offsets = {each.astimezone(self.zone).utcoffset() or timedelta() for each in (begins, last)}
+        return all(self._contain(begins, last, timezone(each)) for each in offsets)
+
+    def _contain(self, begins_at: datetime, last_at: datetime, clocks: tzinfo) -> bool:
+        begins, last = begins_at.astimezone(clocks), last_at.astimezone(clocks)
         return (
-            begins.date() == last
+            begins.date() == last.date()
             and begins.weekday() in self.days
-            and begins.time() >= self.start
-            and (self.end is None or (ends.date() == last and ends.time() <= self.end))
+            and self.start <= begins.time()
+            and (self.end is None or last.time() < self.end)
         )
 
 
