@@ -16,6 +16,7 @@ from http.client import HTTPException
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from doorward.decisions.actions import why_no_reason
 from doorward.errors import MalformedInput, Misconfigured, Unavailable
 
 SIGNING: Final = "DOORWARD_SIGNING"
@@ -67,6 +68,10 @@ class Api:
 
     def text(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> str:
         """The answer as it came. Raises as `call`."""
+        # The API would refuse it, too; but of so long a body a firewall before it says no word about why.
+        unreadable = why_no_reason(str((body or {}).get("reason", "")))
+        if unreadable is not None:
+            raise Refused(f"{unreadable.because} {unreadable.cure}")
         request = self._signed(method, f"{self._url}{path}", None if body is None else json.dumps(body).encode())
         try:
             with urllib.request.build_opener(_Stays).open(request, timeout=_SECONDS) as answer:

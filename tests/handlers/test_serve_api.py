@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from doorward import bootstrap
 from doorward.aws.api import LONGEST_BODY
+from doorward.decisions.actions import LONGEST_REASON
 from doorward.errors import Misconfigured, Unavailable
 from doorward.grants.model import Asker
 from doorward.grants.reporting import Form
@@ -518,6 +519,16 @@ def test_a_wish_in_anybodys_language_is_taken_as_it_is(called: Called) -> None:
     called.caller = Caller(EVE, Via.SIGV4)
     reason = "Bestellung 4711 \N{FIRE} ist weg"
     assert called("POST", "/grants", wanted(reason=reason, ticket="", starts_at=None))[1]["reason"] == reason
+
+
+@pytest.mark.parametrize("in_escapes", [True, False])
+def test_the_longest_reason_is_taken_however_it_is_written_and_of_a_longer_one_that_is_said(called: Called, in_escapes: bool) -> None:
+    called.caller = Caller(EVE, Via.SIGV4)
+    for times, longer in ((1, False), (2, True), (20, True)):
+        body = json.dumps(wanted(reason="\N{FIRE}" * LONGEST_REASON * times), ensure_ascii=in_escapes)
+        status, said = called("POST", "/grants", body)
+        assert status == (400 if longer else 201)
+        assert not longer or ("reason" in said["detail"] and str(LONGEST_REASON) in said["detail"])
 
 
 def test_grants_are_listed_by_whose_and_whether_they_stand(called: Called) -> None:

@@ -14,7 +14,8 @@ import boto3
 import pytest
 from botocore.credentials import Credentials
 
-from doorward.aws.api import key_of
+from doorward.aws.api import LONGEST_BODY, key_of
+from doorward.decisions.actions import LONGEST_REASON
 from doorward.errors import Misconfigured, Unavailable
 from doorward_cli.api import SIGNING, Api, Refused, every
 
@@ -140,6 +141,17 @@ def test_what_is_no_json_says_what_may_be_wrong(listening: Listening) -> None:
     listening.more = {"Content-Length": "1"}
     with pytest.raises(Unavailable, match="does --api end with the API's stage"):
         api.call("GET", "/me")
+
+
+def test_what_is_no_reason_is_told_as_that_and_not_sent(listening: Listening) -> None:
+    """A body that is too large because of it would be stopped before the API, which would have said why."""
+    for reason, why in (("\U0001f4a5" * 5000, "at most 1000 characters"), ("\u3164", "nobody can read")):
+        with pytest.raises(Refused, match=f"[Tt]he reason.*{why}") as refused:
+            listening.api().call("POST", "/grants", {"reason": reason})
+        assert refused.value.status == 400
+    assert listening.paths == []
+    listening.api().call("POST", "/grants", {"reason": "\U0001f4a5" * LONGEST_REASON})
+    assert int(listening.headers[0]["Content-Length"]) < LONGEST_BODY
 
 
 @pytest.mark.parametrize("status", [200, 403, 503])

@@ -26,7 +26,8 @@ _SHOWN: Final = re.compile(r"[0-9a-f]{64}")
 _ROLE_REF: Final = re.compile(r"[0-9]{12}/[\w+=,.@-]{1,64}", re.ASCII)
 _WORD: Final = re.compile(r"[!-~]{1,100}")
 _KEY: Final = re.compile(r'[!#-\[\]-~]{1,100}|"[!#-\[\]-~]{1,100}"')
-LONGEST_BODY: Final = 10_000
+LONGEST_BODY: Final = 16_000
+"""Characters: the longest reason of pictures, each as the twelve that JSON may have for it, and 4,000 for what else is said."""
 _LONGEST_REPORT: Final = timedelta(days=366)
 _REPORTS: Final = {Form.CSV: "text/csv; charset=utf-8", Form.JSONL: "application/x-ndjson", Form.OCSF: "application/x-ndjson"}
 LONGEST_MINUTES: Final = 7 * 24 * 60
@@ -266,7 +267,8 @@ def slack_user_of(team_id: object, user_id: object) -> SlackUser:
 
 def _object(body: str | None, fields: Collection[str]) -> dict[str, Any]:
     if body is None or len(body) > LONGEST_BODY:
-        raise _malformed(f"the body: must be JSON of at most {LONGEST_BODY} characters")
+        reason = f", a reason in it of at most {LONGEST_REASON}" if "reason" in fields else ""
+        raise _malformed(f"the body: must be JSON of at most {LONGEST_BODY} characters{reason}")
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
