@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from unittest.mock import patch
 
 import boto3
@@ -102,7 +103,8 @@ def test_a_grant_is_kept_once_and_read_back_as_it_was(grants: AnyGrants) -> None
 @pytest.mark.parametrize("state", State)
 def test_whatever_it_is_it_is_read_back_as_it_was(grants: AnyGrants, state: State) -> None:
     keep(grants, REQUESTED)
-    as_it_is = PENDING._replace(state=state, starts_at=hours(2), ends_at=hours(3), because="Why.", ended_by="906-joe", moved_at=START)
+    times: dict[str, Any] = {"starts_at": hours(2), "ends_at": hours(3), "moved_at": START, "opened_at": hours(2.1), "ended_at": hours(2.2)}
+    as_it_is = PENDING._replace(state=state, because="Why.", ended_by="906-joe", **times)
     grants.move(as_it_is, str(state), "906-joe slack", START, told(as_it_is))
     assert grants.grant(GRANT_ID) == as_it_is
     assert [each.id for each in grants.standing()] == [GRANT_ID]

@@ -101,6 +101,50 @@ def test_who_had_what_when_why_who_agreed_how_often_and_who_ended_it(ended: tupl
     assert json.loads(row["parameters"]) == {"bucket": "acme-orders"}
 
 
+def _ended_after(minutes: int) -> tuple[World, Grant]:
+    """An hour of Jane's, that opened ten minutes after it should have, and that Ann ended or, after its end, nobody."""
+    world = World()
+    grant = world.asked()
+    world.say(grant)
+    world.step(grant, "decide")
+    world.pass_time(timedelta(minutes=10))
+    world.step(grant, "begin")
+    world.pass_time(START + timedelta(minutes=minutes))
+    world.end(grant, ANN, "Enough.") if minutes < 60 else None
+    world.pass_time(timedelta(minutes=3))  # whatever ends it takes its time
+    world.step(grant, "end")
+    return world, world.now(grant)
+
+
+@pytest.mark.parametrize("minutes", [11, 59, 60, 90])
+def test_each_form_says_from_when_until_when_somebody_had_it(minutes: int) -> None:
+    """Who was let in late had it from then on, and from its planned end on nobody has it, however late that is written down."""
+    world, grant = _ended_after(minutes)
+    assert grant.state is (State.REVOKED if minutes < 60 else State.CLOSED)
+    assert grant.starts_at == START
+    opened, ended = START + timedelta(minutes=10), START + timedelta(minutes=min(minutes, 60))
+    (entry,) = entries(world)
+    (row,) = rows(world)
+    assert list(row)[-2:] == ["opened_at", "ended_at"]
+    for told in (entry["grant"], row):
+        assert (told["opened_at"], told["ended_at"]) == (opened.isoformat(), ended.isoformat())
+    (event,) = ocsf(world)
+    assert (event["time"], event["start_time"], event["end_time"]) == tuple(int(at.timestamp() * 1000) for at in (opened, opened, ended))
+
+
+def test_what_stands_has_not_ended_and_is_to_end_as_planned() -> None:
+    world = World()
+    grant = world.opened()
+    (entry,) = entries(world)
+    (row,) = rows(world)
+    assert (entry["grant"]["opened_at"], entry["grant"]["ended_at"], row["ended_at"]) == (START.isoformat(), None, "")
+    (event,) = ocsf(world)
+    assert (event["status"], event["end_time"]) == ("Success", int(hours(1).timestamp() * 1000))
+    world.end(grant, ANN, "Enough.")
+    assert world.now(grant).state is State.ENDING
+    assert entries(world)[0]["grant"]["ended_at"] == START.isoformat()  # from now on nothing is issued
+
+
 def test_who_said_no_and_who_is_gone_are_told_by_what_is_known_of_them() -> None:
     world = World()
     world.say(world.asked(), ANN, yes=False)
@@ -184,7 +228,7 @@ def test_nothing_that_somebody_writes_is_calculated_or_becomes_another_line_or_f
     text = page(world, FIRST._replace(form=Form.CSV)).text
     assert text.count("\n") == 2
     (row,) = rows(world)
-    assert len(row) == 27
+    assert len(row) == 29
     assert None not in row
     for value in row.values():
         assert not value.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r"))
@@ -218,7 +262,7 @@ def test_ocsf_says_who_was_given_what_where_and_for_how_long(ended: tuple[World,
     assert event["resource"] == {"uid": grant.role_arn, "name": "orders", "type": "AWS::IAM::Role"}
     assert event["cloud"]["account"] == {"uid": PROD.id, "name": "prod", "type": "AWS Account", "type_id": 10}
     assert (event["status"], event["status_code"], event["severity"]) == ("Success", "revoked", "Low")
-    assert (event["end_time"] - event["start_time"]) == 60 * 60 * 1000
+    assert (event["start_time"], event["end_time"]) == (int(START.timestamp() * 1000),) * 2  # ended as soon as it was open
     assert (event["metadata"]["version"], event["metadata"]["uid"]) == ("1.1.0", f"{grant.id}-{grant.version}")
 
 
@@ -233,6 +277,28 @@ def test_what_was_not_given_is_no_success(yes: bool | None, status: str) -> None
     (event,) = ocsf(world)
     assert event["status"] == status
     assert "start_time" not in event
+
+
+@pytest.mark.parametrize("ending", ["waits", "cancelled", "revoked", "refused", "expired"])
+def test_what_was_approved_and_never_begun_is_no_success(ending: str) -> None:
+    """Nobody ever had it: taken back before its start, or refused or too late at it."""
+    world = World(entitlements(rule(start_within_hours=4)))
+    grant = world.asked(starts_at=hours(2))
+    world.say(grant)
+    world.step(grant, "decide")
+    assert world.now(grant).state is State.APPROVED
+    if ending in {"cancelled", "revoked"}:
+        world.end(grant, JANE if ending == "cancelled" else ANN, "Not needed.")
+    elif ending in {"refused", "expired"}:
+        world.pass_time(hours(2 if ending == "refused" else 3))
+        del world.people[JANE.user_id]
+        world.step(grant, "begin")
+    over = ending != "waits"
+    assert world.now(grant).state == (ending if over else "approved")
+    (event,) = ocsf(world)
+    assert (event["status"], "start_time" in event, "end_time" in event) == ("Failure" if over else "Open", False, False)
+    (entry,) = entries(world)
+    assert (entry["grant"]["opened_at"], entry["grant"]["ended_at"] is not None) == (None, over)
 
 
 def test_what_was_refused_before_anybody_knew_what_it_may_do_names_its_template() -> None:

@@ -381,6 +381,8 @@ def _as_json(grant: Grant) -> dict[str, Any]:
         "starts_at": _text(grant.starts_at),
         "ends_at": _text(grant.ends_at),
         "moved_at": _text(grant.moved_at),
+        "opened_at": _text(grant.opened_at),
+        "ended_at": _text(grant.ended_at),
     }
 
 
@@ -398,6 +400,8 @@ def _grant(kept: Mapping[str, Any]) -> Grant:
             "starts_at": _from(kept["starts_at"]),
             "ends_at": _from(kept["ends_at"]),
             "moved_at": _from(kept["moved_at"]),
+            "opened_at": _from(kept["opened_at"]),
+            "ended_at": _from(kept["ended_at"]),
         }
     )
 

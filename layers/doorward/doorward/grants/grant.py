@@ -37,6 +37,8 @@ class Grant(NamedTuple):
     From the check on: `ruling`, `role_arn`, `policy_sha256` (of the session policy) and `scope` (what it allows, JSON text of statements).
     `starts_at` and `ends_at`: from the approval on, and never changed. `because`: why it is refused or ends, a sentence. `ended_by`: the
     id of the person who ended it early, or `doorward`; "" where nobody did. `moved_at`: of the last transition; None before the first.
+    `opened_at`: when it became active; None where it never was. `ended_at`: since when nothing is issued for it any more, or when it was
+    over without ever having been active; never after `ends_at`, and None while it stands.
     """
 
     id: str
@@ -53,6 +55,8 @@ class Grant(NamedTuple):
     role_arn: str = ""
     scope: str = ""
     moved_at: datetime | None = None
+    opened_at: datetime | None = None
+    ended_at: datetime | None = None
 
     @property
     def about(self) -> str:

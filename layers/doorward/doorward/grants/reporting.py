@@ -1,10 +1,10 @@
-"""Grants as auditors read them: who had what, when and why, who agreed, how often credentials were issued, who ended it early.
+"""Grants as auditors read them: who had what, why, from when until when, who agreed, how often credentials were issued, who ended it.
 
 | format | is                                                                                                                     |
 |--------|------------------------------------------------------------------------------------------------------------------------|
 | csv    | a line of names, and one of each grant; what a spreadsheet would calculate has an apostrophe before it                   |
 | jsonl  | docs/schemas/doorward.grants-report.1.json, one of each grant a line                                                     |
-| ocsf   | User Access Management (3005) of OCSF 1.1.0, profile `cloud`, one of each grant a line: privileges assigned, or refused  |
+| ocsf   | User Access Management (3005) of OCSF 1.1.0, profile `cloud`, one of each grant a line: privileges assigned, or not      |
 
 https://schema.ocsf.io/1.1.0/classes/user_access?profiles=cloud
 """
@@ -117,12 +117,12 @@ def _who(user_id: str, entry: Entry) -> dict[str, str | None]:
 _COLUMNS: Final = (
     "grant_id", "asked_at", "person", "person_id", "account_id", "account", "role", "template", "parameters", "minutes", "reason", "ticket",
     "state", "starts_at", "ends_at", "risk", "automatic", "rules", "said_yes", "said_no", "because", "ended_early_by", "credentials_issued",
-    "console_issued", "first_issued_at", "last_issued_at", "policy_sha256",
+    "console_issued", "first_issued_at", "last_issued_at", "policy_sha256", "opened_at", "ended_at",
 )  # fmt: skip
 
 _OF_THE_GRANT: Final = (
     "grant_id", "asked_at", "role", "template", "minutes", "reason", "ticket", "state", "starts_at", "ends_at", "risk", "because",
-    "policy_sha256",
+    "policy_sha256", "opened_at", "ended_at",
 )  # fmt: skip
 
 
@@ -170,10 +170,17 @@ def _name(who: Mapping[str, str | None] | None) -> str:
 
 
 def as_ocsf(entry: Entry, region: str) -> dict[str, Any]:
-    """`region`: the hub's. Times are milliseconds since the epoch. It is a success once it was approved, whatever became of it then."""
+    """`region`: the hub's. Times are milliseconds since the epoch.
+
+    | it                                      | status    | start_time, end_time                                          |
+    |-----------------------------------------|-----------|---------------------------------------------------------------|
+    | is or was active                        | `Success` | when it opened, when it ended or, while it stands, is to end  |
+    | is over, and never was: nobody had it   | `Failure` | none                                                          |
+    | may become active yet                   | `Open`    | none                                                          |
+    """
     grant, report = entry.grant, as_report(entry)
     told = report["grant"]
-    status = _SUCCESS if grant.ends_at is not None else _FAILURE if grant.is_over else _OTHER
+    status = _SUCCESS if grant.opened_at is not None else _FAILURE if grant.is_over else _OTHER
     severity = _UNKNOWN if grant.ruling is None else _SEVERITIES[grant.ruling.risk]
     account = {"uid": told["account"]["id"], "type_id": _AWS_ACCOUNT[0], "type": _AWS_ACCOUNT[1]}
     if entry.account_name:
@@ -187,7 +194,7 @@ def as_ocsf(entry: Entry, region: str) -> dict[str, Any]:
         "class_name": _CLASS[1],
         "type_uid": _CLASS[0] * 100 + _ASSIGN[0],
         "type_name": f"{_CLASS[1]}: {_ASSIGN[1]}",
-        "time": _millis(grant.starts_at or grant.request.asked_at),
+        "time": _millis(grant.opened_at or grant.request.asked_at),
         "severity_id": severity[0],
         "severity": severity[1],
         "status_id": status[0],
@@ -209,8 +216,9 @@ def as_ocsf(entry: Entry, region: str) -> dict[str, Any]:
         "resource": {"uid": grant.role_arn or told["role"], "name": told["role"].partition("/")[2], "type": "AWS::IAM::Role"},
         "unmapped": report,
     }
-    if grant.starts_at is not None and grant.ends_at is not None:
-        event |= {"start_time": _millis(grant.starts_at), "end_time": _millis(grant.ends_at)}
+    until = grant.ended_at or grant.ends_at
+    if grant.opened_at is not None and until is not None:
+        event |= {"start_time": _millis(grant.opened_at), "end_time": _millis(until)}
     return event
 
 

@@ -79,6 +79,8 @@ def grant_as_json(grant: Grant, account_name: str | None, question: Question | N
         "wanted_start": time_as_text(request.starts_at),
         "starts_at": time_as_text(grant.starts_at),
         "ends_at": time_as_text(grant.ends_at),
+        "opened_at": time_as_text(grant.opened_at),
+        "ended_at": time_as_text(grant.ended_at),
         "risk": None if ruling is None else str(ruling.risk),
         "automatic": ruling is not None and ruling.automatic,
         "rules": [] if ruling is None else list(ruling.rules),

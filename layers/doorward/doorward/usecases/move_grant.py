@@ -7,6 +7,8 @@
 | anything else             | is open         | it is withdrawn: nobody is to decide about what is decided otherwise  |
 """
 
+from datetime import datetime
+
 from doorward.decisions.answering import what_is_missing
 from doorward.decisions.model import Question
 from doorward.decisions.model import State as Decision
@@ -28,9 +30,18 @@ def move_grant(grant: Grant, event: Event, tools: Tools, by: str = DOORWARD) -> 
     if isinstance(found, Refusal) or found == grant:
         return found
     now = tools.clock.now()
-    found = found._replace(moved_at=now)
+    found = _dated(found, now)
     tools.grants.move(found, str(found.state), by, now, announced(found, tools))
     return found
+
+
+def _dated(grant: Grant, now: datetime) -> Grant:
+    """With when it became what it is. One that is ended late was had no longer: from its planned end on nothing could be done by it."""
+    if grant.state is State.ACTIVE:
+        return grant._replace(moved_at=now, opened_at=now)
+    if grant.ended_at is None and (grant.is_over or grant.state is State.ENDING):
+        return grant._replace(moved_at=now, ended_at=min(now, grant.ends_at or now))
+    return grant._replace(moved_at=now)
 
 
 def announced(grant: Grant, tools: Tools) -> Announcement | None:
