@@ -27,7 +27,7 @@ class FakeWakes:
 
 @dataclass
 class Reconciled:
-    """`drifted`: what is wrong with a role, by its ref. `cases`: refs of roles that the reaction knows something of."""
+    """`drifted`: what is wrong with a role, by its ref. `cases`: what rules the open case of a role is about, by its ref."""
 
     world: World = field(default_factory=World)
     wakes: FakeWakes = field(default_factory=FakeWakes)
@@ -35,7 +35,7 @@ class Reconciled:
     known: FakeGrantRoles = field(default_factory=FakeGrantRoles)
     hints: FakeHints = field(default_factory=FakeHints)
     drifted: dict[str, str] = field(default_factory=dict)
-    cases: set[str] = field(default_factory=set)
+    cases: dict[str, set[str]] = field(default_factory=dict)
     until: datetime | None = None
 
     @property
@@ -49,7 +49,7 @@ class Reconciled:
             self.known,
             self.hints,
             lambda role: self.drifted.get(role.ref, ""),
-            lambda ref: ref in self.cases,
+            lambda ref: self.cases.get(ref, ()),
             self.until or self.world.clock.now() + timedelta(minutes=4),
         )
 

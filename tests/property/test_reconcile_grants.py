@@ -140,6 +140,14 @@ def test_a_dry_run_changes_nothing_whatever_there_was_to_do(history: list[tuple[
     assert lived.reconciled.kept() == before
 
 
+@given(histories)
+def test_a_dry_run_says_what_the_turn_does(history: list[tuple[Any, ...]]) -> None:
+    lived = History().of(history)
+    said = lived.reconciled.turn(dry_run=True)
+    done = lived.reconciled.turn()
+    assert (said.acts, said.failed, said.looked_at) == (done.acts, done.failed, done.looked_at)
+
+
 @given(histories, st.integers(0, 6))
 def test_a_turn_that_dies_anywhere_is_made_good_by_the_next(history: list[tuple[Any, ...]], calls: int) -> None:
     """Of two histories that are the same, one has a turn cut off; they end alike."""

@@ -15,14 +15,15 @@ Each grant that is not settled, and each token that is kept:
 | over, or moved since     | a token is kept that waits with it as it was                      | woken                                   |
 
 And each account that a rule is about: its grant roles are looked at, and kept for whoever asks what there is; a role that is not as it must
-be is handed to the reaction (guardrails/grant_roles.py). An account that cannot be read keeps what was known of it.
+be is handed to the reaction, unless that has a case about it (guardrails/grant_roles.py). An account that cannot be read keeps what was
+known of it.
 
 Nothing else is touched: no role, no execution that no grant has, and no task token. What is done is a transition of grants/lifecycle.py, on
 the condition that the version before still stands. So two at once, or one that dies at any point, do no more than one that is alone. What
 goes wrong with one grant keeps no other from being looked at.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,6 +39,7 @@ from doorward.grants.entitled import NOT_KNOWN
 from doorward.grants.grant import Grant, State
 from doorward.grants.lifecycle import TakenBack, said_yes_at
 from doorward.guardrails.model import Role
+from doorward.guardrails.rules import GRANT_ROLE_DRIFT
 from doorward.organization.model import Organization, covers_account
 from doorward.people.model import Refusal
 from doorward.ports.grant_roles import GrantRoles, GrantRolesOfAccounts, KnownRoles
@@ -47,6 +49,7 @@ from doorward.usecases import grant_standing
 from doorward.usecases.advance_grant import advance_grant, waits_until
 from doorward.usecases.grant_facts import as_target
 from doorward.usecases.grant_standing import HE_IS_GONE, agreement_now, judged, question_about
+from doorward.usecases.imagine_grants import imagined
 from doorward.usecases.move_grant import follow_with_question, move_grant
 from doorward.values import NamedTuple
 
@@ -83,8 +86,9 @@ class Act(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """`drift`: what is wrong with a grant role, a sentence; "" where nothing is. `has_case`: whether the reaction knows of it already.
+    """`drift`: what is wrong with a grant role, a sentence; "" where nothing is.
 
+    `rules_of_case`: ids of the rules that the open case of a role is about, by its ref; none where it has none.
     `until`: the time by which this has to be done.
     """
 
@@ -96,7 +100,7 @@ class Tools:
     known: GrantRoles
     hints: Hints
     drift: Callable[[Role], str]
-    has_case: Callable[[str], bool]
+    rules_of_case: Callable[[str], Collection[str]]
     until: datetime
 
 
@@ -118,21 +122,41 @@ class CameTo:
 
 def reconcile_grants(tools: Tools, *, dry_run: bool = False) -> CameTo:
     """The table. `dry_run`: what would be done is said, and nothing is written or sent. Raises Unavailable where none can be listed."""
-    came_to = CameTo()
-    grants = tools.grants
-    grants = replace(grants, asker=cache(grants.asker), voter=cache(grants.voter))  # somebody is looked up once a turn
-    tools = replace(tools, grants=grants)
+    came_to, tools = CameTo(), _imagined(tools) if dry_run else tools
+    # To find what is to be taken back somebody is looked up once a turn. What moves a grant on looks for itself, when it does.
+    looking = replace(tools, grants=replace(tools.grants, asker=cache(tools.grants.asker), voter=cache(tools.grants.voter)))
     for grant in sorted(tools.grants.grants.standing(), key=_ends_at):
         if tools.grants.clock.now() >= tools.until:
             came_to.left += 1
             continue
         came_to.looked_at += 1
-        _carry_out(grant.id, _of_grant(grant, tools), tools, came_to, dry_run=dry_run)
-        _carry_out(grant.id, _of_execution(grant.id, tools, came_to.acts), tools, came_to, dry_run=dry_run)
+        _carry_out(grant.id, _of_grant(grant, looking), tools, came_to)
+        _carry_out(grant.id, _of_execution(grant.id, tools, came_to.acts), tools, came_to)
     for token in tools.grants.grants.waiting():
-        _carry_out(token.grant_id, _of_token(token, tools), tools, came_to, dry_run=dry_run)
-    _look_at_roles(tools, came_to, dry_run=dry_run)
+        _carry_out(token.grant_id, _of_token(token, tools), tools, came_to)
+    _look_at_roles(tools, came_to)
     return came_to
+
+
+def _imagined(tools: Tools) -> Tools:
+    """The same turn, of which nobody but its caller hears."""
+    return replace(tools, grants=imagined(tools.grants), wakes=_Nobody(), known=_Nobody(), hints=_Nobody())
+
+
+class _Nobody:
+    """Whom a turn that is only imagined calls, and tells what it saw."""
+
+    def call(self, grant_id: str) -> None:
+        pass
+
+    def known(self) -> Sequence[KnownRoles]:
+        return ()
+
+    def keep(self, known: KnownRoles) -> None:
+        pass
+
+    def send(self, hints: Sequence[Hint], *, after_seconds: int = 0) -> None:
+        pass
 
 
 def _ends_at(grant: Grant) -> datetime:
@@ -140,13 +164,12 @@ def _ends_at(grant: Grant) -> datetime:
     return grant.ends_at or (grant.request.starts_at or grant.request.asked_at) + grant.lasts
 
 
-def _carry_out(grant_id: str, acts: Iterator[Act], tools: Tools, came_to: CameTo, *, dry_run: bool) -> None:
+def _carry_out(grant_id: str, acts: Iterator[Act], tools: Tools, came_to: CameTo) -> None:
     """Each before the next is read. Where somebody else was first, the next turn sees what came of it."""
     try:
         for act in acts:
             came_to.acts.append(act)
-            if not dry_run:
-                _do(act, tools)
+            _do(act, tools)
     except Conflict:
         return
     except DoorwardError as error:
@@ -186,12 +209,12 @@ def _of_grant(grant: Grant, tools: Tools) -> Iterator[Act]:
         missed = missed or late
         yield Act(grant.id, What.ADVANCE, late, grant.version, _STEP_OF[grant.state])
         found = tools.grants.grants.grant(grant.id)
-        if found is None or found.version == grant.version:  # as in a dry run
+        if found is None or found.version == grant.version:  # only people were reminded
             break
         grant = found
     if missed:
         yield Act(grant.id, What.WAKE, missed, grant.version)
-    if grant.is_over or (late and _STEP_OF[grant.state] == "end"):
+    if grant.is_over or grant.state is State.ENDING:
         return
     because = _why_taken_back(grant, tools.grants)
     if because:
@@ -250,7 +273,7 @@ def _of_token(token: Token, tools: Tools) -> Iterator[Act]:
         yield Act(token.grant_id, What.WAKE, "A token is left that waits with what is no more.", 0 if grant is None else grant.version)
 
 
-def _look_at_roles(tools: Tools, came_to: CameTo, *, dry_run: bool) -> None:
+def _look_at_roles(tools: Tools, came_to: CameTo) -> None:
     now = tools.grants.clock.now()
     for account_id, roles in tools.accounts.read(_accounts(tools)).items():
         if isinstance(roles, DoorwardError):
@@ -259,11 +282,10 @@ def _look_at_roles(tools: Tools, came_to: CameTo, *, dry_run: bool) -> None:
         came_to.roles += len(roles)
         drifted = [(each, because) for each in roles if (because := tools.drift(each))]
         came_to.drifted += [each.ref for each, _ in drifted]
-        if dry_run:
-            continue
         try:
             tools.known.keep(KnownRoles(account_id, tuple(map(as_target, roles)), now))
-            _hand_on([_hint(each, because, now) for each, because in drifted if not tools.has_case(each.ref)], tools)
+            untold = [each for each in drifted if GRANT_ROLE_DRIFT.id not in tools.rules_of_case(each[0].ref)]
+            _hand_on([_hint(each, because, now) for each, because in untold], tools)
         except DoorwardError as error:
             came_to.unreadable[account_id] = str(error)
 
