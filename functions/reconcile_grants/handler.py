@@ -13,6 +13,8 @@ from doorward.usecases.reconcile_grants import What, reconcile_grants
 logger = Logger()
 _TO_LOOK_AT_ROLES = timedelta(seconds=90)
 """Of the function's time, so much is left for the accounts."""
+_TURN = "GrantsLookedAfter"
+"""By which ReconcilingStoppedAlarm knows that the schedule runs: a dry run is no turn."""
 _MEASURED = {"FoundLate": What.ADVANCE, "TakenBack": What.TAKE_BACK, "Orphaned": What.ORPHAN, "Woken": What.WAKE}
 
 
@@ -31,7 +33,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.warning("Could not look at an account's grant roles", account=account_id, reason=reason)
     logger.info("Looked at grants", looked_at=came_to.looked_at, roles=came_to.roles, drifted=came_to.drifted, left=came_to.left)
     if not dry_run:
-        emit({f"Grants{name}": came_to.count(what) for name, what in _MEASURED.items()})
+        emit({_TURN: 1, **{f"Grants{name}": came_to.count(what) for name, what in _MEASURED.items()}})
     if (came_to.failed or came_to.left) and not dry_run:
         raise Unavailable(f"{len(came_to.failed) + came_to.left} grants were left as they are; the next turn tries again")
     return {

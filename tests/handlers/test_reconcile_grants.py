@@ -1,5 +1,6 @@
 """The reconciler's function: what it says, and when it fails so that somebody hears of it."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from doorward.usecases.reconcile_grants import LATE, Tools
 from tests.grants_world import ORDERS, hours
 from tests.handlers.test_handlers import load
 from tests.reconciled_world import Reconciled
+from tests.template.conftest import parsed
 
 
 class Context:
@@ -47,6 +49,38 @@ def test_a_schedules_turn_does_it_and_a_dry_run_only_says_so(reconciled: Reconci
     done = turn({"source": "aws.events", "detail-type": "Scheduled Event"})
     assert (done["dry_run"], done["looked_at"], [each["grant_id"] for each in done["acts"]]) == (False, 1, [grant.id] * 2)
     assert reconciled.world.now(grant).state is State.CLOSED
+
+
+def test_each_turn_is_counted_and_a_dry_run_or_one_that_came_to_no_end_is_none(
+    reconciled: Reconciled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By that count, as the template has it, an alarm knows whether anybody looks after grants."""
+    alarm = parsed("template.yaml")["Resources"]["ReconcilingStoppedAlarm"]["Properties"]
+
+    def beats() -> list[float]:
+        lines = [json.loads(each) for each in capsys.readouterr().out.splitlines() if each.startswith('{"_aws"')]
+        measured = [each for each in lines if alarm["MetricName"] in each]
+        for each in measured:
+            (described,) = each["_aws"]["CloudWatchMetrics"]
+            (dimensions,) = described["Dimensions"]
+            assert (described["Namespace"], {name: each[name] for name in dimensions}) == (
+                alarm["Namespace"],
+                {one["Name"]: one["Value"] for one in alarm["Dimensions"]},
+            )
+        return [count for each in measured for count in each[alarm["MetricName"]]]
+
+    turn({"dry_run": True})
+    assert beats() == []
+    turn({})
+    assert beats() == [1]
+    reconciled.world.grants.standing = _fails  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        turn({})
+    assert beats() == []
+
+
+def _fails() -> Any:
+    raise Unavailable("no")
 
 
 @pytest.mark.parametrize("dry_run", ["true", 1, None, {}])

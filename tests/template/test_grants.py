@@ -154,3 +154,48 @@ def test_who_may_do_what_with_which_items_of_grants(hub: Template) -> None:
         ("WakeGrant", "GetItem"): {grants, tokens},
         ("WakeGrant", "DeleteItem"): {tokens},
     }
+
+
+def test_grants_are_looked_after_every_five_minutes_and_who_stops_that_is_told_of(hub: Template) -> None:
+    """In every installation, and never as a dry run; by what the function itself counts (tests/handlers/test_reconcile_grants.py)."""
+    resources = hub["Resources"]
+    of_it = ("ReconcileRule", "ReconcilePermission", "ReconcileGrantsFunction", "ReconcilingStoppedAlarm", "ReconcileGrantsErrorsAlarm")
+    assert [each for each in of_it if "Condition" in resources[each]] == []
+    rule = resources["ReconcileRule"]["Properties"]
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(5 minutes)", "ENABLED")
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["ReconcileGrantsFunction", "Arn"]}
+    assert not {"Input", "InputPath", "InputTransformer"} & set(target)
+    permission = resources["ReconcilePermission"]["Properties"]
+    assert (permission["FunctionName"], permission["SourceArn"]) == (
+        {"Ref": "ReconcileGrantsFunction"},
+        {"Fn::GetAtt": ["ReconcileRule", "Arn"]},
+    )
+    assert resources["ReconcileGrantsFunction"]["Properties"]["Timeout"] < 300  # a turn ends before the next
+    alarm = resources["ReconcilingStoppedAlarm"]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("Doorward", "GrantsLookedAfter", "Sum")
+    assert _fires(alarm) == ("LessThanThreshold", 1, "breaching")
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == 30 * 60
+    failed = resources["ReconcileGrantsErrorsAlarm"]["Properties"]
+    assert (failed["MetricName"], failed["Dimensions"]) == (
+        "Errors",
+        [{"Name": "FunctionName", "Value": {"Ref": "ReconcileGrantsFunction"}}],
+    )
+    assert _fires(failed) == ("GreaterThanThreshold", 0, "notBreaching")
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"), [("GrantExecutionsFailedAlarm", "ExecutionsFailed"), ("GrantExecutionsStoppedAlarm", "ExecutionsAborted")]
+)
+def test_an_execution_that_fails_or_is_stopped_is_told_of_in_every_installation(hub: Template, name: str, metric: str) -> None:
+    assert "Condition" not in hub["Resources"][name]
+    alarm = hub["Resources"][name]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/States", metric, "Sum")
+    assert alarm["Dimensions"] == [{"Name": "StateMachineArn", "Value": {"Ref": "GrantStateMachine"}}]
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (60, 1)
+    assert _fires(alarm) == ("GreaterThanThreshold", 0, "notBreaching")
+
+
+def _fires(alarm: Template) -> tuple[str, int, str]:
+    """When, of what, and what no data means. That it is told to people, every alarm's test says (test_hub.py)."""
+    return alarm["ComparisonOperator"], alarm["Threshold"], alarm["TreatMissingData"]
