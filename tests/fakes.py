@@ -41,6 +41,7 @@ from doorward.ports.grants import CLOCKS_DIFFER, ISSUED_WITHIN, Issued, Token
 from doorward.ports.ledger import ENDS_WAIVERS, PUBLISHED_WITHIN, Announcement, Baseline, Case, Due, EventOutcome, Head, Lock
 from doorward.ports.notices import Card
 from doorward.ports.organization import Kept
+from doorward.ports.rates import Span
 from doorward.ports.repeats import AskedOtherwise, Given, InProgress
 from doorward.ports.roles import Refused
 from doorward.ports.slack import Form, Interaction, Link, Offer
@@ -1244,6 +1245,20 @@ class FakeRepeats:
             raise
         self.kept[who, key] = (asked, given)
         return given
+
+
+@dataclass
+class FakeRates:
+    """`calls` by who, and when the span began."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    calls: dict[tuple[str, Span, datetime], int] = field(default_factory=dict)
+
+    def count(self, who: str, span: Span = Span.MINUTE) -> int:
+        began = self.clock.now().astimezone(UTC).replace(second=0, microsecond=0)
+        key = (who, span, began.replace(minute=0) if span is Span.HOUR else began)
+        self.calls[key] = self.calls.get(key, 0) + 1
+        return self.calls[key]
 
 
 class FakeLinks:

@@ -16,7 +16,7 @@ from doorward.usecases.decide_grant import decide_grant
 from doorward.usecases.end_grant import end_grant
 from doorward.usecases.grant_standing import Tools, question_about
 from doorward.usecases.request_grant import Wanted, request_grant
-from tests.fakes import FakeClock, FakeExecutions, FakeGrants, FakeQuestions, FakeTokenSeals
+from tests.fakes import FakeClock, FakeExecutions, FakeGrants, FakeQuestions, FakeRates, FakeTokenSeals
 from tests.grants_world import ANN, EVE, JANE, JOE, ORDERS, PROD, RULE, START, entitlements
 
 EVERY_WAY: Ways = dict.fromkeys(Via, EVER)
@@ -46,10 +46,12 @@ class World:
     measured: list[Mapping[str, float]] = field(default_factory=list)
     paged: dict[str, Announcement] = field(default_factory=dict)
     grants: FakeGrants = field(init=False)
+    rates: FakeRates = field(init=False)
     ids: Iterator[int] = field(default_factory=lambda: iter(range(1, 10_000)))
 
     def __post_init__(self) -> None:
         self.grants = FakeGrants(self.questions)
+        self.rates = FakeRates(self.clock)
 
     @property
     def tools(self) -> Tools:
@@ -65,6 +67,7 @@ class World:
             announce=self._announce,
             new_id=lambda: grant_id_of(self.clock.now(), next(self.ids).to_bytes(10)),
             clock=self.clock,
+            rates=self.rates,
             measure=self.measured.append,
         )
 

@@ -27,7 +27,7 @@ from doorward.usecases.list_entitlements import offer_as_json
 from doorward.usecases.notify_people import Tools as NotifyTools
 from doorward.usecases.notify_people import notify_people
 from local.slack.blocks import view_problems
-from tests.fakes import FakeChannel, FakeClock, FakeDesk, FakeGrants, FakeLedger, FakeLinks, FakeNotices
+from tests.fakes import FakeChannel, FakeClock, FakeDesk, FakeGrants, FakeLedger, FakeLinks, FakeNotices, FakeRates
 from tests.grants_world import ANN, EVE, JANE, JOE, ORDERS, PEOPLE, PROD, entitlements, rule
 from tests.unit.test_decide_finding import Office
 
@@ -49,6 +49,7 @@ class GrantOffice:
         self.targets, self.accounts = {each.ref: each for each in roles}, {each.id: each for each in accounts}
         self.groups = {each.user_id: frozenset({"security" if each in {JOE, ANN} else "payments"}) for each in PEOPLE}
         self.ways: Ways = dict.fromkeys(Via, EVER)
+        self.rates = FakeRates(self.clock)
         self.fail_next: list[Exception] = []
         for user, person in ((OF_JANE, JANE), (OF_JOE, JOE), (OF_ANN, ANN), (OF_EVE, EVE), (JANES_SECOND, JANE)):
             self.links.links[user] = Link(user, person.user_id, self.clock.now())
@@ -64,6 +65,7 @@ class GrantOffice:
             announce=self._announce,
             new_id=lambda: "never",
             clock=self.clock,
+            rates=self.rates,
             measure=lambda _measures: None,
         )
         people = {each.user_id: each for each in PEOPLE}

@@ -33,6 +33,7 @@ from doorward.usecases.decide_grant import decide_grant
 from doorward.usecases.grant_standing import Tools, agreement_now
 from doorward.usecases.keep_token import keep_token
 from doorward.usecases.wake_grant import WOKEN_BY, wake_grant
+from tests.fakes import FakeRates
 from tests.granting_world import World
 from tests.grants_world import ANN, DENY, EVE, JANE, JOE, PEOPLE, READ_BUCKET, START, entitlements, hours, rule
 from tests.reconciled_world import Reconciled
@@ -147,11 +148,6 @@ class Broker:
         raise NotImplementedError
 
 
-class Rates:
-    def count(self, what: str) -> int:
-        return 1
-
-
 @dataclass
 class Histories(World):
     """`fates`: of writes to come. `passed`: seconds, and `tokens`: how many it gave out, both for Step Functions alone.
@@ -263,7 +259,7 @@ class Histories(World):
 
     def issue(self, grant: Grant) -> None:
         tools = issue_credentials.Tools(
-            self.grants, Broker(self), Rates(), lambda it: agreement_now(it, self.tools), self.tools.new_id, self.clock
+            self.grants, Broker(self), FakeRates(self.clock), lambda it: agreement_now(it, self.tools), self.tools.new_id, self.clock
         )
         before = len(self.sessions.opened)
         issue_credentials.issue_credentials(grant.id, Caller(grant.person, Via.SIGV4), "203.0.113.7", tools)

@@ -185,6 +185,24 @@ class TestAsking:
         world.pass_time(timedelta(hours=1))
         assert isinstance(world.ask(), Grant)
 
+    def test_of_those_who_ask_at_once_no_more_get_through_though_the_index_has_none_of_them_yet(self) -> None:
+        world = World(AUTOMATIC)
+        world.grants.ids_of_person = lambda *_: []  # type: ignore[method-assign]
+        found = []
+        for _ in range(3 * MOST_AN_HOUR):
+            found.append(world.ask())
+            world.pass_time(timedelta(seconds=30))
+        assert [isinstance(each, Grant) for each in found] == [True] * MOST_AN_HOUR + [False] * 2 * MOST_AN_HOUR
+        assert len(world.grants.kept) == MOST_AN_HOUR
+        assert isinstance(world.ask(EVE), Grant)
+
+    def test_neither_what_is_refused_nor_the_same_call_once_more_counts(self) -> None:
+        world = World(AUTOMATIC)
+        for _ in range(2 * MOST_AN_HOUR):
+            assert isinstance(world.ask(minutes=999), Refusal)
+            assert isinstance(request_grant(WANTED, Caller(JANE, Via.SIGV4), world.tools, "a-key"), Grant)
+        assert set(world.rates.calls.values()) == {1}
+
     def test_the_same_id_is_the_same_grant_and_never_somebody_elses(self) -> None:
         world = World()
         tools = world.tools.__replace__(new_id=lambda: "01JZ1M5T0000000000000ABCDE")

@@ -14,11 +14,10 @@ from doorward.grants.grant import State
 from doorward.people.model import Caller, Machine, Refusal, Via
 from doorward.ports.grants import Credentials, Issued, Kind, SignIn
 from doorward.usecases.issue_credentials import MOST_A_MINUTE, NOT_TO_YOU, Tools, TooOftenForGrant, issue_credentials, open_console
-from tests.fakes import FakeClock, FakeGrants
+from tests.fakes import FakeClock, FakeGrants, FakeRates
 from tests.grants_world import ANN, GRANT_ID, JANE, JOE, ORDERS, hours
 from tests.unit.test_grants_issuing import granted
 from tests.unit.test_grants_lifecycle import NO, TWO, ruling
-from tests.unit.test_serve_api import FakeRates
 
 IP = "203.0.113.7"
 SECRET = Credentials("ASIAEXAMPLE", "a-secret-access-key", "a-session-token", hours(1.5))

@@ -1,7 +1,6 @@
 """Who calls the API: on each path one word counts, and the other never."""
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -10,16 +9,8 @@ from hypothesis import strategies as st
 
 from doorward.people.model import Caller, Machine, Refusal, Via
 from doorward.usecases.serve_api import GUARDED, MOST_A_MINUTE, TooOften, admit_caller
+from tests.fakes import FakeRates
 from tests.unit.test_identify_caller import BOT_USER, CLAIMS, JANE, JOE, World, session, user
-
-
-@dataclass
-class FakeRates:
-    calls: dict[str, int] = field(default_factory=dict)
-
-    def count(self, who: str) -> int:
-        self.calls[who] = self.calls.get(who, 0) + 1
-        return self.calls[who]
 
 
 def admitted(resource: object, *, identity: object = None, authorizer: object = None, rates: FakeRates | None = None) -> Caller | Refusal:

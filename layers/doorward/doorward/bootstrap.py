@@ -252,6 +252,7 @@ def grant_tools() -> "grant_standing.Tools":
         account_name=account_name,
         announce=ledger().announce,
         new_id=new_grant_id,
+        rates=_rates(),
         clock=known.clock,
         measure=emit,
     )

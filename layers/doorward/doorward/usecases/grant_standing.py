@@ -34,6 +34,7 @@ from doorward.ports.clock import Clock
 from doorward.ports.grants import Grants
 from doorward.ports.ledger import Announcement
 from doorward.ports.questions import Questions
+from doorward.ports.rates import Rates
 from doorward.usecases.identify_caller import YOU_ARE_GONE
 
 MACHINES_HAVE_NONE = Refusal("Grants are for people.", "Have a person ask, with credentials or an account of his own.")
@@ -46,8 +47,8 @@ class Tools:
 
     `asker`: somebody by his id, as he stands now; None where he is gone or switched off. `voter`: the same of whoever said yes, with his
     groups alone. `facts`: what a request of his is judged by. `ways`: by which answers count, and since when. `account_name`: of an
-    account's id, None where nobody described it. `announce`: once, where nothing else is kept; False where it was before. `new_id`: a
-    ULID. All of these may raise Unavailable. `measure`: numbers by name, as grants/measuring.py has them.
+    account's id, None where nobody described it. `announce`: once, where nothing else is kept; False where it was before. `new_id`: a ULID.
+    All of these may raise Unavailable. `measure`: numbers by name, as grants/measuring.py has them.
     """
 
     grants: Grants
@@ -60,6 +61,7 @@ class Tools:
     account_name: Callable[[str], str | None]
     announce: Callable[[Announcement], bool]
     new_id: Callable[[], str]
+    rates: Rates
     clock: Clock
     measure: Callable[[Mapping[str, float]], None]
 

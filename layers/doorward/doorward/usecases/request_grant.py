@@ -7,10 +7,14 @@
 | he has asked so often within an hour                                               | …                                         |
 | the rules refuse it (grants/entitled.py), or its policy cannot be made             | …                                         |
 | … or might, were all known                                                         | Unavailable, and nothing kept             |
+| so many are kept of this hour of the clock, also of those that come at once        | refused, and nothing kept                 |
 | else                                                                               | kept as requested, and checked at once    |
 
 Whoever dies in between leaves it as requested: its execution checks it then. Whoever asks again under the same key has the same grant, also
-where nobody answered him: its id is made of the key, and it is looked for among the last that he asked for.
+where nobody answered him: its id is made of the key, and it is looked for among the last that he asked for, before anything is counted.
+
+How often is looked at twice: what was kept in the last hour is read from an index, which lacks what is kept in the same moment; that is
+counted, by the hour of the clock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +33,7 @@ from doorward.grants.model import GrantRequest
 from doorward.grants.names import grant_id_of
 from doorward.iam.arns import is_account_id
 from doorward.people.model import Caller, Refusal
+from doorward.ports.rates import Span
 from doorward.usecases.advance_grant import check
 from doorward.usecases.grant_standing import Tools, judged_for_certain, person_calling
 from doorward.usecases.move_grant import announced, follow_with_question
@@ -36,6 +41,7 @@ from doorward.values import NamedTuple
 
 MOST_AN_HOUR: Final = 20
 """Ours, for a person: far more than he needs, and few enough that nobody is worn down by questions, or tries until a condition holds."""
+_TOO_OFTEN: Final = Refusal(f"You have asked {MOST_AN_HOUR} times within an hour.", "Use what you have, or ask later.")
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 _TIME: Final = 10
@@ -82,6 +88,8 @@ def _asked(wanted: Wanted, caller: Caller, tools: Tools, key: str) -> Grant | Re
     for each in (found.ruling, found.policy):
         if isinstance(each, Refusal):
             return each
+    if tools.rates.count(f"asks {asker.person.user_id}", Span.HOUR) > MOST_AN_HOUR:
+        return _TOO_OFTEN
     grant = Grant(made_of_key if key else tools.new_id(), asker.person, request)
     opening = announced(grant, tools)
     assert opening is not None  # noqa: S101 - that one is requested is told
@@ -128,4 +136,4 @@ def _too_often(last: Sequence[str], now: datetime, tools: Tools) -> Refusal | No
     earliest = tools.grants.grant(last[-1]) if len(last) == MOST_AN_HOUR else None
     if earliest is None or earliest.request.asked_at <= now - _HOUR:
         return None
-    return Refusal(f"You have asked {MOST_AN_HOUR} times within an hour.", "Use what you have, or ask later.")
+    return _TOO_OFTEN
