@@ -8,8 +8,9 @@ from typing import Any
 from doorward.errors import DoorwardError
 from doorward.guardrails.model import Role
 from doorward.organization.model import Organization
+from doorward.ports.ledger import Case, CaseStatus, Head
 from doorward.usecases.reconcile_grants import CameTo, Tools, reconcile_grants
-from tests.fakes import FakeGrantRoles, FakeGrantRolesOfAccounts, FakeHints
+from tests.fakes import FakeClock, FakeGrantRoles, FakeGrantRolesOfAccounts, FakeHints, FakeLedger
 from tests.granting_world import World
 from tests.grants_world import PROD, STAGING
 
@@ -27,7 +28,7 @@ class FakeWakes:
 
 @dataclass
 class Reconciled:
-    """`drifted`: what is wrong with a role, by its ref. `cases`: what rules the open case of a role is about, by its ref."""
+    """`drifted`: what is wrong with a role, by its ref. `ledger`: what the reaction knows of roles."""
 
     world: World = field(default_factory=World)
     wakes: FakeWakes = field(default_factory=FakeWakes)
@@ -35,7 +36,7 @@ class Reconciled:
     known: FakeGrantRoles = field(default_factory=FakeGrantRoles)
     hints: FakeHints = field(default_factory=FakeHints)
     drifted: dict[str, str] = field(default_factory=dict)
-    cases: dict[str, set[str]] = field(default_factory=dict)
+    ledger: FakeLedger = field(default_factory=lambda: FakeLedger(FakeClock()))
     until: datetime | None = None
 
     @property
@@ -49,7 +50,7 @@ class Reconciled:
             self.known,
             self.hints,
             lambda role: self.drifted.get(role.ref, ""),
-            lambda ref: self.cases.get(ref, ()),
+            self.ledger,
             self.until or self.world.clock.now() + timedelta(minutes=4),
         )
 
@@ -58,6 +59,13 @@ class Reconciled:
 
     def acts(self) -> list[tuple[str, str]]:
         return [(each.what, each.step) for each in self.turn().acts]
+
+    def has_case(self, role: Role, *rules: str) -> None:
+        """An open one, in which these rules are broken."""
+        detail = {"findings": [{"rule": each} for each in rules]}
+        case = Case("dw-1", role.ref, role.role_id, "hash", 0, CaseStatus.STANDING, self.world.clock.now(), "e-1", "{}", detail)
+        self.ledger.cases[role.ref, case.id] = case
+        self.ledger.heads[role.ref] = Head(case_id=case.id)
 
     def kept(self) -> object:
         """All that anybody could have written or sent."""

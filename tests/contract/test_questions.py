@@ -1,5 +1,6 @@
 """What every keeper of questions owes, the fake and DynamoDB alike."""
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -27,7 +28,11 @@ TERMS = Terms(frozenset({"security"}), quorum=2, by_sigv4=True, escalate_to=froz
 QUESTION = Question("q-1", "finding dw-1", REF, "apply", "cafe", TERMS, START, "doorward", "why", frozenset({"906-eve"}), detail={"a": "b"})
 LATER = START + timedelta(hours=1, microseconds=7)
 NEXT = QUESTION._replace(
-    votes=(Vote("906-ann", Via.SLACK, LATER), Vote("906-joe", Via.SIGV4, LATER, frozenset({"security"}))), reminded_at=LATER, version=2
+    votes=(Vote("906-ann", Via.SLACK, LATER), Vote("906-joe", Via.SIGV4, LATER, frozenset({"security"}))),
+    answer="906-eve",
+    reminded_at=LATER,
+    refused_at=LATER,
+    version=2,
 )
 TOLD = Announcement("q-1-2", "DecisionMade", {"x": 1}, LATER)
 
@@ -62,6 +67,15 @@ def test_a_question_is_asked_once_and_read_back_as_it_was(questions: AnyQuestion
     assert questions.question(REF, "q-1") == QUESTION
     assert questions.question(REF, "q-2") is None
     assert questions.question("777788889999/other", "q-1") is None
+
+
+def test_one_that_was_kept_before_it_said_when_somebody_said_no_is_read(dynamo: Dynamo) -> None:
+    dynamo.questions.ask(QUESTION, "906-ann sigv4")
+    (item,) = [each for each in dynamo.client.scan(TableName="ledger")["Items"] if each["sk"]["S"] == "QUESTION:q-1"]
+    document = json.loads(item["document"]["S"])
+    del document["refused_at"]
+    dynamo.client.put_item(TableName="ledger", Item={**item, "document": {"S": json.dumps(document)}})
+    assert dynamo.questions.question(REF, "q-1") == QUESTION
 
 
 def test_what_was_asked_about_a_role_is_found_by_the_role(questions: AnyQuestions) -> None:

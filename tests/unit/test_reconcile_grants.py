@@ -90,9 +90,9 @@ class TestWhatIsLate:
         running(reconciled, grant)
         reconciled.world.pass_time(hours(1))
         reconciled.world.say(grant, yes=yes)
-        if yes:
-            assert reconciled.acts() == NOTHING
-            reconciled.world.pass_time(LATE)
+        reconciled.world.pass_time(LATE - SECOND)
+        assert reconciled.acts() == NOTHING
+        reconciled.world.pass_time(SECOND)
         begun = [("advance", "begin")] if yes else []
         assert reconciled.acts() == [("advance", "decide"), *begun, ("wake", "")]
         assert reconciled.world.now(grant).state is (State.ACTIVE if yes else State.REFUSED)
@@ -520,7 +520,7 @@ class TestRoles:
             Cause.FACTS,
             "Its boundary is gone.",
         )
-        reconciled.cases[grant_role().ref] = {"external-account", GRANT_ROLE_DRIFT.id}
+        reconciled.has_case(grant_role(), "external-account", GRANT_ROLE_DRIFT.id)
         assert reconciled.turn().drifted == [grant_role().ref]
         assert len(reconciled.hints.sent) == 1
 
@@ -529,6 +529,6 @@ class TestRoles:
         reconciled = Reconciled()
         reconciled.accounts.roles = {grant_role().ref: grant_role()}
         reconciled.drifted = {grant_role().ref: "Its boundary is gone."}
-        reconciled.cases = {grant_role().ref: {"external-account"}}
+        reconciled.has_case(grant_role(), "external-account")
         reconciled.turn()
         assert [each.because for each in reconciled.hints.sent] == ["Its boundary is gone."]

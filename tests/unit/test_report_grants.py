@@ -147,12 +147,15 @@ def test_what_stands_has_not_ended_and_is_to_end_as_planned() -> None:
 
 def test_who_said_no_and_who_is_gone_are_told_by_what_is_known_of_them() -> None:
     world = World()
-    world.say(world.asked(), ANN, yes=False)
+    asked = world.asked()
+    world.pass_time(timedelta(minutes=5))
+    world.say(asked, ANN, yes=False)
     mine = world.ask(EVE)
     assert isinstance(mine, Grant)
     world.end(mine, EVE)
     refused, cancelled = entries(world)
-    assert refused["answers"] == [{"by": {"id": ANN.user_id, "name": ANN.user_name}, "said": "no", "via": None, "at": None}]
+    at = (START + timedelta(minutes=5)).isoformat()
+    assert refused["answers"] == [{"by": {"id": ANN.user_id, "name": ANN.user_name}, "said": "no", "via": None, "at": at}]
     assert cancelled["ended_early_by"] == {"id": EVE.user_id, "name": None}
     assert [each["ended_early_by"] for each in rows(world)] == ["", EVE.user_id]
 

@@ -295,11 +295,6 @@ def reconcile_tools(within: timedelta) -> "reconcile_grants.Tools":
         found = grant_role_drift(setting_of(role, organization, guardrails, strict=False), role)
         return "" if found is None else found.because
 
-    def rules_of_case(role_ref: str) -> frozenset[str]:
-        case_id = ledger().head(role_ref).case_id
-        case = None if case_id is None else ledger().case(role_ref, case_id)
-        return frozenset() if case is None else frozenset(str(each["rule"]) for each in case.detail.get("findings", ()))
-
     return Tools(
         grants=tools,
         organization=organization,
@@ -309,7 +304,7 @@ def reconcile_tools(within: timedelta) -> "reconcile_grants.Tools":
         known=grant_roles(),
         hints=hints(),
         drift=drift,
-        rules_of_case=rules_of_case,
+        ledger=ledger(),
         until=tools.clock.now() + within,
     )
 

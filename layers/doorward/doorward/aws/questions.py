@@ -128,6 +128,7 @@ def _as_json(question: Question) -> dict[str, Any]:
         "version": question.version,
         "reminded_at": _text(question.reminded_at),
         "escalated_at": _text(question.escalated_at),
+        "refused_at": _text(question.refused_at),
         "terms": terms_as_json(question.terms),
     }
 
@@ -151,6 +152,7 @@ def _question(kept: Mapping[str, Any]) -> Question:
         version=kept["version"],
         reminded_at=_time(kept["reminded_at"]),
         escalated_at=_time(kept["escalated_at"]),
+        refused_at=_time(kept.get("refused_at")),  # which questions that were kept before do not have
     )
 
 

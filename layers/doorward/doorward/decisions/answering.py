@@ -45,7 +45,7 @@ def answer(  # noqa: PLR0917 - who says what, about what, knowing what
     assert isinstance(caller.who, Person)  # noqa: S101 - a machine was turned away
     user_id = caller.who.user_id
     if not yes:
-        return question._replace(state=State.REFUSED, answer=user_id, version=question.version + 1)
+        return question._replace(state=State.REFUSED, answer=user_id, refused_at=now, version=question.version + 1)
     vote = Vote(user_id, caller.via, now, _that_count(question.terms, groups))
     counting = tuple(each for each in question.votes if _counts(each, ways))
     before = next((each for each in counting if (each.user_id, each.via) == (user_id, caller.via)), None)

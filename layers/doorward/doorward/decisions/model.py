@@ -102,6 +102,7 @@ class Question(NamedTuple):
     `shown_hash` stands for all that people are shown: whoever answers says what he saw, and an answer to something else counts for nothing.
     `parties`: ids of people who asked for it or caused it, and so never answer. `because` is their reason, in their words. `detail` is
     what it takes to carry it out. `version` counts transitions, from 1; `reminded_at` is the last reminder.
+    `answer`: the id of whoever said no, at `refused_at`; "" and None where nobody did.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Question(NamedTuple):
     version: int = 1
     reminded_at: datetime | None = None
     escalated_at: datetime | None = None
+    refused_at: datetime | None = None
 
     @property
     def ends_at(self) -> datetime:

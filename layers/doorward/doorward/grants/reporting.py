@@ -104,7 +104,7 @@ def _answers(entry: Entry) -> list[dict[str, Any]]:
         for each in sorted(question.votes, key=lambda each: each.at)
     ]
     if question.state is Decision.REFUSED and question.answer:
-        said.append({"by": _who(question.answer, entry), "said": "no", "via": None, "at": None})
+        said.append({"by": _who(question.answer, entry), "said": "no", "via": None, "at": time_as_text(question.refused_at)})
     return said
 
 

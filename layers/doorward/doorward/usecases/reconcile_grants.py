@@ -23,7 +23,7 @@ the condition that the version before still stands. So two at once, or one that 
 goes wrong with one grant keeps no other from being looked at.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,6 +45,7 @@ from doorward.people.model import Refusal
 from doorward.ports.grant_roles import GrantRoles, GrantRolesOfAccounts, KnownRoles
 from doorward.ports.grants import Executions, Token, Wakes
 from doorward.ports.hints import Hints
+from doorward.ports.ledger import Ledger
 from doorward.usecases import grant_standing
 from doorward.usecases.advance_grant import advance_grant, waits_until
 from doorward.usecases.grant_facts import as_target
@@ -86,9 +87,8 @@ class Act(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """`drift`: what is wrong with a grant role, a sentence; "" where nothing is.
+    """`drift`: what is wrong with a grant role, a sentence; "" where nothing is. `ledger`: what the reaction knows of it already.
 
-    `rules_of_case`: ids of the rules that the open case of a role is about, by its ref; none where it has none.
     `until`: the time by which this has to be done.
     """
 
@@ -100,7 +100,7 @@ class Tools:
     known: GrantRoles
     hints: Hints
     drift: Callable[[Role], str]
-    rules_of_case: Callable[[str], Collection[str]]
+    ledger: Ledger
     until: datetime
 
 
@@ -241,8 +241,9 @@ def _late(grant: Grant, now: datetime, tools: Tools) -> str:
         return ""
     question = question_about(grant, tools.grants) if grant.state is State.PENDING else None
     due_at = waits_until(grant, question)
-    if due_at is None:  # at once, since it became what it is, or since the last yes
-        due_at = said_yes_at(question) if question else grant.moved_at or grant.request.asked_at
+    if due_at is None:  # at once, since it became what it is, or since people answered
+        answered_at = None if question is None else question.refused_at or said_yes_at(question)
+        due_at = answered_at or grant.moved_at or grant.request.asked_at
     if now < due_at + LATE:
         return ""
     return f"It is {grant.state} since what was due at {due_at:%Y-%m-%d %H:%M:%S} UTC was not done."
@@ -284,10 +285,16 @@ def _look_at_roles(tools: Tools, came_to: CameTo) -> None:
         came_to.drifted += [each.ref for each, _ in drifted]
         try:
             tools.known.keep(KnownRoles(account_id, tuple(map(as_target, roles)), now))
-            untold = [each for each in drifted if GRANT_ROLE_DRIFT.id not in tools.rules_of_case(each[0].ref)]
-            _hand_on([_hint(each, because, now) for each, because in untold], tools)
+            _hand_on([_hint(each, because, now) for each, because in drifted if not _has_case(each, tools.ledger)], tools)
         except DoorwardError as error:
             came_to.unreadable[account_id] = str(error)
+
+
+def _has_case(role: Role, ledger: Ledger) -> bool:
+    """About its drift; one about something else says nothing of that."""
+    case_id = ledger.head(role.ref).case_id
+    case = None if case_id is None else ledger.case(role.ref, case_id)
+    return case is not None and any(each["rule"] == GRANT_ROLE_DRIFT.id for each in case.detail.get("findings", ()))
 
 
 def _hand_on(hints: Sequence[Hint], tools: Tools) -> None:
