@@ -2,7 +2,9 @@
 
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
@@ -219,6 +221,22 @@ def test_who_is_told_to_wait_does_not_ask_meanwhile(monkeypatch: pytest.MonkeyPa
         now[0] += 1.1  # Retry-After was a second
         SlackChannel(web, "C0123456789").send(MESSAGE)
         assert len(sink.messages) == 1
+
+
+def test_an_answer_of_slacks_that_is_cut_off_is_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        pool.submit(_answers_in_part, listening)
+        with pytest.raises(Unavailable, match="IncompleteRead"):
+            SlackWeb(f"http://127.0.0.1:{listening.getsockname()[1]}", lambda: "xoxb-token").call("auth.test", {}, "")
+
+
+def _answers_in_part(listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"ok": true')
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65_536):  # what is not read would reset it
+            pass
 
 
 # What subscribers of a topic get

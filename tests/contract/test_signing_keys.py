@@ -81,6 +81,17 @@ def dripping(request: BaseHTTPRequestHandler) -> None:
         time.sleep(0.05)
 
 
+def babbling(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"220 mail.acme.example ESMTP\r\n")
+
+
+def cut_off(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    request.wfile.write(b"100\r\n{")
+
+
 def silent(_: BaseHTTPRequestHandler) -> None:
     time.sleep(0.6)
 
@@ -94,6 +105,8 @@ def silent(_: BaseHTTPRequestHandler) -> None:
         (answering({"keys": "x"}), "no list"),
         (answering(b" " * (256 * 1024 + 1)), "more than 262144 bytes"),
         (dripping, "longer than"),
+        (babbling, "BadStatusLine"),
+        (cut_off, "IncompleteRead"),
         (silent, "timed out"),
     ],
 )

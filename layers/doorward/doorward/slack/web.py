@@ -55,7 +55,7 @@ class SlackWeb:
             with error:
                 self._wait_as_told(error)
             raise Unavailable(f"Slack did not take the message: HTTP {error.code}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             raise Unavailable(f"Slack did not take the message: {type(error).__name__}") from None
         if answer.get("ok") is not True:
             refused = SlackRefused(str(answer.get("error", "unknown")), about)

@@ -10,6 +10,7 @@ import ssl
 import urllib.error
 import urllib.request
 from datetime import datetime, timedelta
+from http.client import HTTPException
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
@@ -64,6 +65,8 @@ class HttpsSigningKeys:
             return _KeySet({}, at, f"HTTP {error.code}")
         except (OSError, ValueError) as error:
             return _KeySet({}, at, str(error) or type(error).__name__)
+        except HTTPException as error:  # its text may be the answer's
+            return _KeySet({}, at, f"what it sent is none of HTTP, or was cut off ({type(error).__name__})")
 
     def _fetch(self, address: str) -> bytes:
         if not address.startswith("https://"):
