@@ -239,7 +239,8 @@ def _template(grant: Mapping[str, Any]) -> str:
 
 def _when(grant: Mapping[str, Any]) -> str:
     if grant["ends_at"]:
-        return f", from {_clock(grant['starts_at'])} until {_clock(grant['ends_at'])}"
+        until = grant.get("ended_at") or grant["ends_at"]
+        return f", from {_clock(grant['starts_at'])} until {_clock(until)}"
     return f", from {_clock(grant['wanted_start'])}" if grant["wanted_start"] else ", from the moment that it is approved"
 
 

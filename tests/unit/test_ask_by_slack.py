@@ -13,6 +13,7 @@ from doorward.grants.model import Target
 from doorward.organization.model import Account
 from doorward.ports.slack import Asking, Input
 from doorward.slack.forms import view_of
+from doorward.usecases.request_grant import MOST_AN_HOUR
 from local.slack.blocks import view_problems
 from tests.grants_world import JANE, ORDERS, PROD, rule
 from tests.slack_grants import ANSWER_TO, FILLED, KEY, OF_EVE, OF_JANE, OF_JOE, STRANGER, GrantOffice, seconds
@@ -170,6 +171,15 @@ def test_what_the_rules_refuse_is_said_in_the_form(office: GrantOffice) -> None:
     assert "nobody can read" in office.form.wrong[0]
     assert {each.name: each.value for each in office.form.fields}["parameter-bucket"] == "acme-orders"
     assert office.grants.kept == {}
+
+
+def test_also_the_last_that_he_may_ask_for_within_an_hour_may_come_twice(office: GrantOffice) -> None:
+    at = int(office.clock.now().timestamp())
+    for number in range(MOST_AN_HOUR):
+        office.submits(Asking.DETAILS, FILLED, view=f"V{number}", at=at)
+    assert office.submits(Asking.DETAILS, FILLED, view=f"V{MOST_AN_HOUR - 1}", at=at)[0] == "asked"
+    assert len(office.grants.kept) == MOST_AN_HOUR
+    assert office.submits(Asking.DETAILS, FILLED, view="one more", at=at)[0] == Asking.DETAILS
 
 
 def test_what_comes_twice_asks_once_and_another_form_asks_again(office: GrantOffice) -> None:

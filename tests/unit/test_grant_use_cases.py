@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from doorward.decisions.actions import LONGEST_REASON
 from doorward.decisions.model import Answer, Question
 from doorward.decisions.model import State as Decision
 from doorward.errors import Conflict, MalformedInput, Misconfigured, Unavailable
 from doorward.grants.agreement import why_it_falls
-from doorward.grants.entitled import LONGEST_REASON
 from doorward.grants.grant import Grant, State
 from doorward.grants.issuing import opening_of
 from doorward.grants.model import Asker, Ticket

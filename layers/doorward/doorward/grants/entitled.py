@@ -29,14 +29,13 @@ from datetime import datetime, timedelta
 from functools import reduce
 from typing import Final
 
+from doorward.decisions.actions import LONGEST_REASON
 from doorward.decisions.model import Terms
 from doorward.grants.model import Allow, Automatic, Entitlements, Facts, GrantRequest, Offer, Ruling, Template
 from doorward.grants.parameters import refused_parameters
 from doorward.organization.installation import GRANT_ROLE_PATH
 from doorward.people.model import Refusal
 
-LONGEST_REASON: Final = 1000
-"""Characters. Ours: what a card shows, and people read."""
 NUMBER: Final = "<number>"
 """In a ticket's form: some digits."""
 TICKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./#-]{0,63}")

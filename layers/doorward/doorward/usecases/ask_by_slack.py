@@ -25,8 +25,9 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
+from doorward.decisions.actions import LONGEST_REASON
 from doorward.errors import Misconfigured, Unavailable
-from doorward.grants.entitled import LONGEST_REASON, TICKET, fits_ticket
+from doorward.grants.entitled import TICKET, fits_ticket
 from doorward.grants.names import grant_id_of
 from doorward.grants.parameters import is_of_type
 from doorward.iam.matching import matches_glob

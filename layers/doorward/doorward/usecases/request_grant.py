@@ -10,8 +10,9 @@
 | so many are kept of this hour of the clock, also of those that come at once        | refused, and nothing kept                 |
 | else                                                                               | kept as requested, and checked at once    |
 
-Whoever dies in between leaves it as requested: its execution checks it then. Whoever asks again under the same key has the same grant, also
-where nobody answered him: its id is made of the key, and it is looked for among the last that he asked for, before anything is counted.
+Whoever dies in between leaves it as requested: its execution checks it then. Whoever asks again under the same key, or by the same form of
+Slack's, has the same grant, also where nobody answered him: its id is made of that, and it is looked for among the last that he asked for,
+before anything is counted.
 
 How often is looked at twice: what was kept in the last hour is read from an index, which lacks what is kept in the same moment; that is
 counted, by the hour of the clock.
@@ -77,9 +78,10 @@ def _asked(wanted: Wanted, caller: Caller, tools: Tools, key: str) -> Grant | Re
         return asker
     request = GrantRequest(asked_at=tools.clock.now(), **wanted._asdict())
     last = tools.grants.ids_of_person(asker.person.user_id, "", MOST_AN_HOUR)
-    made_of_key = grant_id_of(request.asked_at, sha256(f"{caller.via} {asker.person.user_id} {key}".encode()).digest()[:10])
-    before = _asked_before(made_of_key, request, last, tools) if key else None
-    refusal = _unreadable(request) or (_other_than(before, request) if before else _too_often(last, request.asked_at, tools))
+    made_of_key = sha256(f"{caller.via} {asker.person.user_id} {key}".encode()).digest()[:10]
+    grant_id = grant_id_of(request.asked_at, made_of_key) if key else tools.new_id()
+    before = _asked_before(grant_id, request, last, tools)
+    refusal = _unreadable(request) or (_other_than(before, request, key) if before else _too_often(last, request.asked_at, tools))
     if refusal is not None:
         return refusal
     if before is not None:
@@ -90,7 +92,7 @@ def _asked(wanted: Wanted, caller: Caller, tools: Tools, key: str) -> Grant | Re
             return each
     if tools.rates.count(f"asks {asker.person.user_id}", Span.HOUR) > MOST_AN_HOUR:
         return _TOO_OFTEN
-    grant = Grant(made_of_key if key else tools.new_id(), asker.person, request)
+    grant = Grant(grant_id, asker.person, request)
     opening = announced(grant, tools)
     assert opening is not None  # noqa: S101 - that one is requested is told
     known: Checked | None = found
@@ -119,14 +121,15 @@ def _unreadable(request: GrantRequest) -> Refusal | None:
 
 
 def _asked_before(grant_id: str, request: GrantRequest, last: Sequence[str], tools: Tools) -> Grant | None:
-    """Under the same key within a day, which is as long as answers are kept. Ids differ in their time alone; the latest is the first."""
+    """Under the same key within a day, which is as long as answers are kept. Ids differ in their time at most; the latest is the first."""
     kept = next((each for each in last if each[_TIME:] == grant_id[_TIME:]), None)
     before = None if kept is None else tools.grants.grant(kept)
     return before if before is not None and request.asked_at - before.request.asked_at < _DAY else None
 
 
-def _other_than(before: Grant, request: GrantRequest) -> Refusal | None:
-    if before.request == request._replace(asked_at=before.request.asked_at):
+def _other_than(before: Grant, request: GrantRequest, key: str) -> Refusal | None:
+    """A form has its id from Slack, and is one and the same however often it comes."""
+    if not key or before.request == request._replace(asked_at=before.request.asked_at):
         return None
     return Refusal("This Idempotency-Key came with another call before.", "Send a new call with a new key, a repeated one as it was.")
 
