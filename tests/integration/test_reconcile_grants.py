@@ -59,6 +59,7 @@ def test_whoever_is_switched_off_loses_what_he_has_and_is_asked_about_no_more(
         grants.stack.until(lambda grant=each: grants.waits(grant), "its execution to wait", seconds=60)  # type: ignore[misc]
     grants.say(ANN, opened, "approve", shown=opened["shown"])
     grants.until(opened, "active", seconds=60)
+    grants.stack.until(lambda: grants.waits(opened), "its execution to wait for its end", seconds=60)
     asked_here = {each["grant_id"] for each in (opened, pending)}  # she may have others yet, of other tests
     assert [each for each in turn(doorward)["acts"] if each["grant_id"] in asked_here] == []
     request.getfixturevalue("switched_off")
