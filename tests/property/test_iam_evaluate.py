@@ -2,6 +2,7 @@
 
 import fnmatch
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -194,6 +195,17 @@ def test_compiled_policies_decide_as_new_ones_do(policies: Policies, asked: list
     kept = [compiled.decide(each) for each in asked * 2]
     forget()
     assert kept == [evaluate(policies, each) for each in asked * 2]
+
+
+@settings(deadline=None, max_examples=200)
+@given(all_policies, whole_requests, st.lists(requests.map(lambda each: each.context), max_size=6))
+def test_compiled_policies_decide_as_new_ones_do_whatever_else_the_same_caller_says(
+    policies: Policies, request: Request, contexts: list[Mapping[str, str | tuple[str, ...]]]
+) -> None:
+    compiled = compile_policies(policies)
+    who = {key: value for key, value in request.context.items() if key.lower() in {"aws:principalarn", "aws:userid"}}
+    for each in [{**context, **who} for context in contexts] * 2:
+        assert compiled.decide(request._replace(context=each)) == evaluate(policies, request._replace(context=each))
 
 
 @settings(deadline=None, max_examples=200)

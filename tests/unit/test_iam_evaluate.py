@@ -157,7 +157,20 @@ def test_what_compiled_policies_keep_is_bounded() -> None:
     for number in range(evaluate_module._KEPT_VIEWS * 2):
         request = Request(f"arn:aws:iam::{number:012}:user/u", "AWS", f"s3:Get{number}", {f"K{number}": "false"}, "*")
         assert compiled.decide(request).outcome == "allowed"
-        assert 0 < len(compiled._views) <= evaluate_module._KEPT_VIEWS
+        assert 0 < len(compiled._kept) <= evaluate_module._KEPT_VIEWS
+
+
+def test_what_compiled_policies_keep_of_one_caller_is_bounded() -> None:
+    keys = [f"k{number}" for number in range(8)]
+    several = [{**ALLOW_ALL, "Condition": {"Bool": {each: "true"}}} for each in keys]
+    compiled = compile_policies(Policies(identity=None, resource=parse_document({"Statement": several})))
+    for number in range(2 ** len(keys)):
+        given = {each: "true" if number >> bit & 1 else "false" for bit, each in enumerate(keys)}
+        because = compiled.decide(Request(USER, "AWS", "s3:GetObject", given, "*")).because
+        applying: set[int | None] = {bit for bit in range(len(keys)) if number >> bit & 1}
+        assert {each.statement for each in because} == (applying or {None})
+        ((_, _, _, decisions),) = compiled._kept.values()
+        assert 0 < len(decisions) <= evaluate_module._KEPT_DECISIONS
 
 
 @pytest.mark.parametrize("principal", ["*", {"AWS": "*"}])

@@ -13,7 +13,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from doorward.iam.conditions import fold_context, read_condition
+from doorward.iam.conditions import fold_context, hold, read_condition
 from doorward.iam.documents import Condition, Document, Statement
 
 PASSED_TO: Final = "iam:passedtoservice"
@@ -55,7 +55,7 @@ class Certainty:
         return _with(document, widened="Allow", is_known=lambda each: _is_plain(each, self._fixed) and self._is_decided(each))
 
     def _is_decided(self, condition: Condition) -> bool:
-        return read_condition(condition, has_variables=False)(self._example) is not None
+        return hold((read_condition(condition, has_variables=False),), self._example) is not None
 
 
 def _is_plain(condition: Condition, keys: frozenset[str]) -> bool:

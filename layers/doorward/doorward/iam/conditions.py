@@ -36,7 +36,9 @@ class FoldedContext(dict[str, str | tuple[str, ...]]):
     __slots__ = ()
 
 
-type Test = Callable[[Context], bool | None]
+type Answer = Callable[[Context], bool | None]
+type Test = tuple[str, Matcher, bool, _Form, Answer | None]
+"""The key, whether a value of it fits, whether it must not, and what else the operator's name says; or what the whole context answers."""
 
 _ARN_PARTS = 6
 _FOR_ALL = "forallvalues"
@@ -57,6 +59,52 @@ _LONGEST_INT = 18
 _KEPT_FORMS = 512
 
 
+# The keys that nearly every request has, as AWS spells them, and as they are compared.
+_AS_SPELLED = {
+    each: intern(each.lower())
+    for each in (
+        "aws:CalledVia",
+        "aws:CalledViaFirst",
+        "aws:CalledViaLast",
+        "aws:CurrentTime",
+        "aws:EpochTime",
+        "aws:FederatedProvider",
+        "aws:MultiFactorAuthAge",
+        "aws:MultiFactorAuthPresent",
+        "aws:PrincipalAccount",
+        "aws:PrincipalArn",
+        "aws:PrincipalIsAWSService",
+        "aws:PrincipalOrgID",
+        "aws:PrincipalOrgPaths",
+        "aws:PrincipalServiceName",
+        "aws:PrincipalServiceNamesList",
+        "aws:PrincipalType",
+        "aws:RequestedRegion",
+        "aws:ResourceAccount",
+        "aws:ResourceOrgID",
+        "aws:ResourceOrgPaths",
+        "aws:SecureTransport",
+        "aws:SourceAccount",
+        "aws:SourceArn",
+        "aws:SourceIp",
+        "aws:SourceOrgID",
+        "aws:SourceOrgPaths",
+        "aws:SourceVpc",
+        "aws:SourceVpce",
+        "aws:TokenIssueTime",
+        "aws:UserAgent",
+        "aws:userid",
+        "aws:username",
+        "aws:ViaAWSService",
+        "aws:VpcSourceIp",
+        "sts:ExternalId",
+        "sts:RoleSessionName",
+        "sts:SourceIdentity",
+        "sts:TransitiveTagKeys",
+    )
+}
+
+
 class _UnreadableError(Exception):
     """A value of the policy is not of its operator's type."""
 
@@ -66,42 +114,50 @@ def read_condition(condition: PlainCondition, has_variables: bool) -> Test:
     name, key, values = condition
     form = _FORMS.get(name) or _read_operator(name)
     if form is None:
-        return _undecided
-    _, family, is_negated, when_absent = form
-    key = intern(key.lower())  # fold() without the call
+        return _UNDECIDED
+    key = _AS_SPELLED.get(key) or intern(key.lower())  # fold() without the call
+    family = form[1]
     if family is None:
         return _null_test(form, key, values)
     compile_, expand = family
     if has_variables and expand is not None and _VARIABLE in (values[0] if len(values) == 1 else "".join(values)):
-        return _several_test(form, key, values, when_absent, has_variables=True)
+        return _several_test(form, key, values, has_variables=True)
     try:
-        fits = compile_(values)
+        return key, compile_(values), form[2], form, None
     except _UnreadableError:
-        return _several_test(form, key, values, when_absent, has_variables=has_variables)
-
-    def test(context: Context) -> bool | None:
-        given = context.get(key)
-        if given.__class__ is str:
-            return fits(given) is not is_negated
-        if given is None:
-            return when_absent
-        return _over_set(form, [fits(each) is not is_negated for each in given])
-
-    return test
+        return _several_test(form, key, values, has_variables=has_variables)
 
 
-def _undecided(_: Context) -> bool | None:
-    return None
+def hold(tests: tuple[Test, ...], context: Context) -> bool | None:
+    """Whether all of them hold, in three values. Nothing after the first False is looked at."""
+    result: bool | None = True
+    for key, fits, is_negated, form, whole in tests:
+        answer: bool | None
+        if whole is None:
+            given = context.get(key)
+            if given.__class__ is str:
+                answer = fits(given) is not is_negated
+            elif given is None:
+                answer = form.when_absent
+            else:
+                answer = _over_set(form, [fits(each) is not is_negated for each in given])
+        else:
+            answer = whole(context)
+        if answer is not True:
+            if answer is False:
+                return False
+            result = None
+    return result
 
 
 def fold(key: str) -> str:
     """Condition keys, and the tag keys in them, differ in nothing by case. Interned: what is equal is found without a look at the text."""
-    return intern(key.lower())
+    return _AS_SPELLED.get(key) or intern(key.lower())
 
 
 def fold_context(given: Context) -> FoldedContext:
     """Where two keys differ by case alone, the last one counts."""
-    return FoldedContext({fold(key): value for key, value in given.items()})
+    return FoldedContext({_AS_SPELLED.get(key) or intern(key.lower()): value for key, value in given.items()})  # fold() without the call
 
 
 def all_of(answers: Iterable[bool | None]) -> bool | None:
@@ -210,11 +266,23 @@ def _read_operator(name: str) -> _Form | None:
     return form
 
 
+def by_context(answer: Answer) -> Test:
+    return "", _nothing_fits, False, _NO_FORM, answer
+
+
+def _nothing_fits(_: str) -> bool:
+    return False
+
+
+_NO_FORM = _Form(None, None, is_negated=False, when_absent=False)
+_UNDECIDED = by_context(lambda _: None)
+
+
 def _null_test(form: _Form, key: str, values: tuple[str, ...]) -> Test:
     # With a set operator it is a constant: Access Analyzer's "Null with qualifier".
     if form.set_operator is not None:
         constant = form.set_operator == _FOR_ALL
-        return lambda _: constant
+        return by_context(lambda _: constant)
     wanted = [each.lower() for each in values]
     otherwise = None if any(each not in {"true", "false"} for each in wanted) else False
     when_absent = True if "true" in wanted else otherwise
@@ -224,10 +292,10 @@ def _null_test(form: _Form, key: str, values: tuple[str, ...]) -> Test:
         given = context.get(key)
         return when_absent if given is None or given == () else when_present
 
-    return test
+    return by_context(test)
 
 
-def _several_test(form: _Form, key: str, values: tuple[str, ...], when_absent: bool, *, has_variables: bool) -> Test:
+def _several_test(form: _Form, key: str, values: tuple[str, ...], *, has_variables: bool) -> Test:
     """Where a value has a variable or cannot be read: value by value, in three values."""
     family = form.family
     assert family is not None  # noqa: S101 - Null has its own test
@@ -249,12 +317,12 @@ def _several_test(form: _Form, key: str, values: tuple[str, ...], when_absent: b
     def test(context: Context) -> bool | None:
         given = context.get(key)
         if given is None:
-            return when_absent
+            return form.when_absent
         if isinstance(given, str):
             return satisfies(given, context)
         return _over_set(form, [satisfies(each, context) for each in given])
 
-    return test
+    return by_context(test)
 
 
 def _expanding(expand: _Expand, policy_value: str) -> Callable[[str, Context], bool | None]:

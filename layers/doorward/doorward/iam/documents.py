@@ -146,7 +146,7 @@ def read_usual(raw: object) -> PlainDocument | None:
         return None
 
 
-def _usual_document(raw: Any) -> PlainDocument:
+def _usual_document(raw: dict[str, Any]) -> PlainDocument:
     version, statements = raw.get("Version"), raw.get("Statement")
     if len(raw) != _USUAL_MEMBERS or (version != VERSION_2012 and version != VERSION_2008):  # noqa: PLR1714 - it may be unhashable
         raise _UnusualError
@@ -155,9 +155,8 @@ def _usual_document(raw: Any) -> PlainDocument:
     return version, None, tuple([_usual_statement(index, each) for index, each in enumerate(statements)])
 
 
-def _usual_statement(index: int, raw: Any) -> PlainStatement:
-    if raw.__class__ is not dict:
-        raw = _as_dict(raw)
+def _usual_statement(index: int, given: Any) -> PlainStatement:
+    raw: dict[str, Any] = given if given.__class__ is dict else _as_dict(given)
     sid = principals = actions = not_actions = resources = None
     conditions: tuple[PlainCondition, ...] = ()
     effect = raw.get("Effect")

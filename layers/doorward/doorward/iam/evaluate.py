@@ -52,7 +52,19 @@ from functools import lru_cache
 from typing import Literal
 
 from doorward.iam.arns import is_account_id, parse_arn
-from doorward.iam.conditions import Context, FoldedContext, Test, any_of, fill_in, fold, fold_context, read_condition
+from doorward.iam.conditions import (
+    Answer,
+    Context,
+    FoldedContext,
+    Test,
+    any_of,
+    by_context,
+    fill_in,
+    fold,
+    fold_context,
+    hold,
+    read_condition,
+)
 from doorward.iam.documents import VERSION_2012, PlainCondition, PlainDocument, PlainStatement
 from doorward.iam.matching import matches, matches_glob
 from doorward.values import NamedTuple
@@ -160,6 +172,8 @@ _NOT_BY_SCP = tuple([_not_allowed_by(_SCP, level) for level in range(7)])
 
 # Views kept per set of policies: who asks for every action there is must not fill the memory.
 _KEPT_VIEWS = 256
+# And decisions kept of a view: one for each way in which its conditions can come out, of which most never come.
+_KEPT_DECISIONS = 64
 _UNIQUE_ID_PREFIXES = ("AROA", "AIDA")
 _SERVICE_LINKED = "role/aws-service-role/"
 _ASSUME = "sts:assumerole"
@@ -330,21 +344,20 @@ type _Rule = tuple[Because, tuple[Test, ...], bool]
 # The Allow and the Deny rules of one kind of policy, or of one level of it; how each Allow means the caller, where the policy says whom.
 type _Layer = tuple[tuple[_Rule, ...], tuple[_Rule, ...], tuple[int, ...]]
 _EMPTY: _Layer = ((), (), ())
+# Rules of which one must allow, the decision where none does, and the reasons where one does whatever the context holds.
+type _Gate = tuple[tuple[_Rule, ...], Decision, tuple[Because, ...]]
 
 
 def _applying(rules: tuple[_Rule, ...], context: Context, if_open: bool) -> tuple[Because, ...]:
     """The statements that apply, and with `if_open` those too that may."""
     found: tuple[Because, ...] = ()
     for because, tests, is_open in rules:
-        for test in tests:
-            answer = test(context)
-            if answer is not True:
-                if answer is False:
-                    break
-                is_open = True  # noqa: PLW2901 - of this turn alone
-        else:
-            if if_open or not is_open:
-                found += (because,)
+        if tests:
+            holds = hold(tests, context)
+            if holds is False or (holds is None and not if_open):
+                continue
+        if if_open or not is_open:
+            found += (because,)
     return found
 
 
@@ -388,7 +401,7 @@ def _read_layer(policy: str, level: int | None, documents: Iterable[PlainDocumen
             elif is_naming:
                 is_open = True
             if is_trust_policy or (resources is not None and "*" in resources):
-                covered: bool | Test | None = True
+                covered: bool | Answer | None = True
             else:
                 covered = _covers_resource(policy, statement, call.resource, version)
             if covered is False:
@@ -399,7 +412,7 @@ def _read_layer(policy: str, level: int | None, documents: Iterable[PlainDocumen
             if covered is None:
                 is_open = True
             elif covered is not True:
-                tests = (covered, *tests)
+                tests = (by_context(covered), *tests)
             rule = _new(Because, (policy, level, index, position, sid, effect)), tests, is_open
             if effect == "Deny":
                 denies += (rule,)
@@ -409,7 +422,7 @@ def _read_layer(policy: str, level: int | None, documents: Iterable[PlainDocumen
     return allows, denies, all_means
 
 
-def _covers_resource(policy: str, statement: PlainStatement, resource: str | None, version: str) -> bool | Test | None:
+def _covers_resource(policy: str, statement: PlainStatement, resource: str | None, version: str) -> bool | Answer | None:
     patterns = statement[7]
     if patterns is not None:
         return _covers(patterns, resource, version)
@@ -431,7 +444,7 @@ def _is_one_of(patterns: tuple[str, ...], action: str) -> bool:
     return False
 
 
-def _covers(patterns: tuple[str, ...], resource: str | None, version: str) -> bool | Test | None:
+def _covers(patterns: tuple[str, ...], resource: str | None, version: str) -> bool | Answer | None:
     """Whether one of the patterns means the resource; a test where that hangs on a variable; None where it is open."""
     if "*" in patterns:
         return True
@@ -454,7 +467,7 @@ def _covers(patterns: tuple[str, ...], resource: str | None, version: str) -> bo
     return lambda context: any_of((best, *[_covers_filled_in(each, resource, context) for each in with_variables]))
 
 
-def _negated(answer: bool | Test | None) -> bool | Test | None:
+def _negated(answer: bool | Answer | None) -> bool | Answer | None:
     if answer is None or isinstance(answer, bool):
         return None if answer is None else not answer
     covers = answer
@@ -504,10 +517,6 @@ def _may_reach_over_colons(pattern: str) -> bool:
 # The decision
 
 
-# Rules of which one must allow, the decision where none does, and the reasons where one does whatever the context holds.
-type _Gate = tuple[tuple[_Rule, ...], Decision, tuple[Because, ...]]
-
-
 def _gate(allows: tuple[_Rule, ...], denial: Decision) -> _Gate:
     always: tuple[Because, ...] = ()
     for because, tests, is_open in allows:
@@ -533,6 +542,10 @@ class _View(NamedTuple):
     """Permissions boundary and session policy."""
 
 
+# Nothing denies, and nothing has to allow.
+_NOTHING_SEEN = _View((), (), (), None, must_be_granted=False, identity=(), limits=())
+
+
 # All that a request says but its context, and what that says in the keys aws:PrincipalArn and aws:userid.
 type _Asked = tuple[str, str, str, str | None, str | None, bool, bool, _Given, _Given]
 
@@ -542,17 +555,22 @@ _PRINCIPAL_ARN = fold("aws:PrincipalArn")
 _USER_ID = fold("aws:userid")
 
 
+# What is kept of a caller, an action and a resource: they, the view, the conditions of each rule in it that has any, and the decision by
+# whether each of those holds.
+type _Kept = tuple[_Asked | None, _View, tuple[tuple[Test, ...], ...], dict[tuple[bool | None, ...], Decision]]
+
+
 class CompiledPolicies:
     """Safe to share among threads: what is kept is only ever added, or all dropped."""
 
-    __slots__ = ("_is_trust", "_last", "_policies", "_views")
+    __slots__ = ("_is_trust", "_kept", "_last", "_policies")
 
     def __init__(self, policies: Policies, *, is_trust: bool = False) -> None:
         self._policies = policies
         self._is_trust = is_trust
-        self._views: dict[_Asked, _View | Decision] = {}
-        # What was asked last and its view, replaced as a whole: to compare costs less than to hash what is asked.
-        self._last: tuple[_Asked | None, _View | Decision] = None, _NOT_BY_RESOURCE
+        self._kept: dict[_Asked, _Kept] = {}
+        # What was asked last, replaced as a whole: to compare costs less than to hash what is asked.
+        self._last: _Kept = None, _NOTHING_SEEN, (), {}
 
     def decide(self, request: Request) -> Decision:
         """Total: any request has a decision."""
@@ -560,18 +578,27 @@ class CompiledPolicies:
         context = given if given.__class__ is FoldedContext else fold_context(given)
         get = context.get
         asked = principal, principal_type, action, resource, owner, caller_manages, resource_managed, get(_PRINCIPAL_ARN), get(_USER_ID)
-        last, view = self._last
+        last, view, conditions, decisions = self._last
         if asked != last:
-            view = self._views.get(asked) or self._keep(asked)
-            self._last = asked, view
-        return view if isinstance(view, Decision) else _decide(view, context)
+            kept = self._kept.get(asked) or self._keep(asked)
+            _, view, conditions, decisions = kept
+            self._last = kept
+        answers = tuple([hold(each, context) for each in conditions])
+        decision = decisions.get(answers)
+        if decision is None:
+            decision = _decide(view, context)
+            if len(decisions) >= _KEPT_DECISIONS:
+                decisions.clear()
+            decisions[answers] = decision
+        return decision
 
-    def _keep(self, asked: _Asked) -> _View | Decision:
+    def _keep(self, asked: _Asked) -> _Kept:
         view = _read_view(self._policies, asked, _read_and_keep, is_trust=self._is_trust)
-        kept = view if _hangs_on_context(view) else _decide(view, {})
-        if len(self._views) >= _KEPT_VIEWS:
-            self._views.clear()
-        self._views[asked] = kept
+        conditions = tuple([tests for _, tests, _ in _rules(view) if tests])
+        kept: _Kept = asked, view, conditions, {}
+        if len(self._kept) >= _KEPT_VIEWS:
+            self._kept.clear()
+        self._kept[asked] = kept
         return kept
 
 
@@ -596,11 +623,12 @@ def _read_view(policies: Policies, asked: _Asked, read: _Read, *, is_trust: bool
             denies += _read_layer(_RCP, level, documents, call)[1]
     has_arn = principal_type == "AWS"
     if has_arn and (action == _EVERYBODYS or (action == _EVERY_USERS and call.is_user)):
-        return _new(_View, ((), (), (), None, False, (), ()))
+        return _NOTHING_SEEN
     if scps and has_arn and not (caller_manages or call.is_service_linked):
         for level, documents in enumerate(scps):
+            denial = _NOT_BY_SCP[level] if level < len(_NOT_BY_SCP) else _not_allowed_by(_SCP, level)
             allows, its_denies, _ = _read_layer(_SCP, level, documents, call)
-            organization += (_gate(allows, _NOT_BY_SCP[level] if level < len(_NOT_BY_SCP) else _not_allowed_by(_SCP, level)),)
+            organization += (_gate(allows, denial),)
             denies += its_denies
     grants, its_denies, means = _EMPTY if policy is None else _read_layer(_RESOURCE, None, (policy,), call)
     denies += its_denies
@@ -623,7 +651,7 @@ def _read_view(policies: Policies, asked: _Asked, read: _Read, *, is_trust: bool
         denies += its_denies
         limits += (_gate(allows, _NOT_BY_SESSION),)
     elif call.is_federated_user and identity is not None:
-        limits += (_gate((), _NOT_BY_SESSION),)
+        limits += (((), _NOT_BY_SESSION, ()),)
     if action != _ASSUME_ROOT and (call.account is None or call.account != (owner or _account_of(resource, call.account))):
         return _new(_View, (denies, organization, grants, None, True, own, limits))
     must_be_granted = identity is None or is_trust or (service == "kms" and _may_be_key(resource))
@@ -666,16 +694,9 @@ def _best(grants: tuple[_Rule, ...], means: tuple[int, ...], granted: tuple[Beca
     return max([each for rule, each in zip(grants, means, strict=True) if rule[0] in granted])
 
 
-def _hangs_on_context(view: _View) -> bool:
+def _rules(view: _View) -> tuple[_Rule, ...]:
     denies, organization, grants, _, _, identity, limits = view
-    for _, tests, _ in denies + grants:
-        if tests:
-            return True
-    for rules, _, _ in organization + identity + limits:
-        for _, tests, _ in rules:
-            if tests:
-                return True
-    return False
+    return sum((allows for allows, _, _ in organization + identity + limits), denies + grants)
 
 
 def _is_service_linked_role(arn: str | None) -> bool:

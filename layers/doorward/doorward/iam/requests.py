@@ -3,12 +3,11 @@
 import json
 import re
 from collections.abc import Iterable
-from sys import intern
 from typing import Any, get_args
 
 from doorward.errors import MalformedInput
 from doorward.iam.arns import is_account_id, parse_arn
-from doorward.iam.conditions import FoldedContext, fold
+from doorward.iam.conditions import FoldedContext, fold_context
 from doorward.iam.documents import PlainDocument, parse_document, read_usual, scalar_text
 from doorward.iam.evaluate import Decision, Policies, PrincipalType, Request, evaluate
 from doorward.values import NamedTuple
@@ -188,17 +187,24 @@ def _parse_asked(asked: dict[str, Any], caller_manages: bool, resource_managed: 
 def _parse_context(raw: object) -> FoldedContext:
     if not isinstance(raw, dict):
         raise MalformedInput(f"request.context: must be an object of condition keys, not {_kind(raw)}")
-    context = FoldedContext()
+    for key, value in raw.items():
+        if value.__class__ is not str or key.__class__ is not str or not key:
+            raw = _parse_values(raw)
+            break
+    context = fold_context(raw)
+    if len(context) != len(raw):
+        raise MalformedInput(f"request.context: {_shown(_repeated(raw))} is given twice, in different case; keep one")
+    return context
+
+
+def _parse_values(raw: dict[Any, Any]) -> dict[str, str | tuple[str, ...]]:
+    """Of a context whose values are not all text."""
+    context: dict[str, str | tuple[str, ...]] = {}
     for key, value in raw.items():
         if not isinstance(key, str) or not key:
             raise MalformedInput("request.context: a condition key must be text, and not empty")
-        if value.__class__ is str:
-            context[intern(key.lower())] = value  # fold() without the call
-            continue
         where = f"request.context, {_shown(key)}"
-        context[fold(key)] = tuple([_parse_value(each, where) for each in value]) if isinstance(value, list) else _parse_value(value, where)
-    if len(context) != len(raw):
-        raise MalformedInput(f"request.context: {_shown(_repeated(raw))} is given twice, in different case; keep one")
+        context[key] = tuple([_parse_value(each, where) for each in value]) if isinstance(value, list) else _parse_value(value, where)
     return context
 
 
