@@ -447,10 +447,18 @@ def _expand_arn(policy_value: str, value: str, context: Context) -> bool:
 
 def _bool(values: tuple[str, ...]) -> Matcher:
     # AWS's pages disagree on variables here: unreadable, so neither reading is taken.
+    if values in _TRUE_OR_FALSE:
+        return _TRUE_OR_FALSE[values]
     wanted = frozenset([each.lower() for each in values])
     if not wanted <= {"true", "false"}:
         raise _UnreadableError
     return lambda value: value.lower() in wanted
+
+
+_TRUE_OR_FALSE: dict[tuple[str, ...], Matcher] = {
+    ("true",): lambda value: value.lower() == "true",
+    ("false",): lambda value: value.lower() == "false",
+}
 
 
 def _binary(values: tuple[str, ...]) -> Matcher:

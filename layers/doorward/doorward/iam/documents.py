@@ -141,17 +141,29 @@ def read_usual_text(text: object) -> PlainDocument | None:
 def read_usual(raw: object) -> PlainDocument | None:
     """The same of an object already decoded."""
     try:
-        return _usual_document(raw) if raw.__class__ is dict else None
+        return _usual_document(raw)
     except _UnusualError:
         return None
 
 
-def _usual_document(raw: dict[str, Any]) -> PlainDocument:
+def read_all_usual(raws: list[Any]) -> tuple[PlainDocument, ...] | None:
+    """The same of several; None where one of them has not the usual form."""
+    try:
+        return tuple([_usual_document(each) for each in raws])
+    except _UnusualError:
+        return None
+
+
+def _usual_document(raw: Any) -> PlainDocument:
+    if raw.__class__ is not dict:
+        raise _UnusualError
     version, statements = raw.get("Version"), raw.get("Statement")
     if len(raw) != _USUAL_MEMBERS or (version != VERSION_2012 and version != VERSION_2008):  # noqa: PLR1714 - it may be unhashable
         raise _UnusualError
     if statements.__class__ is not list:
-        statements = (statements,)
+        return version, None, (_usual_statement(0, statements),)
+    if len(statements) == 1:
+        return version, None, (_usual_statement(0, statements[0]),)
     return version, None, tuple([_usual_statement(index, each) for index, each in enumerate(statements)])
 
 

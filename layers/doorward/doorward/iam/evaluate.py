@@ -486,8 +486,12 @@ def _completed(pattern: str) -> str:
 
 
 def _covers_literally(pattern: str, resource: str) -> bool | None:
-    if "?" not in pattern and not resource.startswith(pattern.partition("*")[0]):
-        return False
+    if "?" not in pattern:
+        head, _, rest = pattern.partition("*")
+        if not resource.startswith(head):
+            return False
+        if not rest and head != pattern and head.count(":") >= _ARN_COLONS:
+            return True
     pattern = _completed(pattern)
     if not matches_glob(pattern, resource):
         return False

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from doorward.errors import MalformedInput
 from doorward.iam.arns import is_account_id, parse_arn
 from doorward.iam.conditions import FoldedContext, fold_context
-from doorward.iam.documents import PlainDocument, parse_document, read_usual, scalar_text
+from doorward.iam.documents import PlainDocument, parse_document, read_all_usual, read_usual, scalar_text
 from doorward.iam.evaluate import Decision, Policies, PrincipalType, Request, evaluate
 from doorward.values import NamedTuple
 
@@ -144,7 +144,8 @@ def _parse_levels(raw: object, layer: str) -> tuple[tuple[PlainDocument, ...], .
 def _documents(raw: object, layer: str, level: int | None = None) -> tuple[PlainDocument, ...]:
     if not isinstance(raw, list):
         raise MalformedInput(f"{_place(layer, level)}: must be a list of policies, not {_kind(raw)}")
-    return tuple([read_usual(each) or _document(each, layer, level, index) for index, each in enumerate(raw)])
+    documents = read_all_usual(raw)
+    return tuple([_document(each, layer, level, index) for index, each in enumerate(raw)]) if documents is None else documents
 
 
 def _document(raw: object, layer: str, level: int | None = None, index: int | None = None) -> PlainDocument:
