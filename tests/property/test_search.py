@@ -48,6 +48,31 @@ def test_barred_wildcards_and_alternatives_match_as_they_read(pattern: list[str 
     assert Pattern(pattern).matches(text) is plainly(tuple(pattern), text)
 
 
+def ends_of(part: Part, text: str, start: int) -> set[int]:
+    """Where a part that begins there can end."""
+    if isinstance(part, str):
+        return {start + len(part)} if text.startswith(part, start) else set()
+    if isinstance(part, Chars):
+        return {start + 1} if start < len(text) and (text[start] in part.chars) is not part.negated else set()
+    if isinstance(part, Either):
+        return set().union(*(ends_of(each, text, start) for each in part.parts))
+    if isinstance(part, Many):
+        ends, new = {start}, {start}
+        while new:
+            new = set().union(*(ends_of(part.part, text, each) for each in new)) - ends
+            ends |= new
+        return ends
+    ends = {start}
+    for each in part:
+        ends = set().union(*(ends_of(each, text, end) for end in ends))
+    return ends
+
+
+@given(grammars, st.text("abA:", max_size=8))
+def test_a_grammar_has_the_members_that_it_spells_out(part: Part, text: str) -> None:
+    assert Grammar(part).matches(text) is (len(text) in ends_of(part, text, 0))
+
+
 @settings(max_examples=300)
 @given(grammars, st.lists(tokens, max_size=2), st.lists(tokens, max_size=3))
 def test_find_text_finds_a_member_and_misses_none(part: Part, wanted: list[list[str | Wild]], unwanted: list[list[str | Wild]]) -> None:

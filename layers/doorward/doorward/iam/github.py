@@ -70,6 +70,7 @@ _MAIN = "ref:refs/heads/main"
 _SUBJECTS = tuple(f"repo:{each}/any:{_MAIN}" for each in _STRANGERS)
 
 
+@lru_cache(maxsize=1024)
 def _imitate_subject(part: Pattern) -> tuple[str, ...]:
     """What somebody would register to fit a pattern: `repo:acme*` is fitted by `repo:acme-evil/any:ref:refs/heads/main`."""
     text = "".join(("*" if each.many else "x") if isinstance(each, Wild) else each[0] for each in part.tokens)

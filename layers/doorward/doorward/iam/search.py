@@ -7,7 +7,7 @@ proof.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice, product
 from typing import Literal
@@ -385,19 +385,32 @@ def _find_number(spans: Spans, tests: Iterable[Test]) -> int | None:
 
 
 def _find(domain: Domain, grammar: Grammar, tests: Iterable[Test], budget: Budget) -> str | None:
-    unwanted = [*domain.excluded, *domain.never_had, *(each for test in tests if test.negated for each in test.patterns)]
-    choices = [each.patterns for each in tests if not each.negated]
-    for text in _guesses(domain, choices) if domain.constant is None else (domain.constant,):
+    unwanted = [*domain.excluded, *domain.never_had]
+    choices: list[Sequence[Pattern]] = []
+    for test in tests:
+        if test.negated:
+            unwanted += test.patterns
+        else:
+            choices.append(test.patterns)
+    if unwanted:
+        choices = [[each for each in patterns if not _is_included(each, unwanted)] for patterns in choices]
+    guesses: Iterable[str] | None = None if domain.constant is None else (domain.constant,)
+    wild: list[list[Pattern]] = []
+    for patterns in choices:
+        wild.append([each for each in patterns if each.exact is None])
+        if guesses is None and not wild[-1]:
+            texts = [each.exact for each in patterns if each.exact is not None]  # there are no others
+            guesses = [*(each for each in domain.samples if each in texts), *texts]
+    narrowest_first = sorted(choices, key=len)
+    for text in _guesses(domain, choices) if guesses is None else guesses:
         if (
-            all(any(each.matches(text) for each in patterns) for patterns in choices)
-            and not any(each.matches(text) for each in unwanted)
+            _fits(text, narrowest_first, unwanted)
             and (domain.constant is not None or grammar.matches(text))
             and (domain.rejects is None or domain.rejects(text) is None)
         ):
             return text
-    if domain.constant is not None:
+    if guesses is not None:
         return None
-    wild = [[each for each in patterns if each.exact is None] for patterns in choices]
     for wanted in product(*wild):
         budget.spend_steps(1)
         found = _refined(domain, grammar, wanted, unwanted, budget)
@@ -406,7 +419,29 @@ def _find(domain: Domain, grammar: Grammar, tests: Iterable[Test], budget: Budge
     return None
 
 
-def _guesses(domain: Domain, choices: list[tuple[Pattern, ...]]) -> Iterable[str]:
+def _is_included(one: Pattern, others: list[Pattern]) -> bool:
+    """Whether it is plain to see that nothing is left of it without the others."""
+    for each in others:  # noqa: SIM110 - a generator costs more than the look
+        if each.includes(one):
+            return True
+    return False
+
+
+def _fits(text: str, choices: list[Sequence[Pattern]], unwanted: list[Pattern]) -> bool:
+    """Whether it matches one of each choice, and none that is unwanted."""
+    for patterns in choices:
+        for each in patterns:
+            if each.matches(text):
+                break
+        else:
+            return False
+    for each in unwanted:  # noqa: SIM110 - as above
+        if each.matches(text):
+            return False
+    return True
+
+
+def _guesses(domain: Domain, choices: list[Sequence[Pattern]]) -> Iterable[str]:
     """Likely members, and all that are spelled out."""
     yield from domain.samples
     for patterns in choices:

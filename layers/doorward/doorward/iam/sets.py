@@ -7,7 +7,9 @@ part of the grammars: who uses a found text checks its length.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from operator import contains
 
 from doorward.values import NamedTuple
 
@@ -71,29 +73,41 @@ class Pattern:
         "_start",
         "_steps",
         "exact",
-        "head",
+        "is_head",
+        "lead",
         "prefix",
         "suffix",
         "tokens",
     )
 
     def __init__(self, tokens: Sequence[Token]) -> None:
-        kept: list[Token] = []
-        for each in tokens:
-            if not (kept and isinstance(each, Wild) and each.many and kept[-1] == each):
-                kept.append(each)
-        self.tokens = tuple(kept)
-        end = next((index for index, each in enumerate(kept) if len(each) != 1), len(kept))  # a Wild has two fields
-        self.prefix = "".join(kept[:end])  # type: ignore[arg-type]  # single characters, as just seen
-        self.exact = self.prefix if end == len(kept) else None
-        start = next((index for index in range(len(kept), 0, -1) if len(kept[index - 1]) != 1), 0)
-        self.suffix = "".join(kept[start:])  # type: ignore[arg-type]  # single characters, as just seen
-        # What every text begins with that is accepted, where that alone decides.
-        self.head: tuple[str, ...] | None = None
-        if end < len(kept) and kept[-1] == _ANYTHING and (end == len(kept) - 1 or all(isinstance(each, str) for each in kept[:-1])):
-            self.head = tuple(kept[:-1])  # type: ignore[arg-type]  # no Wild, as just seen
+        tokens = tuple(tokens)
+        wilds = [index for index, each in enumerate(tokens) if each.__class__ is Wild]
+        if len(wilds) > 1:
+            # A star behind the same star says nothing more.
+            tokens = tuple(
+                [
+                    each
+                    for index, each in enumerate(tokens)
+                    if not (index and isinstance(each, Wild) and each.many and tokens[index - 1] == each)
+                ]
+            )
+            wilds = [index for index, each in enumerate(tokens) if each.__class__ is Wild]
+        self.tokens = tokens
+        count = len(tokens)
+        first = wilds[0] if wilds else count
+        # What every text begins with that is accepted, a character for each token; with `is_head`, that alone decides.
+        self.lead: tuple[str, ...] = tokens[:first]  # type: ignore[assignment]  # no Wild, as just seen
+        self.is_head = first == count - 1 and tokens[first] == _ANYTHING
+        between = [tokens[start + 1 : end] for start, end in pairwise((-1, *wilds, count))]
+        texts = ["".join(each) for each in between]  # type: ignore[arg-type]  # as above
+        is_plain = sum(map(len, texts)) == count - len(wilds)
+        self.prefix = texts[0] if is_plain else _single(self.lead)
+        self.suffix = texts[-1] if is_plain else _single(between[-1][::-1])[::-1]
+        self.exact = self.prefix if is_plain and not wilds else None
+        # The texts between free stars, where there is nothing else.
+        self._pieces = tuple(texts) if is_plain and tokens.count(_ANYTHING) == len(wilds) else None
         self._start = -1
-        self._pieces = _split(self.tokens)
 
     def _compile(self) -> int:
         kept = self.tokens
@@ -128,12 +142,17 @@ class Pattern:
 
     def includes(self, other: "Pattern") -> bool:
         """Whether it is plain to see that whatever the other matches, this one matches too."""
-        head = self.head
-        if head is None or len(other.tokens) < len(head):
+        if self is other:
+            return True
+        if other.exact is not None:
+            return self.matches(other.exact)
+        lead, known = self.lead, other.prefix
+        if not self.is_head or not all(map(contains, lead, known)):
             return False
-        if len(self.prefix) == len(head) and len(other.prefix) >= len(head):
-            return other.prefix.startswith(self.prefix)
-        return all(isinstance(its, str) and all(char in mine for char in its) for mine, its in zip(head, other.tokens, strict=False))
+        if len(known) >= len(lead):
+            return True
+        rest = zip(lead[len(known) :], other.lead[len(known) :], strict=False)
+        return len(lead) <= len(other.lead) and all(all(char in mine for char in its) for mine, its in rest)
 
     def excludes(self, other: "Pattern") -> bool:
         """Whether it is plain to see that nothing matches both: they begin or end differently."""
@@ -143,12 +162,8 @@ class Pattern:
         mine, its = self.suffix, other.suffix
         if not (mine.endswith(its) or its.endswith(mine)):
             return True
-        for one, another in zip(self.tokens, other.tokens, strict=False):
-            if not (isinstance(one, str) and isinstance(another, str)):
-                return False
-            if one != another and not any(char in another for char in one):
-                return True
-        return False
+        both = zip(self.lead, other.lead, strict=False)
+        return any(one != another and not any(char in another for char in one) for one, another in both)
 
     def accepts(self, state: int) -> bool:
         return state & self._accept != 0
@@ -164,9 +179,15 @@ class Pattern:
             return False
         if self._pieces is not None:
             return _fits_pieces(self._pieces, text)
-        state = self.start
+        lead = self.lead
+        if not all(map(contains, lead, text)):
+            return False
+        if self.is_head or len(lead) == len(self.tokens):
+            return len(text) >= len(lead) if self.is_head else len(text) == len(lead)
+        state, steps = self.start, self._steps
         for char in text:
-            state = self.step(state, char)
+            known = steps.get((state, char))
+            state = self.step(state, char) if known is None else known
             if not state:
                 return False
         return self.accepts(state)
@@ -199,21 +220,10 @@ class Pattern:
         return state
 
 
-def _split(tokens: tuple[Token, ...]) -> tuple[str, ...] | None:
-    """The texts between free stars, where there is nothing else."""
-    pieces: list[str] = []
-    piece: list[str] = []
-    for each in tokens:
-        if isinstance(each, str):
-            if len(each) != 1:
-                return None
-            piece.append(each)
-        elif each == _ANYTHING:
-            pieces.append("".join(piece))
-            piece = []
-        else:
-            return None
-    return (*pieces, "".join(piece))
+def _single(tokens: tuple[Token, ...]) -> str:
+    """As far as each is one character."""
+    end = next((index for index, each in enumerate(tokens) if len(each) != 1), len(tokens))  # a Wild has two fields
+    return "".join(tokens[:end])  # type: ignore[arg-type]  # single characters, as just seen
 
 
 def _fits_pieces(pieces: tuple[str, ...], text: str) -> bool:
@@ -275,76 +285,36 @@ def perhaps(part: Part) -> Part:
     return Either(("", part))
 
 
-class Grammar:
-    """A grammar compiled by positions (Glushkov); a state is the set of positions just matched, as bits. Bit 0: nothing read yet."""
+class _Positions:
+    """A grammar compiled by positions (Glushkov): a set of them is a number, bit by bit. Bit 0: nothing read yet."""
 
-    __slots__ = ("_chars", "_expects", "_follow", "_groups", "_hits", "_last")
+    __slots__ = ("classes", "follow", "last", "texts")
 
     def __init__(self, part: Part) -> None:
-        self._chars: list[Chars] = [Chars("")]
-        self._follow: list[int] = [0]
-        nullable, first, last = self._build(part)
-        self._follow[0] = first
-        self._last = last | (1 if nullable else 0)
-        self._hits: dict[str, int] = {}
-        self._groups: tuple[tuple[str, ...], ...] | None = None
-        self._expects: dict[int, int] = {}
-
-    def expects(self, state: int) -> int:
-        """Positions that may come next."""
-        known = self._expects.get(state)
-        if known is None:
-            known, rest = 0, state
-            while rest:
-                low = rest & -rest
-                known |= self._follow[low.bit_length() - 1]
-                rest ^= low
-            self._expects[state] = known
-        return known
-
-    def hits(self, char: str) -> int:
-        """Positions that this character can stand at."""
-        known = self._hits.get(char)
-        if known is None:
-            known = 0
-            for index, (chars, negated) in enumerate(self._chars):
-                if index and (char in chars) != negated:
-                    known |= 1 << index
-            self._hits[char] = known
-        return known
-
-    @property
-    def groups(self) -> tuple[tuple[str, ...], ...]:
-        """Printable characters, and one beyond ASCII, that stand at the same positions; the one that reads best comes first."""
-        if self._groups is None:
-            found: dict[int, dict[str, None]] = {}
-            for char in (*_PREFERRED, *PRINTABLE, _BEYOND_ASCII):
-                found.setdefault(self.hits(char), {})[char] = None
-            self._groups = tuple(tuple(each) for hits, each in found.items() if hits)
-        return self._groups
-
-    def accepts(self, state: int) -> bool:
-        return state & self._last != 0
-
-    def begins(self, text: str) -> int:
-        """The state after this text; 0 where no member begins so."""
-        state = 1
-        for char in text:
-            state = self.expects(state) & self.hits(char)
-            if not state:
-                break
-        return state
-
-    def matches(self, text: str) -> bool:
-        return self.accepts(self.begins(text))
+        # What stands there: a character of literal text, or one of a class.
+        self.texts: dict[str, int] = {}
+        self.classes: dict[Chars, int] = {}
+        self.follow = [0]
+        nullable, self.follow[0], last = self._build(part)
+        self.last = last | (1 if nullable else 0)
 
     def _build(self, part: Part) -> tuple[bool, int, int]:
+        """Whether it may be empty, where it can begin, and where it can end."""
+        follow = self.follow
         if isinstance(part, str):
-            part = tuple(Chars(each) for each in part)
+            first = bit = 1 << len(follow)
+            for char in part:
+                self.texts[char] = self.texts.get(char, 0) | bit
+                bit <<= 1
+                follow.append(bit)
+            if bit == first:
+                return True, 0, 0
+            follow[-1] = 0
+            return False, first, bit >> 1
         if isinstance(part, Chars):
-            bit = 1 << len(self._chars)
-            self._chars.append(part)
-            self._follow.append(0)
+            bit = 1 << len(follow)
+            self.classes[part] = self.classes.get(part, 0) | bit
+            follow.append(0)
             return False, bit, bit
         if isinstance(part, Many):
             _, first, last = self._build(part.part)
@@ -368,8 +338,80 @@ class Grammar:
     def _link(self, last: int, first: int) -> None:
         while last:
             low = last & -last
-            self._follow[low.bit_length() - 1] |= first
+            self.follow[low.bit_length() - 1] |= first
             last ^= low
+
+
+# Steps kept of one grammar: nobody's texts may fill the memory.
+_MOST_STEPS = 4_096
+
+
+class Grammar:
+    """A grammar, compiled when it is first asked, since many never are. A state is the set of positions just matched."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._hits: dict[str, int] = {}
+        self._expects: dict[int, int] = {}
+        self._steps: dict[tuple[int, str], int] = {}
+
+    @cached_property
+    def _positions(self) -> _Positions:
+        return _Positions(self._part)
+
+    def expects(self, state: int) -> int:
+        """Positions that may come next."""
+        known = self._expects.get(state)
+        if known is None:
+            follow = self._positions.follow
+            known, rest = 0, state
+            while rest:
+                low = rest & -rest
+                known |= follow[low.bit_length() - 1]
+                rest ^= low
+            self._expects[state] = known
+        return known
+
+    def hits(self, char: str) -> int:
+        """Positions that this character can stand at."""
+        known = self._hits.get(char)
+        if known is None:
+            known = self._positions.texts.get(char, 0)
+            for (chars, negated), places in self._positions.classes.items():
+                if (char in chars) is not negated:
+                    known |= places
+            self._hits[char] = known
+        return known
+
+    @cached_property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Printable characters, and one beyond ASCII, that stand at the same positions; the one that reads best comes first."""
+        found: dict[int, dict[str, None]] = {}
+        for char in (*_PREFERRED, *PRINTABLE, _BEYOND_ASCII):
+            found.setdefault(self.hits(char), {})[char] = None
+        return tuple(tuple(each) for hits, each in found.items() if hits)
+
+    def accepts(self, state: int) -> bool:
+        return state & self._positions.last != 0
+
+    def begins(self, text: str) -> int:
+        """The state after this text; 0 where no member begins so."""
+        state, steps = 1, self._steps
+        for char in text:
+            known = steps.get((state, char))
+            state = self._step(state, char) if known is None else known
+            if not state:
+                break
+        return state
+
+    def matches(self, text: str) -> bool:
+        return self.accepts(self.begins(text))
+
+    def _step(self, state: int, char: str) -> int:
+        if len(self._steps) >= _MOST_STEPS:
+            self._steps.clear()
+        after = self._steps[state, char] = self.expects(state) & self.hits(char)
+        return after
 
 
 def _short_ones(wanted: Sequence[Pattern]) -> Iterator[str]:
