@@ -14,7 +14,7 @@ from typing import Literal
 
 from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
 from doorward.iam.documents import Principal
-from doorward.iam.names import ASSUME_ROLE
+from doorward.iam.names import ASSUME_ROLE, EXTERNAL_ID
 from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain, Key, Kind, Placed, Region, Test, ignoring_case, lifted
 from doorward.iam.sets import ANY, Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, pattern, perhaps, some, starting_with
 from doorward.iam.spans import IPV4, IPV6, Span, Spans, address, ipv4_block, iso_time, united, without
@@ -295,6 +295,42 @@ def _user_id_grammar(form: Form) -> Grammar:
     return Grammar((head, tail, ":", _SESSION)) if form == "role" else Grammar((head, tail))
 
 
+@lru_cache(maxsize=256)
+def _user_id(form: Form, unique_ids: tuple[str, ...]) -> Domain:
+    if form == "federated-user":
+        # The account and the name again: not told apart here, so only a doubt.
+        return Domain(optional=False, grammar=_NOBODY, doubtful=_FEDERATED_USER_ID)
+    grammar = _user_id_grammar(form)
+    return Domain(
+        optional=False,
+        grammar=grammar,
+        samples=("AROAANYROLEANYROLEANY:any" if form == "role" else "AIDAANYUSERANYUSERANY",),
+        excluded=tuple(starting_with(each) for each in unique_ids),
+        doubtful=grammar if unique_ids else None,
+    )
+
+
+@lru_cache(maxsize=64)
+def _aws_texts(resource: Resource, form: Form) -> dict[str, Text]:
+    """The same for every account."""
+    return by_name(
+        (
+            *_AWS,
+            *resource_keys(resource),
+            Text("aws:PrincipalType", constant(_TYPES[form])),
+            Text("aws:TokenIssueTime", _ANY_TIME._replace(optional=form == "user"), "instant", iso_time),
+            Text(
+                "aws:MultiFactorAuthPresent",
+                # Long-term keys of a user carry no such key at all.
+                Domain(optional=form == "user", grammar=_TRUE_OR_FALSE, samples=("false", "true")),
+                "bool",
+            ),
+            Text("aws:MultiFactorAuthAge", _MFA_AGE, "number", str),
+            *(() if form == "user" else (Text("aws:username", NEVER),)),
+        )
+    )
+
+
 class Accounts(NamedTuple):
     """Which accounts: one (`only`), or every one that is not `shut_out`; `likely` are tried first."""
 
@@ -352,6 +388,7 @@ def aws_callers(
             imitate=imitate,
         ),
         ORGANIZATION: organizations.domain(),
+        USER_ID: _user_id(form, unique_ids),
     }
     keys = {
         "aws:principalarn": Key(CALLER),
@@ -359,45 +396,16 @@ def aws_callers(
         "aws:principalorgid": Key(ORGANIZATION, lift=on_org_id, read=lambda path: path.partition("/")[0]),
         "aws:principalorgpaths": Key(ORGANIZATION, multivalued=True),
     }
-    sample = "AROAANYROLEANYROLEANY:any" if form == "role" else "AIDAANYUSERANYUSERANY"
-    if form == "federated-user":
-        # The account and the name again: not told apart here, so only a doubt.
-        user_id = Domain(optional=False, grammar=_NOBODY, doubtful=_FEDERATED_USER_ID)
-    else:
-        grammar = _user_id_grammar(form)
-        user_id = Domain(
-            optional=False,
-            grammar=grammar,
-            samples=(sample,),
-            excluded=tuple(starting_with(each) for each in unique_ids),
-            doubtful=grammar if unique_ids else None,
-        )
-    texts = [
-        *_AWS,
-        *resource_keys(resource),
-        Text("aws:userid", user_id),
-        Text("aws:PrincipalType", constant(_TYPES[form])),
-        Text("aws:TokenIssueTime", _ANY_TIME._replace(optional=form == "user"), "instant", iso_time),
-        Text(
-            "aws:MultiFactorAuthPresent",
-            # Long-term keys of a user carry no such key at all.
-            Domain(optional=form == "user", grammar=_TRUE_OR_FALSE, samples=("false", "true")),
-            "bool",
-        ),
-        Text("aws:MultiFactorAuthAge", _MFA_AGE, "number", str),
-    ]
     if form == "user":
         keys["aws:username"] = Key(CALLER, lift=on_user_name, read=lambda arn: arn.rpartition("/")[2])
-    else:
-        texts.append(Text("aws:username", NEVER))
     if external_ids_taken:
         taken = tuple(pattern(ignoring_case(each)) for each in external_ids_taken)
-        texts.append(EXTERNAL_ID_KEY._replace(domain=EXTERNAL_ID_KEY.domain._replace(excluded=taken)))
+        domains[EXTERNAL_ID] = EXTERNAL_ID_KEY.domain._replace(excluded=taken)
 
     def admits(principal: Principal) -> tuple[Placed, ...] | None:
         return _admits_aws(principal, resource.partition, form)
 
-    space = Space(keys, domains, by_name(texts), _aws_otherwise)
+    space = Space(keys, domains, _aws_texts(resource, form), _aws_otherwise)
     required = (CALLER, ORGANIZATION, USER_ID) if form == "role" else (CALLER, ORGANIZATION)
     whose = () if accounts.only is None else (stands_at(CALLER, starting_with(f"{before}{accounts.only}:")),)
     return Callers(ASSUME_ROLE, space.key_of, space.domain_of, admits, required=required, base=(*whose, *base))

@@ -194,7 +194,7 @@ def find_in(callers: Callers, region: Region, outside: tuple[Region, ...], budge
     box: dict[str, tuple[Test, ...]] = {}
     for dimension, test in region:
         box[dimension] = (*box.get(dimension, ()), test)
-    for dimension, tests in sorted(box.items(), key=_effort):
+    for dimension, tests in sorted(box.items(), key=_effort) if len(box) > 1 else box.items():
         if callers.solve(dimension, tests, budget) is None:
             return None
     return _outside(callers, box, outside, budget)
@@ -204,7 +204,7 @@ def _effort(asked: tuple[str, tuple[Test, ...]]) -> int:
     """How hard a dimension is, about: in how many ways its patterns with wildcards can be combined."""
     ways = 1
     for test in asked[1]:
-        ways *= 1 + sum(each.exact is None for each in test.patterns)
+        ways *= 1 + len([each for each in test.patterns if each.exact is None])
     return ways
 
 
@@ -223,15 +223,17 @@ def denied_by(document: Document, callers: Callers) -> tuple[Region, ...]:
 
 def matches_action(statement: Statement, action: str) -> bool:
     """Action names compare without case; `*` and `?` are wildcards."""
-    wanted = action.lower()
     if statement.actions is not None:
-        return any(_fits_action(each, wanted) for each in statement.actions)
-    return not any(_fits_action(each, wanted) for each in statement.not_actions or ())
+        return action in statement.actions or _is_one_of(statement.actions, action.lower())
+    return not _is_one_of(statement.not_actions or (), action.lower())
 
 
-def _fits_action(written: str, wanted: str) -> bool:
-    lower = written.lower()
-    return lower == wanted or (("*" in lower or "?" in lower) and pattern(glob(lower)).matches(wanted))
+def _is_one_of(actions: tuple[str, ...], wanted: str) -> bool:
+    for each in actions:
+        lower = each.lower()
+        if lower == wanted or (("*" in lower or "?" in lower) and pattern(glob(lower)).matches(wanted)):
+            return True
+    return False
 
 
 def _outside(callers: Callers, box: Box, denies: tuple[Region, ...], budget: Budget) -> Found | Doubt | None:
@@ -485,9 +487,14 @@ _MOST_ASSIGNMENTS = 32
 
 
 def has_variables(document: Document) -> bool:
-    return document.version == VERSION_2012 and any(
-        "${" in value for statement in document.statements for condition in statement.conditions for value in condition.values
-    )
+    if document.version != VERSION_2012:
+        return False
+    for statement in document.statements:
+        for _, _, values in statement.conditions:
+            for value in values:
+                if "${" in value:
+                    return True
+    return False
 
 
 def _with_variables(  # noqa: PLR0917 - find_request's own

@@ -136,24 +136,32 @@ def _service(
         "aws:sourceorgid": Key(ORGANIZATION, lift=on_org_id),
         "aws:sourceorgpaths": Key(ORGANIZATION, multivalued=True),
     }
-    texts = (
-        *(each for each in COMMON if not each.name.startswith("aws:Source")),
-        *(each for each in resource_keys(resource) if each.name != "aws:SourceIp"),
-        *(Text(each, NEVER) for each in NOT_FEDERATED),
-        Text("aws:PrincipalIsAWSService", constant("true"), "bool"),
-        Text("aws:PrincipalServiceName", constant(service)),
-        EXTERNAL_ID_KEY,
-        # Whose address a service calls from is not known.
-        Text("aws:SourceIp", UNKNOWN, "address"),
-    )
 
     def otherwise(dimension: str) -> Domain:
         return FREE_TEXT if dimension.startswith(("aws:principaltag/", "aws:requesttag/")) else UNKNOWN
 
-    domains = {SOURCE: source, ORGANIZATION: organization} | ({} if account is None else {SOURCE_ACCOUNT: account})
-    space = Space(keys, domains, by_name(texts), otherwise)
+    domains = {SOURCE: source, ORGANIZATION: organization, "aws:principalservicename": constant(service)}
+    if account is not None:
+        domains[SOURCE_ACCOUNT] = account
+    space = Space(keys, domains, _texts(resource), otherwise)
     admits = admitting(Principal("Service", service), _UNDOCUMENTED)
     return Callers(ASSUME_ROLE, space.key_of, space.domain_of, admits, required=required)
+
+
+@lru_cache(maxsize=64)
+def _texts(resource: Resource) -> dict[str, Text]:
+    """The same for every service."""
+    return by_name(
+        (
+            *(each for each in COMMON if not each.name.startswith("aws:Source")),
+            *(each for each in resource_keys(resource) if each.name != "aws:SourceIp"),
+            *(Text(each, NEVER) for each in NOT_FEDERATED),
+            Text("aws:PrincipalIsAWSService", constant("true"), "bool"),
+            EXTERNAL_ID_KEY,
+            # Whose address a service calls from is not known.
+            Text("aws:SourceIp", UNKNOWN, "address"),
+        )
+    )
 
 
 def _on_account(part: Pattern) -> tuple[Pattern, ...]:

@@ -51,14 +51,14 @@ def web_identities(  # noqa: PLR0917 - one caller each
     required: tuple[str, ...],
     base: tuple[Placed, ...],
 ) -> Callers:
-    provided = Text("aws:FederatedProvider", constant(provider))
+    provided = constant(provider)
 
     def otherwise(dimension: str) -> Domain:
         host = dimension.rpartition(":")[0]
         # A token has one issuer: keys of another are not in its request.
         return NEVER if "." in host and host != issuer else UNKNOWN
 
-    space = Space(keys, {PROVIDER: provided.domain, **domains}, _texts(resource) | by_name((provided,)), otherwise)
+    space = Space(keys, {PROVIDER: provided, "aws:federatedprovider": provided, **domains}, _texts(resource), otherwise)
     admits = admitting(Principal("Federated", provider), _UNDOCUMENTED)
     return Callers(WITH_WEB_IDENTITY, space.key_of, space.domain_of, admits, required=required, base=base)
 
