@@ -4,15 +4,18 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from doorward.findings.model import Witness
+from doorward.guardrails.setting import Ground
 from doorward.guardrails.worlds import Answer, Gate, Shown, first_shown, shown_by, text_of, trusted_tokens
 from doorward.guardrails.written import is_open, positive_values
+from doorward.iam.callers import Resource
 from doorward.iam.documents import Document, Principal, Statement
 from doorward.iam.github import github_callers
 from doorward.iam.names import DEFAULT_AUDIENCE, GITHUB, WITH_WEB_IDENTITY
-from doorward.iam.search import Callers, Doubt, Found, Placed, glob, ignoring_case
+from doorward.iam.search import Callers, Doubt, Found, Placed, Region, glob, ignoring_case
 from doorward.iam.sets import Pattern, Wild, literal, pattern
 from doorward.iam.tokens import Tokens
 from doorward.organization.model import TrustedIssuer
+from doorward.values import NamedTuple
 
 _REPO = "repo:"
 _RUN = Wild(many=True)
@@ -20,41 +23,66 @@ _RUN = Wild(many=True)
 
 def stranger_token(gate: Gate, statement: Statement, principal: Principal) -> Answer:
     """A workflow whose repository belongs to an owner that is not trusted."""
-    issuer = gate.organization.issuer(GITHUB)
-    if issuer is not None:
-        worlds = list(_strangers_of_listed(issuer))
-    else:
-        worlds = [Tokens() if gate.is_unlisted(GITHUB) else _strangers_of_unlisted(statement, gate.document)]
-    return _search(gate, statement, principal.value, worlds)
+    provider = principal.value
+    if gate.organization.issuer(GITHUB) is not None:
+        return _search(gate, statement, provider, _listed(gate.ground, provider).strangers)
+    tokens = Tokens() if gate.is_unlisted(GITHUB) else _strangers_of_unlisted(statement, gate.document)
+    return _search(gate, statement, provider, _workflows(gate.resource, provider, (tokens,)))
 
 
 def stray_audience(gate: Gate, statement: Statement, principal: Principal) -> Answer:
     """A workflow that is trusted, with a token that was made for another audience."""
-    issuer = gate.organization.issuer(GITHUB)
-    audiences = tuple(map(literal, (issuer.audiences if issuer is not None else ()) or (DEFAULT_AUDIENCE,)))
-    worlds = [Tokens(audiences_excluded=audiences, base=base) for base in _trusted(gate, statement)]
-    return _search(gate, statement, principal.value, worlds)
+    provider = principal.value
+    if gate.organization.issuer(GITHUB) is not None:
+        return _search(gate, statement, provider, _listed(gate.ground, provider).stray)
+    worlds = (_made_for_others((), base) for base in _trusted_of_unlisted(statement, gate.document))
+    return _search(gate, statement, provider, _workflows(gate.resource, provider, worlds))
 
 
 def pull_request(gate: Gate, statement: Statement, principal: Principal) -> Answer:
     """A workflow that is trusted and runs for a pull request, which anybody with write access to a branch can open."""
     asked = trusted_tokens(f"{GITHUB}:sub", (pattern((*_REPO, Wild(many=True, barred=":"), *":pull_request")),))
-    worlds = [Tokens(base=(*base, asked)) for base in _trusted(gate, statement)]
-    return _search(gate, statement, principal.value, worlds)
-
-
-def _trusted(gate: Gate, statement: Statement) -> Iterator[tuple[Placed, ...]]:
     issuer = gate.organization.issuer(GITHUB)
-    return _trusted_of_listed(issuer) if issuer is not None else _trusted_of_unlisted(statement, gate.document)
+    trusted = _trusted_of_listed(issuer) if issuer is not None else _trusted_of_unlisted(statement, gate.document)
+    worlds = (Tokens(base=(*base, asked)) for base in trusted)
+    return _search(gate, statement, principal.value, _workflows(gate.resource, principal.value, worlds))
 
 
-def _search(gate: Gate, statement: Statement, provider: str, worlds: Iterable[Tokens]) -> Answer:
-    def answer(tokens: Tokens, by_name: bool) -> Answer:
-        callers = github_callers(gate.resource, provider, tokens, by_name=by_name)
-        found = gate.find(statement, Principal("Federated", provider), callers)
+class _Listed(NamedTuple):
+    """Workflows as the organization's list has them: whom it does not trust, and whom it does, with tokens made for something else."""
+
+    strangers: tuple[Callers, ...]
+    stray: tuple[Callers, ...]
+
+
+@lru_cache(maxsize=256)
+def _listed(ground: Ground, provider: str) -> _Listed:
+    """The same for every statement. Only where there is such a list."""
+    issuer = ground.organization.issuer(GITHUB)
+    assert issuer is not None  # noqa: S101 - as just said
+    stray = (_made_for_others(issuer.audiences, base) for base in _trusted_of_listed(issuer))
+    return _Listed(
+        tuple(_workflows(ground.resource, provider, _strangers_of_listed(issuer))),
+        tuple(_workflows(ground.resource, provider, stray)),
+    )
+
+
+def _made_for_others(audiences: tuple[str, ...], base: Region) -> Tokens:
+    return Tokens(audiences_excluded=tuple(map(literal, audiences or (DEFAULT_AUDIENCE,))), base=base)
+
+
+def _workflows(resource: Resource, provider: str, worlds: Iterable[Tokens]) -> Iterator[Callers]:
+    return (github_callers(resource, provider, tokens, by_name=by_name) for tokens in worlds for by_name in (True, False))
+
+
+def _search(gate: Gate, statement: Statement, provider: str, workflows: Iterable[Callers]) -> Answer:
+    principal = Principal("Federated", provider)
+
+    def answer(callers: Callers) -> Answer:
+        found = gate.find(statement, principal, callers)
         return shown_by(found, lambda found: github_shown(gate, found, provider, callers))
 
-    return first_shown(answer(tokens, by_name) for tokens in worlds for by_name in (True, False))
+    return first_shown(map(answer, workflows))
 
 
 def github_shown(gate: Gate, found: Found, provider: str, callers: Callers) -> Shown | Doubt:

@@ -89,12 +89,14 @@ class Searching:
     def _searched_for(self, statement: Statement, denies: tuple[Statement, ...], steps: int) -> Looked:
         part = self._document._replace(statements=(statement, *denies))
         undecided: list[Undecided] = []
-        findings = [self._of_text(rule, because) for rule, because in self._offences(statement)]
-        findings += [self._of_hole(statement, hole, waiver) for hole, waiver in self._holes(part, statement, steps, undecided)]
+        findings = [self._of_text(*each) for each in offences(statement, self._role.account_id) if each[0].id in self._setting.rules_on]
+        if self._waivers:
+            findings += [self._of_hole(statement, hole, waiver) for hole, waiver in self._holes(part, statement, steps, undecided)]
+        else:
+            holes = self._searched(part, statement, steps)
+            findings += [self._of_hole(statement, each, None) for each in holes.found]
+            undecided += map(_undecided, holes.undecided)
         return Looked(tuple(findings), tuple(undecided))
-
-    def _offences(self, statement: Statement) -> Iterator[tuple[RuleText, str]]:
-        return (each for each in offences(statement, self._role.account_id) if each[0].id in self._setting.rules_on)
 
     def _holes(self, part: Document, statement: Statement, steps: int, undecided: list[Undecided]) -> Iterator[tuple[Hole, Waiver | None]]:
         """With what waivers accept marked, and what is found outside of them."""

@@ -13,7 +13,7 @@ from doorward.guardrails.rules import (
     WEAK_EXTERNAL_ID,
     RuleText,
 )
-from doorward.guardrails.written import is_guessable, is_saml, issuer_of
+from doorward.guardrails.written import is_guessable, is_open, is_saml, issuer_of
 from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
 from doorward.iam.documents import Statement
 from doorward.iam.names import ASSUME_ROLE, COGNITO, CONSTANT_KEYS, EXTERNAL_ID, WITH_SAML, WITH_WEB_IDENTITY
@@ -38,23 +38,21 @@ def offences(statement: Statement, account_id: str) -> Iterator[tuple[RuleText, 
 def _wildcard(statement: Statement, _: str) -> str | None:
     if statement.not_actions is not None:
         return "allows every action of STS but some; name those that are meant, sts:AssumeRole for one."
-    wide = next((each for each in statement.actions or () if "*" in each or "?" in each), None)
-    if wide is None:
-        return None
-    return (
-        f"allows {shortened(wide)}; name the actions that are meant, sts:AssumeRole for one, "
-        "so that no later action of STS is allowed unseen."
-    )
+    for each in statement.actions or ():
+        if is_open(each):
+            return (
+                f"allows {shortened(each)}; name the actions that are meant, sts:AssumeRole for one, "
+                "so that no later action of STS is allowed unseen."
+            )
+    return None
 
 
 def _weak_external_id(statement: Statement, account_id: str) -> str | None:
     for condition in statement.conditions:
+        if condition.key.lower() != EXTERNAL_ID:
+            continue
         operator = read_operator(condition.operator)
-        if (
-            condition.key.lower() != EXTERNAL_ID
-            or operator is None
-            or operator.name not in {"stringequals", "stringequalsignorecase", "stringlike"}
-        ):
+        if operator is None or operator.name not in {"stringequals", "stringequalsignorecase", "stringlike"}:
             continue
         for value in condition.values:
             if any(each in value for each in "*?$"):
@@ -78,32 +76,34 @@ def _foreign_provider(statement: Statement, account_id: str) -> str | None:
 
 
 def _dangling(statement: Statement, _: str) -> str | None:
-    gone = next((each.value for each in statement.principals or () if each.type == "AWS" and is_unique_id(each.value)), None)
-    if gone is None:
-        return None
-    return f"names {shortened(gone)}, a role or user that was deleted: it lets nobody in, and IAM refuses to store it again; remove it."
+    for kind, value in statement.principals or ():
+        if kind == "AWS" and is_unique_id(value):
+            return (
+                f"names {shortened(value)}, a role or user that was deleted: "
+                "it lets nobody in, and IAM refuses to store it again; remove it."
+            )
+    return None
 
 
 def _literal_wildcard(statement: Statement, _: str) -> str | None:
-    for condition in statement.conditions:
-        operator = read_operator(condition.operator)
+    for written, key, values in statement.conditions:
+        value = next((each for each in values if is_open(each) and is_open(each.replace("${*}", "").replace("${?}", ""))), None)
+        if value is None or key.lower() == EXTERNAL_ID:
+            continue
+        operator = read_operator(written)
         if operator is not None and operator.name in _EXACT:
-            value = next(
-                (each for each in condition.values if any(wild in each.replace("${*}", "").replace("${?}", "") for wild in "*?")), None
+            return (
+                f"compares {shortened(key)} with {shortened(value)} under {written}, where * and ? are plain "
+                "characters; use the Like form if it is meant as a wildcard."
             )
-            if value is not None and condition.key.lower() != EXTERNAL_ID:
-                return (
-                    f"compares {shortened(condition.key)} with {shortened(value)} under {condition.operator}, where * and ? are plain "
-                    "characters; use the Like form if it is meant as a wildcard."
-                )
     return None
 
 
 def _constant(statement: Statement, _: str) -> str | None:
-    key = next((each.key for each in statement.conditions if each.key.lower() in CONSTANT_KEYS), None)
-    if key is None:
-        return None
-    return f"has a condition on {shortened(key)}, which is the same whoever calls: it keeps nobody out."
+    for condition in statement.conditions:
+        if condition.key.lower() in CONSTANT_KEYS:
+            return f"has a condition on {shortened(condition.key)}, which is the same whoever calls: it keeps nobody out."
+    return None
 
 
 def _unusable(statement: Statement, _: str) -> str | None:
@@ -111,9 +111,10 @@ def _unusable(statement: Statement, _: str) -> str | None:
     for principal in statement.principals or ():
         if principal.type == "Federated":
             wanted = WITH_SAML if is_saml(principal) else WITH_WEB_IDENTITY
-            known = is_saml(principal) or issuer_of(principal) is not None
-            others = any(matches_action(statement, each) for each in _CALLS if each != wanted)
-            if known and others and not matches_action(statement, wanted) and principal.value != COGNITO:
+            if matches_action(statement, wanted) or principal.value == COGNITO:
+                continue
+            known = wanted == WITH_SAML or issuer_of(principal) is not None
+            if known and any(matches_action(statement, each) for each in _CALLS):
                 return f"lets {shortened(principal.value)} in, and allows no {wanted}, the one call that its users can make."
         elif principal.type in {"AWS", "Service"} and not matches_action(statement, ASSUME_ROLE):
             wanted_one = any(matches_action(statement, each) for each in (WITH_SAML, WITH_WEB_IDENTITY))
@@ -123,6 +124,8 @@ def _unusable(statement: Statement, _: str) -> str | None:
 
 
 def _mixed(statement: Statement, _: str) -> str | None:
+    if len(statement.principals or ()) < 2:  # noqa: PLR2004 - people and services
+        return None
     kinds = {each.type for each in statement.principals or ()}
     if "Service" in kinds and kinds & {"AWS", "Federated"}:
         return "lets people and services in by the same conditions; a statement for each says what is meant, and narrows better."

@@ -117,6 +117,7 @@ class Gate:
     ) -> None:
         self.document = document
         self.role = role
+        self.ground = ground
         self.organization = ground.organization
         self.role_partition = ground.partition
         self.ours = ground.ours
@@ -175,9 +176,11 @@ class Gate:
 
     def find(self, statement: Statement, principal: Principal, callers: Callers, within: Region = ()) -> Found | Doubt | None:
         """A request of these callers that the statement lets in by this principal, from now on and in that region. Raises OutOfBudget."""
+        outside = self._regions(self._outside_of, callers, taken_out=True) if self._outside_of else ()
+        if self._inside_of is None:
+            return find_request(self.document, statement, principal, callers, self.budget, (*self.also, *within), outside)
         doubt: Found | Doubt | None = None
-        outside = self._regions(self._outside_of, callers, taken_out=True)
-        for region in ((),) if self._inside_of is None else self._regions((self._inside_of,), callers, taken_out=False):
+        for region in self._regions((self._inside_of,), callers, taken_out=False):
             also = (*self.also, *within, *region)
             found = find_request(self.document, statement, principal, callers, self.budget, also, outside)
             if isinstance(found, Found):

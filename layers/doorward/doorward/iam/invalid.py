@@ -9,11 +9,9 @@ Errors of trust policies: https://docs.aws.amazon.com/IAM/latest/UserGuide/acces
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any
 
 from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
-from doorward.iam.documents import Document, PlainDocument, PlainStatement, Statement, statement_with_names
+from doorward.iam.documents import Document, PlainDocument, PlainStatement, Statement
 from doorward.iam.matching import matches_glob
 from doorward.iam.names import COGNITO, GITHUB, WITH_WEB_IDENTITY
 from doorward.iam.operators import read_operator
@@ -38,10 +36,11 @@ def refused_because(document: PlainDocument, text: str, unseen: Sequence[PlainSt
         if len(sids) != len(set(sids)):
             doubled = next(each for each in sids if sids.count(each) > 1)
             return f'Sid "{shortened(doubled)}" is used twice'
-    for position, sid, *content in statements if unseen is None else unseen:
-        reason = _reason(tuple(content))
-        if reason is not None:
-            return f"{statement_in_words(position, sid)} {reason}"
+    for each in statements if unseen is None else unseen:
+        for check in _CHECKS:
+            reason = check(each)
+            if reason is not None:
+                return f"{statement_in_words(each[0], each[1])} {reason}"
     return None
 
 
@@ -93,19 +92,13 @@ def _takes_tokens(statement: Statement) -> bool:
     return any(matches_glob(each.lower(), WITH_WEB_IDENTITY.lower()) for each in statement.actions)
 
 
-@lru_cache(maxsize=4096)
-def _reason(content: tuple[Any, ...]) -> str | None:
-    """What is wrong with a statement of this content, wherever it stands."""
-    statement = statement_with_names((0, None, *content))
-    return next((reason for check in _CHECKS if (reason := check(statement)) is not None), None)
-
-
-def _principals_refused(statement: Statement) -> str | None:
-    if statement.not_principals is not None:
+def _principals_refused(statement: PlainStatement) -> str | None:
+    _, _, _, principals, not_principals, _, _, _, _, _ = statement
+    if not_principals is not None:
         return "uses NotPrincipal, which a trust policy cannot have"
-    if not statement.principals:
+    if not principals:
         return "names no Principal"
-    for kind, value in statement.principals:
+    for kind, value in principals:
         if kind == "CanonicalUser":
             return "names a CanonicalUser, which a trust policy cannot have"
         if kind == "Service" and ("*" in value or "?" in value):
@@ -132,22 +125,29 @@ def _is_aws_principal(value: str) -> bool:
 AWS_PRINCIPAL_KINDS = {("iam", "role"), ("iam", "user"), ("sts", "assumed-role"), ("sts", "federated-user")}
 
 
-def _resources_refused(statement: Statement) -> str | None:
-    has_resource = statement.resources is not None or statement.not_resources is not None
+def _resources_refused(statement: PlainStatement) -> str | None:
+    _, _, _, _, _, _, _, resources, not_resources, _ = statement
+    has_resource = resources is not None or not_resources is not None
     return "has a Resource, which a trust policy cannot have" if has_resource else None
 
 
-def _actions_refused(statement: Statement) -> str | None:
-    actions = statement.actions if statement.actions is not None else statement.not_actions
+def _actions_refused(statement: PlainStatement) -> str | None:
+    _, _, _, _, _, actions, not_actions, _, _, _ = statement
+    if actions is None:
+        actions = not_actions
     if not actions:
         return "names no Action"
-    stranger = next((each for each in actions if not each.lower().startswith("sts:")), None)
-    return None if stranger is None else f"names {shortened(stranger)}; a trust policy may only name actions of sts"
+    for each in actions:
+        if not each.lower().startswith("sts:"):
+            return f"names {shortened(each)}; a trust policy may only name actions of sts"
+    return None
 
 
-def _conditions_refused(statement: Statement) -> str | None:
-    unknown = next((each.operator for each in statement.conditions if not _is_operator(each.operator)), None)
-    return None if unknown is None else f"uses {shortened(unknown)}, which is no condition operator"
+def _conditions_refused(statement: PlainStatement) -> str | None:
+    for operator, _, _ in statement[-1]:
+        if not _is_operator(operator):
+            return f"uses {shortened(operator)}, which is no condition operator"
+    return None
 
 
 def _is_operator(text: str) -> bool:
@@ -156,4 +156,5 @@ def _is_operator(text: str) -> bool:
     return operator is not None and not (operator.name == "null" and operator.if_exists)
 
 
-_CHECKS: tuple[Callable[[Statement], str | None], ...] = (_principals_refused, _resources_refused, _actions_refused, _conditions_refused)
+type _Check = Callable[[PlainStatement], str | None]
+_CHECKS: tuple[_Check, ...] = (_principals_refused, _resources_refused, _actions_refused, _conditions_refused)
