@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from doorward.findings.model import Judgement, Severity, Verdict
-from doorward.guardrails import searching
+from doorward.guardrails import setting
 from doorward.guardrails.judge import forget, judge
 from doorward.guardrails.model import Guardrails
 from doorward.guardrails.remedies import propose
@@ -325,13 +325,17 @@ def test_of_services_together_is_found_what_is_found_of_each(services: list[str]
         allow = {"Effect": "Allow", "Principal": {"Service": named}, "Action": action, "Condition": condition}
         return judged({"Version": "2012-10-17", "Statement": [allow, *denies]})
 
-    together, alone = of(services), [of([each]) for each in services]
+    forget()
+    together = of(services)
+    forget()
+    alone = [of([each]) for each in services]
+    assert of(services) == together  # of what is known of each, without a search
     assert rules_of(together) == set().union(*map(rules_of, alone))
     assert suspected_by(together) == set().union(*map(suspected_by, alone))
     gravest = max((found.severity.rank for each in alone for found in each.findings), default=None)
     assert max((each.severity.rank for each in together.findings), default=None) == gravest
     with pytest.MonkeyPatch.context() as one_search:
-        one_search.setattr(searching, "_MOST_APART", 0)
+        one_search.setattr(setting, "_MOST_APART", 0)
         forget()
         at_once = of(services)
         forget()

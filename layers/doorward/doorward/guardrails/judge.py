@@ -25,7 +25,7 @@ from doorward.guardrails.model import Guardrails, Role, Waiver
 from doorward.guardrails.plain import is_narrow, shuts_strangers_out
 from doorward.guardrails.protected import cannot_be_edited, is_grant_role
 from doorward.guardrails.rules import GRANT_ROLE_DRIFT, LONG_SESSION
-from doorward.guardrails.setting import Looked, Setting, content_of, setting_of
+from doorward.guardrails.setting import Looked, Setting, setting_of
 from doorward.guardrails.written import asks_for_time
 from doorward.iam.documents import PlainDocument, PlainStatement, read_document, with_names
 from doorward.iam.invalid import refused_because
@@ -120,7 +120,7 @@ def _seen(
             continue
         known = None
         if each[2] == "Allow":
-            known = setting.statements.get(content_of(version, each, denies))
+            known = setting.known_of(version, each, denies)
         if known is None:
             unseen.append(each)
         else:

@@ -11,7 +11,7 @@ from doorward.guardrails.explaining import Told, explain
 from doorward.guardrails.holes import TOO_LARGE, Asked, Hole, Holes, Open, holes_of
 from doorward.guardrails.model import Role, Waiver, Where
 from doorward.guardrails.rules import ALL_RULES, OF_PERMISSIONS, WAIVER_EXPIRED, WAIVER_UNUSED, RuleText
-from doorward.guardrails.setting import Looked, Setting, content_of
+from doorward.guardrails.setting import Looked, Setting, one_by_one, together
 from doorward.guardrails.text_rules import offences
 from doorward.guardrails.worlds import Gate
 from doorward.guardrails.written import asks_for_time
@@ -21,9 +21,6 @@ from doorward.iam.sets import Budget
 # Steps of automata, about a microsecond each at worst: after some 50 ms a judgement gives up.
 STEPS = 60_000
 FEWEST_STEPS = 2_500
-_MOST_REMEMBERED = 8_192
-# Services of one statement: people write a handful.
-_MOST_APART = 8
 _WHOLE_POLICY = StatementRef(0, None)
 _SOMEWHERE = StatementRef(-1, None)
 
@@ -68,22 +65,20 @@ class Searching:
 
     def _looked_at(self, statement: Statement, denies: tuple[Statement, ...], steps: int) -> Looked:
         """What is found of one statement beside the Deny statements, wherever it stands."""
-        known = self._setting.statements
-        content = content_of(self._document.version, statement, denies)
-        looked = None if self._has_waivers else known.get(content)  # the same may stand in this document twice
+        setting, version = self._setting, self._document.version
+        # The same may stand in this document twice.
+        looked = None if self._has_waivers else setting.known_of(version, statement, denies)
         if looked is None:
-            services = () if self._has_waivers else _one_by_one(statement)
+            services = () if self._has_waivers else one_by_one(statement)
             if services:
                 most = self._spent + steps
-                looked = _together([self._looked_at(each, denies, max(most - self._spent, 0)) for each in services])
+                looked = together([self._looked_at(Statement._make(each), denies, max(most - self._spent, 0)) for each in services])
             else:
                 looked = self._searched_for(statement, denies, steps)
             # With more left for it, another policy's may be decided.
             gave_up = any(each.construct == TOO_LARGE for each in looked.undecided)
             if not (self._has_waivers or gave_up or asks_for_time((statement, *denies))):
-                if len(known) >= _MOST_REMEMBERED:
-                    known.clear()
-                known[content] = looked
+                setting.remember(version, statement, denies, looked)
         return looked
 
     def _searched_for(self, statement: Statement, denies: tuple[Statement, ...], steps: int) -> Looked:
@@ -168,28 +163,6 @@ class Searching:
 
     def _about_waiver(self, rule: RuleText, because: str) -> Finding:
         return Finding(rule.id, rule.kind, self._setting.severity_of(rule.id), rule.title, _WHOLE_POLICY, None, because)
-
-
-def _one_by_one(statement: Statement) -> list[Statement]:
-    """The statement for each of its services alone, so that it is remembered of a service and not of a set of them; empty for any other.
-
-    None of what is asked of a service depends on those beside it. Of very many, one search ends sooner than one for each.
-    """
-    principals = dict.fromkeys(statement.principals or ())
-    if not 1 < len(principals) <= _MOST_APART or any(each.type != "Service" for each in principals):
-        return []
-    return [statement._replace(principals=(each,)) for each in principals]
-
-
-def _together(parts: list[Looked]) -> Looked:
-    """What is found of all these: of each rule the gravest finding and the first doubt."""
-    findings: dict[str, Finding] = {}
-    for each in (found for part in parts for found in part.findings):
-        known = findings.get(each.rule)
-        if known is None or each.severity.rank > known.severity.rank:
-            findings[each.rule] = each
-    undecided = {each.rule: each for part in reversed(parts) for each in reversed(part.undecided)}
-    return Looked(tuple(findings.values()), tuple(undecided.values()))
 
 
 def _undecided(left_open: Open) -> Undecided:

@@ -3,6 +3,7 @@
 Kept while the same ones are asked about, with what was found out under them, since policies come by the account.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from doorward.iam.callers import Organizations, Resource
 
 _MOST_SETTINGS = 64
+_MOST_REMEMBERED = 8_192
+# Services of one statement: people write a handful.
+_MOST_APART = 8
 # As much of an ARN as tells its partition.
 _ARN_START = len("arn:aws-us-gov:")
 
@@ -91,9 +95,35 @@ class Looked(NamedTuple):
     undecided: tuple[Undecided, ...] = ()
 
 
-def content_of(version: str, statement: PlainStatement, denies: tuple[PlainStatement, ...]) -> tuple[object, ...]:
+def _content_of(version: str, statement: PlainStatement, denies: Sequence[PlainStatement]) -> tuple[object, ...]:
     """What decides what is found of a statement: neither where it stands nor what it is called."""
     return (version, statement[2:], *[each[2:] for each in denies]) if denies else (version, statement[2:])
+
+
+def one_by_one(statement: PlainStatement) -> list[PlainStatement]:
+    """The statement for each of its services alone, so that it is remembered of a service and not of a set of them; empty for any other.
+
+    None of what is asked of a service depends on those beside it. Of very many, one search ends sooner than one for each.
+    """
+    principals = statement[3]
+    if not principals or len(principals) == 1:
+        return []
+    principals = tuple(dict.fromkeys(principals))
+    if not 1 < len(principals) <= _MOST_APART or any(kind != "Service" for kind, _ in principals):
+        return []
+    return [(*statement[:3], (each,), *statement[4:]) for each in principals]
+
+
+def together(parts: Sequence[Looked]) -> Looked:
+    """What is found of all these: of each rule the gravest finding and the first doubt."""
+    findings: dict[str, Finding] = {}
+    for part in parts:
+        for each in part.findings:
+            known = findings.get(each.rule)
+            if known is None or each.severity.rank > known.severity.rank:
+                findings[each.rule] = each
+    undecided = {each.rule: each for part in reversed(parts) for each in reversed(part.undecided)}
+    return Looked(tuple(findings.values()), tuple(undecided.values()))
 
 
 class Setting:
@@ -127,9 +157,29 @@ class Setting:
         # Rules of one's own, and those that look at privileged roles only, mind what others do not.
         self.is_plain_enough = not privileged and not custom
         self.judged: dict[str, Judgement] = {}
-        self.statements: dict[tuple[object, ...], Looked] = {}
         self.outsiders: dict[str, Outsiders] = {}
+        self._statements: dict[tuple[object, ...], Looked] = {}
         self._role = role
+
+    def known_of(self, version: str, statement: PlainStatement, denies: Sequence[PlainStatement]) -> Looked | None:
+        """What was found of a statement of the same content before, or of each of its services alone."""
+        known = self._statements.get(_content_of(version, statement, denies))
+        if known is None:
+            parts: list[Looked] = []
+            for each in one_by_one(statement):
+                part = self._statements.get(_content_of(version, each, denies))
+                if part is None:
+                    return None
+                parts.append(part)
+            if parts:
+                known = together(parts)
+                self.remember(version, statement, denies, known)
+        return known
+
+    def remember(self, version: str, statement: PlainStatement, denies: Sequence[PlainStatement], looked: Looked) -> None:
+        if len(self._statements) >= _MOST_REMEMBERED:
+            self._statements.clear()
+        self._statements[_content_of(version, statement, denies)] = looked
 
     @cached_property
     def ground_without_trust(self) -> Ground:
