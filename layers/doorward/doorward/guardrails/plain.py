@@ -19,8 +19,8 @@ that IAM stores and no rule about text minds: whatever else they ask for can onl
 import re
 
 from doorward.guardrails.setting import Ground
-from doorward.guardrails.written import is_guessable, is_saml, issuer_of
-from doorward.iam.arns import account_of_principal, is_account_id
+from doorward.guardrails.written import is_guessable
+from doorward.iam.arns import is_account_id
 from doorward.iam.documents import PlainStatement, Principal
 from doorward.iam.invalid import AWS_PRINCIPAL_KINDS
 from doorward.iam.names import (
@@ -49,6 +49,8 @@ _KNOWN = _LITERAL | {
     "NumericLessThan",
     "ForAnyValue:StringLike",
 }
+_SUBJECT = f"{GITHUB}:sub"
+_AUDIENCE = f"{GITHUB}:aud"
 _BY_TOKEN = frozenset({WITH_SAML, WITH_WEB_IDENTITY})
 _SERVICE_ACCOUNT = r"system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+"
 _EVERYBODY = Principal("AWS", "*")
@@ -57,6 +59,7 @@ _NO_SERVICE = frozenset((each, "aws:PrincipalIsAWSService", ("false",)) for each
 _NO_VALUES: _Values = {}
 _ARN_PARTS = 6
 _ACCOUNT_ID_DIGITS = 12
+_EMPTY_NAME = len(":role/")
 
 
 def shuts_strangers_out(statement: PlainStatement, ground: Ground) -> bool:
@@ -105,18 +108,19 @@ def is_narrow(statement: PlainStatement, ground: Ground, *, is_shut: bool = Fals
     kind = principals[0][0]
     if kind != "Federated" and ASSUME_ROLE not in actions:
         return False
-    for each in principals:
-        its_kind, value = each
+    for its_kind, value in principals:
         if its_kind != kind:
             return False
         if kind == "AWS":
+            if value != "*" and _is_of_ours(value, ground):
+                continue
             account_id = _account_of(value, ground.partition)
             if account_id not in ground.ours and not _is_admitted(value, account_id, actions, ground, equal, is_shut=is_shut):
                 return False
         elif kind == "Service":
             if not _acts_for_us(value, ground, equal):
                 return False
-        elif kind != "Federated" or not _is_signed_in_by_ours(Principal(*each), actions, ground, equal, like):
+        elif kind != "Federated" or not _is_signed_in_by_ours(value, actions, ground, equal, like):
             return False
     return True
 
@@ -134,11 +138,20 @@ def _is_admitted(value: str, account_id: str | None, actions: tuple[str, ...], g
         return True
     if account_id not in ground.trusted:
         return False
-    vendor = ground.organization.trusted_account(account_id)
-    if vendor is not None and not vendor.external_id_required:
+    if account_id not in ground.asked_for_external_id:
         return True
     ids = "".join(equal.get(EXTERNAL_ID, ()))  # of an asterisk or a question mark among them this is not reached
     return bool(ids) and "$" not in ids
+
+
+def _is_of_ours(value: str, ground: Ground) -> bool:
+    """Whether this is the root, a role or a user of an account of ours; of whatever else `_account_of` tells the account."""
+    rest = value[ground.arn_end :]
+    return (
+        value[ground.arn_end - _ACCOUNT_ID_DIGITS : ground.arn_end] in ground.ours
+        and value.startswith(ground.arn_start)
+        and (rest == ":root" or (rest.startswith((":role/", ":user/")) and len(rest) > _EMPTY_NAME and "*" not in rest and "?" not in rest))
+    )
 
 
 def _account_of(value: str, partition: str) -> str | None:
@@ -157,24 +170,21 @@ def _account_of(value: str, partition: str) -> str | None:
     return account_id if name and (service, kind) in AWS_PRINCIPAL_KINDS and "*" not in name and "?" not in name else None
 
 
-def _is_signed_in_by_ours(principal: Principal, actions: tuple[str, ...], ground: Ground, equal: _Values, like: _Values) -> bool:
-    if account_of_principal(principal.value) != ground.account_id:
+def _is_signed_in_by_ours(provider: str, actions: tuple[str, ...], ground: Ground, equal: _Values, like: _Values) -> bool:
+    if not provider.startswith(ground.own_arns):
         return False
-    if is_saml(principal):
-        listed = ground.organization.saml
-        recipients = equal.get("saml:aud", ())
-        from doorward.iam.assertions import endpoints  # here: it brings the search with it, and few policies need it
+    kind, _, name = provider[len(ground.own_arns) :].partition("/")
+    if kind == "oidc-provider":
+        if WITH_WEB_IDENTITY not in actions:
+            return False
+        return _is_our_workflow(ground, equal, like) if name == GITHUB else _is_service_account(name, ground, equal)
+    listed = ground.organization.saml
+    recipients = equal.get("saml:aud", ())
+    if kind != "saml-provider" or WITH_SAML not in actions or (listed and provider not in listed) or not recipients:
+        return False
+    from doorward.iam.assertions import endpoints  # here: it brings the search with it, and few policies need it
 
-        return (
-            WITH_SAML in actions
-            and (not listed or principal.value in listed)
-            and bool(recipients)
-            and all(any(each.matches(text) for each in endpoints(ground.partition)) for text in recipients)
-        )
-    issuer = issuer_of(principal)
-    if issuer is None or WITH_WEB_IDENTITY not in actions:
-        return False
-    return _is_our_workflow(ground, equal, like) if issuer == GITHUB else _is_service_account(issuer, ground, equal)
+    return all(any(each.matches(text) for each in endpoints(ground.partition)) for text in recipients)
 
 
 def _is_service_account(issuer: str, ground: Ground, equal: _Values) -> bool:
@@ -207,8 +217,11 @@ def _acts_for_us(service: str, ground: Ground, equal: _Values) -> bool:
 
 
 def _is_our_workflow(ground: Ground, equal: _Values, like: _Values) -> bool:
-    subjects = (equal if f"{GITHUB}:sub" in equal else like).get(f"{GITHUB}:sub", ())
-    audiences = equal.get(f"{GITHUB}:aud", ())
+    subjects = (equal if _SUBJECT in equal else like).get(_SUBJECT, ())
+    audiences = equal.get(_AUDIENCE, ())
     if not subjects or not audiences or not ground.github_audiences.issuperset(audiences):
         return False
-    return all("$" not in each and each.startswith(ground.github_owners) for each in subjects)
+    for each in subjects:  # noqa: SIM110 - a generator costs more than the look
+        if "$" in each or not each.startswith(ground.github_owners):
+            return False
+    return True

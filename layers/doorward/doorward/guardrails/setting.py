@@ -23,6 +23,7 @@ _MOST_SETTINGS = 64
 _MOST_REMEMBERED = 8_192
 # Services of one statement: people write a handful.
 _MOST_APART = 8
+_ACCOUNT_ID_DIGITS = 12
 # As much of an ARN as tells its partition.
 _ARN_START = len("arn:aws-us-gov:")
 
@@ -35,11 +36,16 @@ class Ground:
         self.organization = organization
         self.account_id = role.account_id
         self.partition = organization.partition if arn is None else arn.partition
+        # What an ARN of IAM begins with, and where its account ends; and what those of the role's own account begin with.
+        self.arn_start = f"arn:{self.partition}:iam::"
+        self.arn_end = len(self.arn_start) + _ACCOUNT_ID_DIGITS
+        self.own_arns = f"{self.arn_start}{role.account_id}:"
         ours = {role.account_id, *(each.id for each in organization.accounts)}
         if organization.management_account is not None:
             ours.add(organization.management_account)
         self.ours = frozenset(ours)
         self.trusted = frozenset(each.id for each in organization.trusted_accounts) - self.ours
+        self.asked_for_external_id = frozenset(each.id for each in organization.trusted_accounts if each.external_id_required)
         self.known = self.ours | self.trusted
         github = organization.issuer(GITHUB)
         subjects = () if github is None or github.claims else github.subjects
