@@ -1,13 +1,21 @@
 """The search against plain enumeration, and against the evaluator."""
 
+from collections.abc import Iterator
 from itertools import product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doorward.iam.assertions import saml_callers
+from doorward.iam.callers import FORMS, Accounts, Resource, aws_callers, one_organization, organizations_other_than
+from doorward.iam.github import github_callers
+from doorward.iam.issuers import SHARED, cognito_callers, issuer_callers
 from doorward.iam.matching import matches, read_glob
-from doorward.iam.search import glob
+from doorward.iam.names import GITHUB
+from doorward.iam.search import Callers, glob
+from doorward.iam.services import acting, by_trust_anchor
 from doorward.iam.sets import ANY, Budget, Chars, Either, Grammar, Many, Part, Pattern, Wild, find_text, perhaps, some
+from doorward.iam.tokens import Tokens
 
 LETTERS = "ab:"
 TEXTS = ["".join(each) for length in range(6) for each in product(LETTERS, repeat=length)]
@@ -97,3 +105,37 @@ def test_includes_never_claims_too_much(outer: list[str | Wild], inner: list[str
     one, other = Pattern(outer), Pattern(inner)
     if one.includes(other):
         assert all(one.matches(text) for text in TEXTS if other.matches(text))
+
+
+RESOURCE = Resource("aws", "111122223333", "o-a1b2c3d4e5", org_path="o-a1b2c3d4e5/r-a1b2/", accounts=frozenset({"111122223333"}))
+ISSUERS = (
+    *("gitlab.com", "app.terraform.io", "agent.buildkite.com", "accounts.google.com", "oidc.circleci.com", "oidc.circleci.com/org/"),
+    *("oidc.circleci.com/org/0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9", "oidc.vercel.com", "oidc.vercel.com/acme", "login.example", *SHARED),
+    *("api.bitbucket.org/2.0/workspaces/acme/pipelines-config/identity/oidc", f"oidc.eks.eu-west-1.amazonaws.com/id/{'A' * 32}"),
+)
+
+
+def every_kind(service: str) -> Iterator[Callers]:
+    for organizations in (organizations_other_than("o-a1b2c3d4e5"), one_organization("o-a1b2c3d4e5")):
+        for form in FORMS:
+            yield aws_callers(RESOURCE, form, organizations, Accounts("999988887777"), unique_ids=("AROAEXAMPLEEXAMPLE12",))
+            yield aws_callers(RESOURCE, form, organizations, Accounts(None, frozenset(), ("444455556666",)), external_ids_taken=("abc",))
+        yield from acting(RESOURCE, service, organizations)
+    yield by_trust_anchor(RESOURCE, ())
+    for is_one in (False, True):
+        yield saml_callers(RESOURCE, "arn:aws:iam::111122223333:saml-provider/corp", stray=is_one)
+        yield github_callers(RESOURCE, GITHUB, Tokens(), by_name=is_one)
+        yield cognito_callers(RESOURCE, (), guest=is_one)
+    for issuer in ISSUERS:
+        yield issuer_callers(RESOURCE, f"arn:aws:iam::111122223333:oidc-provider/{issuer}", issuer, Tokens())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text("aA1-_.* é", max_size=4))
+def test_what_is_tried_first_is_a_member(service: str) -> None:
+    """So that nobody has to look."""
+    for callers in every_kind(f"{service}.amazonaws.com"):
+        space = callers.key_of.__self__  # type: ignore[attr-defined]
+        for dimension in {*space._domains, *(callers.key_of(name).dimension for name in space._texts)}:
+            domain = callers.domain_of(dimension)
+            assert all(domain.grammar is not None and domain.grammar.matches(each) for each in domain.samples), dimension

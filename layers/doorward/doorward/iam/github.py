@@ -93,7 +93,7 @@ def github_callers(resource: Resource, provider: str, tokens: Tokens, *, by_name
         subject: Domain(
             optional=False,
             grammar=_subject_grammar(by_name),
-            samples=_SUBJECTS,
+            samples=_SUBJECTS if by_name else (),
             excluded=tokens.subjects_excluded,
             imitate=_imitate_subject,
         ),

@@ -165,7 +165,7 @@ def profile_of(issuer: str) -> Profile | None:
     if issuer.startswith("api.bitbucket.org/2.0/workspaces/"):
         return _BITBUCKET
     if issuer.startswith("oidc.circleci.com/org/"):
-        return _circleci(issuer.removeprefix("oidc.circleci.com/org/"))
+        return _circleci(issuer.removeprefix("oidc.circleci.com/org/") or None)
     return None
 
 

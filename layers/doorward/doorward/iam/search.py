@@ -67,9 +67,9 @@ class Key(NamedTuple):
 class Domain(NamedTuple):
     """What a dimension can be: texts of a grammar, or whole numbers of `spans`; where both are None, present values are not known here.
 
-    `doubtful` texts may exist, but not for sure; `never_had` are not even doubtful. `rejects` looks at a found text, or the beginning of
-    one, and gives a pattern of texts that these callers cannot have after all. `imitate` makes likely texts that fit a pattern.
-    `several`: the key may have more than one value. `constant`: the only value.
+    `samples` are members, which are tried first. `doubtful` texts may exist, but not for sure; `never_had` are not even doubtful. `rejects`
+    looks at a found text, or the beginning of one, and gives a pattern of texts that these callers cannot have after all. `imitate` makes
+    likely texts that fit a pattern. `several`: the key may have more than one value. `constant`: the only value, and the only sample.
     """
 
     optional: bool
@@ -404,10 +404,11 @@ def _find(domain: Domain, grammar: Grammar, tests: Iterable[Test], budget: Budge
             texts = [each.exact for each in patterns if each.exact is not None]  # there are no others
             guesses = [*(each for each in domain.samples if each in texts), *texts]
     narrowest_first = sorted(choices, key=len)
+    members = domain.samples if grammar is domain.grammar else ()
     for text in _guesses(domain, choices) if guesses is None else guesses:
         if (
             _fits(text, narrowest_first, unwanted)
-            and (domain.constant is not None or grammar.matches(text))
+            and (text in members or grammar.matches(text))
             and (domain.rejects is None or domain.rejects(text) is None)
         ):
             return text

@@ -52,6 +52,7 @@ def acting_for_others(resource: Resource, service: str, organizations: Organizat
     """A service that says for whom it acts: for a resource in none of our accounts."""
     named = (some(Chars(LOWER + DIGITS + "-")), ":", perhaps(REGION), ":")
     prefix = service.partition(".")[0]
+    is_usual = prefix != "" and not prefix.strip(LOWER + DIGITS + "-")
 
     def rejects(arn: str) -> Pattern | None:
         parts = arn.split(":", 5)
@@ -68,7 +69,7 @@ def acting_for_others(resource: Resource, service: str, organizations: Organizat
     source = Domain(
         optional=False,
         grammar=Grammar(("arn:", resource.partition, ":", named, _ACCOUNT, ":", _RESOURCE)),
-        samples=(f"arn:{resource.partition}:{prefix}:eu-west-1:999988887777:any",),
+        samples=(f"arn:{resource.partition}:{prefix}:eu-west-1:999988887777:any",) if is_usual else (),
         rejects=rejects,
         imitate=imitate,
     )
