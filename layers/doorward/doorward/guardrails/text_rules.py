@@ -124,8 +124,6 @@ def _unusable(statement: Statement, _: str) -> str | None:
 
 
 def _mixed(statement: Statement, _: str) -> str | None:
-    if len(statement.principals or ()) < 2:  # noqa: PLR2004 - people and services
-        return None
     kinds = {each.type for each in statement.principals or ()}
     if "Service" in kinds and kinds & {"AWS", "Federated"}:
         return "lets people and services in by the same conditions; a statement for each says what is meant, and narrows better."
