@@ -102,7 +102,7 @@ def github_shown(gate: Gate, found: Found, provider: str, callers: Callers) -> S
 
 def _strangers_of_listed(issuer: TrustedIssuer) -> Iterator[Tokens]:
     """Tokens trusted neither by subject nor by claims. For each claim that is asked for, those that miss it."""
-    subjects = tuple(pattern for each in issuer.subjects for pattern in subject_patterns(each))
+    subjects = tuple(pattern for each in issuer.subjects for pattern in _trusted_patterns(each))
     owners = tuple(owner for each in issuer.subjects if (owner := _owner(each)) is not None and _whole_owner(each))
     if not issuer.claims:
         yield Tokens(subjects, owners_excluded=owners)
@@ -121,7 +121,7 @@ def _strangers_of_listed(issuer: TrustedIssuer) -> Iterator[Tokens]:
 
 
 def _trusted_of_listed(issuer: TrustedIssuer) -> Iterator[tuple[Placed, ...]]:
-    patterns = tuple(pattern for each in issuer.subjects for pattern in subject_patterns(each))
+    patterns = tuple(pattern for each in issuer.subjects for pattern in _trusted_patterns(each))
     if patterns:
         yield (trusted_tokens(f"{GITHUB}:sub", patterns),)
     if issuer.claims:
@@ -188,6 +188,16 @@ def _owner_patterns(owner: str) -> tuple[Pattern, ...]:
         pattern((_RUN, *"repository_owner:", *name)),
         pattern((_RUN, *"repository_owner:", *name, ":", _RUN)),
     )
+
+
+def _trusted_patterns(trusted: str) -> tuple[Pattern, ...]:
+    """Where an owner is trusted altogether, also the subjects that he has customised to begin with his name."""
+    owner = _owner(trusted)
+    if owner is None or "@" in trusted or not _whole_owner(trusted):
+        return subject_patterns(trusted)
+    name = ignoring_case(owner)
+    heads = (("repository:", *name, "/", _RUN), ("repository_owner:", *name), ("repository_owner:", *name, ":", _RUN))
+    return (*subject_patterns(trusted), *(pattern((*head, *tail)) for head, *tail in heads))
 
 
 def _owner(subject: str) -> str | None:

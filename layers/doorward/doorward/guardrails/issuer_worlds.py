@@ -87,8 +87,12 @@ def _search(gate: Gate, statement: Statement, principal: Principal, issuer: str,
 
 
 def _is_asked(statement: Statement, host: str) -> bool:
-    """Whether the statement asks for anything that the issuer says."""
-    return any(each.key.lower().startswith(f"{host}:") for each in statement.conditions)
+    """Whether the statement asks for anything that the issuer says, but for what every token has, and whatever it is."""
+    return any(
+        each.key.lower().startswith(f"{host}:")
+        and not (each.key.lower() in {f"{host}:sub", f"{host}:aud"} and each.operator.lower() == "stringlike" and "*" in each.values)
+        for each in statement.conditions
+    )
 
 
 def _claims_missed(issuer: TrustedIssuer) -> Iterator[tuple[tuple[str, tuple[Pattern, ...]], ...]]:

@@ -100,9 +100,10 @@ def _literal_wildcard(statement: Statement, _: str) -> str | None:
 
 
 def _constant(statement: Statement, _: str) -> str | None:
-    for condition in statement.conditions:
-        if condition.key.lower() in CONSTANT_KEYS:
-            return f"has a condition on {shortened(condition.key)}, which is the same whoever calls: it keeps nobody out."
+    for _, key, values in statement.conditions:
+        # A variable compares it with what the caller is: that does keep somebody out.
+        if key.lower() in CONSTANT_KEYS and not any("${" in each for each in values):
+            return f"has a condition on {shortened(key)}, which is the same whoever calls: it keeps nobody out."
     return None
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from doorward.iam.callers import (
     COMMON,
     DIGITS,
-    LOWER,
+    LETTERS,
     NOT_FEDERATED,
     PROVIDER,
     RUN,
@@ -26,7 +26,7 @@ from doorward.iam.callers import (
 from doorward.iam.documents import Principal
 from doorward.iam.names import WITH_SAML
 from doorward.iam.search import NEVER, UNKNOWN, Callers, Domain
-from doorward.iam.sets import Chars, Either, Grammar, Pattern, Wild, pattern, some
+from doorward.iam.sets import Chars, Either, Grammar, Pattern, Wild, pattern, perhaps, some
 
 RECIPIENT = "saml:aud"
 _HOSTS = {
@@ -34,7 +34,7 @@ _HOSTS = {
     "aws-us-gov": ("signin.amazonaws-us-gov.com", ".signin.amazonaws-us-gov.com"),
     "aws-cn": ("signin.amazonaws.cn", ".signin.amazonaws.cn"),
 }
-_ADDRESS = Grammar(("https://", some(Chars(LOWER + DIGITS + ".-/_:"))))
+_ADDRESS = Grammar(("http", perhaps("s"), "://", some(Chars(LETTERS + DIGITS + ".-/_:~%?=&+@"))))
 _REGION_TOKEN = Wild(many=True, barred=".:/")
 _FREE = tuple(
     f"saml:{each}"
@@ -51,6 +51,12 @@ _SEVERAL = tuple(
     )
 )
 _UNDOCUMENTED = undocumented(PROVIDER, "an assertion")
+
+
+def _imitate_recipient(part: Pattern) -> tuple[str, ...]:
+    """An application's own address that fits a pattern: `https://*.signin.aws.amazon.com/saml` is fitted by `https://app.example/x.signin…`."""
+    text = "".join(("*" if each.many else "x") if isinstance(each, Wild) else each[0] for each in part.tokens)
+    return (text.replace("https://*", "https://app.example/x", 1).replace("*", "x"),)
 
 
 def sign_in_page(partition: str) -> str | None:
@@ -79,6 +85,7 @@ def saml_callers(resource: Resource, provider: str, *, stray: bool) -> Callers:
             grammar=_ADDRESS,
             samples=("https://app.example/saml",),
             excluded=own,
+            imitate=_imitate_recipient,
         )
     else:
         host = _HOSTS.get(resource.partition, _HOSTS["aws"])[0]

@@ -159,14 +159,14 @@ _AWS = (
     EXTERNAL_ID_KEY,
     Text("aws:SourceIdentity", _SOURCE_IDENTITY),
 )
-# Only principals of IAM have these.
+# Only principals of IAM have these. What aws:userid and aws:PrincipalType are for others is not known: AWS's pages say that every request
+# has them, and its sample for jobs on a cluster compares aws:userid with the token's subject:
+# https://docs.aws.amazon.com/emr/latest/EMR-on-EKS-DevelopmentGuide/iam-execution-role.html
 NOT_FEDERATED = (
     "aws:PrincipalArn",
     "aws:PrincipalAccount",
     "aws:PrincipalOrgID",
     "aws:PrincipalOrgPaths",
-    "aws:PrincipalType",
-    "aws:userid",
     "aws:username",
     "aws:MultiFactorAuthPresent",
     "aws:MultiFactorAuthAge",
@@ -513,6 +513,8 @@ _SPELLING = {
     for each in (
         *(each.name for each in _AWS),
         *NOT_FEDERATED,
+        "aws:PrincipalType",
+        "aws:userid",
         "aws:ResourceAccount",
         "aws:ResourceOrgID",
         "aws:ResourceOrgPaths",

@@ -8,7 +8,7 @@ from functools import lru_cache
 from doorward.iam.callers import DIGITS, LETTERS, RUN, SOME_TEXT, Resource
 from doorward.iam.names import GITHUB
 from doorward.iam.search import Callers, Domain, Key, ignoring_case, lifted
-from doorward.iam.sets import Chars, Either, Grammar, Many, Part, Pattern, Wild, pattern, perhaps, some
+from doorward.iam.sets import ANY, Chars, Either, Grammar, Many, Part, Pattern, Wild, pattern, perhaps, some
 from doorward.iam.tokens import Tokens, web_identities
 
 _OWNER = (Chars(LETTERS + DIGITS), Many((perhaps(Chars("-_")), Chars(LETTERS + DIGITS))))
@@ -49,6 +49,10 @@ _CONTEXT: Part = Either((":pull_request", some((":", _CLAIM))))
 _BY_NAME = ("repo:", _REPOSITORY, _CONTEXT)
 _IMMUTABLE = ("repo:", _OWNER, "@", _NUMBER, "/", _REPO, "@", _NUMBER, _CONTEXT)
 _CUSTOM = (_CLAIM, Many((":", _CLAIM)), perhaps(":pull_request"))
+
+
+# Claims that an owner can put first too, whose values are not described here: nobody can tell whose tokens these are.
+_NOT_DESCRIBED = Grammar((Either(("enterprise:", "repo_property_", "environment_node_id:", "check_run_id:", "issuer_scope:")), some(ANY)))
 
 
 @lru_cache(maxsize=4)
@@ -95,6 +99,7 @@ def github_callers(resource: Resource, provider: str, tokens: Tokens, *, by_name
             grammar=_subject_grammar(by_name),
             samples=_SUBJECTS if by_name else (),
             excluded=tokens.subjects_excluded,
+            doubtful=None if by_name else _NOT_DESCRIBED,
             imitate=_imitate_subject,
         ),
         f"{GITHUB}:aud": Domain(

@@ -539,7 +539,7 @@ def with_constants(document: Document, callers: Callers) -> Document:
     """The document with variables filled in whose key has one value only, or never any, for these callers."""
     if not has_variables(document):
         return document
-    document = _with_own_values(document)
+    document = _turned(_with_own_values(document), callers)
     constants: dict[str, str | None] = {}
     for name in variables_of(document):
         key = callers.key_of(name)
@@ -631,6 +631,27 @@ def _with_own_values(document: Document) -> Document:
             return each
         like = re.sub("(?:equals(?:ignorecase)?|like)", "Like", each.operator, flags=re.IGNORECASE)
         return each._replace(operator=like, values=("*",))
+
+    return document._replace(
+        statements=tuple(each._replace(conditions=tuple(map(condition, each.conditions))) for each in document.statements)
+    )
+
+
+def _turned(document: Document, callers: Callers) -> Document:
+    """A key of one value compared with a variable, turned round: the role's organization with the caller's, the caller's with the role's.
+
+    Where the caller has none, both fail as any comparison does; with `IfExists` only one of them would.
+    """
+
+    def condition(each: Condition) -> Condition:
+        operator = read_operator(each.operator)
+        value = callers.domain_of(callers.key_of(each.key.lower()).dimension).constant
+        found = _VARIABLE.fullmatch(each.values[0]) if len(each.values) == 1 else None
+        if value is None or found is None or found[2] is not None or operator is None or operator.qualifier or operator.if_exists:
+            return each
+        if operator.name not in {"stringequals", "stringnotequals"} or callers.key_of(found[1].strip().lower()).multivalued:
+            return each
+        return each._replace(key=found[1].strip(), values=(value.translate(_ESCAPES),))
 
     return document._replace(
         statements=tuple(each._replace(conditions=tuple(map(condition, each.conditions))) for each in document.statements)
