@@ -7,6 +7,7 @@ from doorward.guardrails.rules import RuleText
 from doorward.guardrails.worlds import Shown
 from doorward.guardrails.written import issuer_of
 from doorward.iam.arns import account_of_principal
+from doorward.iam.assertions import sign_in_page
 from doorward.iam.documents import Principal, Statement
 from doorward.iam.names import DEFAULT_AUDIENCE, EXTERNAL_ID, GITHUB
 from doorward.iam.wording import shortened
@@ -66,21 +67,23 @@ def _strangers(told: Told) -> str:
     if issuer == GITHUB:
         return (
             f"accepts tokens of GitHub repositories that are not trusted, for one {shortened(subject)}: "
-            f"{_about_subjects(told.statement, told.principal)}; "
+            f"{_about_subjects(told)}; "
             "pin sub to repo:OWNER/REPOSITORY:… of yours under StringLike or StringEquals."
         )
     return (
         f"accepts tokens of {shortened(issuer)} that are not trusted, for one {shortened(subject)}: "
-        f"{_about_subjects(told.statement, told.principal)}; "
+        f"{_about_subjects(told)}; "
         f"pin {shortened(issuer)}:sub to what is yours, up to the separator that ends it."
     )
 
 
 def _audience(told: Told) -> str:
     _, audience = _claims(told.principal, told.shown)
+    issuer = issuer_of(told.principal)
+    whose = "workflow's" if issuer == GITHUB else "caller's"
     return (
-        f"accepts a trusted workflow's token that was made for another audience, for one {shortened(audience)}: require "
-        f"{issuer_of(told.principal)}:aud to equal {_audiences(told)}, so that a token leaked elsewhere is no key to this role."
+        f"accepts a trusted {whose} token that was made for another audience, for one {shortened(audience)}: require "
+        f"{issuer}:aud to equal {_audiences(told)}, so that a token leaked elsewhere is no key to this role."
     )
 
 
@@ -96,7 +99,7 @@ def _cluster(told: Told) -> str:
     subject, _ = _claims(told.principal, told.shown)
     return (
         f"lets pods of any namespace of the cluster in, for one {shortened(subject)}: "
-        f"{_about_subjects(told.statement, told.principal)}; pin sub to system:serviceaccount:NAMESPACE:NAME."
+        f"{_about_subjects(told, 'a namespace')}; pin sub to system:serviceaccount:NAMESPACE:NAME."
     )
 
 
@@ -115,9 +118,10 @@ def _guest(_: Told) -> str:
 
 
 def _recipient(told: Told) -> str:
+    page = sign_in_page(told.organization.partition)
     return (
         f"accepts an assertion that was made for another application, for one {told.shown.witness.context['SAML:aud']}: "
-        "require StringEquals SAML:aud to be AWS's sign-in page, https://signin.aws.amazon.com/saml."
+        f"require StringEquals SAML:aud to be AWS's sign-in page{'' if page is None else f', {page}'}."
     )
 
 
@@ -224,19 +228,24 @@ def _listed(statement: Statement) -> str:
 
 
 def _claims(principal: Principal, shown: Shown) -> tuple[str, str]:
-    issuer = issuer_of(principal)
-    context = shown.witness.context
+    """Keys compare without case, and a cluster's issuer has capital letters."""
+    issuer = (issuer_of(principal) or "").lower()
+    context = {key.lower(): value for key, value in shown.witness.context.items()}
     return str(context.get(f"{issuer}:sub", "")), str(context.get(f"{issuer}:aud", ""))
 
 
-def _about_subjects(statement: Statement, principal: Principal) -> str:
-    issuer = issuer_of(principal)
-    conditions = [each for each in statement.conditions if each.key.lower() == f"{issuer}:sub"]
+def _about_subjects(told: Told, what: str = "an owner that is trusted") -> str:
+    key = f"{issuer_of(told.principal)}:sub".lower()
+    conditions = [each for each in told.statement.conditions if each.key.lower() == key]
     if not conditions:
         return "no condition asks for the token's sub"
-    values = [shortened(value) for each in conditions for value in each.values]
-    listed = ", ".join(values[:2] + ["…"] * (len(values) > 2))  # noqa: PLR2004 - as many as a sentence can carry
-    return f"its condition on sub, {conditions[0].operator} {listed}, does not pin an owner that is trusted"
+    listed = " and ".join(f"{each.operator} {_some(each.values)}" for each in conditions)
+    return f"its condition on sub, {listed}, does not pin {what}"
+
+
+def _some(values: tuple[str, ...]) -> str:
+    """As many as a sentence can carry."""
+    return ", ".join([*map(shortened, values[:2]), *["…"] * (len(values) > 2)])  # noqa: PLR2004
 
 
 def _audiences(told: Told) -> str:

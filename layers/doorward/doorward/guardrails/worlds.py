@@ -14,7 +14,7 @@ from itertools import product
 from doorward.findings.model import Witness
 from doorward.guardrails.model import CustomRule, Role, Where
 from doorward.guardrails.setting import Ground
-from doorward.guardrails.written import spelled_out
+from doorward.guardrails.written import issuer_of, spelled_out
 from doorward.iam.arns import account_of_principal, role_arn
 from doorward.iam.callers import (
     CALLER,
@@ -359,10 +359,12 @@ class Gate:
 def federated_shown(gate: Gate, found: Found, provider: str, callers: Callers, action: str) -> Shown:
     """The request of somebody whom a provider signs in."""
     context: dict[str, str | tuple[str, ...]] = {}
+    issuer = issuer_of(Principal("Federated", provider)) or ""
     for key in callers.required:
         content = found.values.get(key)
         if isinstance(content, str | tuple):
-            context[spelled(key)] = content
+            host, _, claim = key.rpartition(":")
+            context[f"{issuer}:{claim}" if host == issuer.lower() else spelled(key)] = content
     missing: list[str] = []
     gate.fill(found, callers, context, missing, {})
     return Shown(Witness(provider, "Federated", action, context, tuple(missing)))
