@@ -95,3 +95,34 @@ def test_what_only_aws_knows_of_a_bearer_is_left_undecided(kind: str, key: str) 
 def test_a_customised_subject_of_claims_that_are_not_described_is_left_undecided() -> None:
     condition = {"StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com"}, "StringLike": {f"{GITHUB}:sub": "enterprise:acme:*"}}
     assert judged(oidc(GITHUB, condition)).verdict is Verdict.UNDECIDABLE
+
+
+def everybody(condition: dict[str, dict[str, Any]]) -> str:
+    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole", "Condition": condition}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+@pytest.mark.parametrize("operator", ["StringEqualsIfExists", "StringNotEquals", "ForAllValues:StringEquals"])
+def test_it_says_where_a_condition_is_met_by_who_has_not_the_key(operator: str) -> None:
+    found = finding("world-assumable", everybody({operator: {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}))
+    assert f"can satisfy {operator} aws:PrincipalOrgID (met where the key is absent);" in found.because
+
+
+def test_of_a_key_that_the_caller_has_it_does_not_say_so() -> None:
+    found = finding("world-assumable", everybody({"StringLike": {"aws:PrincipalOrgID": "o-*"}}))
+    assert "can satisfy StringLike aws:PrincipalOrgID;" in found.because
+
+
+def test_two_conditions_admit_and_one_admits() -> None:
+    account = {"StringEquals": {"aws:PrincipalAccount": "999988887777"}}
+    both = account | {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::999988887777:*"}}
+    assert "StringEquals aws:PrincipalAccount admits this caller" in finding("external-account", everybody(account)).because
+    assert "ArnLike aws:PrincipalArn admit this caller" in finding("external-account", everybody(both)).because
+
+
+def test_what_is_undecided_of_a_listed_issuer_is_no_reason_to_list_it() -> None:
+    ours = organization(TrustedIssuer("acme.app.spacelift.io", ("space:prod-01:*",)))
+    asked = oidc("acme.app.spacelift.io", {"StringLike": {"acme.app.spacelift.io:sub": "space:*:stack:net:*"}})
+    assert "pin acme.app.spacelift.io:sub to what trusted.oidc lists of it" in judged(asked, ours).undecidable[0].because
+    by_user = judged(oidc(CLUSTER, {"StringLike": {"aws:userid": "system:serviceaccount:*"}})).undecidable[0]
+    assert "it depends on StringLike aws:userid, which is not decided" in by_user.because

@@ -8,7 +8,7 @@ from doorward.guardrails.worlds import Shown
 from doorward.guardrails.written import issuer_of
 from doorward.iam.arns import account_of_principal
 from doorward.iam.assertions import sign_in_page
-from doorward.iam.documents import Principal, Statement
+from doorward.iam.documents import Condition, Principal, Statement
 from doorward.iam.names import DEFAULT_AUDIENCE, EXTERNAL_ID, GITHUB
 from doorward.iam.wording import shortened
 from doorward.organization.model import Organization
@@ -31,7 +31,7 @@ def explain(rule: RuleText, told: Told) -> str:
 
 def _world(told: Told) -> str:
     return (
-        f"lets every AWS account in, {told.shown.account_id} as well as any other: {_no_tie(told.statement, told.principal)}; "
+        f"lets every AWS account in, {told.shown.account_id} as well as any other: {_no_tie(told)}; "
         "name the principals that need this role, or require aws:PrincipalOrgID to be your organization's."
     )
 
@@ -39,14 +39,14 @@ def _world(told: Told) -> str:
 def _external(told: Told) -> str:
     return (
         f"lets account {told.shown.account_id} in, which is neither {_ours(told.organization)} nor trusted: "
-        f"{_tie(told.statement, told.principal)}; remove it, or list the account under trusted.accounts if it is meant to come in."
+        f"{_tie(told)}; remove it, or list the account under trusted.accounts if it is meant to come in."
     )
 
 
 def _elsewhere(told: Told) -> str:
     return (
         f"lets any account of organization {told.shown.org_id} in, {_not_ours(told.organization)}: "
-        f"{_tie(told.statement, told.principal)}; require aws:PrincipalOrgID to be exactly your organization's id."
+        f"{_tie(told)}; require aws:PrincipalOrgID to be exactly your organization's id."
     )
 
 
@@ -202,29 +202,39 @@ def _not_ours(organization: Organization) -> str:
     return f"which is not yours ({organization.id})"
 
 
-def _tie(statement: Statement, principal: Principal) -> str:
+def _tie(told: Told) -> str:
     """What admits the caller."""
-    if account_of_principal(principal.value) is not None:
-        return f"its Principal names {shortened(principal.value)}"
-    conditions = _about_callers(statement)
-    return "its Principal is everybody, and " + (f"{conditions} admits this caller" if conditions else "nothing excludes this caller")
+    if account_of_principal(told.principal.value) is not None:
+        return f"its Principal names {shortened(told.principal.value)}"
+    conditions = _about_callers(told)
+    if not conditions:
+        return "its Principal is everybody, and nothing excludes this caller"
+    return f"its Principal is everybody, and {' and '.join(conditions)} {'admits' if len(conditions) == 1 else 'admit'} this caller"
 
 
-def _no_tie(statement: Statement, principal: Principal) -> str:
-    if not statement.conditions:
-        return f"its Principal is {shortened(principal.value)} and no condition narrows it"
-    return f"its Principal is {shortened(principal.value)}, and a caller of any account can satisfy {_listed(statement)}"
+def _no_tie(told: Told) -> str:
+    who = f"its Principal is {shortened(told.principal.value)}"
+    if not told.statement.conditions:
+        return f"{who} and no condition narrows it"
+    return f"{who}, and a caller of any account can satisfy {_listed(told)}"
 
 
-def _about_callers(statement: Statement) -> str:
-    keys = [each for each in statement.conditions if each.key.lower().startswith("aws:principal") or each.key.lower() == "aws:userid"]
-    return " and ".join(dict.fromkeys(f"{each.operator} {shortened(each.key)}" for each in keys))
+def _about_callers(told: Told) -> list[str]:
+    keys = [each for each in told.statement.conditions if each.key.lower().startswith("aws:principal") or each.key.lower() == "aws:userid"]
+    return list(dict.fromkeys(_met(each, told.shown) for each in keys))
 
 
-def _listed(statement: Statement) -> str:
-    texts = list(dict.fromkeys(f"{each.operator} {shortened(each.key)}" for each in statement.conditions))
+def _listed(told: Told) -> str:
+    texts = list(dict.fromkeys(_met(each, told.shown) for each in told.statement.conditions))
     more = [f"{len(texts) - 3} more"] * (len(texts) > 3)  # noqa: PLR2004 - as many as a sentence can carry
     return " and ".join(texts[:3] + more)
+
+
+def _met(condition: Condition, shown: Shown) -> str:
+    """A condition that the caller meets, and that he has not got the key, where that is how: an absent key satisfies some operators."""
+    text = f"{condition.operator} {shortened(condition.key)}"
+    absent = {each.lower() for each in shown.witness.absent}
+    return f"{text} (met where the key is absent)" if condition.key.lower() in absent else text
 
 
 def _claims(principal: Principal, shown: Shown) -> tuple[str, str]:

@@ -263,10 +263,12 @@ class _Search:
         gate, statement = self._gate, self._statement
         if self._is_on(rule):
             answer = issuer_worlds.strange_subject(gate, statement, principal, issuer)
-            if isinstance(answer, Doubt):
-                because = (
-                    f"whose tokens of {shortened(issuer)} come in is not decided; "
-                    "list the issuer, and the subjects that may come in, under trusted.oidc"
+            if isinstance(answer, Doubt) and all(f"of {issuer}" in each for each in answer.constructs):
+                is_listed = gate.organization.issuer(issuer) is not None
+                because = f"whose tokens of {shortened(issuer)} come in is not decided; " + (
+                    f"pin {shortened(issuer)}:sub to what trusted.oidc lists of it"
+                    if is_listed
+                    else "list the issuer, and the subjects that may come in, under trusted.oidc"
                 )
                 self._leave_open(rule.id, ", ".join(map(shortened, answer.constructs)), because)
             else:
