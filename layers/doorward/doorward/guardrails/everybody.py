@@ -103,6 +103,6 @@ def bearers(gate: Gate, principal: Principal) -> Iterator[tuple[Callers, str]]:
             yield github_callers(gate.resource, principal.value, Tokens(), by_name=by_name), WITH_WEB_IDENTITY
     elif issuer == COGNITO:
         for guest in (False, True):
-            yield cognito_callers(gate.resource, (), guest=guest), WITH_WEB_IDENTITY
+            yield cognito_callers(gate.resource, (), guest=guest, provider=principal.value), WITH_WEB_IDENTITY
     elif issuer is not None:
         yield issuer_callers(gate.resource, principal.value, issuer, Tokens()), WITH_WEB_IDENTITY

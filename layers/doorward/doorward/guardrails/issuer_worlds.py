@@ -66,7 +66,7 @@ def _cognito(gate: Gate, statement: Statement, principal: Principal, known: _Kno
     """`known`: pools and identities that are no stranger's."""
 
     def answer(guest: bool) -> Answer:
-        callers = cognito_callers(gate.resource, *known, guest=guest)
+        callers = cognito_callers(gate.resource, *known, guest=guest, provider=principal.value)
         found = gate.find(statement, principal, callers)
         return shown_by(found, lambda found: federated_shown(gate, found, principal.value, callers, WITH_WEB_IDENTITY))
 

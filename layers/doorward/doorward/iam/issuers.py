@@ -200,8 +200,13 @@ _LOGINS = Grammar(Either((_SIGNED_IN, (some(Chars(LETTERS + DIGITS + "-")), some
 
 
 @lru_cache(maxsize=256)
-def cognito_callers(resource: Resource, pools_excluded: tuple[str, ...], excluded: tuple[str, ...] = (), *, guest: bool) -> Callers:
-    """Identities, none of `excluded`, of pools that are none of `pools_excluded`: signed in, or as a guest whom nobody knows."""
+def cognito_callers(
+    resource: Resource, pools_excluded: tuple[str, ...], excluded: tuple[str, ...] = (), *, guest: bool, provider: str = COGNITO
+) -> Callers:
+    """Identities, none of `excluded`, of pools that are none of `pools_excluded`: signed in, or as a guest whom nobody knows.
+
+    `provider`: Cognito by its name, or a provider that somebody made in the account for the same issuer.
+    """
     methods = f"{COGNITO}:amr"
     domains = {
         f"{COGNITO}:aud": Domain(
@@ -220,7 +225,7 @@ def cognito_callers(resource: Resource, pools_excluded: tuple[str, ...], exclude
     always = Test(absent=False, negated=False, patterns=(literal(_GUEST if guest else _SIGNED_IN),), unknown=False, construct="amr")
     keys = {methods: Key(methods, multivalued=True)}
     required = (f"{COGNITO}:aud", f"{COGNITO}:sub", methods)
-    return web_identities(resource, COGNITO, COGNITO, keys, domains, required, (Placed(methods, always),))
+    return web_identities(resource, provider, COGNITO, keys, domains, required, (Placed(methods, always),))
 
 
 def _imitate_pool(part: Pattern) -> tuple[str, ...]:
