@@ -84,7 +84,7 @@ class Searching:
     def _searched_for(self, statement: Statement, denies: tuple[Statement, ...], steps: int) -> Looked:
         part = self._document._replace(statements=(statement, *denies))
         undecided: list[Undecided] = []
-        findings = [self._of_text(*each) for each in offences(statement, self._role.account_id) if each[0].id in self._setting.rules_on]
+        findings = [self._of_text(*each) for each in offences(statement, self._setting.ground) if each[0].id in self._setting.rules_on]
         if self._waivers:
             findings += [self._of_hole(statement, hole, waiver) for hole, waiver in self._holes(part, statement, steps, undecided)]
         else:

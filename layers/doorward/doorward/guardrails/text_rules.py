@@ -13,8 +13,9 @@ from doorward.guardrails.rules import (
     WEAK_EXTERNAL_ID,
     RuleText,
 )
+from doorward.guardrails.setting import Ground
 from doorward.guardrails.written import is_guessable, is_open, is_saml, issuer_of
-from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
+from doorward.iam.arns import account_of_principal, is_account_id, is_unique_id, parse_arn
 from doorward.iam.documents import Statement
 from doorward.iam.names import ASSUME_ROLE, COGNITO, CONSTANT_KEYS, EXTERNAL_ID, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.operators import read_operator
@@ -24,18 +25,18 @@ from doorward.iam.wording import shortened
 _CALLS = (ASSUME_ROLE, WITH_SAML, WITH_WEB_IDENTITY)
 _EXACT = frozenset({"stringequals", "stringnotequals", "stringequalsignorecase", "stringnotequalsignorecase"})
 
-type _Check = Callable[[Statement, str], str | None]
+type _Check = Callable[[Statement, Ground], str | None]
 
 
-def offences(statement: Statement, account_id: str) -> Iterator[tuple[RuleText, str]]:
-    """Each rule that the statement breaks, with what follows `Statement 0 (…)` in the sentence. `account_id` is the role's."""
+def offences(statement: Statement, ground: Ground) -> Iterator[tuple[RuleText, str]]:
+    """Each rule that the statement breaks, with what follows `Statement 0 (…)` in the sentence."""
     for rule, check in _CHECKS:
-        because = check(statement, account_id)
+        because = check(statement, ground)
         if because is not None:
             yield rule, because
 
 
-def _wildcard(statement: Statement, _: str) -> str | None:
+def _wildcard(statement: Statement, _: Ground) -> str | None:
     if statement.not_actions is not None:
         return "allows every action of STS but some; name those that are meant, sts:AssumeRole for one."
     for each in statement.actions or ():
@@ -47,27 +48,33 @@ def _wildcard(statement: Statement, _: str) -> str | None:
     return None
 
 
-def _weak_external_id(statement: Statement, account_id: str) -> str | None:
+def _weak_external_id(statement: Statement, ground: Ground) -> str | None:
     for condition in statement.conditions:
         if condition.key.lower() != EXTERNAL_ID:
             continue
         operator = read_operator(condition.operator)
         if operator is None or operator.name not in {"stringequals", "stringequalsignorecase", "stringlike"}:
             continue
+        principals = [value for kind, value in statement.principals or () if kind in {"AWS", "*"}]
+        if all(account_of_principal(each) in ground.ours for each in principals):
+            return None  # nobody of these acts for other customers
         for value in condition.values:
             if any(each in value for each in "*?$"):
                 continue
-            if is_account_id(value) or value == account_id:
+            if is_account_id(value):
                 return "asks for an external ID that is an account id, which others know; have the vendor generate one."
             if is_guessable(value):
-                return "asks for an external ID that is short enough to be guessed; have the vendor generate one, a UUID for instance."
+                return (
+                    "asks for an external ID that can be guessed: it is short, repeats itself, or is one that many would choose; have the "
+                    "vendor generate one, a UUID for instance."
+                )
     return None
 
 
-def _foreign_provider(statement: Statement, account_id: str) -> str | None:
+def _foreign_provider(statement: Statement, ground: Ground) -> str | None:
     for principal in statement.principals or ():
         arn = parse_arn(principal.value) if principal.type == "Federated" else None
-        if arn is not None and is_account_id(arn.account_id) and arn.account_id != account_id:
+        if arn is not None and is_account_id(arn.account_id) and arn.account_id != ground.account_id:
             return (
                 f"names {shortened(principal.value)}, a provider of account {arn.account_id}: only providers of the role's own account let "
                 "anybody in; name the provider of this account, or remove it."
@@ -75,7 +82,7 @@ def _foreign_provider(statement: Statement, account_id: str) -> str | None:
     return None
 
 
-def _dangling(statement: Statement, _: str) -> str | None:
+def _dangling(statement: Statement, _: Ground) -> str | None:
     for kind, value in statement.principals or ():
         if kind == "AWS" and is_unique_id(value):
             return (
@@ -85,7 +92,7 @@ def _dangling(statement: Statement, _: str) -> str | None:
     return None
 
 
-def _literal_wildcard(statement: Statement, _: str) -> str | None:
+def _literal_wildcard(statement: Statement, _: Ground) -> str | None:
     for written, key, values in statement.conditions:
         value = next((each for each in values if is_open(each) and is_open(each.replace("${*}", "").replace("${?}", ""))), None)
         if value is None or key.lower() == EXTERNAL_ID:
@@ -99,7 +106,7 @@ def _literal_wildcard(statement: Statement, _: str) -> str | None:
     return None
 
 
-def _constant(statement: Statement, _: str) -> str | None:
+def _constant(statement: Statement, _: Ground) -> str | None:
     for _, key, values in statement.conditions:
         # A variable compares it with what the caller is: that does keep somebody out.
         if key.lower() in CONSTANT_KEYS and not any("${" in each for each in values):
@@ -107,7 +114,7 @@ def _constant(statement: Statement, _: str) -> str | None:
     return None
 
 
-def _unusable(statement: Statement, _: str) -> str | None:
+def _unusable(statement: Statement, _: Ground) -> str | None:
     """Each kind of caller makes one call: https://docs.aws.amazon.com/STS/latest/APIReference/API_Operations.html."""
     for principal in statement.principals or ():
         if principal.type == "Federated":
@@ -124,7 +131,7 @@ def _unusable(statement: Statement, _: str) -> str | None:
     return None
 
 
-def _mixed(statement: Statement, _: str) -> str | None:
+def _mixed(statement: Statement, _: Ground) -> str | None:
     kinds = {each.type for each in statement.principals or ()}
     if "Service" in kinds and kinds & {"AWS", "Federated"}:
         return "lets people and services in by the same conditions; a statement for each says what is meant, and narrows better."

@@ -10,6 +10,16 @@ from doorward.iam.wording import statement_in_words
 
 _FEWEST_CHARACTERS = 8
 _FEWEST_DIFFERENT = 4
+# What samples have, and vendors' own names, without what is neither letter nor digit.
+_OFTEN_CHOSEN = frozenset(
+    {
+        *("changeme", "customerid", "example", "exampleid", "externalid", "myexternalid", "mysecret", "password", "secretid", "someid"),
+        *("testexternalid", "uniqueid", "uniqueidassignedbyexamplecorp", "yourexternalid"),
+        *("cloudhealth", "crowdstrike", "databricks", "datadog", "dynatrace", "fivetran", "lacework", "newrelic", "orcasecurity"),
+        *("paloalto", "prismacloud", "snowflake", "splunk", "sumologic", "terraform", "wizsecurity"),
+    }
+)
+_DIGITS_IN_ORDER = "0123456789" * 2 + "9876543210" * 2
 _OIDC_PROVIDER = "oidc-provider/"
 _SAML_PROVIDER = "saml-provider/"
 _WEB_IDENTITY_NAMES = frozenset({"cognito-identity.amazonaws.com", "accounts.google.com", "www.amazon.com", "graph.facebook.com"})
@@ -67,7 +77,10 @@ def asks_for_time(statements: Iterable[Statement]) -> bool:
 
 
 def is_guessable(external_id: str) -> bool:
-    return len(external_id) < _FEWEST_CHARACTERS or len(set(external_id)) < _FEWEST_DIFFERENT or is_account_id(external_id)
+    if len(external_id) < _FEWEST_CHARACTERS or len(set(external_id)) < _FEWEST_DIFFERENT or is_account_id(external_id):
+        return True
+    plain = "".join(each for each in external_id.lower() if each.isalnum())
+    return plain in _OFTEN_CHOSEN or plain in _DIGITS_IN_ORDER
 
 
 def named(statement: Statement) -> str:
