@@ -480,8 +480,8 @@ def _check_identity(source: _Source) -> None:
     _refuse_repeated(source, dict(_each(source.data, ("identity", "tokens"), "issuer")), "an issuer has one key set and one audience")
 
 
-# Subjects that begin otherwise are of a repository, whose owner must then be spelled out.
-_OTHER_SUBJECTS = ("repository_owner:", "repository:", "repository_owner_id:", "repository_id:")
+# How a subject of GitHub begins that tells its owner, besides `repo`.
+_OTHER_SUBJECTS = frozenset({"repository_owner", "repository", "repository_owner_id", "repository_id"})
 
 
 def _check_scope_names(source: _Source) -> None:
@@ -545,19 +545,34 @@ def _groups_named(source: _Source) -> Iterator[tuple[FieldPath, Any]]:
 
 def _check_trust_is_bounded(source: _Source) -> None:
     """Trusting every subject of an issuer that everybody can use trusts everybody."""
-    from doorward.iam.names import GITHUB
+    from doorward.iam.issuers import TENANTS
+    from doorward.iam.names import COGNITO, GITHUB
 
-    for position, issuer in enumerate(_listed(source.data, ("trusted", "oidc"))):
-        if _at(issuer, ("issuer",)) != GITHUB:
-            continue
-        for index, subject in enumerate(map(str, _listed(issuer, ("subjects",)))):
-            owner, slash, _ = subject.removeprefix("repo:").partition("/")
-            is_spelled_out = subject.startswith("repo:") and slash and not any(each in owner for each in "*?")
-            if not is_spelled_out and not subject.startswith(_OTHER_SUBJECTS):
+    for position, each in enumerate(_listed(source.data, ("trusted", "oidc"))):
+        path: FieldPath = ("trusted", "oidc", position)
+        issuer = str(_at(each, ("issuer",)))
+        if issuer == COGNITO:
+            source.refuse((*path, "issuer"), f"{COGNITO} is the same for everybody's pools; list the ids of yours under trusted.cognito")
+        tenants = TENANTS.get(issuer)
+        for index, subject in enumerate(map(str, _listed(each, ("subjects",)))):
+            if issuer == GITHUB and not _names_owner(subject):
                 source.refuse(
-                    ("trusted", "oidc", position, "subjects", index),
+                    (*path, "subjects", index),
                     f"{_short(subject)} names no owner to the letter, so strangers' repositories are trusted too; write repo:OWNER/*",
                 )
+            if tenants is not None and not tenants.tenant_of(subject):
+                source.refuse(
+                    (*path, "subjects", index),
+                    f"{_short(subject)} names no tenant to the letter, so strangers at {issuer} are trusted too; "
+                    f"spell out whose tokens they are, up to the separator, as in {tenants.samples[0]}",
+                )
+
+
+def _names_owner(subject: str) -> bool:
+    head, _, rest = subject.partition(":")
+    owner = re.split("[/:]", rest, maxsplit=1)[0]
+    is_whole = bool(owner) and not any(each in owner for each in "*?")
+    return is_whole and (head in _OTHER_SUBJECTS or (head == "repo" and rest.startswith(f"{owner}/")))
 
 
 def _check_pipelines_are_spelled_out(source: _Source) -> None:

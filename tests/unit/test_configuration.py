@@ -461,11 +461,56 @@ def test_the_first_boundary_that_covers_a_role_counts(tmp_path: Path) -> None:
     assert [None if each is None else each.policy for each in asked] == [arn, "team"]
 
 
-@pytest.mark.parametrize("subject", ["repo:*", "repo:acme*", "*", "repo:?cme/*", "repo:*/deploy:*"])
+@pytest.mark.parametrize(
+    "subject",
+    [
+        *("repo:*", "repo:acme*", "*", "repo:?cme/*", "repo:*/deploy:*"),
+        *("repository_owner:*", "repository_owner:acme*", "repository:*/deploy:*", "repository_id:1*"),
+    ],
+)
 def test_subjects_that_trust_strangers_are_refused(tmp_path: Path, subject: str) -> None:
     [fault] = faults(tmp_path, f"trusted:\n  oidc:\n    - {{issuer: token.actions.githubusercontent.com, subjects: ['{subject}']}}\n")
     assert fault.startswith("3: trusted.oidc[0].subjects[0]: ")
     assert "names no owner to the letter" in fault
+
+
+@pytest.mark.parametrize(
+    ("issuer", "subject"),
+    [
+        ("gitlab.com", "project_path:acme*"),
+        ("gitlab.com", "*"),
+        ("app.terraform.io", "organization:acme*"),
+        ("agent.buildkite.com", "organization:*:pipeline:deploy:*"),
+        ("oidc.vercel.com", "owner:*:project:web:*"),
+        ("accounts.google.com", "1122*"),
+        ("oidc.circleci.com", "org/*"),
+    ],
+)
+def test_subjects_that_trust_every_tenant_of_a_shared_issuer_are_refused(tmp_path: Path, issuer: str, subject: str) -> None:
+    [fault] = faults(tmp_path, f"trusted:\n  oidc:\n    - {{issuer: {issuer}, subjects: ['{subject}']}}\n")
+    assert fault.startswith("3: trusted.oidc[0].subjects[0]: ")
+    assert "names no tenant to the letter" in fault
+
+
+@pytest.mark.parametrize(
+    ("issuer", "subject"),
+    [
+        ("token.actions.githubusercontent.com", "repository_owner:acme:*"),
+        ("gitlab.com", "project_path:acme/*"),
+        ("app.terraform.io", "organization:acme:*"),
+        ("idp.acme.example", "*"),
+    ],
+)
+def test_subjects_of_a_tenant_or_of_an_issuer_of_one_s_own_are_taken(tmp_path: Path, issuer: str, subject: str) -> None:
+    file = tmp_path / "organization.yaml"
+    file.write_text(f"trusted:\n  oidc:\n    - {{issuer: {issuer}, subjects: ['{subject}']}}\n", encoding="utf-8")
+    assert load_organization(file).oidc[0].subjects == (subject,)
+
+
+def test_pools_of_cognito_are_no_issuer(tmp_path: Path) -> None:
+    [fault] = faults(tmp_path, "trusted:\n  oidc:\n    - {issuer: cognito-identity.amazonaws.com}\n")
+    assert fault.startswith("3: trusted.oidc[0].issuer: ")
+    assert "trusted.cognito" in fault
 
 
 def test_a_pattern_of_pipelines_is_refused_since_none_would_match(tmp_path: Path) -> None:

@@ -143,24 +143,26 @@ SHARED = frozenset(
         "graph.facebook.com",
     }
 )
-_PROFILES = {
+TENANTS = {
     "gitlab.com": _GITLAB,
     "app.terraform.io": _TERRAFORM,
     "agent.buildkite.com": _BUILDKITE,
     "accounts.google.com": _GOOGLE,
     "oidc.circleci.com": _circleci(None),
+    "oidc.vercel.com": _VERCEL,
 }
+"""Issuers that anybody can be a tenant of, and whose subjects are described here."""
 
 
 @lru_cache(maxsize=256)
 def profile_of(issuer: str) -> Profile | None:
     """None where the issuer's subjects are not described here."""
-    known = _PROFILES.get(issuer)
+    known = TENANTS.get(issuer)
     if known is not None:
         return known
     if is_cluster(issuer):
         return _CLUSTERS
-    if issuer == "oidc.vercel.com" or issuer.startswith("oidc.vercel.com/"):
+    if issuer.startswith("oidc.vercel.com/"):
         return _VERCEL
     if issuer.startswith("api.bitbucket.org/2.0/workspaces/"):
         return _BITBUCKET
