@@ -126,3 +126,9 @@ def test_what_is_undecided_of_a_listed_issuer_is_no_reason_to_list_it() -> None:
     assert "pin acme.app.spacelift.io:sub to what trusted.oidc lists of it" in judged(asked, ours).undecidable[0].because
     by_user = judged(oidc(CLUSTER, {"StringLike": {"aws:userid": "system:serviceaccount:*"}})).undecidable[0]
     assert "it depends on StringLike aws:userid, which is not decided" in by_user.because
+
+
+def test_a_number_that_a_branch_may_have_in_its_name_is_shown_as_one() -> None:
+    asked = {"StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com"}, "StringLike": {f"{GITHUB}:sub": "repo:*@4711/*"}}
+    found = finding("oidc-unscoped-subject", oidc(GITHUB, asked), organization())
+    assert "for one repo:stranger/any:ref:refs/heads/x@4711/x: " in found.because

@@ -18,7 +18,10 @@ from doorward.organization.model import TrustedIssuer
 from doorward.values import NamedTuple
 
 _REPO = "repo:"
+_IDS = ("repository_owner_id", "repository_id", "enterprise_id")
 _RUN = Wild(many=True)
+# Of an owner or a repository, and not of what follows: a branch may be called a@4711/b.
+_SEGMENT = Wild(many=True, barred="/:")
 
 
 def stranger_token(gate: Gate, statement: Statement, principal: Principal) -> Answer:
@@ -113,6 +116,8 @@ def _strangers_of_listed(issuer: TrustedIssuer) -> Iterator[Tokens]:
         told = tuple(pattern for each in theirs for pattern in _owner_patterns(each))
         if name == "repository":
             told = tuple(pattern((*_REPO, *ignoring_case(each), ":", _RUN)) for each in values)
+        elif name in _IDS:
+            told = _beginning_with(name, values)
         yield Tokens(
             subjects_excluded=(*subjects, *told),
             claims_excluded=((name, tuple(map(literal, values))),),
@@ -135,9 +140,10 @@ def _strangers_of_unlisted(statement: Statement, document: Document) -> Tokens:
     for claim, values in ids.items():
         for each in values:
             if claim == "repository_owner_id":
-                subjects.append(pattern((*_REPO, _RUN, "@", *each, "/", _RUN)))
+                subjects.append(pattern((*_REPO, _SEGMENT, "@", *each, "/", _RUN)))
             elif claim == "repository_id":
-                subjects.append(pattern((*_REPO, _RUN, "/", _RUN, "@", *each, ":", _RUN)))
+                subjects.append(pattern((*_REPO, _SEGMENT, "/", _SEGMENT, "@", *each, ":", _RUN)))
+        subjects += _beginning_with(claim, values)
     return Tokens(
         subjects_excluded=tuple(subjects),
         claims_excluded=tuple((claim, tuple(map(literal, values))) for claim, values in ids.items()),
@@ -200,6 +206,12 @@ def _trusted_patterns(trusted: str) -> tuple[Pattern, ...]:
     return (*subject_patterns(trusted), *(pattern((*head, *tail)) for head, *tail in heads))
 
 
+def _beginning_with(claim: str, values: Iterable[str]) -> tuple[Pattern, ...]:
+    """Customised subjects that begin with such a claim."""
+    heads = [f"{claim}:{value}" for value in values]
+    return (*map(literal, heads), *(pattern((*head, ":", _RUN)) for head in heads))
+
+
 def _owner(subject: str) -> str | None:
     """The owner that a pattern on subjects spells out."""
     for head, end in ((_REPO, "/"), ("repository_owner:", ":"), ("repository:", "/")):
@@ -217,7 +229,7 @@ def _whole_owner(subject: str) -> bool:
 def _literal_owners(statement: Statement, document: Document) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
     """Owners that the statement spells out, and ids of owners and repositories."""
     owners: list[str] = []
-    ids: dict[str, list[str]] = {"repository_owner_id": [], "repository_id": [], "enterprise_id": []}
+    ids: dict[str, list[str]] = {each: [] for each in _IDS}
     for key, value in positive_values(statement, document):
         claim = key.removeprefix(f"{GITHUB}:")
         if claim == "sub":
@@ -227,6 +239,9 @@ def _literal_owners(statement: Statement, document: Document) -> tuple[tuple[str
             if value.startswith(_REPO):
                 ids["repository_owner_id"] += _ids_of(head)
                 ids["repository_id"] += _ids_of(rest.partition(":")[0])
+            claim, _, rest = value.partition(":")
+            if claim in ids and (number := rest.partition(":")[0]).isdigit():
+                ids[claim].append(number)
         elif claim == "repository_owner":
             owners += [] if is_open(value) else [value]
         elif claim == "repository":

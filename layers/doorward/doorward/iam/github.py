@@ -36,10 +36,16 @@ _FREE_CLAIMS = (
     "workflow_ref",
     "workflow_sha",
 )
+# Of these it is known what they look like: no branch is a commit.
+_NARROW_CLAIMS = frozenset({"actor", "actor_id", "job_workflow_sha", "ref", "run_attempt", "run_id", "run_number", "sha", "workflow_sha"})
 # GitHub writes %3A for a colon within a value, so that no value can imitate a claim.
 _CLAIM: Part = Either(
     (
-        (Either(_FREE_CLAIMS), ":", some(Chars(":", negated=True))),
+        (Either(tuple(each for each in _FREE_CLAIMS if each not in _NARROW_CLAIMS)), ":", some(Chars(":", negated=True))),
+        ("ref:refs/", Either(("heads/", "tags/", "pull/")), some(Chars(":", negated=True))),
+        (Either(("sha:", "job_workflow_sha:", "workflow_sha:")), some(Chars(DIGITS + "abcdef"))),
+        ("actor:", some(Chars(LETTERS + DIGITS + "-_[]"))),
+        (Either(("actor_id:", "run_attempt:", "run_id:", "run_number:")), _NUMBER),
         ("repository:", _REPOSITORY),
         ("repository_owner:", _OWNER),
         (Either(("repository_id:", "repository_owner_id:", "enterprise_id:")), _NUMBER),
@@ -83,7 +89,12 @@ def _imitate_subject(part: Pattern) -> tuple[str, ...]:
     owner = _STRANGERS[0] if owner == "*" else owner.replace("*", "-evil")
     repository = "any" if repository in {"", "*"} else repository.replace("*", "-any")
     context = _MAIN if context in {"", "*"} else context.replace("refs/*", "refs/heads/main").replace("*", "main")
-    return f"repo:{owner}/{repository}:{context}", f"repo:{owner}@1/{repository}@1:{context}"
+    told = (f"repo:{owner}/{repository}:{context}", f"repo:{owner}@1/{repository}@1:{context}")
+    if not text.startswith("repo:*"):
+        return told
+    # What the pattern asks for may stand in the name of a branch: `repo:*@4711/*`.
+    branch = f"{_MAIN.removesuffix('main')}x{text.removeprefix('repo:*').replace('*', 'x')}"
+    return (*told, f"repo:{_STRANGERS[0]}/any:{branch}", f"repo:{_STRANGERS[0]}@1/any@1:{branch}")
 
 
 @lru_cache(maxsize=512)
