@@ -105,28 +105,29 @@ def github_shown(gate: Gate, found: Found, provider: str, callers: Callers) -> S
 
 def _strangers_of_listed(issuer: TrustedIssuer) -> Iterator[Tokens]:
     """Tokens trusted neither by subject nor by claims. For each claim that is asked for, those that miss it."""
-    subjects = tuple(pattern for each in issuer.subjects for pattern in _trusted_patterns(each))
+    subjects = tuple(pattern for each in issuer.subjects for pattern in subject_patterns(each))
+    customised = tuple(pattern for each in issuer.subjects for pattern in _customised(each))
     owners = tuple(owner for each in issuer.subjects if (owner := _owner(each)) is not None and _whole_owner(each))
     if not issuer.claims:
-        yield Tokens(subjects, owners_excluded=owners)
+        yield Tokens(subjects, owners_excluded=owners, customised_excluded=customised)
     for claim, values in issuer.claims.items():
         name = claim.lower()
         # These two are told by the subject as well.
         theirs = values if name == "repository_owner" else ()
+        ids = _beginning_with(name, values) if name in _IDS else ()
         told = tuple(pattern for each in theirs for pattern in _owner_patterns(each))
         if name == "repository":
             told = tuple(pattern((*_REPO, *ignoring_case(each), ":", _RUN)) for each in values)
-        elif name in _IDS:
-            told = _beginning_with(name, values)
         yield Tokens(
             subjects_excluded=(*subjects, *told),
             claims_excluded=((name, tuple(map(literal, values))),),
             owners_excluded=(*owners, *theirs),
+            customised_excluded=(*customised, *ids),
         )
 
 
 def _trusted_of_listed(issuer: TrustedIssuer) -> Iterator[tuple[Placed, ...]]:
-    patterns = tuple(pattern for each in issuer.subjects for pattern in _trusted_patterns(each))
+    patterns = tuple(pattern for each in issuer.subjects for pattern in (*subject_patterns(each), *_customised(each)))
     if patterns:
         yield (trusted_tokens(f"{GITHUB}:sub", patterns),)
     if issuer.claims:
@@ -143,11 +144,11 @@ def _strangers_of_unlisted(statement: Statement, document: Document) -> Tokens:
                 subjects.append(pattern((*_REPO, _SEGMENT, "@", *each, "/", _RUN)))
             elif claim == "repository_id":
                 subjects.append(pattern((*_REPO, _SEGMENT, "/", _SEGMENT, "@", *each, ":", _RUN)))
-        subjects += _beginning_with(claim, values)
     return Tokens(
         subjects_excluded=tuple(subjects),
         claims_excluded=tuple((claim, tuple(map(literal, values))) for claim, values in ids.items()),
         owners_excluded=owners,
+        customised_excluded=tuple(pattern for claim, values in ids.items() for pattern in _beginning_with(claim, values)),
     )
 
 
@@ -196,14 +197,14 @@ def _owner_patterns(owner: str) -> tuple[Pattern, ...]:
     )
 
 
-def _trusted_patterns(trusted: str) -> tuple[Pattern, ...]:
-    """Where an owner is trusted altogether, also the subjects that he has customised to begin with his name."""
+def _customised(trusted: str) -> tuple[Pattern, ...]:
+    """Where an owner is trusted altogether, the subjects that he has customised to begin with his name."""
     owner = _owner(trusted)
     if owner is None or "@" in trusted or not _whole_owner(trusted):
-        return subject_patterns(trusted)
+        return ()
     name = ignoring_case(owner)
     heads = (("repository:", *name, "/", _RUN), ("repository_owner:", *name), ("repository_owner:", *name, ":", _RUN))
-    return (*subject_patterns(trusted), *(pattern((*head, *tail)) for head, *tail in heads))
+    return tuple(pattern((*head, *tail)) for head, *tail in heads)
 
 
 def _beginning_with(claim: str, values: Iterable[str]) -> tuple[Pattern, ...]:

@@ -3,12 +3,12 @@
 Subjects: https://docs.github.com/en/actions/reference/security/oidc
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from doorward.iam.callers import DIGITS, LETTERS, RUN, SOME_TEXT, Resource
 from doorward.iam.names import GITHUB
 from doorward.iam.search import Callers, Domain, Key, ignoring_case, lifted
-from doorward.iam.sets import ANY, Chars, Either, Grammar, Many, Part, Pattern, Wild, pattern, perhaps, some
+from doorward.iam.sets import Chars, Either, Grammar, Many, Part, Pattern, Wild, pattern, perhaps, some
 from doorward.iam.tokens import Tokens, web_identities
 
 _OWNER = (Chars(LETTERS + DIGITS), Many((perhaps(Chars("-_")), Chars(LETTERS + DIGITS))))
@@ -36,16 +36,11 @@ _FREE_CLAIMS = (
     "workflow_ref",
     "workflow_sha",
 )
-# Of these it is known what they look like: no branch is a commit.
-_NARROW_CLAIMS = frozenset({"actor", "actor_id", "job_workflow_sha", "ref", "run_attempt", "run_id", "run_number", "sha", "workflow_sha"})
+_NO_COLON = Chars(":", negated=True)
 # GitHub writes %3A for a colon within a value, so that no value can imitate a claim.
 _CLAIM: Part = Either(
     (
-        (Either(tuple(each for each in _FREE_CLAIMS if each not in _NARROW_CLAIMS)), ":", some(Chars(":", negated=True))),
-        ("ref:refs/", Either(("heads/", "tags/", "pull/")), some(Chars(":", negated=True))),
-        (Either(("sha:", "job_workflow_sha:", "workflow_sha:")), some(Chars(DIGITS + "abcdef"))),
-        ("actor:", some(Chars(LETTERS + DIGITS + "-_[]"))),
-        (Either(("actor_id:", "run_attempt:", "run_id:", "run_number:")), _NUMBER),
+        (Either(_FREE_CLAIMS), ":", some(_NO_COLON)),
         ("repository:", _REPOSITORY),
         ("repository_owner:", _OWNER),
         (Either(("repository_id:", "repository_owner_id:", "enterprise_id:")), _NUMBER),
@@ -58,7 +53,13 @@ _CUSTOM = (_CLAIM, Many((":", _CLAIM)), perhaps(":pull_request"))
 
 
 # Claims that an owner can put first too, whose values are not described here: nobody can tell whose tokens these are.
-_NOT_DESCRIBED = Grammar((Either(("enterprise:", "repo_property_", "environment_node_id:", "check_run_id:", "issuer_scope:")), some(ANY)))
+_NOT_DESCRIBED = Grammar(
+    (
+        Either(("enterprise:", "environment_node_id:", "check_run_id:", "issuer_scope:", ("repo_property_", some(_NO_COLON), ":"))),
+        some(_NO_COLON),
+        Many((":", _CLAIM)),
+    )
+)
 
 
 @lru_cache(maxsize=4)
@@ -78,6 +79,10 @@ _AUDIENCES = ("sts.amazonaws.com", "https://audience.example/any", "https://audi
 _STRANGERS = ("stranger", "outsider", "unrelated-owner")
 _MAIN = "ref:refs/heads/main"
 _SUBJECTS = tuple(f"repo:{each}/any:{_MAIN}" for each in _STRANGERS)
+
+
+def _first_that_matches(patterns: tuple[Pattern, ...], text: str) -> Pattern | None:
+    return next((each for each in patterns if each.matches(text)), None)
 
 
 @lru_cache(maxsize=1024)
@@ -110,6 +115,7 @@ def github_callers(resource: Resource, provider: str, tokens: Tokens, *, by_name
             grammar=_subject_grammar(by_name),
             samples=_SUBJECTS if by_name else (),
             excluded=tokens.subjects_excluded,
+            rejects=None if by_name or not tokens.customised_excluded else partial(_first_that_matches, tokens.customised_excluded),
             doubtful=None if by_name else _NOT_DESCRIBED,
             imitate=_imitate_subject,
         ),

@@ -439,7 +439,7 @@ def find_text(grammar: Grammar, wanted: Sequence[Pattern], unwanted: Sequence[Pa
     for text in _short_ones(wanted):
         if grammar.matches(text) and all(each.matches(text) for each in wanted) and not any(each.matches(text) for each in unwanted):
             return text
-    unwanted = [other for other in unwanted if not any(other.excludes(each) for each in wanted)]
+    unwanted = [other for other in unwanted if grammar.begins(other.prefix) and not any(other.excludes(each) for each in wanted)]
     alphabet = _alphabet(grammar, (*wanted, *unwanted))
     count = len(wanted)
     automata = (*wanted, *unwanted)

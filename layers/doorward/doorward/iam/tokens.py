@@ -29,13 +29,15 @@ from doorward.values import NamedTuple
 class Tokens(NamedTuple):
     """Which tokens of an issuer: subjects that are none of `subjects_excluded`, audiences none of `audiences_excluded`.
 
-    `claims_excluded` are, by claim, values that these tokens never have; `base` restricts further.
+    `claims_excluded` are, by claim, values that these tokens never have; `base` restricts further. `customised_excluded` are subjects, too,
+    of which few are ever asked for: they are looked at once one of them is found.
     """
 
     subjects_excluded: tuple[Pattern, ...] = ()
     audiences_excluded: tuple[Pattern, ...] = ()
     claims_excluded: tuple[tuple[str, tuple[Pattern, ...]], ...] = ()
     owners_excluded: tuple[str, ...] = ()
+    customised_excluded: tuple[Pattern, ...] = ()
     base: Region = ()
 
 
