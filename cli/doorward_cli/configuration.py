@@ -192,13 +192,15 @@ def _with_adopted(guardrails: dict[str, Any], adopted: dict[str, Any]) -> dict[s
 
 def _check_adopted_are_accounts(organization: _Source, adopted: _Source) -> None:
     known = _account_ids(organization)
-    for position, account_id in enumerate(_listed(adopted.data, ("adopted",))):
+    for position, account_id in _texts(adopted.data, ("adopted",)):
         if account_id not in known:
             adopted.refuse(("adopted", position), f"{account_id} is no account of {organization.file.name}; describe it there first")
 
 
-def _account_ids(organization: _Source) -> set[Any]:
-    return {each for _, each in _each(organization.data, ("accounts",), "id")} | {_at(organization.data, ("management_account",))}
+def _account_ids(organization: _Source) -> set[str]:
+    management = _at(organization.data, ("management_account",))
+    listed = {each for _, each in _each(organization.data, ("accounts",), "id")}
+    return listed | {management} if isinstance(management, str) else listed
 
 
 def _folder_sources(config_dir: Path) -> tuple[_Source, _Source, _Source]:
@@ -422,13 +424,13 @@ def _check_organization(source: _Source) -> None:
     vendors = dict(_each(source.data, ("trusted", "accounts"), "id"))
     for listed in (accounts, vendors, dict(_each(source.data, ("trusted", "oidc"), "issuer"))):
         _refuse_repeated(source, listed, "keep one")
-    ours = {*accounts.values(), _at(source.data, ("management_account",))}
+    ours = _account_ids(source)
     for path, account_id in vendors.items():
         if account_id in ours:
             source.refuse(path, f"{account_id} is an account of the organization; remove it here or there")
     organization_id = _at(source.data, ("organization",))
     for path, org_path in _each(source.data, ("accounts",), "org_path"):
-        if isinstance(organization_id, str) and isinstance(org_path, str) and not org_path.startswith(f"{organization_id}/"):
+        if isinstance(organization_id, str) and not org_path.startswith(f"{organization_id}/"):
             source.refuse(path, f"must begin with {organization_id}/, the organization named above")
     for position, cidr in enumerate(_listed(source.data, ("networks", "cidrs"))):
         try:
@@ -439,7 +441,7 @@ def _check_organization(source: _Source) -> None:
 
 def _check_people_can_be_reached(source: _Source) -> None:
     """What the schema does not say of owners and authors: one way to each, and one thing to know an author by."""
-    owners = {owner for _, owner in _each(source.data, ("pipelines",), "owner")}
+    owners = [owner for _, owner in _each(source.data, ("pipelines",), "owner")]
     people: list[tuple[FieldPath, Any]] = [
         (("authors", position), each) for position, each in enumerate(_listed(source.data, ("authors",)))
     ]
@@ -472,11 +474,11 @@ def _check_identity(source: _Source) -> None:
     for name, group in groups.items() if isinstance(groups, dict) else ():
         if isinstance(group, dict) and bool(group.get("users")) is (group.get("identity_center") is True):
             source.refuse(("identity", "groups", name), "needs either `users` or `identity_center: true`")
-    for path, each in _each(source.data, ("identity", "tokens"), "machines"):
-        people = _at(_listed(source.data, path[:2])[int(path[2])], ("people",))
-        for position, subject in enumerate(each if isinstance(each, list) else ()):
+    for index, each in enumerate(_listed(source.data, ("identity", "tokens"))):
+        people = _at(each, ("people",))
+        for position, subject in _texts(each, ("machines",)):
             if isinstance(people, dict) and subject in people:
-                source.refuse((*path, position), f"{subject} is a person, too; nobody is both")
+                source.refuse(("identity", "tokens", index, "machines", position), f"{subject} is a person, too; nobody is both")
     _refuse_repeated(source, dict(_each(source.data, ("identity", "tokens"), "issuer")), "an issuer has one key set and one audience")
 
 
@@ -498,7 +500,7 @@ def _matching(source: _Source) -> Iterator[tuple[tuple[str | int, ...], Any]]:
 def _check_matches_name_accounts(organization: _Source, source: _Source) -> None:
     known = _account_ids(organization)
     for place, scope in _matching(source):
-        for index, account_id in enumerate(_listed(scope, ("match", "accounts"))):
+        for index, account_id in _texts(scope, ("match", "accounts")):
             if account_id not in known:
                 source.refuse(
                     (*place, "match", "accounts", index),
@@ -517,7 +519,7 @@ def _check_matches_reach_accounts(organization: _Source, source: _Source) -> Non
             source.refuse((*place, "match", "ou"), f"no account of {organization.file.name} lies in {_short(unit)}{cure}")
         tags = _at(scope, ("match", "tags"))
         for key, value in (tags if isinstance(tags, dict) else {}).items():
-            if not any((each.get("tags") or {}).get(key) == value for each in accounts):
+            if not any(_at(each, ("tags", key)) == value for each in accounts):
                 source.refuse((*place, "match", "tags", key), f"no account of {organization.file.name} has the tag {_short(str(value))}")
 
 
@@ -577,21 +579,29 @@ def _names_owner(subject: str) -> bool:
 
 def _check_pipelines_are_spelled_out(source: _Source) -> None:
     for path, role in _each(source.data, ("pipelines",), "role"):
-        if isinstance(role, str) and any(each in role for each in "*?"):
+        if any(each in role for each in "*?"):
             source.refuse(path, f"{_short(role)} is compared to the letter; list each role by its own ARN")
 
 
-def _refuse_repeated(source: _Source, listed: dict[FieldPath, Any], cure: str) -> None:
+def _refuse_repeated(source: _Source, listed: dict[FieldPath, str], cure: str) -> None:
     first: dict[str, FieldPath] = {}
     for path, value in listed.items():
-        if isinstance(value, str) and first.setdefault(value, path) != path:
+        if first.setdefault(value, path) != path:
             source.refuse(path, f"{_short(value)} is listed twice; {cure}")
 
 
-def _each(data: Any, path: FieldPath, name: str) -> Iterator[tuple[FieldPath, Any]]:
+# These read what the schema may have refused already: whatever has not the form that it asks for is told there, and passed over here.
+
+
+def _each(data: Any, path: FieldPath, name: str) -> Iterator[tuple[FieldPath, str]]:
+    """The texts of one field of a list's objects."""
     for position, each in enumerate(_listed(data, path)):
-        if isinstance(each, dict) and name in each:
-            yield (*path, position, name), each[name]
+        if isinstance(text := _at(each, (name,)), str):
+            yield (*path, position, name), text
+
+
+def _texts(data: Any, path: FieldPath) -> Iterator[tuple[int, str]]:
+    return ((position, each) for position, each in enumerate(_listed(data, path)) if isinstance(each, str))
 
 
 def _listed(data: Any, path: FieldPath) -> list[Any]:

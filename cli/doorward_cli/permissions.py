@@ -166,8 +166,9 @@ def _construct(value: Any) -> str:
     return value.construct if isinstance(value, Unknown) else "which is no text"
 
 
-def _type(resource: Any) -> Any:
-    return resource.get("Type") if isinstance(resource, dict) else None
+def _type(resource: Any) -> str | None:
+    kind = resource.get("Type") if isinstance(resource, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def _properties(resource: Any) -> Mapping[str, Any]:

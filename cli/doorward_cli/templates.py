@@ -127,7 +127,7 @@ def _opaque(logical_id: str, path: tuple[str | int, ...], raw: Any, unknown: tup
 def _other_transforms(transform: object) -> list[str]:
     given = transform if isinstance(transform, list) else [] if transform is None else [transform]
     names = [each if isinstance(each, str) else _member(each, "Name") for each in given]
-    return [_shortened(str(each)) for each in names if each not in _HARMLESS_TRANSFORMS]
+    return [_shortened(str(each)) for each in names if not isinstance(each, str) or each not in _HARMLESS_TRANSFORMS]
 
 
 def _mentions_a_role(value: object) -> bool:
@@ -272,10 +272,10 @@ class Resolver:
     def _of_resource(self, name: str, attribute: str | None, depth: int) -> str | None:
         """What a resource of this template is called, where that follows from the template. None: it does not."""
         resource = self._resources.get(name)
-        kind = _member(resource, "Type")
+        kind = _text_or_none(_member(resource, "Type"))
         account = self._account or OWN_ACCOUNT
         if resource is None and attribute == "Arn" and name.endswith("Role"):
-            made_by = _member(self._resources, name.removesuffix("Role"), "Type")
+            made_by = _text_or_none(_member(self._resources, name.removesuffix("Role"), "Type"))
             if made_by in {"AWS::Serverless::Function", "AWS::Serverless::StateMachine"}:  # the role that SAM makes
                 return role_arn(account, name)
         if kind in {ROLE_TYPE, "AWS::IAM::User"} and attribute == "Arn":

@@ -22,7 +22,7 @@ from doorward.findings.model import Finding, StatementRef
 from doorward.guardrails.model import Role
 from doorward.guardrails.rules import GRANT_ROLE_DRIFT
 from doorward.guardrails.setting import Setting
-from doorward.iam.arns import account_of_principal, role_arn
+from doorward.iam.arns import account_of_principal, parse_arn, role_arn
 from doorward.iam.documents import Statement, parse_document
 from doorward.iam.names import ASSUME_ROLE, EXTERNAL_ID, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.search import matches_action
@@ -55,7 +55,8 @@ def grant_role_drift(setting: Setting, role: Role) -> Finding | None:
 
 def drift_of(role: Role, organization: Organization) -> str:
     """All that is wrong, as a clause; empty: the role is as it must be."""
-    partition = role.arn.split(":")[1]
+    arn = parse_arn(role.arn)  # a template may not say which
+    partition = organization.partition if arn is None else arn.partition
     return "; ".join([*_of_the_role(role, partition), *_of_the_trust(role, organization, partition)])
 
 
