@@ -112,6 +112,19 @@ TABLE: dict[str, tuple[list[Any], list[Any], bool | None, bool | None]] = {
     ),
 }
 
+SPARED = {"Effect": "Deny", "NotPrincipal": ROOT, "Action": "sts:AssumeRole"}
+COGNITO = {"Federated": "cognito-identity.amazonaws.com"}
+# What no kind of caller stands for: IAM refuses most of it, and whoever asks for a difference has no policy that IAM has seen.
+TABLE |= {
+    "a Deny of all but ours dropped": ([allow(EVERYBODY), SPARED], [allow(EVERYBODY)], None, None),
+    "all but ours let in": ([allow(ROOT)], [allow(ROOT), {**SPARED, "Effect": "Allow"}], None, None),
+    "nobody said": ([allow(ROOT)], [allow(ROOT), {"Effect": "Allow", "Action": "sts:AssumeRole"}], None, None),
+    "nothing said": ([allow(ROOT)], [{"Effect": "Allow", "Principal": ROOT}], None, None),
+    "services among everybody": ([allow(EVERYBODY)], [allow("*")], None, False),
+    "Cognito by AssumeRole": ([allow(ROOT)], [allow(ROOT), allow(COGNITO)], None, False),
+    "an account of another partition": ([allow(ROOT)], [allow(ROOT), allow({"AWS": f"arn:aws-cn:iam::{OURS}:root"})], None, False),
+}
+
 
 @pytest.mark.parametrize("name", TABLE)
 def test_what_is_newly_let_in_and_what_no_longer(name: str) -> None:

@@ -15,9 +15,11 @@ from doorward.guardrails.everybody import Kind, everybody
 from doorward.guardrails.model import Role
 from doorward.guardrails.setting import Ground
 from doorward.guardrails.worlds import Gate, Shown
+from doorward.guardrails.written import issuer_of
+from doorward.iam.arns import parse_arn
 from doorward.iam.documents import Document, Principal, Statement
 from doorward.iam.evaluate import Request, evaluate_trust_policy
-from doorward.iam.names import WITH_SAML, WITH_WEB_IDENTITY
+from doorward.iam.names import ASSUME_ROLE, COGNITO, WITH_SAML, WITH_WEB_IDENTITY
 from doorward.iam.search import (
     Callers,
     Doubt,
@@ -129,23 +131,45 @@ class _Comparison:
             yield answer
 
     def _of_the_unknown(self, allows: list[Statement]) -> Iterator[Doubt]:
-        """Principals that no kind of caller stands for, where the old policy does not have the same statement."""
+        """Principals that no kind of caller stands for, where the old policy has not the same statement; and what is not written down."""
+        if any(map(_is_cut_short, (*self._old.statements, *self._new.statements))):
+            yield Doubt(("a statement without Principal or without Action",))
         for statement in allows:
             if self._is_covered(statement) and not self._gone:
                 continue
             for principal in statement.principals or ():
-                if principal.type == "Federated" and not list(everybody(self._gate, (principal,))):
-                    yield Doubt((f"whom {principal.value} signs in",))
-                elif principal.type == "CanonicalUser":
-                    yield Doubt((f"who {principal.value} is",))
-                elif principal.value == "*" and any(matches_action(statement, each) for each in (WITH_WEB_IDENTITY, WITH_SAML)):
-                    yield Doubt(('Principal {"AWS": "*"} for those whom a provider signs in',))
+                unknown = self._unknown(statement, principal)
+                if unknown is not None:
+                    yield Doubt((unknown,))
+
+    def _unknown(self, statement: Statement, principal: Principal) -> str | None:
+        kind, value = principal
+        arn = parse_arn(value)
+        if kind == "Federated":
+            # Cognito's basic flow may call AssumeRole; nobody else who is signed in elsewhere can.
+            by_role = issuer_of(principal) == COGNITO and not matches_action(statement, WITH_WEB_IDENTITY)
+            is_unknown = (by_role and matches_action(statement, ASSUME_ROLE)) or not list(everybody(self._gate, (principal,)))
+            return f"whom {value} signs in" if is_unknown else None
+        if kind == "CanonicalUser":
+            return f"who {value} is"
+        if kind == "*":
+            return 'Principal "*" for services'
+        if kind == "AWS" and arn is not None and arn.partition != self._gate.role_partition:
+            return f"who {value} is, of another partition"
+        if value == "*" and any(matches_action(statement, each) for each in (WITH_WEB_IDENTITY, WITH_SAML)):
+            return 'Principal {"AWS": "*"} for those whom a provider signs in'
+        return None
 
     def _is_covered(self, statement: Statement) -> bool:
         """Whether it is plain that an old Allow lets in whoever this one does."""
         return self._old.version == self._new.version and any(
             each.effect == "Allow" and _is_within(statement, each) for each in self._old.statements
         )
+
+
+def _is_cut_short(statement: Statement) -> bool:
+    """IAM refuses it in a trust policy: who may do what is not written down."""
+    return statement.principals is None or (statement.actions is None and statement.not_actions is None)
 
 
 def _regions(document: Document, statement: Statement, callers: Callers, *, taken_out: bool = False) -> tuple[Region, ...]:
