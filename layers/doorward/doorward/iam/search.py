@@ -587,9 +587,16 @@ def variables_of(document: Document) -> tuple[str, ...]:
         name.strip().lower()
         for statement in document.statements
         for condition in statement.conditions
+        if _knows_variables(condition.operator)
         for value in condition.values
         for name, _ in _VARIABLE.findall(value)
     )
+
+
+def _knows_variables(written: str) -> bool:
+    """To the other operators `${…}` is a value that is not of their type."""
+    operator = read_operator(written)
+    return operator is not None and (operator.name in STRING or operator.name in ARN)
 
 
 def _likely(document: Document, name: str, callers: Callers) -> list[str | None]:
@@ -696,6 +703,8 @@ def _filled(document: Document, values: Mapping[str, str | None]) -> Document:
         return None if unresolved else filled
 
     def condition(each: Condition) -> Condition:
+        if not _knows_variables(each.operator):
+            return each
         filled = [fill(value) if "${" in value else value for value in each.values]
         return each._replace(values=tuple(value for value in filled if value is not None))
 
@@ -813,6 +822,8 @@ def _tokens(text: str, *, like: bool, ignore_case: bool, variables: bool) -> lis
             continue
         if like and char in "*?":
             tokens.append(Wild(char == "*"))
+        elif ignore_case and not char.isascii():
+            return None  # which of these letters are one in two cases, readers differ about
         else:
             tokens += ignoring_case(char) if ignore_case else char
         position += 1
@@ -821,8 +832,10 @@ def _tokens(text: str, *, like: bool, ignore_case: bool, variables: bool) -> lis
 
 @lru_cache(maxsize=4096)
 def ignoring_case(text: str) -> tuple[str, ...]:
-    """A token for each character, in both cases."""
-    return tuple(each + other if len(other := each.swapcase()) == 1 and other != each else each for each in text)
+    """A token for each character, in both cases; of a `k` the Kelvin sign is the third, since the small letter of that is it, too."""
+    return tuple(
+        each + (each.swapcase() if each.isascii() and each.isalpha() else "") + ("\u212a" if each in "kK" else "") for each in text
+    )
 
 
 def glob(text: str, *, barred: str = "") -> tuple[Token, ...]:

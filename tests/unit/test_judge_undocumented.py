@@ -1,0 +1,51 @@
+"""What readers of a policy differ about decides nothing: behind it a hole is found or left open, and search and evaluator agree."""
+
+import json
+from typing import Any
+
+import pytest
+
+from doorward.findings.model import Verdict
+from doorward.guardrails.judge import judge
+from doorward.guardrails.parsing import guardrails_from
+from tests.unit.test_diff import EVERYBODY, allow, deny
+from tests.unit.test_guardrails_rules import NOW, ORGANIZATIONS, role
+
+
+def verdict(*statements: Any) -> Verdict:
+    text = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    return judge(role(text), ORGANIZATIONS["known"], guardrails_from({}), now=NOW, strict=True).verdict
+
+
+@pytest.mark.parametrize(
+    ("operator", "allowed", "denied"),
+    [
+        # Only who compares by capitals takes the long s for an S.
+        ("StringEqualsIgnoreCase", "Sun", "\u017fun"),
+        ("StringNotEqualsIgnoreCase", "\u00e9", "\u00c9"),
+        ("StringNotEqualsIgnoreCase", "\u212a", "k"),  # the Kelvin sign is a capital of k
+        ("StringEqualsIgnoreCase", "Sun", "sun\u0130"),
+    ],
+)
+def test_a_deny_by_letters_whose_cases_are_in_doubt_shuts_nobody_out(operator: str, allowed: str, denied: str) -> None:
+    let_in = allow(EVERYBODY, {"StringEquals": {"aws:PrincipalTag/a": allowed}})
+    assert verdict(let_in, deny(EVERYBODY, {operator: {"aws:PrincipalTag/a": denied}})) in {Verdict.UNDECIDABLE, Verdict.VIOLATING}
+
+
+@pytest.mark.parametrize(
+    ("operator", "key"),
+    [
+        ("Null", "aws:SourceAccount"),
+        ("Bool", "aws:SecureTransport"),
+        ("BoolIfExists", "aws:SecureTransport"),
+        ("NumericLessThan", "aws:MultiFactorAuthAge"),
+        ("DateLessThan", "aws:CurrentTime"),
+        ("NotIpAddress", "aws:SourceIp"),
+        ("BinaryEquals", "aws:PrincipalTag/x"),
+    ],
+)
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_a_variable_is_none_to_an_operator_that_knows_none(operator: str, key: str, effect: str) -> None:
+    asked = {operator: {key: "${aws:username}"}}
+    statements = [allow(EVERYBODY, asked)] if effect == "Allow" else [allow(EVERYBODY), deny(EVERYBODY, asked)]
+    assert verdict(*statements) in {Verdict.UNDECIDABLE, Verdict.VIOLATING}
