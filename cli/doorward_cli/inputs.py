@@ -7,6 +7,7 @@ a value (`Unreadable`), so that one bad file never hides the others.
 import codecs
 import gzip
 import json
+import os
 import re
 import sys
 import zlib
@@ -145,7 +146,7 @@ type Item = Subject | Unreadable | Skipped
 def read_inputs(arguments: Iterable[str], account: str | None) -> Iterator[Item]:
     """Files, folders (what is recognised below them, in the order of its names) and `-`, in the order given."""
     for argument in arguments:
-        if argument != STDIN and Path(argument).is_dir():
+        if argument != STDIN and os.path.isdir(argument):  # noqa: PTH112 - Path's own raises for some names
             yield from _read_folder(argument, account)
         else:
             yield from _read_file(argument, account)
@@ -171,8 +172,7 @@ def _read_folder(argument: str, account: str | None) -> Iterator[Item]:
         for each in _NOT_SEARCHED.intersection(folders):
             folders.remove(each)
             yield Skipped(str(folder / each), "not searched")
-        # A device or a pipe named like a file would never end.
-        found += [str(folder / each) for each in names if each.removesuffix(".gz").endswith(_SEARCHED) and (folder / each).is_file()]
+        found += [str(folder / each) for each in names if each.removesuffix(".gz").endswith(_SEARCHED) and _is_read(folder / each)]
     yield from refused
     recognised = bool(refused)
     for file in sorted(found):
@@ -182,6 +182,14 @@ def _read_folder(argument: str, account: str | None) -> Iterator[Item]:
     if not recognised:
         what = f"none of its {len(found)} files is" if found else f"no {', '.join(_SEARCHED)} file in this folder or below it:"
         yield Unreadable(argument, None, f"{what} {_EXPECTED}")
+
+
+def _is_read(file: Path) -> bool:
+    """A device or a pipe named like a file would never end. What cannot be looked at is tried, and then told."""
+    try:
+        return file.is_file()
+    except OSError:
+        return True
 
 
 def _closed_folder(argument: str, error: OSError) -> Unreadable:

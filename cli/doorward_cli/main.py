@@ -88,6 +88,9 @@ _STACK_OPTION = Annotated[str, typer.Option("--stack", metavar="NAME", help="The
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; `arguments` None: those of the process. Returns the exit status; no exception leaves it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # whoever started the command closed it
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

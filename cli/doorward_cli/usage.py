@@ -1,5 +1,6 @@
 """What every command shares: exit statuses (main.py has their table), what is said on standard error, and options."""
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -27,7 +28,10 @@ class UsageFault(Exception):  # noqa: N818 - a fault of the call, told in one li
 def say(message: str, status: int) -> int:
     from doorward.findings.escaping import for_terminal
 
-    sys.stderr.write(f"doorward: {for_terminal(message)}\n")
+    try:
+        sys.stderr.write(f"doorward: {for_terminal(message)}\n")
+    except OSError:  # nobody reads it, and the status says it, too; Python would complain once more at exit, when it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     return status
 
 

@@ -142,3 +142,32 @@ def test_a_full_disk_is_named_and_no_bug(unbuffered: str, before: str) -> None:
         environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
         done = subprocess.run(command, cwd=CASES, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (2, f"{before}doorward: standard output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "arguments", "status"),
+    [
+        (">&-", ["check", "trust-service.json"], 0),
+        (">&-", ["check", "trust-open.json"], 1),
+        ("2>&-", ["check", "broken.json"], 2),
+        ("<&-", ["check", "-"], 2),
+        ("<&-", ["evaluate", "-"], 2),
+        ("2>/dev/full", ["diff", "broken.json", "trust-open.json"], 2),
+        (">&- 2>&- <&-", ["diff", "trust-open.json", "trust-open.json"], 0),
+    ],
+)
+def test_a_stream_that_nobody_opened_or_reads_changes_nothing_about_the_status(redirection: str, arguments: list[str], status: int) -> None:
+    if "full" in redirection and not Path("/dev/full").exists():
+        pytest.skip("this system has no device that is always full")
+    command = ["sh", "-c", f'exec "$0" -m doorward_cli.main "$@" {redirection}', sys.executable, *arguments]
+    done = subprocess.run(command, cwd=CASES, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr
+
+
+def test_a_name_that_no_file_can_have_leaves_the_rest_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "a" * 5_000, str(CASES / "trust-open.json"), "--format", "json"]) == 2
+    shown = json.loads(capsys.readouterr().out)
+    assert [each["reason"] for each in shown["errors"]] == ["cannot be read: File name too long"]
+    assert shown["summary"]["roles"] == 1

@@ -474,3 +474,15 @@ def test_the_text_of_a_bare_document_reaches_the_judge_unchanged(tmp_path: Path)
     [subject] = read_inputs([str(file)], None)
     assert isinstance(subject, Subject)
     assert subject.trust_policy == text
+
+
+def test_a_file_of_a_folder_that_may_not_be_looked_at_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: Path) -> bool:
+        raise PermissionError
+
+    (tmp_path / "x.json").mkdir()  # who may list a folder and not enter it sees a name, and that nothing behind it can be read
+    monkeypatch.setattr(Path, "is_file", closed)
+    monkeypatch.setattr(Path, "walk", lambda *_, **__: [(tmp_path, [], ["x.json"])])
+    [told] = read_inputs([str(tmp_path)], None)
+    assert isinstance(told, Unreadable)
+    assert told.file.endswith("x.json")
