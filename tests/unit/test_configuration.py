@@ -668,3 +668,39 @@ def test_lambda_accepts_nothing_that_the_schema_refuses(data: st.DataObject) -> 
     if not Draft202012Validator(json.loads(SCHEMAS[which].read_text(encoding="utf-8"))).is_valid(changed):
         with pytest.raises(Misconfigured):
             parse(changed)
+
+
+WAIVER = {
+    "owner": "jane",
+    "reason": "until the vendor has moved",
+    "from": "2026-11-01",
+    "until": "2026-12-31",
+    "role": "777788889999/door",
+    "rules": ["world-assumable"],
+}
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        {},
+        {"principals": {}},
+        {"principals": {"AWS": []}},
+        {"principals": {"AWS": []}, "where": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}},
+        {"where": {}},
+        {"where": {"StringEquals": {}}},
+        {"where": {"StringEquals": {}, "Bool": {"aws:MultiFactorAuthPresent": "true"}}},
+        {"where": {"StringEqual": {"sts:ExternalId": "x"}}},
+    ],
+    ids=json.dumps,
+)
+def test_a_waiver_whose_requests_are_spelled_wrong_waives_nothing(tmp_path: Path, requests: Any) -> None:
+    """Empty, it would accept everything; with an operator that there is not, it would leave everything undecided."""
+    given = {"waivers": [{**WAIVER, "requests": requests}]}
+    guardrails_from({"waivers": [WAIVER]})
+    with pytest.raises(Misconfigured, match="requests"):
+        guardrails_from(given)
+    file = tmp_path / "guardrails.yaml"
+    file.write_text(json.dumps(given))
+    with pytest.raises(InvalidConfiguration, match="requests"):
+        load_guardrails(file)

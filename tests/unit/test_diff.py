@@ -121,6 +121,7 @@ TABLE |= {
     "nobody said": ([allow(ROOT)], [allow(ROOT), {"Effect": "Allow", "Action": "sts:AssumeRole"}], None, None),
     "nothing said": ([allow(ROOT)], [{"Effect": "Allow", "Principal": ROOT}], None, None),
     "services among everybody": ([allow(EVERYBODY)], [allow("*")], None, False),
+    "GitHub by AssumeRole": ([allow(ROOT)], [allow(ROOT), allow(GITHUB)], False, False),
     "Cognito by AssumeRole": ([allow(ROOT)], [allow(ROOT), allow(COGNITO)], None, False),
     "an account of another partition": ([allow(ROOT)], [allow(ROOT), allow({"AWS": f"arn:aws-cn:iam::{OURS}:root"})], None, False),
 }

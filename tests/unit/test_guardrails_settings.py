@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,27 @@ def test_rules_below_high_are_told_and_not_written_unless_they_are_named() -> No
     assert guardrails_from({"mode": "enforce", **CUSTOM}).mode_for("custom-people-without-mfa", door, account) is Mode.ALERT
     named = {"mode": "enforce", "rules": {"saml-unscoped-audience": {"mode": "enforce"}}}
     assert guardrails_from(named).mode_for("saml-unscoped-audience", door, account) is Mode.ENFORCE
+
+
+def test_a_rule_of_ones_own_is_waived_for_some_requests_and_beside_them_found_again() -> None:
+    [rule] = CUSTOM["custom_rules"]
+    accepted = {
+        "owner": "jane",
+        "reason": "until she has her key",
+        "from": NOW.date().isoformat(),
+        "until": (NOW + timedelta(days=90)).date().isoformat(),
+        "role": "777788889999/door",
+        "rules": [rule["id"]],
+        "requests": {"where": {"StringEquals": {"aws:username": ["jane"]}}},
+    }
+    given = {"custom_rules": [rule, {**rule, "id": "custom-other"}], "waivers": [accepted]}
+    only_she = judged(given, allow(ROOT, {"StringEquals": {"aws:username": "jane"}}))
+    assert {each.rule: each.waiver is not None for each in only_she.findings} == {rule["id"]: True, "custom-other": False}
+    everybody = judged(given, allow(ROOT))
+    assert {each.rule: each.waiver is not None for each in everybody.findings} == {rule["id"]: False, "custom-other": False}
+    witness = next(each.witness for each in everybody.findings if each.rule == rule["id"])
+    assert witness is not None
+    assert witness.context["aws:username"] != "jane"
 
 
 def test_the_rule_of_ones_own_on_the_page_finds_its_request() -> None:

@@ -10,6 +10,7 @@ from doorward.guardrails.model import Boundary, CustomRule, Deciders, Guardrails
 from doorward.guardrails.rules import ALL_RULES, LONG_SESSION, WAIVER_EXPIRED, WAIVER_UNUSED
 from doorward.iam.arns import is_account_id
 from doorward.iam.documents import Condition, Principal, parse_conditions
+from doorward.iam.operators import read_operator
 from doorward.organization.model import Match
 from doorward.organization.parsing import Fields, configuration_hash, match_from, some_match_from
 
@@ -168,6 +169,14 @@ def _waiver(fields: Fields, known: Mapping[str, Severity], longest_days: int) ->
     if not 0 < (until - since).days <= longest_days:
         fields.refuse("until", f"must be at most {longest_days} days after from; renew it then, or raise longest_waiver_days")
     requests = fields.object("requests")
+    where = Where(_principals(requests), _conditions(requests, "where"))
+    for given, name, what in (
+        (fields, "requests", requests.names),
+        (requests, "principals", where.principals),
+        (requests, "where", where.conditions),
+    ):
+        if name in given.names and not what:
+            given.refuse(name, "is empty; leave it out where the waiver is for every request")
     waiver = Waiver(
         owner=fields.text("owner"),
         reason=fields.text("reason"),
@@ -176,7 +185,7 @@ def _waiver(fields: Fields, known: Mapping[str, Severity], longest_days: int) ->
         role=fields.matching("role", _ROLE_REF, "an account id and the role's name, 111122223333/NAME", required=True),
         rules=fields.texts("rules"),
         role_id=fields.text_or_none("role_id"),
-        where=Where(_principals(requests), _conditions(requests, "where")),
+        where=where,
     )
     requests.refuse_others()
     if not waiver.rules:
@@ -199,10 +208,15 @@ def _conditions(fields: Fields, name: str) -> tuple[Condition, ...]:
     if name not in fields.names:
         fields.take(name)
         return ()
+    given = fields.value(name)
     try:
-        return parse_conditions(fields.value(name), name)
+        conditions = parse_conditions(given, name)
     except MalformedInput as error:
         fields.refuse(name, f"must be a Condition block as in a policy: {error}")
+    for operator, keys in given.items():
+        if not keys or read_operator(operator) is None:
+            fields.refuse(name, f"{operator} {'asks for no key' if not keys else 'is no condition operator'}")
+    return conditions
 
 
 def _principals(fields: Fields) -> tuple[Principal, ...]:
@@ -210,6 +224,8 @@ def _principals(fields: Fields) -> tuple[Principal, ...]:
     for kind, values in fields.mapping("principals", Fields.texts).items():
         if kind not in {"AWS", "Service", "Federated"}:
             fields.refuse("principals", f"{kind} is no type of principal; known are AWS, Service, Federated")
+        if not values:
+            fields.refuse("principals", f"{kind} names nobody; leave it out")
         found += [Principal(kind, each) for each in values]
     return tuple(found)
 
