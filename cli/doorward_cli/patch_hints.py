@@ -20,6 +20,7 @@ _DROPPED = 1.5
 _CHANGED = 1.0
 _NEVER = float("inf")
 _INDENT = 2
+_ANCHOR = re.compile(r"(?<![^\s\[{,:])&([^\s,\[\]{}]+)")
 _SHORT_FORM = re.compile(r"[\s\[,]!(?:Ref|Sub|GetAtt|Join|If|ImportValue|FindInMap|Select|Split)\b")
 
 
@@ -115,10 +116,18 @@ def _cost(old: Statement, new: Statement) -> float:
 
 def _template_hints(subject: Subject, origin: TemplateOrigin, remedy: Remedy) -> Iterator[PatchHint]:
     text = origin.document.text
-    for start, end, place, by in _edits(origin, remedy):
+    edits = _edits(origin, remedy)
+    if any(_is_named_elsewhere(text.text, start, end) for start, end, _, _ in edits):
+        return
+    for start, end, place, by in edits:
         if place == origin.path and subject.unresolved and remedy.kind != "quarantine":
             return  # what stands in for unknown statements must not be written
         yield PatchHint(subject.file or subject.source, *text.position(start), place, text.text[start:end], by)
+
+
+def _is_named_elsewhere(text: str, start: int, end: int) -> bool:
+    """Whether an anchor would go that something else in the file is written by: without it, that would be gone, too."""
+    return any(f"*{each}" in text[:start] or f"*{each}" in text[end:] for each in _ANCHOR.findall(text, start, end))
 
 
 type _Edit = tuple[int, int, str, str]
@@ -230,8 +239,8 @@ def _same_element(name: str, old: Any, new: Any) -> bool:
 
 
 def _spellings(raw: Any, resolved: Any) -> Iterator[tuple[str, Any]]:
-    """Texts that a function gave, with the function."""
-    if isinstance(resolved, str) and isinstance(raw, dict):
+    """Texts that a function gave, with the function; and those that only look as if they named the account."""
+    if isinstance(resolved, str) and (isinstance(raw, dict) or (raw == resolved and OWN_ACCOUNT in resolved)):
         yield resolved, raw
     elif isinstance(raw, dict) and isinstance(resolved, dict):
         for name in raw:

@@ -311,3 +311,49 @@ def test_hints_applied_make_the_template_say_what_the_remedy_says(
     assert yaml.safe_load(patched.replace("\t", " "))["Resources"]["After"] == {"Type": "AWS::SQS::Queue"}
     if len(hints) == 0:
         assert parse_document(policy) == parse_document(remedy)
+
+
+ANCHORED = """\
+Resources:
+  X:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: 2012-10-17
+        Statement:
+          - Effect: Allow
+            Principal: {AWS: "*"}
+            Action: &call sts:AssumeRole
+          - Effect: Allow
+            Principal: {Service: lambda.amazonaws.com}
+            Action: %s
+"""
+
+
+@pytest.mark.parametrize(("action", "hints"), [("*call", 0), ("sts:AssumeRole", 1)])
+def test_what_is_written_by_its_name_elsewhere_is_not_taken_away(tmp_path: Path, action: str, hints: int) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text(ANCHORED % action)
+    [checked] = judged(file)
+    assert checked.whole is not None
+    assert len(patch_of(checked)) == hints
+
+
+POOL = "us-east-1:00000000-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize("account", [OURS, None])
+def test_a_text_that_only_looks_like_the_stand_in_account_stays_as_it_is(tmp_path: Path, account: str | None) -> None:
+    file = tmp_path / "t.yaml"
+    principal = {"Federated": "cognito-identity.amazonaws.com"}
+    condition = {"StringEquals": {"cognito-identity.amazonaws.com:aud": POOL}}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    file.write_text(
+        json.dumps({"Resources": {"X": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": policy}}}}, indent=2)
+    )
+    [subject] = subjects(file, account)
+    new = json.loads(subject.trust_policy)
+    new["Statement"][0]["Condition"]["ForAnyValue:StringLike"] = {"cognito-identity.amazonaws.com:amr": "authenticated"}
+    file.write_text(applied(file.read_text(), patch_hints(subject, Remedy("tighten", new, proved=True))))
+    assert document(file) == parse_document(new)
