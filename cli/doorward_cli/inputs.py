@@ -449,7 +449,16 @@ def _template(value: Located, place: _Place) -> Iterator[Item]:
         yield place.unreadable(_twice(twice))
         return
     located = find(value, "Resources")
-    resources = dict(located.members()) if located is not None else {}
+    if located is None or located.kind != "object":
+        yield place.unreadable("must be an object of resources; CloudFormation refuses the template", "Resources")
+        return
+    resources = dict(located.members())
+    untyped = [name for name, kind in templates.types_of(raw) if not isinstance(kind, str)]
+    if untyped and not place.is_asked_for and not templates.is_template(raw):
+        yield place.unrecognised()
+        return
+    for name in untyped:
+        yield place.unreadable("no Type, or none that is text; CloudFormation refuses the template", f"Resources.{name}")
     for role in templates.roles_of(raw, place.account):
         if role.raw is None:
             yield place.unreadable("no AssumeRolePolicyDocument, so there is no trust policy to judge", f"Resources.{role.logical_id}")

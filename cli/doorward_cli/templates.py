@@ -89,6 +89,12 @@ def roles_of(template: Mapping[str, Any], account: str | None) -> Iterator[Templ
         yield TemplateRole("Globals.Function", path, document, resolver.resolve(document), None, "/", None, {}, unknown)
 
 
+def types_of(template: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each resource's Type, by logical id; None where there is none."""
+    resources = _section(template, "Resources")
+    return ((name, _member(each, "Type")) for name, each in resources.items() if not name.startswith("Fn::"))
+
+
 def _roles_of(logical_id: str, resource: dict[str, Any], resolver: "Resolver", unknown: tuple[Unknown, ...]) -> Iterator[TemplateRole]:
     kind, properties = resource.get("Type"), resource.get("Properties")
     is_role = kind == ROLE_TYPE

@@ -51,6 +51,8 @@ def is_raw_state(names: set[str]) -> bool:
 
 def roles_of(document: Located) -> Iterator[TerraformRole]:
     """Roles of a plan as planned, those that it leaves alone as they stand, and those of a state. Raises MalformedInput."""
+    for path in (("planned_values",), ("planned_values", "root_module"), ("values",), ("values", "root_module")):
+        _is(find(document, *path), "object", ".".join(path))
     configuration = find(document, "configuration", "root_module")
     modules = _Modules(configuration.value() if configuration is not None else None)
     planned = find(document, "planned_values", "root_module")
@@ -70,8 +72,11 @@ def _resources(module: Located, depth: int) -> Iterator[tuple[str, Located]]:
     if depth > _DEEPEST_MODULES:
         raise MalformedInput(f"modules nested more than {_DEEPEST_MODULES} deep")
     for name, inner in module.members():
+        if name in {"resources", "child_modules"}:
+            _is(inner, "array", name)
         if name == "resources":
             for each in inner.elements():
+                _is(each, "object", "resources[]")
                 kind, mode = find(each, "type"), find(each, "mode")
                 if kind is not None and _plain(kind) in _POLICY_OF and (mode is None or _plain(mode) != "data"):
                     address = find(each, "address")
@@ -79,6 +84,12 @@ def _resources(module: Located, depth: int) -> Iterator[tuple[str, Located]]:
         elif name == "child_modules":
             for each in inner.elements():
                 yield from _resources(each, depth + 1)
+
+
+def _is(value: Located | None, kind: str, name: str) -> None:
+    """What is of another form holds roles that nobody would look at. Terraform writes null where there is nothing."""
+    if value is not None and value.kind != kind and not (value.kind == "scalar" and value.value() is None):
+        raise MalformedInput(f"{name}: must be {'a list' if kind == 'array' else 'an object'}; give what terraform show -json prints")
 
 
 def _plain(value: Located) -> str:

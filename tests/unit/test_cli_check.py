@@ -16,7 +16,7 @@ from doorward.findings.model import Finding, Judgement, Severity, StatementRef, 
 from doorward.guardrails.model import Guardrails
 from doorward.organization.model import Organization, TrustedIssuer
 from doorward_cli.checking import Checked, Report, check
-from doorward_cli.inputs import Subject, Unreadable, read_inputs
+from doorward_cli.inputs import Skipped, Subject, Unreadable, read_inputs
 from doorward_cli.main import main
 from doorward_cli.tables import print_report
 
@@ -486,3 +486,46 @@ def test_a_file_of_a_folder_that_may_not_be_looked_at_is_told(tmp_path: Path, mo
     [told] = read_inputs([str(tmp_path)], None)
     assert isinstance(told, Unreadable)
     assert told.file.endswith("x.json")
+
+
+HALF: Any = {"AssumeRolePolicyDocument": {}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"AWSTemplateFormatVersion": "2010-09-09"},
+        {"AWSTemplateFormatVersion": "2010-09-09", "Resources": []},
+        {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"A": "x"}},
+        {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"A": {"Properties": HALF}}},
+        {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"A": {"Type": ["AWS::IAM::Role"], "Properties": HALF}}},
+        {"format_version": "1.2", "planned_values": []},
+        {"format_version": "1.2", "planned_values": {"root_module": "x"}},
+        {"format_version": "1.2", "planned_values": {"root_module": {"resources": {}}}},
+        {"format_version": "1.2", "planned_values": {"root_module": {"resources": ["x"]}}},
+        {"format_version": "1.2", "planned_values": {"root_module": {"child_modules": {}}}},
+        {"format_version": "1.2", "values": {"root_module": []}},
+    ],
+    ids=json.dumps,
+)
+def test_what_no_tool_would_take_or_write_is_no_clean_bill(tmp_path: Path, content: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps(content))
+    assert main(["check", str(file)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert str(file) in line
+
+
+@pytest.mark.parametrize("values", [None, {}, {"root_module": None}, {"root_module": {}}, {"root_module": {"resources": None}}])
+def test_a_plan_without_roles_is_one(tmp_path: Path, values: Any) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps({"format_version": "1.2", "planned_values": values}))
+    assert main(["check", str(file)]) == 0
+
+
+def test_what_only_looks_like_a_template_is_passed_over_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"Resources": {"a": {"id": 7}}}')
+    (tmp_path / "b.json").write_text((CASES / "trust-open.json").read_text())
+    assert [type(each) for each in read_inputs([str(tmp_path)], None)] == [Skipped, Subject]
+    [told] = read_inputs([str(tmp_path / "a.json")], None)
+    assert isinstance(told, Unreadable)
