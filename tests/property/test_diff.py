@@ -52,12 +52,30 @@ narrow_looking = st.sampled_from(
         allow(LAMBDA, {"StringEquals": {"aws:SourceAccount": "777788889999"}}),
         allow({"AWS": "*"}, {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}),
         *(
-            allow({"AWS": who}, {operator: {"aws:PrincipalOrgPaths": paths}})
+            allow({"AWS": who}, {operator: {key: paths}})
+            for key in ("aws:PrincipalOrgPaths", "aws:PrincipalTag/paths", "aws:SourceOrgPaths")
             for who in ("*", "arn:aws:iam::999988887777:root", "arn:aws:iam::555566667777:root")
             for operator in ("ForAnyValue:StringLike", "StringLike", "ForAllValues:StringLike", "ForAnyValue:StringNotLike")
             for paths in ("o-a1b2c3d4e5/*", "o-a1b2c3d4e5*", ["o-a1b2c3d4e5/r-ab12/*", "o-zzzz999988/*"], "o-a1b2c3d4e5/${aws:userid}*")
         ),
         allow({"AWS": "*"}, {"StringEquals": {"aws:PrincipalAccount": ["777788889999", "444455556666"]}}),
+        # Near misses: by another key, or by an operator that lets in whoever has no such key.
+        *(
+            allow({"AWS": "*"}, {operator: {key: values}})
+            for operator in ("StringEquals", "StringEqualsIfExists", "StringNotEquals", "StringLike")
+            for key, values in (
+                ("aws:PrincipalOrgID", "o-a1b2c3d4e5"),
+                ("aws:PrincipalOrgID", ["o-a1b2c3d4e5", "o-zzzz999988"]),
+                ("aws:PrincipalAccount", ["777788889999", "999988887777"]),
+                ("aws:PrincipalTag/org", "o-a1b2c3d4e5"),
+                ("aws:SourceAccount", "777788889999"),
+            )
+        ),
+        *(
+            allow(LAMBDA, {operator: {key: "777788889999"}})
+            for operator in ("StringEquals", "StringEqualsIfExists", "StringLike")
+            for key in ("aws:SourceAccount", "aws:PrincipalAccount", "aws:PrincipalTag/a")
+        ),
         allow({"AWS": "arn:aws:iam::555566667777:root"}, {"StringEquals": {"sts:ExternalId": "4f1c2d3e4b5a6978"}}),
         allow({"AWS": "arn:aws:iam::666677778888:role/partner"}),
         allow(SAML, {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}, "sts:AssumeRoleWithSAML"),
@@ -66,10 +84,9 @@ narrow_looking = st.sampled_from(
 
 
 shutting = st.builds(
-    lambda operator, conditions, action, principal: deny(
-        principal, {operator: {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}, **conditions}, action
-    ),
+    lambda operator, key, conditions, action, principal: deny(principal, {operator: {key: "o-a1b2c3d4e5"}, **conditions}, action),
     st.sampled_from(["StringNotEquals", "StringNotEqualsIfExists", "StringEquals", "ForAnyValue:StringNotEquals"]),
+    st.sampled_from(["aws:PrincipalOrgID", "aws:PrincipalTag/org"]),
     st.sampled_from([{}, {"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}, {"Bool": {"aws:PrincipalIsAWSService": "true"}}]),
     st.sampled_from(["sts:AssumeRole", "sts:*", "sts:TagSession"]),
     st.sampled_from([{"AWS": "*"}, ROOT]),
@@ -87,13 +104,23 @@ def test_what_is_called_narrow_has_nothing_that_the_search_finds(
     written = [token if each is None else each for each in plain_ones] + policy["Statement"]
     if data.draw(st.booleans()):
         written.append(data.draw(shutting))
-    document = parse_document(json.dumps({"Version": policy["Version"], "Statement": written}))
+    _look_for_more(written, policy["Version"], organization)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(narrow_looking, min_size=1, max_size=2), shutting)
+def test_what_a_deny_seems_to_shut_is_shut(allowed: Any, denied: Any) -> None:
+    _look_for_more([*allowed, denied], "2012-10-17", KNOWN)
+
+
+def _look_for_more(written: list[Any], version: str, organization: Any) -> None:
+    document = parse_document(json.dumps({"Version": version, "Statement": written}))
     ground = Ground(role("{}"), organization)
     is_shut = any(plain.shuts_strangers_out(each, ground) for each in document.statements)
     denies = [each for each in written if each["Effect"] == "Deny"]
     for statement in document.statements:
         if plain.is_narrow(statement, ground, is_shut=is_shut):
-            alone = json.dumps({"Version": policy["Version"], "Statement": [written[statement.position], *denies]})
+            alone = json.dumps({"Version": version, "Statement": [written[statement.position], *denies]})
             assert refused_because(parse_document(alone), alone) is None
             searched = judge(role(alone), organization, SEARCHED, now=NOW, strict=True)
             assert (searched.verdict, searched.findings, searched.undecidable) == (Verdict.COMPLIANT, (), ())
