@@ -95,6 +95,9 @@ def test_a_rule_of_ones_own_is_waived_for_some_requests_and_beside_them_found_ag
     witness = next(each.witness for each in everybody.findings if each.rule == rule["id"])
     assert witness is not None
     assert witness.context["aws:username"] != "jane"
+    assert judged({**given, "custom_rules": [rule]}, allow(ROOT, {"StringEquals": {"aws:username": "jane"}})).verdict is Verdict.WAIVED
+    nobody = judged(given, allow(LAMBDA))
+    assert [each.rule for each in nobody.findings if each.severity is Severity.INFO and each.waiver is None].count("waiver-unused") == 1
 
 
 def test_the_rule_of_ones_own_on_the_page_finds_its_request() -> None:
