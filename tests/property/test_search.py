@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 
 from doorward.iam.assertions import saml_callers
 from doorward.iam.callers import FORMS, Accounts, Resource, aws_callers, one_organization, organizations_other_than
-from doorward.iam.conditions import hold, read_condition
 from doorward.iam.github import github_callers
 from doorward.iam.issuers import SHARED, cognito_callers, issuer_callers
 from doorward.iam.matching import matches, read_glob
 from doorward.iam.names import GITHUB
-from doorward.iam.search import Callers, glob, ignoring_case
+from doorward.iam.search import Callers, glob
 from doorward.iam.services import acting, by_trust_anchor
 from doorward.iam.sets import ANY, Budget, Chars, Either, Grammar, Many, Part, Pattern, Wild, find_text, perhaps, some
 from doorward.iam.tokens import Tokens
@@ -140,10 +139,3 @@ def test_what_is_tried_first_is_a_member(service: str) -> None:
         for dimension in {*space._domains, *(callers.key_of(name).dimension for name in space._texts)}:
             domain = callers.domain_of(dimension)
             assert all(domain.grammar is not None and domain.grammar.matches(each) for each in domain.samples), dimension
-
-
-@given(st.text("ks1:", max_size=3), st.text("kK\u212asS\u017f1:", max_size=3))
-def test_case_is_nothing_to_both_alike(written: str, text: str) -> None:
-    for spelled in (written, written.upper()):
-        fits = hold((read_condition(("StringEqualsIgnoreCase", "aws:userid", (spelled,)), False),), {"aws:userid": text})
-        assert Pattern(ignoring_case(spelled)).matches(text) is fits
