@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from doorward.findings.model import Verdict
 from doorward.guardrails.judge import judge
 from doorward.guardrails.parsing import guardrails_from
-from doorward.iam.conditions import read_condition
+from doorward.iam.conditions import hold, read_condition
 from doorward.iam.search import ignoring_case
 from doorward.iam.sets import Pattern
 from tests.unit.test_diff import EVERYBODY, allow, deny
@@ -59,5 +59,5 @@ def test_a_variable_is_none_to_an_operator_that_knows_none(operator: str, key: s
 @given(st.text("ks1:", max_size=3), st.text("kK\u212asS\u017f1:", max_size=3))
 def test_case_is_nothing_to_search_and_evaluator_alike(written: str, text: str) -> None:
     for spelled in (written, written.upper()):
-        fits = read_condition(("StringEqualsIgnoreCase", "aws:userid", (spelled,)), False)({"aws:userid": text})
+        fits = hold((read_condition(("StringEqualsIgnoreCase", "aws:userid", (spelled,)), False),), {"aws:userid": text})
         assert Pattern(ignoring_case(spelled)).matches(text) is fits

@@ -107,7 +107,7 @@ def _literal_wildcard(statement: Statement, _: Ground) -> str | None:
 
 
 def _constant(statement: Statement, _: Ground) -> str | None:
-    for _, key, values in statement.conditions:
+    for _operator, key, values in statement.conditions:
         # A variable compares it with what the caller is: that does keep somebody out.
         if key.lower() in CONSTANT_KEYS and not any("${" in each for each in values):
             return f"has a condition on {shortened(key)}, which is the same whoever calls: it keeps nobody out."
