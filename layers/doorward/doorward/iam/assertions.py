@@ -35,6 +35,8 @@ _HOSTS = {
     "aws-cn": ("signin.amazonaws.cn", ".signin.amazonaws.cn"),
 }
 _ADDRESS = Grammar(("http", perhaps("s"), "://", some(Chars(LETTERS + DIGITS + ".-/_:~%?=&+@"))))
+# Of a NameID in another format, the format's whole URI.
+_NAME_FORMAT = Grammar(Either(("persistent", "transient", ("urn:oasis:names:tc:SAML:", some(Chars(LETTERS + DIGITS + ".:-"))))))
 _REGION_TOKEN = Wild(many=True, barred=".:/")
 _FREE = tuple(
     f"saml:{each}"
@@ -101,7 +103,7 @@ def saml_callers(resource: Resource, provider: str, *, stray: bool) -> Callers:
         Text("SAML:sub", Domain(optional=False, grammar=SOME_TEXT, samples=("any-user",))),
         Text(
             "SAML:sub_type",
-            Domain(optional=False, grammar=Grammar(Either(("persistent", "transient"))), samples=("persistent", "transient")),
+            Domain(optional=False, grammar=_NAME_FORMAT, samples=("persistent", "transient")),
         ),
         *(Text(each, free) for each in _FREE),
         *(Text(each, free._replace(several=True)) for each in _SEVERAL),
