@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from doorward.findings.model import Verdict
 from doorward_cli.inputs import Subject
+from doorward_cli.templates import Resolver
 from tests.mutations import paths, put
 from tests.template.conftest import parsed
 from tests.unit import test_cli_templates as templates
@@ -52,3 +53,9 @@ def test_a_type_or_a_transform_that_is_no_text_hides_no_other_role(tmp_path: Pat
     items = templates.read(tmp_path, {"AWSTemplateFormatVersion": "2010-09-09", "Transform": [odd], "Resources": resources})
     [checked] = templates.report_of(items).roles
     assert checked.judgement.verdict is Verdict.UNDECIDABLE
+
+
+@pytest.mark.parametrize(("default", "text"), [(True, "true"), (False, "false"), (7, "7"), ("x", "x")])
+def test_a_parameter_is_text_whatever_its_default_is(default: Any, text: str) -> None:
+    template = {"Parameters": {"P": {"Type": "String", "Default": default}}}
+    assert Resolver(template, None).resolve({"Ref": "P"}) == text

@@ -61,3 +61,11 @@ def test_case_is_nothing_to_search_and_evaluator_alike(written: str, text: str) 
     for spelled in (written, written.upper()):
         fits = hold((read_condition(("StringEqualsIgnoreCase", "aws:userid", (spelled,)), False),), {"aws:userid": text})
         assert Pattern(ignoring_case(spelled)).matches(text) is fits
+
+
+@pytest.mark.parametrize(
+    "block", ["10.0.0.0/x", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/0008", "10.0.0.0/\u00b2", "10.0.0.0/-1", "::/129", "10.0.0/8", "x"]
+)
+@pytest.mark.parametrize("operator", ["IpAddress", "NotIpAddress"])
+def test_a_block_that_is_none_decides_nothing(operator: str, block: str) -> None:
+    assert read_condition((operator, "aws:SourceIp", (block,)), False)({"aws:sourceip": "10.1.2.3"}) is None
