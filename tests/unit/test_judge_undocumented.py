@@ -68,4 +68,4 @@ def test_case_is_nothing_to_search_and_evaluator_alike(written: str, text: str) 
 )
 @pytest.mark.parametrize("operator", ["IpAddress", "NotIpAddress"])
 def test_a_block_that_is_none_decides_nothing(operator: str, block: str) -> None:
-    assert read_condition((operator, "aws:SourceIp", (block,)), False)({"aws:sourceip": "10.1.2.3"}) is None
+    assert hold((read_condition((operator, "aws:SourceIp", (block,)), False),), {"aws:sourceip": "10.1.2.3"}) is None
