@@ -11,6 +11,7 @@ from doorward.findings.model import Verdict
 from doorward.guardrails.judge import judge
 from doorward.guardrails.parsing import guardrails_from
 from doorward.iam.conditions import hold, read_condition
+from doorward.iam.operators import read_operator
 from doorward.iam.search import ignoring_case
 from doorward.iam.sets import Pattern
 from tests.unit.test_diff import EVERYBODY, allow, deny
@@ -69,3 +70,10 @@ def test_case_is_nothing_to_search_and_evaluator_alike(written: str, text: str) 
 @pytest.mark.parametrize("operator", ["IpAddress", "NotIpAddress"])
 def test_a_block_that_is_none_decides_nothing(operator: str, block: str) -> None:
     assert hold((read_condition((operator, "aws:SourceIp", (block,)), False),), {"aws:sourceip": "10.1.2.3"}) is None
+
+
+def test_an_operator_with_a_letter_that_only_looks_like_its_own_is_none() -> None:
+    spelled = "StringLi\u212ae"
+    assert spelled.lower() == "stringlike"
+    assert read_operator(spelled) is None
+    assert hold((read_condition((spelled, "aws:userid", ("*",)), False),), {"aws:userid": "x"}) is None

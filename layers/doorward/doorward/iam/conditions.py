@@ -248,6 +248,8 @@ _FORMS: dict[str, _Form] = {}
 
 
 def _read_operator(name: str) -> _Form | None:
+    if not name.isascii():  # a letter beyond that may be one of an operator's in lower case
+        return None
     # Case is folded: should IAM take `stringlike`, it means StringLike; should it not, no stored document has it.
     prefix, colon, rest = name.lower().rpartition(":")
     if colon and prefix not in {_FOR_ALL, _FOR_ANY}:

@@ -53,6 +53,8 @@ class Operator(NamedTuple):
 @lru_cache(maxsize=1024)
 def read_operator(text: str) -> Operator | None:
     """None for what is no condition operator of IAM."""
+    if not text.isascii():  # the sign for Kelvin is a k in lower case
+        return None
     qualifier, colon, name = text.lower().rpartition(":")
     if colon and qualifier not in {"forallvalues", "foranyvalue"}:
         return None
