@@ -20,7 +20,7 @@ import re
 
 from doorward.guardrails.setting import Ground
 from doorward.guardrails.written import is_guessable
-from doorward.iam.arns import is_account_id
+from doorward.iam.arns import is_account_id, is_visible
 from doorward.iam.documents import PlainStatement, Principal
 from doorward.iam.invalid import AWS_PRINCIPAL_KINDS
 from doorward.iam.names import (
@@ -150,7 +150,7 @@ def _is_of_ours(value: str, ground: Ground) -> bool:
     return (
         value[ground.arn_end - _ACCOUNT_ID_DIGITS : ground.arn_end] in ground.ours
         and value.startswith(ground.arn_start)
-        and (rest == ":root" or (rest.startswith((":role/", ":user/")) and len(rest) > _EMPTY_NAME and "*" not in rest and "?" not in rest))
+        and (rest == ":root" or (rest.startswith((":role/", ":user/")) and len(rest) > _EMPTY_NAME and _is_name(rest)))
     )
 
 
@@ -167,7 +167,11 @@ def _account_of(value: str, partition: str) -> str | None:
     if resource == "root":
         return account_id if service == "iam" else None
     kind, _, name = resource.partition("/")
-    return account_id if name and (service, kind) in AWS_PRINCIPAL_KINDS and "*" not in name and "?" not in name else None
+    return account_id if name and (service, kind) in AWS_PRINCIPAL_KINDS and _is_name(name) else None
+
+
+def _is_name(text: str) -> bool:
+    return "*" not in text and "?" not in text and is_visible(text)
 
 
 def _is_signed_in_by_ours(provider: str, actions: tuple[str, ...], ground: Ground, equal: _Values, like: _Values) -> bool:

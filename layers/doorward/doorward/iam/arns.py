@@ -69,6 +69,11 @@ def is_account_id(text: str) -> bool:
     return len(text) == _ACCOUNT_ID_DIGITS and text.isascii() and text.isdigit()
 
 
+def is_visible(text: str) -> bool:
+    """Whether it is of characters that a path or a name of IAM can have: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
 def is_unique_id(text: str) -> bool:
     """Whether this is an id as IAM gives it, of a principal that may be gone: `AROA…`, `AIDA…`."""
     return (

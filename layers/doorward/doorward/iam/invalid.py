@@ -10,7 +10,7 @@ Errors of trust policies: https://docs.aws.amazon.com/IAM/latest/UserGuide/acces
 
 from collections.abc import Callable, Sequence
 
-from doorward.iam.arns import is_account_id, is_unique_id, parse_arn
+from doorward.iam.arns import is_account_id, is_unique_id, is_visible, parse_arn
 from doorward.iam.documents import Document, PlainDocument, PlainStatement, Statement
 from doorward.iam.matching import matches_glob
 from doorward.iam.names import COGNITO, GITHUB, WITH_WEB_IDENTITY
@@ -111,7 +111,7 @@ def _principals_refused(statement: PlainStatement) -> str | None:
 
 
 def _is_aws_principal(value: str) -> bool:
-    if "*" in value or "?" in value:
+    if "*" in value or "?" in value or not is_visible(value):
         return False
     if is_account_id(value) or is_unique_id(value):
         return True
