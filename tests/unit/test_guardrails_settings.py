@@ -156,8 +156,8 @@ def test_a_waiver_for_some_requests_of_an_account_leaves_the_others() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"until": "2027-03-01"}, "until"),
-        ({"until": "2026-10-01"}, "until"),
+        ({"until": "2027-03-01"}, "until: must be at most 90 days after from"),
+        ({"until": "2026-10-01"}, "until: must be after from"),
         ({"until": "soon"}, "until"),
         ({"rules": ["no-such"]}, "no-such"),
         ({"rules": ["waiver-expired"]}, "waiver-expired"),

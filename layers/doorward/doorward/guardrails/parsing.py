@@ -166,7 +166,9 @@ def _custom_rule(fields: Fields) -> CustomRule:
 
 def _waiver(fields: Fields, known: Mapping[str, Severity], longest_days: int) -> Waiver:
     since, until = _day(fields, "from"), _day(fields, "until")
-    if not 0 < (until - since).days <= longest_days:
+    if until <= since:
+        fields.refuse("until", "must be after from: until is the day on which, at 00:00 UTC, the waiver ends")
+    if (until - since).days > longest_days:
         fields.refuse("until", f"must be at most {longest_days} days after from; renew it then, or raise longest_waiver_days")
     requests = fields.object("requests")
     where = Where(_principals(requests), _conditions(requests, "where"))
