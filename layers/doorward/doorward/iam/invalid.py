@@ -105,13 +105,15 @@ def _principals_refused(statement: PlainStatement) -> str | None:
             return f"names {shortened(value)}, which is no service (services are named one by one)"
         if kind == "Federated" and ("*" in value or "?" in value):
             return f"names {shortened(value)}, which is no identity provider (providers are named one by one)"
+        if kind == "AWS" and not is_visible(value):
+            return f'names "{shortened(value)}"; no principal has a space or a letter with an accent in it'
         if kind == "AWS" and value != "*" and not _is_aws_principal(value):
             return f"names {shortened(value)}, which is no AWS principal (a wildcard stands only alone)"
     return None
 
 
 def _is_aws_principal(value: str) -> bool:
-    if "*" in value or "?" in value or not is_visible(value):
+    if "*" in value or "?" in value:
         return False
     if is_account_id(value) or is_unique_id(value):
         return True
