@@ -77,7 +77,7 @@ peers: .tools/peers/.ready ## what bench measures Doorward beside, in environmen
 bench: build peers ## measure what docs/performance.md states, beside its peers (ROWS='judging importing' for some, ROWS=stack_rate for the local stack, QUICK=1 for less)
 	@python -m bench $(ROWS) $(if $(QUICK),--quick)
 
-oracle: setup ## 100,000 drawn policies, decided by the search and by cvc5: they must agree (about 35 min on two busy cores; POLICIES=1000 for fewer)
+oracle: setup ## 100,000 drawn policies, decided by the search and by cvc5: they must agree (some 16 min on two cores; POLICIES=1000 for fewer)
 	@python -m tests.oracle.run $(if $(POLICIES),--policies $(POLICIES))
 
 converge: setup ## 10,000 bad days of one account: every call can fail, every message be late, doubled or lost (about 15 min; SCHEDULES=500 for fewer)
