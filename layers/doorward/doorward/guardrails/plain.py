@@ -20,7 +20,7 @@ import re
 
 from doorward.guardrails.setting import Ground
 from doorward.guardrails.written import is_guessable
-from doorward.iam.arns import is_account_id, is_visible
+from doorward.iam.arns import is_account_id
 from doorward.iam.documents import PlainStatement, Principal
 from doorward.iam.invalid import AWS_PRINCIPAL_KINDS
 from doorward.iam.names import (
@@ -146,12 +146,11 @@ def _is_admitted(value: str, account_id: str | None, actions: tuple[str, ...], g
 
 def _is_of_ours(value: str, ground: Ground) -> bool:
     """Whether this is the root, a role or a user of an account of ours; of whatever else `_account_of` tells the account."""
-    rest = value[ground.arn_end :]
-    return (
-        value[ground.arn_end - _ACCOUNT_ID_DIGITS : ground.arn_end] in ground.ours
-        and value.startswith(ground.arn_start)
-        and (rest == ":root" or (rest.startswith((":role/", ":user/")) and len(rest) > _EMPTY_NAME and _is_name(rest)))
-    )
+    end = ground.arn_end
+    if value[:end] not in ground.our_arns:
+        return False
+    rest = value[end:]
+    return rest == ":root" or (rest.startswith((":role/", ":user/")) and len(rest) > _EMPTY_NAME and _is_name(rest))
 
 
 def _account_of(value: str, partition: str) -> str | None:
@@ -171,7 +170,8 @@ def _account_of(value: str, partition: str) -> str | None:
 
 
 def _is_name(text: str) -> bool:
-    return "*" not in text and "?" not in text and is_visible(text)
+    # Visible, without the call.
+    return "*" not in text and "?" not in text and " " not in text and text.isprintable() and text.isascii()
 
 
 def _is_signed_in_by_ours(provider: str, actions: tuple[str, ...], ground: Ground, equal: _Values, like: _Values) -> bool:

@@ -36,14 +36,15 @@ class Ground:
         self.organization = organization
         self.account_id = role.account_id
         self.partition = organization.partition if arn is None else arn.partition
-        # What an ARN of IAM begins with, and where its account ends; and what those of the role's own account begin with.
-        self.arn_start = f"arn:{self.partition}:iam::"
-        self.arn_end = len(self.arn_start) + _ACCOUNT_ID_DIGITS
-        self.own_arns = f"{self.arn_start}{role.account_id}:"
+        # What ARNs of IAM begin with in the role's own account, and where the account ends in those of any.
+        begin = f"arn:{self.partition}:iam::"
+        self.own_arns = f"{begin}{role.account_id}:"
+        self.arn_end = len(begin) + _ACCOUNT_ID_DIGITS
         ours = {role.account_id, *(each.id for each in organization.accounts)}
         if organization.management_account is not None:
             ours.add(organization.management_account)
         self.ours = frozenset(ours)
+        self.our_arns = frozenset([f"{begin}{each}" for each in ours])
         self.trusted = frozenset(each.id for each in organization.trusted_accounts) - self.ours
         self.asked_for_external_id = frozenset(each.id for each in organization.trusted_accounts if each.external_id_required)
         self.known = self.ours | self.trusted

@@ -79,7 +79,7 @@ def asks_for_time(statements: Iterable[Statement]) -> bool:
 def is_guessable(external_id: str) -> bool:
     if len(external_id) < _FEWEST_CHARACTERS or len(set(external_id)) < _FEWEST_DIFFERENT or is_account_id(external_id):
         return True
-    plain = "".join(each for each in external_id.lower() if each.isalnum())
+    plain = "".join(filter(str.isalnum, external_id.lower()))
     return plain in _OFTEN_CHOSEN or plain in _DIGITS_IN_ORDER
 
 
