@@ -263,7 +263,7 @@ class _Search:
         gate, statement = self._gate, self._statement
         if self._is_on(rule):
             answer = issuer_worlds.strange_subject(gate, statement, principal, issuer)
-            if isinstance(answer, Doubt) and all(f"of {issuer}" in each for each in answer.constructs):
+            if isinstance(answer, Doubt) and issuer_worlds.is_of_issuer_alone(answer, issuer):
                 is_listed = gate.organization.issuer(issuer) is not None
                 because = f"whose tokens of {shortened(issuer)} come in is not decided; " + (
                     f"pin {shortened(issuer)}:sub to what trusted.oidc lists of it"

@@ -35,8 +35,21 @@ def strange_subject(gate: Gate, statement: Statement, principal: Principal, issu
     if found is None and gate.is_unlisted(issuer):
         # Somebody is admitted, whose tenant the policy spells out and the organization's list does not.
         admitted = _search(gate, statement, principal, issuer, [Tokens()])
-        return None if admitted is None else Doubt((f"subjects of {issuer} that trusted.oidc does not list",))
+        return None if admitted is None else Doubt((_unlisted(issuer),))
     return found
+
+
+def is_of_issuer_alone(doubt: Doubt, issuer: str) -> bool:
+    """Whether all that leaves `strange_subject` undecided is whose tokens the issuer's are."""
+    return {_unlisted(issuer), _unasked(issuer)}.issuperset(doubt.constructs)
+
+
+def _unlisted(issuer: str) -> str:
+    return f"subjects of {issuer} that trusted.oidc does not list"
+
+
+def _unasked(issuer: str) -> str:
+    return f"tokens of {issuer}"
 
 
 def stray_audience(gate: Gate, statement: Statement, principal: Principal, issuer: str) -> Answer:
@@ -80,7 +93,7 @@ def _search(gate: Gate, statement: Statement, principal: Principal, issuer: str,
         callers = issuer_callers(gate.resource, principal.value, issuer, tokens)
         found = gate.find(statement, principal, callers)
         if isinstance(found, Found) and not is_certain:
-            return Doubt((f"tokens of {issuer}",))
+            return Doubt((_unasked(issuer),))
         return shown_by(found, lambda found: federated_shown(gate, found, principal.value, callers, WITH_WEB_IDENTITY))
 
     return first_shown(map(answer, worlds))

@@ -20,7 +20,7 @@ import re
 
 from doorward.guardrails.setting import Ground
 from doorward.guardrails.written import is_guessable
-from doorward.iam.arns import is_account_id
+from doorward.iam.arns import is_account_id, is_visible
 from doorward.iam.documents import PlainStatement, Principal
 from doorward.iam.invalid import AWS_PRINCIPAL_KINDS
 from doorward.iam.names import (
@@ -170,8 +170,7 @@ def _account_of(value: str, partition: str) -> str | None:
 
 
 def _is_name(text: str) -> bool:
-    # Visible, without the call.
-    return "*" not in text and "?" not in text and " " not in text and text.isprintable() and text.isascii()
+    return "*" not in text and "?" not in text and is_visible(text)
 
 
 def _is_signed_in_by_ours(provider: str, actions: tuple[str, ...], ground: Ground, equal: _Values, like: _Values) -> bool:

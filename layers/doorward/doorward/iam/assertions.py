@@ -57,7 +57,7 @@ _UNDOCUMENTED = undocumented(PROVIDER, "an assertion")
 
 def _imitate_recipient(part: Pattern) -> tuple[str, ...]:
     """An application's own address that fits a pattern: `https://*.signin.aws.amazon.com/saml` is fitted by `https://app.example/x.signin…`."""
-    text = "".join(("*" if each.many else "x") if isinstance(each, Wild) else each[0] for each in part.tokens)
+    text = part.written("x")
     return (text.replace("https://*", "https://app.example/x", 1).replace("*", "x"),)
 
 

@@ -344,8 +344,6 @@ type _Rule = tuple[Because, tuple[Test, ...], bool]
 # The Allow and the Deny rules of one kind of policy, or of one level of it; how each Allow means the caller, where the policy says whom.
 type _Layer = tuple[tuple[_Rule, ...], tuple[_Rule, ...], tuple[int, ...]]
 _EMPTY: _Layer = ((), (), ())
-# Rules of which one must allow, the decision where none does, and the reasons where one does whatever the context holds.
-type _Gate = tuple[tuple[_Rule, ...], Decision, tuple[Because, ...]]
 
 
 def _applying(rules: tuple[_Rule, ...], context: Context, if_open: bool) -> tuple[Because, ...]:
@@ -521,6 +519,10 @@ def _may_reach_over_colons(pattern: str) -> bool:
 # The decision
 
 
+# Rules of which one must allow, the decision where none does, and the reasons where one does whatever the context holds.
+type _Gate = tuple[tuple[_Rule, ...], Decision, tuple[Because, ...]]
+
+
 def _gate(allows: tuple[_Rule, ...], denial: Decision) -> _Gate:
     always: tuple[Because, ...] = ()
     for because, tests, is_open in allows:
@@ -655,7 +657,7 @@ def _read_view(policies: Policies, asked: _Asked, read: _Read, *, is_trust: bool
         denies += its_denies
         limits += (_gate(allows, _NOT_BY_SESSION),)
     elif call.is_federated_user and identity is not None:
-        limits += (((), _NOT_BY_SESSION, ()),)
+        limits += (_gate((), _NOT_BY_SESSION),)
     if action != _ASSUME_ROOT and (call.account is None or call.account != (owner or _account_of(resource, call.account))):
         return _new(_View, (denies, organization, grants, None, True, own, limits))
     must_be_granted = identity is None or is_trust or (service == "kms" and _may_be_key(resource))

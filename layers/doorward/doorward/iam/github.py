@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from doorward.iam.callers import DIGITS, LETTERS, RUN, SOME_TEXT, Resource
 from doorward.iam.names import GITHUB
 from doorward.iam.search import Callers, Domain, Key, ignoring_case, lifted
-from doorward.iam.sets import Chars, Either, Grammar, Many, Part, Pattern, Wild, pattern, perhaps, some
+from doorward.iam.sets import Chars, Either, Grammar, Many, Part, Pattern, pattern, perhaps, some
 from doorward.iam.tokens import Tokens, web_identities
 
 _OWNER = (Chars(LETTERS + DIGITS), Many((perhaps(Chars("-_")), Chars(LETTERS + DIGITS))))
@@ -88,7 +88,7 @@ def _first_that_matches(patterns: tuple[Pattern, ...], text: str) -> Pattern | N
 @lru_cache(maxsize=1024)
 def _imitate_subject(part: Pattern) -> tuple[str, ...]:
     """What somebody would register to fit a pattern: `repo:acme*` is fitted by `repo:acme-evil/any:ref:refs/heads/main`."""
-    text = "".join(("*" if each.many else "x") if isinstance(each, Wild) else each[0] for each in part.tokens)
+    text = part.written("x")
     owner, _, rest = text.removeprefix("repo:").partition("/")
     repository, _, context = rest.partition(":")
     owner = _STRANGERS[0] if owner == "*" else owner.replace("*", "-evil")

@@ -17,7 +17,7 @@ from functools import lru_cache
 from doorward.iam.callers import DIGITS, LETTERS, LOWER, REGION, RUN, SOME_TEXT, UUID, Resource
 from doorward.iam.names import COGNITO, is_cluster
 from doorward.iam.search import Callers, Domain, Key, Placed, Test
-from doorward.iam.sets import Chars, Either, Grammar, Many, Part, Pattern, Wild, literal, pattern, perhaps, some
+from doorward.iam.sets import Chars, Either, Grammar, Many, Part, Pattern, literal, pattern, perhaps, some
 from doorward.iam.tokens import Tokens, web_identities
 from doorward.values import NamedTuple
 
@@ -232,7 +232,7 @@ def cognito_callers(
 
 def _imitate_pool(part: Pattern) -> tuple[str, ...]:
     """`eu-west-1:*` is fitted by `eu-west-1:9b8a7c6d-…`, `eu-*` by a pool of eu-west-1."""
-    text = "".join(("*" if each.many else "9") if isinstance(each, Wild) else each[0] for each in part.tokens)
+    text = part.written("9")
     region, colon, _ = text.partition(":")
     regions = ("eu-west-1", "us-east-1") if "*" in region or not colon else (region,)
     return tuple(f"{each}:{_ANY_ID}" for each in regions)

@@ -60,7 +60,7 @@ def acting_for_others(resource: Resource, service: str, organizations: Organizat
 
     def imitate(part: Pattern) -> tuple[str, ...]:
         """What a stranger would name his own resource to fit a pattern."""
-        text = "".join(("*" if each.many else "9") if isinstance(each, Wild) else each[0] for each in part.tokens)
+        text = part.written("9")
         given = [*text.split(":", 5), "*", "*", "*", "*", "*"][:6]
         usual = ("arn", resource.partition, prefix, "eu-west-1", "999988887777", "any")
         filled = [own if each in {"*", ""} else each.replace("*", "any") for each, own in zip(given, usual, strict=True)]

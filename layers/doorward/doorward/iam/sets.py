@@ -165,6 +165,10 @@ class Pattern:
         both = zip(self.lead, other.lead, strict=False)
         return any(one != another and not any(char in another for char in one) for one, another in both)
 
+    def written(self, one: str) -> str:
+        """About as somebody wrote it: `*` for a run, `one` for one wild character, and the first of those that a token may be."""
+        return "".join([("*" if each.many else one) if isinstance(each, Wild) else each[0] for each in self.tokens])
+
     def accepts(self, state: int) -> bool:
         return state & self._accept != 0
 
